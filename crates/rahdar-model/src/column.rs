@@ -1,0 +1,556 @@
+//! The columns of a flow: the one table from which schema, batches and documents follow.
+//!
+//! To add a column: a field in [`FlowRecord`], a row in [`COLUMNS`], `cargo xtask docs`.
+
+use std::sync::Arc;
+
+use crate::address::Address;
+use crate::flow::{Direction, FlowRecord, Initiator, Quality, Sampler, SamplingSource};
+use crate::time::Timestamp;
+
+/// How a column is stored. Delta knows no unsigned and no fixed binary types, so these are all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Days since 1970-01-01 (Arrow `Date32`).
+    Date,
+    /// Microseconds since 1970-01-01T00:00:00 UTC (Arrow `Timestamp(µs, "UTC")`).
+    Timestamp,
+    /// 16-bit signed integer.
+    Int16,
+    /// 32-bit signed integer.
+    Int32,
+    /// 64-bit signed integer.
+    Int64,
+    /// UTF-8 text.
+    Text,
+}
+
+/// One value on its way between a record and a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// Not known.
+    Null,
+    /// A number, a day or a time, by the column's kind.
+    Int(i64),
+    /// A text.
+    Text(&'a str),
+}
+
+/// One column of the flow table.
+pub struct Column {
+    /// Name in the table and in SQL.
+    pub name: &'static str,
+    /// How it is stored.
+    pub kind: Kind,
+    /// Whether it may be null.
+    pub nullable: bool,
+    /// What it holds, with unit; one sentence for `docs/schema.md`.
+    pub about: &'static str,
+    /// Where each protocol has it, for `docs/protocols.md`.
+    pub origin: Origin,
+    /// Reads the column from a record.
+    pub get: for<'a> fn(&'a FlowRecord) -> Value<'a>,
+    /// Writes the column into a record. A null leaves the field as it is in an empty record.
+    pub set: fn(&mut FlowRecord, Value<'_>),
+}
+
+/// Where a column comes from, per protocol; empty where the protocol does not have it.
+pub struct Origin {
+    /// NetFlow v5: field of the header or record (Cisco).
+    pub netflow_v5: &'static str,
+    /// NetFlow v9 and IPFIX: information element numbers (IANA).
+    pub ipfix: &'static str,
+    /// Zeek `conn.log`: field.
+    pub zeek: &'static str,
+    /// Packets: how it is assembled.
+    pub packets: &'static str,
+}
+
+/// A value of the record's field as it is stored. Counters above `i64::MAX` saturate.
+trait Stored: Sized {
+    fn store(&self) -> Value<'_>;
+    fn load(value: Value<'_>) -> Option<Self>;
+}
+
+macro_rules! stored_integer {
+    ($($t:ty),+) => {$(
+        impl Stored for $t {
+            fn store(&self) -> Value<'_> {
+                Value::Int(i64::try_from(*self).unwrap_or(i64::MAX))
+            }
+            fn load(value: Value<'_>) -> Option<Self> {
+                match value {
+                    Value::Int(n) => Self::try_from(n).ok(),
+                    _ => None,
+                }
+            }
+        }
+    )+};
+}
+stored_integer!(u8, u16, u32, u64);
+
+macro_rules! stored_code {
+    ($($t:ty),+) => {$(
+        impl Stored for $t {
+            fn store(&self) -> Value<'_> {
+                Value::Int(i64::from(self.code()))
+            }
+            fn load(value: Value<'_>) -> Option<Self> {
+                Self::from_code(u8::load(value)?)
+            }
+        }
+    )+};
+}
+stored_code!(Direction, Initiator, Sampler);
+
+impl Stored for Timestamp {
+    fn store(&self) -> Value<'_> {
+        Value::Int(self.micros())
+    }
+    fn load(value: Value<'_>) -> Option<Self> {
+        match value {
+            Value::Int(us) => Some(Self::from_micros(us)),
+            _ => None,
+        }
+    }
+}
+
+impl Stored for Quality {
+    fn store(&self) -> Value<'_> {
+        Value::Int(i64::from(self.bits()))
+    }
+    fn load(value: Value<'_>) -> Option<Self> {
+        u32::load(value).map(Self::from_bits)
+    }
+}
+
+impl Stored for SamplingSource {
+    fn store(&self) -> Value<'_> {
+        Value::Text(self.word())
+    }
+    fn load(value: Value<'_>) -> Option<Self> {
+        match value {
+            Value::Text(word) => Self::from_word(word),
+            _ => None,
+        }
+    }
+}
+
+impl Stored for Arc<str> {
+    fn store(&self) -> Value<'_> {
+        Value::Text(self)
+    }
+    fn load(value: Value<'_>) -> Option<Self> {
+        match value {
+            Value::Text(text) => Some(text.into()),
+            _ => None,
+        }
+    }
+}
+
+impl Stored for String {
+    fn store(&self) -> Value<'_> {
+        if self.is_empty() { Value::Null } else { Value::Text(self) }
+    }
+    fn load(value: Value<'_>) -> Option<Self> {
+        match value {
+            Value::Text(text) => Some(text.to_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl<T: Stored> Stored for Option<T> {
+    fn store(&self) -> Value<'_> {
+        self.as_ref().map_or(Value::Null, T::store)
+    }
+    fn load(value: Value<'_>) -> Option<Self> {
+        T::load(value).map(Some)
+    }
+}
+
+/// A row of the table whose column is a field of the record.
+macro_rules! column {
+    ($name:ident, $kind:ident, $null:ident, $about:literal, $v5:literal, $ipfix:literal, $zeek:literal, $packets:literal) => {
+        column!(
+            stringify!($name), $kind, $null, $about, $v5, $ipfix, $zeek, $packets,
+            |r| r.$name.store(),
+            |r, v| if let Some(value) = Stored::load(v) { r.$name = value }
+        )
+    };
+    ($name:expr, $kind:ident, $null:ident, $about:literal, $v5:literal, $ipfix:literal, $zeek:literal, $packets:literal, $get:expr, $set:expr) => {
+        Column {
+            name: $name,
+            kind: Kind::$kind,
+            nullable: column!(@ $null),
+            about: $about,
+            origin: Origin { netflow_v5: $v5, ipfix: $ipfix, zeek: $zeek, packets: $packets },
+            get: $get,
+            set: $set,
+        }
+    };
+    (@ nullable) => { true };
+    (@ required) => { false };
+}
+
+/// A row of the table that holds half an address.
+macro_rules! half {
+    ($name:literal, $field:ident, $half:tt, $about:literal, $v5:literal, $ipfix:literal, $zeek:literal) => {
+        column!(
+            $name,
+            Int64,
+            required,
+            $about,
+            $v5,
+            $ipfix,
+            $zeek,
+            "IP header",
+            |r| Value::Int(r.$field.halves().$half),
+            |r, v| if let Value::Int(n) = v {
+                let mut halves = r.$field.halves();
+                halves.$half = n;
+                r.$field = Address::from_halves(halves.0, halves.1);
+            }
+        )
+    };
+}
+
+/// Every column, in the order of the table. Day, times and addresses come first: Delta keeps
+/// statistics on the first 32.
+pub const COLUMNS: &[Column] = &[
+    column!(
+        "day",
+        Date,
+        required,
+        "UTC day of `start_time`; the table is partitioned by it",
+        "",
+        "",
+        "",
+        "",
+        |r| Value::Int(i64::from(r.start_time.day().0)),
+        |_, _| {}
+    ),
+    column!(
+        start_time,
+        Timestamp,
+        required,
+        "first packet",
+        "first, sys_uptime, unix_secs",
+        "21, 22, 150–159, 160",
+        "ts",
+        "first packet"
+    ),
+    column!(
+        end_time,
+        Timestamp,
+        required,
+        "last packet",
+        "last, sys_uptime, unix_secs",
+        "21, 22, 150–159, 160, 161",
+        "ts + duration",
+        "last packet"
+    ),
+    half!(
+        "src_hi",
+        src,
+        0,
+        "upper half of the source address, order-preserving",
+        "srcaddr",
+        "8, 27",
+        "id.orig_h"
+    ),
+    half!("src_lo", src, 1, "lower half of the source address", "srcaddr", "8, 27", "id.orig_h"),
+    half!("dst_hi", dst, 0, "upper half of the destination address", "dstaddr", "12, 28", "id.resp_h"),
+    half!("dst_lo", dst, 1, "lower half of the destination address", "dstaddr", "12, 28", "id.resp_h"),
+    column!(
+        src_port,
+        Int32,
+        required,
+        "port of the source, 0 where there is none",
+        "srcport",
+        "7",
+        "id.orig_p",
+        "transport header"
+    ),
+    column!(
+        dst_port,
+        Int32,
+        required,
+        "port of the destination, 0 where there is none",
+        "dstport",
+        "11",
+        "id.resp_p",
+        "transport header"
+    ),
+    column!(protocol, Int16, required, "IP protocol number (IANA)", "prot", "4", "proto", "IP header"),
+    column!(
+        export_time,
+        Timestamp,
+        nullable,
+        "the exporter's clock at export",
+        "unix_secs, unix_nsecs",
+        "message header",
+        "",
+        ""
+    ),
+    column!(
+        received_time,
+        Timestamp,
+        nullable,
+        "arrival at the collector or capture point",
+        "capture",
+        "capture",
+        "",
+        ""
+    ),
+    column!(
+        tcp_flags,
+        Int16,
+        nullable,
+        "union of forward TCP flags",
+        "tcp_flags",
+        "6",
+        "history",
+        "TCP header"
+    ),
+    column!(
+        rev_tcp_flags,
+        Int16,
+        nullable,
+        "union of reverse TCP flags",
+        "",
+        "6 (reverse)",
+        "history",
+        "TCP header"
+    ),
+    column!(
+        packets,
+        Int64,
+        required,
+        "forward packets as exported, not scaled",
+        "dPkts",
+        "2, 86",
+        "orig_pkts",
+        "counted"
+    ),
+    column!(
+        octets,
+        Int64,
+        required,
+        "forward IP octets as exported, not scaled",
+        "dOctets",
+        "1, 85",
+        "orig_ip_bytes",
+        "IP total length"
+    ),
+    column!(
+        rev_packets,
+        Int64,
+        nullable,
+        "reverse packets; null for a uniflow",
+        "",
+        "2, 86 (reverse), 299",
+        "resp_pkts",
+        "counted"
+    ),
+    column!(
+        rev_octets,
+        Int64,
+        nullable,
+        "reverse IP octets; null for a uniflow",
+        "",
+        "1, 85 (reverse), 232",
+        "resp_ip_bytes",
+        "IP total length"
+    ),
+    column!(
+        payload_octets,
+        Int64,
+        nullable,
+        "forward octets above the transport header",
+        "",
+        "",
+        "orig_bytes",
+        "IP length − headers"
+    ),
+    column!(
+        rev_payload_octets,
+        Int64,
+        nullable,
+        "reverse octets above the transport header",
+        "",
+        "",
+        "resp_bytes",
+        "IP length − headers"
+    ),
+    column!(
+        sampling_interval,
+        Int32,
+        nullable,
+        "packets per sampled packet: 1 unsampled, null unknown",
+        "sampling",
+        "34, 50, 305 / 306, 309 / 310",
+        "1",
+        "1"
+    ),
+    column!(
+        sampling_source,
+        Text,
+        nullable,
+        "who gave the interval: header, option template, operator, assumed",
+        "header",
+        "options",
+        "assumed",
+        "assumed"
+    ),
+    column!(
+        exporter,
+        Text,
+        required,
+        "the device that saw the packets: its address, or the name given at import",
+        "sender",
+        "sender, 130, 131",
+        "--exporter",
+        "--exporter"
+    ),
+    column!(
+        observation_domain,
+        Int64,
+        required,
+        "the exporter's own subdivision",
+        "engine type and id",
+        "message header",
+        "",
+        ""
+    ),
+    column!(in_if, Int64, nullable, "interface in (SNMP index)", "input", "10, 252", "", ""),
+    column!(out_if, Int64, nullable, "interface out (SNMP index)", "output", "14, 253", "", ""),
+    column!(src_as, Int64, nullable, "origin AS of the source, as exported", "src_as", "16", "", ""),
+    column!(dst_as, Int64, nullable, "origin AS of the destination, as exported", "dst_as", "17", "", ""),
+    column!(direction, Int16, nullable, "0 ingress, 1 egress", "", "61", "", ""),
+    column!(
+        initiator,
+        Int16,
+        nullable,
+        "0 arbitrary, 1 source, 2 destination, 3 perimeter",
+        "",
+        "239",
+        "source, unless `^` in history",
+        "opening packet"
+    ),
+    column!(
+        end_reason,
+        Int16,
+        nullable,
+        "why the record ended (IANA element 136)",
+        "",
+        "136",
+        "",
+        "1 idle, 2 active, 3 FIN or RST, 4 end of capture"
+    ),
+    column!(
+        icmp_type,
+        Int16,
+        nullable,
+        "ICMP type",
+        "dstport",
+        "32, 139, 176, 178",
+        "id.orig_p",
+        "ICMP header"
+    ),
+    column!(
+        icmp_code,
+        Int16,
+        nullable,
+        "ICMP code",
+        "dstport",
+        "32, 139, 177, 179",
+        "id.resp_p",
+        "ICMP header"
+    ),
+    column!(
+        sampler,
+        Int16,
+        nullable,
+        "0 unknown, 1 random, 2 systematic, 3 flow",
+        "sampling",
+        "35, 49, 304",
+        "",
+        ""
+    ),
+    column!(community_id, Text, nullable, "Community ID v1", "", "", "community_id", ""),
+    column!(uid, Text, nullable, "the source's own id of the flow", "", "148", "uid", ""),
+    column!(service, Text, nullable, "application protocol as the source detected it", "", "", "service", ""),
+    column!(state, Text, nullable, "connection state as the source names it", "", "", "conn_state", ""),
+    column!(
+        quality,
+        Int32,
+        required,
+        "what is doubtful: a bit set",
+        "decoder",
+        "decoder",
+        "decoder",
+        "decoder"
+    ),
+    column!(source, Text, required, "the file that the record came from", "file", "file", "file", "file"),
+    column!(
+        source_row,
+        Int64,
+        required,
+        "the record's number in it, from 1",
+        "record",
+        "record",
+        "line",
+        "first packet"
+    ),
+];
+
+/// The column of this name, if there is one.
+pub fn column(name: &str) -> Option<&'static Column> {
+    COLUMNS.iter().find(|column| column.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_survives_the_way_through_its_columns() {
+        let mut record = FlowRecord::new("r1".into(), "conn.log".into());
+        record.start_time = Timestamp::from_seconds(1_629_000_000);
+        record.end_time = Timestamp::from_seconds(1_629_000_060);
+        record.src = "203.0.113.25".parse().unwrap();
+        record.dst = "2001:db8::7".parse().unwrap();
+        record.src_port = 65_535;
+        record.tcp_flags = Some(0x1b);
+        record.octets = 1 << 40;
+        record.rev_octets = Some(0);
+        record.sampling_interval = Some(512);
+        record.sampling_source = Some(SamplingSource::OptionTemplate);
+        record.initiator = Some(Initiator::Destination);
+        record.quality = Quality::CLOCK_SUSPECT | Quality::RATE_UNKNOWN;
+        record.uid = "CAbc".to_owned();
+        record.source_row = 9;
+
+        let mut copy = FlowRecord::new("".into(), "".into());
+        for column in COLUMNS {
+            (column.set)(&mut copy, (column.get)(&record));
+        }
+        assert_eq!(copy, record);
+    }
+
+    #[test]
+    fn statistics_reach_times_and_addresses() {
+        for name in ["day", "start_time", "end_time", "src_hi", "dst_lo", "octets"] {
+            let position = COLUMNS.iter().position(|c| c.name == name).unwrap();
+            assert!(position < 32, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_counter_beyond_the_stored_range_saturates() {
+        let mut record = FlowRecord::new("r1".into(), "s".into());
+        record.octets = u64::MAX;
+        assert_eq!((column("octets").unwrap().get)(&record), Value::Int(i64::MAX));
+    }
+}

@@ -1,0 +1,232 @@
+//! What a hunt says: findings, with their reasons and bounds.
+//!
+//! These are the nouns; `rahdar-hunt` makes them, `rahdar-case` writes them down.
+
+use std::sync::Arc;
+
+use crate::address::Address;
+use crate::estimate::Estimate;
+use crate::intelligence::Cluster;
+use crate::time::{Day, Timestamp, Window};
+
+/// Everything one hunt says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hunt {
+    /// The window that was swept.
+    pub window: Window,
+    /// Flows in it.
+    pub flows_swept: u64,
+    /// The version of the book that the claims came from.
+    pub intelligence_version: u64,
+    /// The version of the flow table that was read.
+    pub table_version: u64,
+    /// Believed, in the order of confidence, then victim, then cluster.
+    pub findings: Vec<Finding>,
+    /// Matched but not believed, with the reason.
+    pub discounted: Vec<Finding>,
+    /// The pooled octets that left each victim, over all clusters, in the order of victims.
+    pub victims: Vec<VictimTotal>,
+    /// The pooled octets that left all victims: bounds are pooled first, then computed.
+    pub octets_out: Estimate,
+    /// What the telemetry could see.
+    pub coverage: Vec<ExporterCoverage>,
+}
+
+/// The pooled octets that left one victim.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VictimTotal {
+    /// Which.
+    pub address: Address,
+    /// Clusters believed to be on it.
+    pub clusters: usize,
+    /// Octets to all of them together, each counted once.
+    pub octets_out: Estimate,
+}
+
+/// One victim and one cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// Stable over reruns: derived from victim and cluster.
+    pub id: String,
+    /// The monitored end.
+    pub victim: Victim,
+    /// Who is behind the other end, as far as anyone says.
+    pub cluster: Cluster,
+    /// How far it is believed.
+    pub verdict: Verdict,
+    /// 1–99 (STIX confidence).
+    pub confidence: u8,
+    /// Reasons for and against, heaviest first.
+    pub reasons: Vec<Reason>,
+    /// First believed contact.
+    pub first_seen: Timestamp,
+    /// Last packet of believed contact.
+    pub last_seen: Timestamp,
+    /// Whether coverage begins or ends there, so that contact may have begun earlier or gone on.
+    pub at_least: bool,
+    /// Days with believed contact.
+    pub days_active: u32,
+    /// Flow records of believed contact.
+    pub flows: u64,
+    /// IP octets from the victim to believed indicators.
+    pub octets_out: Estimate,
+    /// IP octets from believed indicators to the victim.
+    pub octets_in: Estimate,
+    /// Regularity of contact.
+    pub rhythm: Rhythm,
+    /// Confirmed increases.
+    pub surges: Vec<Surge>,
+    /// Single days far above the rest.
+    pub spikes: Vec<Spike>,
+    /// Day by day, in order, days without contact left out.
+    pub daily: Vec<Daily>,
+    /// The endpoints contacted, in the order of first contact.
+    pub infrastructure: Vec<Infrastructure>,
+}
+
+/// A monitored host in contact with an indicator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Victim {
+    /// Its address.
+    pub address: Address,
+    /// Origin AS of its network.
+    pub asn: Option<u32>,
+    /// Whose network; empty where unknown.
+    pub org: String,
+    /// Sector; empty where unknown.
+    pub sector: String,
+    /// Country; empty where unknown.
+    pub country: String,
+    /// What it does, by its behaviour or by a person's word: `mail server`, …
+    pub roles: Vec<String>,
+}
+
+/// How far a finding is believed (`architecture.md` §5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// Matched, not believed.
+    Discounted,
+    /// Weak: worth a look.
+    Possible,
+    /// Probable communication, or a silent command server.
+    Likely,
+    /// Validated communication.
+    Confirmed,
+}
+
+impl Verdict {
+    /// The word in output.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Discounted => "discounted",
+            Self::Possible => "possible",
+            Self::Likely => "likely",
+            Self::Confirmed => "confirmed",
+        }
+    }
+}
+
+/// One reason, for (positive) or against (negative).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reason {
+    /// A stable word: `establishment`, `validity`, `sinkhole`, …
+    pub kind: &'static str,
+    /// Decibans: 10·log10 of a likelihood ratio.
+    pub weight: f64,
+    /// A sentence for people.
+    pub text: String,
+}
+
+/// Regularity of contact.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rhythm {
+    /// Seconds between contacts; none unless a rhythm was found.
+    pub period_s: Option<f64>,
+    /// Strength, 0–1; none unless judged.
+    pub score: Option<f64>,
+    /// Whether the data allowed a judgement.
+    pub judged: bool,
+    /// Why, or why not.
+    pub why: String,
+}
+
+/// An increase that a test confirmed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Surge {
+    /// The registered event, or the localised change.
+    pub window: Window,
+    /// Mean after over mean before.
+    pub ratio: f64,
+    /// Probability of such an increase by chance.
+    pub p_value: f64,
+    /// The registered event it was tested against.
+    pub event: Option<String>,
+}
+
+/// One day far above the rest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spike {
+    /// Which.
+    pub day: Day,
+    /// Over the median active day.
+    pub ratio: f64,
+}
+
+/// One day of contact.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Daily {
+    /// Which.
+    pub day: Day,
+    /// Octets from the victim.
+    pub octets_out: Estimate,
+    /// Octets to the victim.
+    pub octets_in: Estimate,
+    /// Flow records.
+    pub flows: u64,
+}
+
+/// One endpoint that the victim was in contact with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Infrastructure {
+    /// The address contacted.
+    pub address: Address,
+    /// Its port.
+    pub port: u16,
+    /// IP protocol.
+    pub protocol: u8,
+    /// The indicator that matched, as text.
+    pub indicator: String,
+    /// When the claim behind it holds.
+    pub validity: Window,
+    /// Who made the claim.
+    pub source: Arc<str>,
+    /// First contact.
+    pub first_seen: Timestamp,
+    /// Last packet.
+    pub last_seen: Timestamp,
+    /// Flow records.
+    pub flows: u64,
+}
+
+/// What one exporter could see: the first form of the coverage ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExporterCoverage {
+    /// Its name or address.
+    pub exporter: Arc<str>,
+    /// Its subdivision.
+    pub observation_domain: u32,
+    /// From the first packet to the last.
+    pub window: Window,
+    /// Flow records.
+    pub flows: u64,
+    /// Every sampling interval it used, sorted; none is unknown.
+    pub sampling: Vec<Option<u32>>,
+    /// TCP flow records of three packets or more.
+    pub tcp_flows: u64,
+    /// Of these, records that carry or have a reverse direction.
+    pub tcp_flows_two_way: u64,
+    /// Records with any quality mark.
+    pub marked: u64,
+    /// Hours inside the window without a single record, sorted.
+    pub silent: Vec<Window>,
+}

@@ -1,0 +1,36 @@
+//! The nouns that every room of rahdar shares.
+//!
+//! A flow record comes in, a finding goes out; this crate says what both are and nothing
+//! about how one becomes the other. In reading order:
+//!
+//! * [`address`] and [`time`]: where and when. 128-bit addresses and prefixes, microsecond
+//!   UTC timestamps, half-open windows, the clock as a trait.
+//! * [`flow`]: one flow record, its quality marks and the enumerations of its fields.
+//! * [`column`]: the one table that says which columns a flow has. The lake's schema, the
+//!   Arrow batches, `docs/schema.md` and `docs/protocols.md` all follow from it.
+//! * [`sink`]: how decoders hand on what they read, what they could not read, and the counts
+//!   that must add up.
+//! * [`intelligence`]: indicators, dated claims about them, clusters.
+//! * [`store`]: the narrow waist. [`store::FlowStore`] is all that the rest of rahdar knows
+//!   of the place where flows are kept.
+//! * [`estimate`] and [`finding`]: numbers with bounds, and what a hunt says about a victim.
+//!
+//! This crate knows no file, no socket, no database, no engine and no wall clock. It imports
+//! nothing of ours.
+
+pub mod address;
+pub mod column;
+pub mod estimate;
+pub mod finding;
+pub mod flow;
+pub mod intelligence;
+pub mod sink;
+pub mod store;
+pub mod time;
+
+pub use address::{Address, Prefix};
+pub use estimate::Estimate;
+pub use flow::{FlowRecord, Quality};
+pub use sink::{FlowSink, Problem, Tally};
+pub use store::{FlowStore, Sighting};
+pub use time::{Clock, Day, Timestamp, Window};

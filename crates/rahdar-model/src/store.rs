@@ -1,0 +1,305 @@
+//! The narrow waist: all that the rest of rahdar knows of the place where flows are kept.
+//!
+//! Two implementations exist: the lake, and `NaiveStore` of `rahdar-testkit`, which answers with
+//! nested loops. For any flows, networks and window both give the same answers.
+//!
+//! Calls block. The lake drives its asynchronous engine on threads of its own; a server calls
+//! from a blocking thread (`docs/decisions/0003-blocking-store.md`).
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::address::{Address, Prefix};
+use crate::finding::ExporterCoverage;
+use crate::flow::FlowRecord;
+use crate::sink::FlowSink;
+use crate::time::{Timestamp, Window};
+
+/// Where flows are kept.
+pub trait FlowStore: Send + Sync {
+    /// Opens an import. Nothing of it can be read before [`Import::commit`].
+    fn import(&self) -> Result<Box<dyn Import + '_>, StoreError>;
+
+    /// The version of the table that answers now come from.
+    fn version(&self) -> Result<u64, StoreError>;
+
+    /// The flows stored, and the version that was counted.
+    fn count(&self, window: Window) -> Result<u64, StoreError>;
+
+    /// Visits every flow that started in `window` and has an end in one of `networks`: once for
+    /// the source if that is inside, once for the destination if that is. Order is not defined.
+    ///
+    /// Ports, protocols and validity are not asked here: contact on another port, or outside the
+    /// window of a claim, is evidence against it that a hunt must see
+    /// (`docs/decisions/0004-match-by-address.md`).
+    fn sightings(
+        &self,
+        networks: &[Prefix],
+        window: Window,
+        visit: &mut dyn FnMut(Sighting),
+    ) -> Result<(), StoreError>;
+
+    /// Every contact between two networks, either way, in the order of time.
+    fn contacts(&self, pair: (Prefix, Prefix), window: Window) -> Result<Vec<Contact>, StoreError>;
+
+    /// Octets, packets and flows to and from `key`, per exporter and bin of `bin_us` microseconds
+    /// (aligned to the epoch, by start time), in the order of bin, exporter, sampling interval.
+    fn volumes(&self, key: Prefix, window: Window, bin_us: i64) -> Result<Vec<Volume>, StoreError>;
+
+    /// What each exporter could see, in the order of exporter and observation domain.
+    fn coverage(&self, window: Window) -> Result<Vec<ExporterCoverage>, StoreError>;
+
+    /// What `address` serves: flows to its ports, in the order of protocol and port.
+    fn services(&self, address: Address, window: Window) -> Result<Vec<Service>, StoreError>;
+
+    /// The hours in which one of `sources` reached many destinations on one port, in order
+    /// (`methods.md` §4). Hours below `least_destinations` are left out.
+    fn fan_outs(
+        &self,
+        sources: &[Address],
+        window: Window,
+        least_destinations: u64,
+    ) -> Result<Vec<FanOut>, StoreError>;
+
+    /// How many addresses of `networks` sent or received anything. With no networks, all addresses.
+    fn active_hosts(&self, networks: &[Prefix], window: Window) -> Result<u64, StoreError>;
+
+    /// Runs one read-only `SELECT` over the view `flows`.
+    fn query(&self, sql: &str, limits: QueryLimits) -> Result<Table, StoreError>;
+}
+
+/// An import under way. Dropped without [`Import::commit`], it leaves nothing behind that can be
+/// read.
+pub trait Import: FlowSink {
+    /// Begins the next input: the rows that follow are its rows.
+    fn begin(&mut self, input: &Input) -> Result<Admission, StoreError>;
+
+    /// Flows taken since the import was opened.
+    fn flows(&self) -> u64;
+
+    /// Writes everything and makes it readable, all at once.
+    ///
+    /// # Errors
+    /// [`StoreError::Raced`] if another process stored one of the inputs meanwhile: nothing was
+    /// stored; open a new import and begin again.
+    fn commit(self: Box<Self>) -> Result<Commit, StoreError>;
+}
+
+/// An input, known by its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// Hash of the content: the same content is stored once, whatever its name.
+    pub id: String,
+    /// Its name, for people.
+    pub name: Arc<str>,
+}
+
+/// Whether an input is new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// Its rows are awaited.
+    New,
+    /// The same content is stored already: skip it.
+    Stored,
+}
+
+/// What a commit added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Commit {
+    /// The version of the table that holds the rows.
+    pub version: u64,
+    /// Rows added.
+    pub rows: u64,
+}
+
+/// A flow that met one of the networks asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    /// Which end of the flow is inside the network.
+    pub end: End,
+    /// The flow.
+    pub flow: FlowRecord,
+}
+
+impl Sighting {
+    /// The address inside the network.
+    pub fn remote(&self) -> Address {
+        match self.end {
+            End::Source => self.flow.src,
+            End::Destination => self.flow.dst,
+        }
+    }
+
+    /// The other address.
+    pub fn local(&self) -> Address {
+        match self.end {
+            End::Source => self.flow.dst,
+            End::Destination => self.flow.src,
+        }
+    }
+}
+
+/// One end of a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum End {
+    /// Who sent the forward packets.
+    Source,
+    /// Who received them.
+    Destination,
+}
+
+/// One flow between two networks, seen from the first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Contact {
+    /// First packet.
+    pub start_time: Timestamp,
+    /// Last packet.
+    pub end_time: Timestamp,
+    /// Who saw it.
+    pub exporter: Arc<str>,
+    /// At which sampling interval; none is unknown.
+    pub sampling_interval: Option<u32>,
+    /// Octets from the first network to the second, as exported.
+    pub octets_out: u64,
+    /// Octets from the second network to the first, as exported.
+    pub octets_in: u64,
+}
+
+/// Traffic of one network in one bin, as one exporter saw it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Volume {
+    /// Start of the bin.
+    pub bin: Timestamp,
+    /// Who saw it.
+    pub exporter: Arc<str>,
+    /// At which sampling interval; none is unknown.
+    pub sampling_interval: Option<u32>,
+    /// Octets from the network, as exported.
+    pub octets_out: u64,
+    /// Octets to the network, as exported.
+    pub octets_in: u64,
+    /// Packets from the network, as exported.
+    pub packets_out: u64,
+    /// Packets to the network, as exported.
+    pub packets_in: u64,
+    /// Flow records.
+    pub flows: u64,
+}
+
+/// What others did on one port of a host.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Service {
+    /// IP protocol.
+    pub protocol: u8,
+    /// The host's port.
+    pub port: u16,
+    /// Flow records in which the host was the destination, or answered as source from a port
+    /// below 1024.
+    pub flows: u64,
+    /// Distinct addresses at the other end.
+    pub peers: u64,
+}
+
+/// One hour in which one source reached many destinations on one port.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FanOut {
+    /// The source.
+    pub source: Address,
+    /// Start of the hour.
+    pub hour: Timestamp,
+    /// IP protocol.
+    pub protocol: u8,
+    /// Destination port.
+    pub port: u16,
+    /// Distinct destinations.
+    pub destinations: u64,
+    /// Flow records.
+    pub flows: u64,
+    /// Of these, records of three packets or fewer.
+    pub small_flows: u64,
+}
+
+/// How much a query may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueryLimits {
+    /// Rows returned at most; one more is an error, not a cut.
+    pub rows: usize,
+    /// Octets of memory.
+    pub memory: usize,
+    /// Time.
+    pub time: Duration,
+}
+
+impl Default for QueryLimits {
+    /// A million rows, 2 GiB, ten minutes: guesses that suit a laptop.
+    fn default() -> Self {
+        Self { rows: 1_000_000, memory: 2 << 30, time: Duration::from_secs(600) }
+    }
+}
+
+/// The answer to a query: named columns, rows of cells.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    /// Names of the columns.
+    pub columns: Vec<String>,
+    /// Rows, each as long as `columns`.
+    pub rows: Vec<Vec<Cell>>,
+}
+
+/// One cell of an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cell {
+    /// SQL null.
+    Null,
+    /// True or false.
+    Bool(bool),
+    /// An integer.
+    Int(i64),
+    /// A number with a fraction; never NaN.
+    Float(f64),
+    /// A text; times are RFC 3339.
+    Text(String),
+}
+
+/// Why the store did not do what was asked, by what the caller can do about it.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Another process stored one of the inputs meanwhile. Open a new import and begin again.
+    #[error("another import stored `{input}` meanwhile")]
+    Raced {
+        /// The input.
+        input: String,
+    },
+    /// The input breaks a named limit. Nothing of it was stored.
+    #[error("{limit} is exceeded: {detail}")]
+    Limit {
+        /// The limit's name.
+        limit: &'static str,
+        /// How, and what to do.
+        detail: String,
+    },
+    /// The query is wrong or not allowed; its author must change it.
+    #[error("the query was refused: {0}")]
+    Query(String),
+    /// What is stored cannot be read as a flow table.
+    #[error("the flow table at `{path}` is damaged")]
+    Damaged {
+        /// Where.
+        path: String,
+        /// How that shows.
+        #[source]
+        cause: Box<dyn Error + Send + Sync>,
+    },
+    /// The disk, the object store or the engine failed. Trying again may help.
+    #[error("{action} failed")]
+    Failed {
+        /// What was being done.
+        action: &'static str,
+        /// Why it failed.
+        #[source]
+        cause: Box<dyn Error + Send + Sync>,
+    },
+}
