@@ -25,6 +25,24 @@ pub enum Kind {
     Text,
 }
 
+impl Kind {
+    /// `n`, or the nearest number that the kind can hold.
+    pub const fn saturate(self, n: i64) -> i64 {
+        let (least, most) = match self {
+            Self::Int16 => (i16::MIN as i64, i16::MAX as i64),
+            Self::Date | Self::Int32 => (i32::MIN as i64, i32::MAX as i64),
+            Self::Timestamp | Self::Int64 | Self::Text => return n,
+        };
+        if n < least {
+            least
+        } else if n > most {
+            most
+        } else {
+            n
+        }
+    }
+}
+
 /// One value on its way between a record and a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Value<'a> {
@@ -52,6 +70,16 @@ pub struct Column {
     pub get: for<'a> fn(&'a FlowRecord) -> Value<'a>,
     /// Writes the column into a record. A null leaves the field as it is in an empty record.
     pub set: fn(&mut FlowRecord, Value<'_>),
+}
+
+impl Column {
+    /// Reads the column from a record as it is stored: numbers beyond the kind's range saturate.
+    pub fn stored<'a>(&self, record: &'a FlowRecord) -> Value<'a> {
+        match (self.get)(record) {
+            Value::Int(n) => Value::Int(self.kind.saturate(n)),
+            other => other,
+        }
+    }
 }
 
 /// Where a column comes from, per protocol; empty where the protocol does not have it.
@@ -551,6 +579,8 @@ mod tests {
     fn a_counter_beyond_the_stored_range_saturates() {
         let mut record = FlowRecord::new("r1".into(), "s".into());
         record.octets = u64::MAX;
-        assert_eq!((column("octets").unwrap().get)(&record), Value::Int(i64::MAX));
+        record.sampling_interval = Some(u32::MAX);
+        assert_eq!(column("octets").unwrap().stored(&record), Value::Int(i64::MAX));
+        assert_eq!(column("sampling_interval").unwrap().stored(&record), Value::Int(i64::from(i32::MAX)));
     }
 }

@@ -215,18 +215,19 @@ pub struct ExporterCoverage {
     pub exporter: Arc<str>,
     /// Its subdivision.
     pub observation_domain: u32,
-    /// From the first packet to the last.
+    /// From the first packet to the last, whose time is the end.
     pub window: Window,
     /// Flow records.
     pub flows: u64,
     /// Every sampling interval it used, sorted; none is unknown.
     pub sampling: Vec<Option<u32>>,
-    /// TCP flow records of three packets or more.
+    /// TCP flow records of three packets or more, both ways together.
     pub tcp_flows: u64,
-    /// Of these, records that carry or have a reverse direction.
+    /// Of these, records with a reverse direction: biflows with reverse packets, and uniflows to
+    /// which a uniflow between the same ends, the other way, started on the same UTC day.
     pub tcp_flows_two_way: u64,
     /// Records with any quality mark.
     pub marked: u64,
-    /// Hours inside the window without a single record, sorted.
+    /// Whole hours inside the window in which no record was active, neighbours joined, sorted.
     pub silent: Vec<Window>,
 }

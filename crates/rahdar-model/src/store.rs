@@ -42,21 +42,30 @@ pub trait FlowStore: Send + Sync {
         visit: &mut dyn FnMut(Sighting),
     ) -> Result<(), StoreError>;
 
-    /// Every contact between two networks, either way, in the order of time.
+    /// Every flow that started in `window` between two networks, either way, in the order of
+    /// [`Contact`]. A flow with both ends in both networks is seen forward, and once.
+    ///
+    /// Records marked [`crate::Quality::UNUSABLE`] are left out here and in
+    /// [`FlowStore::volumes`]: their counters say nothing.
     fn contacts(&self, pair: (Prefix, Prefix), window: Window) -> Result<Vec<Contact>, StoreError>;
 
     /// Octets, packets and flows to and from `key`, per exporter and bin of `bin_us` microseconds
     /// (aligned to the epoch, by start time), in the order of bin, exporter, sampling interval.
+    /// A flow with both ends inside counts both ways and is one flow. Sums saturate.
+    /// A bin is at least a microsecond long.
     fn volumes(&self, key: Prefix, window: Window, bin_us: i64) -> Result<Vec<Volume>, StoreError>;
 
-    /// What each exporter could see, in the order of exporter and observation domain.
+    /// What each exporter could see, by the flows that started in `window`, in the order of
+    /// exporter and observation domain.
     fn coverage(&self, window: Window) -> Result<Vec<ExporterCoverage>, StoreError>;
 
-    /// What `address` serves: flows to its ports, in the order of protocol and port.
+    /// What `address` serves: flows to its ports that started in `window`, in the order of
+    /// protocol and port.
     fn services(&self, address: Address, window: Window) -> Result<Vec<Service>, StoreError>;
 
     /// The hours in which one of `sources` reached many destinations on one port, in order
-    /// (`methods.md` §4). Hours below `least_destinations` are left out.
+    /// (`methods.md` §4). Hours below `least_destinations` are left out. A flow belongs to the
+    /// hour in which it started; flows that started outside `window` are not counted.
     fn fan_outs(
         &self,
         sources: &[Address],
@@ -64,7 +73,8 @@ pub trait FlowStore: Send + Sync {
         least_destinations: u64,
     ) -> Result<Vec<FanOut>, StoreError>;
 
-    /// How many addresses of `networks` sent or received anything. With no networks, all addresses.
+    /// How many addresses of `networks` are an end of a flow that started in `window`. With no
+    /// networks, all addresses.
     fn active_hosts(&self, networks: &[Prefix], window: Window) -> Result<u64, StoreError>;
 
     /// Runs one read-only `SELECT` over the view `flows`.
@@ -72,9 +82,10 @@ pub trait FlowStore: Send + Sync {
 }
 
 /// An import under way. Dropped without [`Import::commit`], it leaves nothing behind that can be
-/// read.
+/// read. Once a call has failed, the import can only be dropped: every later call fails too.
 pub trait Import: FlowSink {
-    /// Begins the next input: the rows that follow are its rows.
+    /// Begins the next input: the rows that follow are its rows. An input that this import has
+    /// begun before is [`Admission::Stored`].
     fn begin(&mut self, input: &Input) -> Result<Admission, StoreError>;
 
     /// Flows taken since the import was opened.
@@ -196,8 +207,8 @@ pub struct Service {
     pub protocol: u8,
     /// The host's port.
     pub port: u16,
-    /// Flow records in which the host was the destination, or answered as source from a port
-    /// below 1024.
+    /// Flow records in which the host was the destination, or, if it was not, answered as source
+    /// from a port of 1–1023.
     pub flows: u64,
     /// Distinct addresses at the other end.
     pub peers: u64,
@@ -218,7 +229,7 @@ pub struct FanOut {
     pub destinations: u64,
     /// Flow records.
     pub flows: u64,
-    /// Of these, records of three packets or fewer.
+    /// Of these, records of three forward packets or fewer.
     pub small_flows: u64,
 }
 
