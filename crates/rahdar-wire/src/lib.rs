@@ -1,1 +1,168 @@
-//! .
+//! Untrusted bytes into flow records.
+//!
+//! The room is handed a reader and a [`FlowSink`]. It peels compression, sees by content what
+//! the input is, and pushes one reused [`FlowRecord`] per flow, problems beside them, counts
+//! for both. In reading order:
+//!
+//! * [`decode`] and [`detect`]: the two doors.
+//! * `zeek`: `conn.log` as tab-separated text and as JSON lines.
+//! * `capture`: pcap and pcapng, packets assembled into biflows.
+//! * `netflow`: export datagrams of NetFlow v5, v9 and IPFIX, from captures and from files.
+//!
+//! It opens no file and no socket, reads no clock, never panics on input, allocates nothing
+//! per flow, and holds no more memory than its named limits say. Wrong input is data: what was
+//! understood goes to the sink, the rest is counted and named.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use rahdar_model::sink::SinkError;
+use rahdar_model::{FlowSink, Tally};
+use thiserror::Error;
+
+/// A kind of input that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Zeek `conn.log`, tab-separated with header directives.
+    ZeekTsv,
+    /// Zeek `conn.log`, one JSON object a line.
+    ZeekJson,
+    /// pcap or pcapng.
+    Packets,
+    /// A file of IPFIX messages (RFC 5655).
+    Ipfix,
+    /// Export datagrams of NetFlow v5 or v9, or one of IPFIX, as they were on the wire.
+    Datagram,
+}
+
+impl Format {
+    /// Every format, in the order in which they are listed to people.
+    pub const ALL: [Self; 5] = [Self::ZeekTsv, Self::ZeekJson, Self::Packets, Self::Ipfix, Self::Datagram];
+
+    /// The word for `--as`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::ZeekTsv => "zeek",
+            Self::ZeekJson => "zeek-json",
+            Self::Packets => "packets",
+            Self::Ipfix => "ipfix",
+            Self::Datagram => "netflow",
+        }
+    }
+
+    /// The format of this word. `zeek` stands for both forms: which one it is, the input says.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.word() == word)
+    }
+
+    /// What it is, for people.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::ZeekTsv => "Zeek conn.log",
+            Self::ZeekJson => "Zeek conn.log in JSON lines",
+            Self::Packets => "pcap or pcapng",
+            Self::Ipfix => "file of IPFIX messages",
+            Self::Datagram => "NetFlow v5, v9 or IPFIX datagram",
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.about())
+    }
+}
+
+/// What the operator says about an input.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The format; none: seen by content.
+    pub format: Option<Format>,
+    /// The exporter's name, in place of its address, `zeek` or `packets`.
+    pub exporter: Option<Arc<str>>,
+    /// The sampling interval, in place of what the input says.
+    pub sampling: Option<u32>,
+    /// Moves every time of the input by this many microseconds.
+    pub time_offset_us: i64,
+}
+
+/// What an input is, by its first octets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detection {
+    /// A format that is read.
+    Known(Format),
+    /// A kind that is known and not read (yet), in words.
+    Unsupported(&'static str),
+    /// Anything else.
+    Unknown,
+}
+
+/// Why an input was not decoded, or not to its end.
+#[derive(Debug, Error)]
+pub enum WireError {
+    /// Nothing in it. Skip it.
+    #[error("the input is empty")]
+    Empty,
+    /// A known kind that is not read. List it and go on.
+    #[error("{kind} is not read by rahdar")]
+    Unsupported {
+        /// The kind, in words.
+        kind: &'static str,
+    },
+    /// Nothing that is known. A person must look, or name the format.
+    #[error("{looks}; rahdar reads {}", Readable)]
+    Unknown {
+        /// What the first octets look like, in words.
+        looks: String,
+    },
+    /// The reader failed. The flows given to the sink before are good, but not all: read it again.
+    #[error("the input could not be read to its end")]
+    Read {
+        /// What had been read before.
+        tally: Tally,
+        /// What failed.
+        #[source]
+        source: io::Error,
+    },
+    /// The sink takes no more. Stop.
+    #[error("the sink takes no more flows")]
+    Sink(#[from] SinkError),
+}
+
+/// The list of formats, for messages.
+struct Readable;
+
+impl fmt::Display for Readable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, format) in Format::ALL.into_iter().enumerate() {
+            write!(f, "{}{format} (`{}`)", if i == 0 { "" } else { ", " }, format.word())?;
+        }
+        Ok(())
+    }
+}
+
+/// Sees by content what an input is. `head` is its beginning, uncompressed; `whole` says that
+/// nothing follows.
+pub fn detect(head: &[u8], whole: bool) -> Detection {
+    let _ = (head, whole);
+    Detection::Unknown
+}
+
+/// Reads an input to its end and gives every flow to the sink.
+///
+/// Compression (gzip, zstd) is peeled, the format is seen by content unless `options` name it.
+/// An input that is cut or broken midway is no error: what came before is kept, and a problem
+/// says where it ends. `source` becomes [`FlowRecord::source`](rahdar_model::FlowRecord::source).
+///
+/// # Errors
+/// [`WireError`], by what the caller can do.
+pub fn decode(
+    input: &mut dyn Read,
+    source: Arc<str>,
+    options: &Options,
+    sink: &mut dyn FlowSink,
+) -> Result<Tally, WireError> {
+    let _ = (input, source, options, sink);
+    Err(WireError::Empty)
+}
