@@ -129,6 +129,12 @@ impl Day {
         let zoned = date.to_zoned(TimeZone::UTC).ok()?;
         Some(Timestamp(zoned.timestamp().as_microsecond()).day())
     }
+
+    /// Its year, month and day of the month; none outside the years -9999 to 9999.
+    pub fn to_date(self) -> Option<(i16, i8, i8)> {
+        let date = self.start().to_jiff()?.to_zoned(TimeZone::UTC).date();
+        Some((date.year(), date.month(), date.day()))
+    }
 }
 
 impl fmt::Display for Day {
@@ -274,6 +280,8 @@ mod tests {
         assert_eq!(Day(-1).to_string(), "1969-12-31");
         assert_eq!(Day::from_date(2021, 8, 15).unwrap().to_string(), "2021-08-15");
         assert_eq!(Day::from_date(2021, 2, 29), None);
+        assert_eq!(Day(-1).to_date(), Some((1969, 12, 31)));
+        assert_eq!(Timestamp::MAX.day().to_date(), None);
     }
 
     #[test]
