@@ -1,0 +1,449 @@
+//! The store that answers with nested loops.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use rahdar_model::column::COLUMNS;
+use rahdar_model::finding::ExporterCoverage;
+use rahdar_model::flow::protocol;
+use rahdar_model::sink::SinkError;
+use rahdar_model::store::{
+    Admission, Commit, Contact, End, FanOut, Import, Input, QueryLimits, Service, Sighting, StoreError,
+    Table, Volume,
+};
+use rahdar_model::time::HOUR_US;
+use rahdar_model::{Address, FlowRecord, FlowSink, FlowStore, Prefix, Problem, Quality, Timestamp, Window};
+
+/// Flows in memory. Every answer is a loop over all of them, written as the contract reads.
+#[derive(Debug, Default)]
+pub struct NaiveStore {
+    state: RwLock<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    flows: Vec<FlowRecord>,
+    inputs: BTreeSet<String>,
+    version: u64,
+}
+
+impl NaiveStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A store that holds `flows`, as one input.
+    pub fn of<F: Into<FlowRecord>>(flows: impl IntoIterator<Item = F>) -> Self {
+        let flows = flows.into_iter().map(|flow| stored(&flow.into())).collect();
+        let state = State { flows, inputs: BTreeSet::from(["test".to_owned()]), version: 1 };
+        Self { state: RwLock::new(state) }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The flows that started in `window`, in the order of import.
+    fn flows(&self, window: Window) -> Vec<FlowRecord> {
+        self.read().flows.iter().filter(|flow| window.contains(flow.start_time)).cloned().collect()
+    }
+}
+
+/// The record as a store gives it back: numbers beyond the range of their column saturate.
+pub fn stored(record: &FlowRecord) -> FlowRecord {
+    let mut copy = FlowRecord::new("".into(), "".into());
+    for column in COLUMNS {
+        (column.set)(&mut copy, column.stored(record));
+    }
+    copy
+}
+
+impl FlowStore for NaiveStore {
+    fn import(&self) -> Result<Box<dyn Import + '_>, StoreError> {
+        Ok(Box::new(NaiveImport {
+            store: self,
+            flows: Vec::new(),
+            inputs: BTreeSet::new(),
+            admitted: false,
+            failed: false,
+        }))
+    }
+
+    fn version(&self) -> Result<u64, StoreError> {
+        Ok(self.read().version)
+    }
+
+    fn count(&self, window: Window) -> Result<u64, StoreError> {
+        Ok(self.flows(window).len() as u64)
+    }
+
+    fn sightings(
+        &self,
+        networks: &[Prefix],
+        window: Window,
+        visit: &mut dyn FnMut(Sighting),
+    ) -> Result<(), StoreError> {
+        let inside = |address| networks.iter().any(|network| network.contains(address));
+        for flow in self.flows(window) {
+            if inside(flow.src) {
+                visit(Sighting { end: End::Source, flow: flow.clone() });
+            }
+            if inside(flow.dst) {
+                visit(Sighting { end: End::Destination, flow });
+            }
+        }
+        Ok(())
+    }
+
+    fn contacts(&self, (near, far): (Prefix, Prefix), window: Window) -> Result<Vec<Contact>, StoreError> {
+        let mut contacts = Vec::new();
+        for flow in self.flows(window) {
+            let (octets_out, octets_in) = if flow.quality.intersects(Quality::UNUSABLE) {
+                continue;
+            } else if near.contains(flow.src) && far.contains(flow.dst) {
+                (flow.octets, flow.rev_octets.unwrap_or(0))
+            } else if far.contains(flow.src) && near.contains(flow.dst) {
+                (flow.rev_octets.unwrap_or(0), flow.octets)
+            } else {
+                continue;
+            };
+            contacts.push(Contact {
+                start_time: flow.start_time,
+                end_time: flow.end_time,
+                exporter: flow.exporter,
+                sampling_interval: flow.sampling_interval,
+                octets_out,
+                octets_in,
+            });
+        }
+        contacts.sort();
+        Ok(contacts)
+    }
+
+    fn volumes(&self, key: Prefix, window: Window, bin_us: i64) -> Result<Vec<Volume>, StoreError> {
+        let bin_us = bin_us.max(1);
+        let mut volumes = BTreeMap::new();
+        for flow in self.flows(window) {
+            let (leaves, arrives) = (key.contains(flow.src), key.contains(flow.dst));
+            if !(leaves || arrives) || flow.quality.intersects(Quality::UNUSABLE) {
+                continue;
+            }
+            let bin = Timestamp::from_micros(flow.start_time.micros().div_euclid(bin_us) * bin_us);
+            let volume =
+                volumes.entry((bin, flow.exporter.clone(), flow.sampling_interval)).or_insert(Volume {
+                    bin,
+                    exporter: flow.exporter.clone(),
+                    sampling_interval: flow.sampling_interval,
+                    octets_out: 0,
+                    octets_in: 0,
+                    packets_out: 0,
+                    packets_in: 0,
+                    flows: 0,
+                });
+            let (rev_octets, rev_packets) = (flow.rev_octets.unwrap_or(0), flow.rev_packets.unwrap_or(0));
+            if leaves {
+                add(&mut volume.octets_out, flow.octets);
+                add(&mut volume.octets_in, rev_octets);
+                add(&mut volume.packets_out, flow.packets);
+                add(&mut volume.packets_in, rev_packets);
+            }
+            if arrives {
+                add(&mut volume.octets_in, flow.octets);
+                add(&mut volume.octets_out, rev_octets);
+                add(&mut volume.packets_in, flow.packets);
+                add(&mut volume.packets_out, rev_packets);
+            }
+            volume.flows += 1;
+        }
+        Ok(volumes.into_values().collect())
+    }
+
+    fn coverage(&self, window: Window) -> Result<Vec<ExporterCoverage>, StoreError> {
+        let flows = self.flows(window);
+        let observers: BTreeSet<_> =
+            flows.iter().map(|flow| (flow.exporter.clone(), flow.observation_domain)).collect();
+        let coverage = observers.into_iter().map(|(exporter, observation_domain)| {
+            let own: Vec<&FlowRecord> = flows
+                .iter()
+                .filter(|flow| flow.exporter == exporter && flow.observation_domain == observation_domain)
+                .collect();
+            let tcp: Vec<&FlowRecord> = own
+                .iter()
+                .copied()
+                .filter(|flow| flow.protocol == protocol::TCP && flow.total_packets() >= 3)
+                .collect();
+            let sampling: BTreeSet<Option<u32>> = own.iter().map(|flow| flow.sampling_interval).collect();
+            ExporterCoverage {
+                window: span(&own),
+                flows: own.len() as u64,
+                sampling: sampling.into_iter().collect(),
+                tcp_flows: tcp.len() as u64,
+                tcp_flows_two_way: tcp.iter().filter(|flow| is_two_way(flow, &own)).count() as u64,
+                marked: own.iter().filter(|flow| flow.quality != Quality::NONE).count() as u64,
+                silent: silent(&own),
+                exporter,
+                observation_domain,
+            }
+        });
+        Ok(coverage.collect())
+    }
+
+    fn services(&self, address: Address, window: Window) -> Result<Vec<Service>, StoreError> {
+        let mut services: BTreeMap<(u8, u16), Vec<Address>> = BTreeMap::new();
+        for flow in self.flows(window) {
+            let (port, peer) = if flow.dst == address {
+                (flow.dst_port, flow.src)
+            } else if flow.src == address && (1..1024).contains(&flow.src_port) {
+                (flow.src_port, flow.dst)
+            } else {
+                continue;
+            };
+            services.entry((flow.protocol, port)).or_default().push(peer);
+        }
+        let service = |((protocol, port), peers): ((u8, u16), Vec<Address>)| Service {
+            protocol,
+            port,
+            flows: peers.len() as u64,
+            peers: distinct(peers),
+        };
+        Ok(services.into_iter().map(service).collect())
+    }
+
+    fn fan_outs(
+        &self,
+        sources: &[Address],
+        window: Window,
+        least_destinations: u64,
+    ) -> Result<Vec<FanOut>, StoreError> {
+        let mut groups: BTreeMap<_, Vec<FlowRecord>> = BTreeMap::new();
+        for flow in self.flows(window) {
+            if sources.contains(&flow.src) {
+                let key = (flow.src, flow.start_time.hour(), flow.protocol, flow.dst_port);
+                groups.entry(key).or_default().push(flow);
+            }
+        }
+        let fan_out = |((source, hour, protocol, port), flows): (_, Vec<FlowRecord>)| FanOut {
+            source,
+            hour,
+            protocol,
+            port,
+            destinations: distinct(flows.iter().map(|flow| flow.dst)),
+            flows: flows.len() as u64,
+            small_flows: flows.iter().filter(|flow| flow.packets <= 3).count() as u64,
+        };
+        Ok(groups.into_iter().map(fan_out).filter(|found| found.destinations >= least_destinations).collect())
+    }
+
+    fn active_hosts(&self, networks: &[Prefix], window: Window) -> Result<u64, StoreError> {
+        let inside = |address: &Address| networks.is_empty() || networks.iter().any(|n| n.contains(*address));
+        Ok(distinct(self.flows(window).iter().flat_map(|flow| [flow.src, flow.dst]).filter(inside)))
+    }
+
+    fn query(&self, _sql: &str, _limits: QueryLimits) -> Result<Table, StoreError> {
+        Err(StoreError::Query("the naive store has no SQL".to_owned()))
+    }
+}
+
+fn add(sum: &mut u64, n: u64) {
+    *sum = sum.saturating_add(n);
+}
+
+fn distinct(addresses: impl IntoIterator<Item = Address>) -> u64 {
+    addresses.into_iter().collect::<BTreeSet<_>>().len() as u64
+}
+
+fn span(flows: &[&FlowRecord]) -> Window {
+    let from = flows.iter().map(|flow| flow.start_time).min().unwrap_or_default();
+    let until = flows.iter().map(|flow| flow.end_time).max().unwrap_or_default();
+    Window::new(from, until)
+}
+
+fn is_two_way(flow: &FlowRecord, all: &[&FlowRecord]) -> bool {
+    let ends = |flow: &FlowRecord| ((flow.src, flow.src_port), (flow.dst, flow.dst_port));
+    let (src, dst) = ends(flow);
+    match flow.rev_packets {
+        Some(packets) => packets > 0,
+        None => all.iter().any(|other| {
+            other.protocol == flow.protocol
+                && other.rev_packets.is_none()
+                && other.start_time.day() == flow.start_time.day()
+                && src != dst
+                && ends(other) == (dst, src)
+        }),
+    }
+}
+
+fn silent(flows: &[&FlowRecord]) -> Vec<Window> {
+    let window = span(flows);
+    let mut silent: Vec<Window> = Vec::new();
+    let mut hour = window.from.hour();
+    while hour <= window.until {
+        let next = hour.plus_micros(HOUR_US);
+        if !flows.iter().any(|flow| flow.start_time < next && flow.end_time >= hour) {
+            match silent.last_mut() {
+                Some(last) if last.until == hour => last.until = next,
+                _ => silent.push(Window::new(hour, next)),
+            }
+        }
+        hour = next;
+    }
+    silent
+}
+
+struct NaiveImport<'a> {
+    store: &'a NaiveStore,
+    flows: Vec<FlowRecord>,
+    inputs: BTreeSet<String>,
+    admitted: bool,
+    failed: bool,
+}
+
+impl NaiveImport<'_> {
+    fn check(&self) -> Result<(), StoreError> {
+        if self.failed {
+            return Err(StoreError::Failed {
+                action: "importing",
+                cause: "an earlier call of this import failed".into(),
+            });
+        }
+        Ok(())
+    }
+}
+
+impl FlowSink for NaiveImport<'_> {
+    fn flow(&mut self, record: &FlowRecord) -> Result<(), SinkError> {
+        self.check().map_err(SinkError::new)?;
+        if !self.admitted {
+            self.failed = true;
+            return Err(SinkError::new("no new input was begun"));
+        }
+        self.flows.push(stored(record));
+        Ok(())
+    }
+
+    fn problem(&mut self, _problem: Problem) {}
+}
+
+impl Import for NaiveImport<'_> {
+    fn begin(&mut self, input: &Input) -> Result<Admission, StoreError> {
+        self.check()?;
+        self.admitted = !self.store.read().inputs.contains(&input.id) && self.inputs.insert(input.id.clone());
+        Ok(if self.admitted { Admission::New } else { Admission::Stored })
+    }
+
+    fn flows(&self) -> u64 {
+        self.flows.len() as u64
+    }
+
+    fn commit(self: Box<Self>) -> Result<Commit, StoreError> {
+        self.check()?;
+        let mut state = self.store.state.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(input) = self.inputs.intersection(&state.inputs).next() {
+            return Err(StoreError::Raced { input: input.clone() });
+        }
+        if !self.inputs.is_empty() {
+            state.version += 1;
+        }
+        let rows = self.flows.len() as u64;
+        state.inputs.extend(self.inputs);
+        state.flows.extend(self.flows);
+        Ok(Commit { version: state.version, rows })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builder::{FlowBuilder, flow, prefix, time, window};
+
+    const DAY: (&str, &str) = ("2021-08-15", "2021-08-16");
+
+    fn day() -> Window {
+        window(DAY.0, DAY.1)
+    }
+
+    fn input(id: &str) -> Input {
+        Input { id: id.to_owned(), name: id.into() }
+    }
+
+    fn sightings(flow: FlowBuilder, network: &str) -> Vec<End> {
+        let mut ends = Vec::new();
+        NaiveStore::of([flow])
+            .sightings(&[prefix(network)], day(), &mut |sighting| ends.push(sighting.end))
+            .unwrap();
+        ends
+    }
+
+    #[test]
+    fn a_flow_is_sighted_once_per_end_inside() {
+        let inner = flow("192.0.2.1:1 > 192.0.2.2:2");
+        assert_eq!(sightings(inner.clone(), "192.0.2.1"), [End::Source]);
+        assert_eq!(sightings(inner.clone(), "192.0.2.0/24"), [End::Source, End::Destination]);
+        assert_eq!(sightings(inner.at(DAY.1), "192.0.2.0/24"), []);
+    }
+
+    #[test]
+    fn a_contact_is_seen_from_the_first_network() {
+        let store = NaiveStore::of([flow("192.0.2.1:1 > 203.0.113.9:443").sent(1, 10).answered(2, 20)]);
+        let pair = (prefix("203.0.113.9"), prefix("192.0.2.0/24"));
+        let contacts = store.contacts(pair, day()).unwrap();
+        assert_eq!(contacts.iter().map(|c| (c.octets_out, c.octets_in)).collect::<Vec<_>>(), [(20, 10)]);
+    }
+
+    #[test]
+    fn hours_without_an_active_record_are_silent() {
+        let store = NaiveStore::of([
+            flow("192.0.2.1 > 192.0.2.2").at("2021-08-15T01:30:00Z").lasting_s(3_600),
+            flow("192.0.2.1 > 192.0.2.2").at("2021-08-15T05:00:00Z"),
+        ]);
+        let coverage = store.coverage(day()).unwrap();
+        assert_eq!(coverage[0].silent, [window("2021-08-15T03:00:00Z", "2021-08-15T05:00:00Z")]);
+        assert_eq!(coverage[0].window.from, time("2021-08-15T01:30:00Z"));
+    }
+
+    #[test]
+    fn two_uniflows_make_a_two_way_flow() {
+        let coverage = |flows: [FlowBuilder; 2]| NaiveStore::of(flows).coverage(Window::ALL).unwrap();
+        let there = flow("192.0.2.1:1 > 192.0.2.2:2");
+        let back = flow("192.0.2.2:2 > 192.0.2.1:1").sent(1, 40);
+        let both = coverage([there.clone(), back.clone()]);
+        assert_eq!((both[0].tcp_flows, both[0].tcp_flows_two_way), (1, 1));
+        let apart = coverage([there, back.at("2021-08-16")]);
+        assert_eq!((apart[0].tcp_flows, apart[0].tcp_flows_two_way), (1, 0));
+    }
+
+    #[test]
+    fn the_same_input_is_stored_once() {
+        let store = NaiveStore::new();
+        for expected in [1, 0] {
+            let mut import = store.import().unwrap();
+            if import.begin(&input("a")).unwrap() == Admission::New {
+                import.flow(&flow("192.0.2.1 > 192.0.2.2").build()).unwrap();
+            }
+            assert_eq!(import.commit().unwrap().rows, expected);
+        }
+        assert_eq!((store.count(Window::ALL).unwrap(), store.version().unwrap()), (1, 1));
+    }
+
+    #[test]
+    fn of_two_racing_imports_one_wins() {
+        let store = NaiveStore::new();
+        let mut imports = [store.import().unwrap(), store.import().unwrap()];
+        for import in &mut imports {
+            assert_eq!(import.begin(&input("a")).unwrap(), Admission::New);
+        }
+        let [first, second] = imports;
+        first.commit().unwrap();
+        assert!(matches!(second.commit(), Err(StoreError::Raced { input }) if input == "a"));
+    }
+
+    #[test]
+    fn an_import_that_failed_stores_nothing() {
+        let store = NaiveStore::new();
+        let mut import = store.import().unwrap();
+        assert!(import.flow(&flow("192.0.2.1 > 192.0.2.2").build()).is_err());
+        assert!(import.begin(&input("a")).is_err());
+        assert!(import.commit().is_err());
+    }
+}
