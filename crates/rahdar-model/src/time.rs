@@ -113,14 +113,14 @@ impl FromStr for Timestamp {
 pub struct Day(pub i32);
 
 impl Day {
-    /// The first moment of the day.
+    /// The first moment of the day; stops at the ends of the range.
     pub const fn start(self) -> Timestamp {
-        Timestamp(self.0 as i64 * DAY_US)
+        Timestamp((self.0 as i64).saturating_mul(DAY_US))
     }
 
     /// The whole day.
     pub const fn window(self) -> Window {
-        Window { from: self.start(), until: Self(self.0 + 1).start() }
+        Window { from: self.start(), until: Self(self.0.saturating_add(1)).start() }
     }
 
     /// The day of this calendar date; none if there is no such date.
@@ -281,7 +281,10 @@ mod tests {
         assert_eq!(Day::from_date(2021, 8, 15).unwrap().to_string(), "2021-08-15");
         assert_eq!(Day::from_date(2021, 2, 29), None);
         assert_eq!(Day(-1).to_date(), Some((1969, 12, 31)));
-        assert_eq!(Timestamp::MAX.day().to_date(), None);
+        for end in [Timestamp::MIN, Timestamp::MAX] {
+            assert_eq!(end.day().to_date(), None);
+            assert!(end.day().window().contains(end.plus_micros(-1)));
+        }
     }
 
     #[test]
