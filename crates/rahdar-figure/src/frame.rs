@@ -1,0 +1,198 @@
+//! What all figures share: title, time axis, times without telemetry, events, legend.
+
+use rahdar_model::Window;
+use rahdar_model::intelligence::Event;
+
+use crate::axis::TimeAxis;
+use crate::drawing::{Anchor, Drawing, Face, Paint, Path, WIDTH};
+use crate::ink::Ink;
+use crate::legible;
+
+/// Where the plot ends on the right.
+pub(crate) const RIGHT: f64 = WIDTH - 16.0;
+/// Height of a line of small text.
+pub(crate) const LINE: f64 = 15.0;
+
+/// Lines of event labels at most. Chosen here: more labels than lanes tell nothing.
+const MOST_EVENT_ROWS: usize = 5;
+/// Room for one event label, in user units.
+const EVENT_ROOM: f64 = 240.0;
+
+/// Title, events and axis of one figure; the plot lies between `top` and `bottom`.
+pub(crate) struct Frame<'a> {
+    pub(crate) axis: TimeAxis,
+    pub(crate) top: f64,
+    title: String,
+    events: Vec<EventLine<'a>>,
+    gaps: &'a [Window],
+}
+
+struct EventLine<'a> {
+    event: &'a Event,
+    x: f64,
+    /// Which line of labels; none where there was no room.
+    row: Option<usize>,
+}
+
+impl<'a> Frame<'a> {
+    /// The frame over `window`, its plot from `left`.
+    pub(crate) fn new(
+        title: &str,
+        window: Window,
+        left: f64,
+        events: &'a [Event],
+        gaps: &'a [Window],
+    ) -> Self {
+        let axis = TimeAxis::new(window, left, RIGHT);
+        let events = place(&axis, events);
+        let rows = events.iter().filter_map(|line| line.row).max().map_or(0, |row| row + 1);
+        Self { axis, top: 34.0 + rows as f64 * LINE, title: legible::sentence(title), events, gaps }
+    }
+
+    /// What lies behind the marks: title, gaps, grid, and the names of times.
+    pub(crate) fn draw_behind(&self, drawing: &mut Drawing, left: f64, bottom: f64) {
+        let title = Face::Title.fit(&self.title, RIGHT);
+        drawing.text(Face::Title, Ink::Text, Anchor::Start, (0.0, 16.0), &title);
+        for (from, until) in merge(&self.axis, self.gaps) {
+            drawing.rect(Paint::Fill(Ink::Gap), (from, self.top), (until - from, bottom - self.top));
+        }
+        let mut grid = Path::default();
+        for tick in self.axis.ticks() {
+            grid.upright(tick.x, self.top, bottom + 4.0);
+            let anchor = if tick.x > RIGHT - 20.0 { Anchor::End } else { Anchor::Start };
+            let x = if tick.x > RIGHT - 20.0 { tick.x } else { tick.x - 2.0 };
+            drawing.text(Face::Small, Ink::Muted, anchor, (x, bottom + 16.0), &tick.label);
+            if let Some(under) = &tick.under {
+                drawing.text(Face::Small, Ink::Muted, anchor, (x, bottom + 16.0 + LINE), under);
+            }
+        }
+        drawing.path(Paint::Line(Ink::Grid, 1.0), &grid);
+        drawing.text(Face::Small, Ink::Muted, Anchor::End, (left - 8.0, bottom + 16.0), "UTC");
+        let mut base = Path::default();
+        base.level(bottom, left, RIGHT);
+        drawing.path(Paint::Line(Ink::Muted, 1.0), &base);
+    }
+
+    /// What lies before the marks: the event lines and their labels.
+    pub(crate) fn draw_before(&self, drawing: &mut Drawing, bottom: f64) {
+        for line in &self.events {
+            let mut path = Path::default();
+            let label_y = 30.0 + line.row.unwrap_or(0) as f64 * LINE + LINE - 4.0;
+            let from = if line.row.is_some() { label_y + 3.0 } else { self.top };
+            path.upright(line.x, from, bottom);
+            drawing.path(Paint::Dashes(Ink::Event, 1.2), &path);
+            let label = label(line.event);
+            drawing.hint((line.x - 3.0, from), (6.0, bottom - from), &label);
+            if line.row.is_some() {
+                let shown = Face::Small.fit(&label, EVENT_ROOM);
+                let (x, anchor) = match span(&self.axis, line.x, Face::Small.width(&shown)) {
+                    (_, until) if until <= line.x => (line.x + 3.0, Anchor::End),
+                    _ => (line.x - 3.0, Anchor::Start),
+                };
+                drawing.text(Face::Small, Ink::Text, anchor, (x, label_y), &shown);
+            }
+        }
+    }
+
+    /// The events as words for the description, with those that are not labelled counted.
+    pub(crate) fn events_in_words(&self) -> String {
+        match self.events.len() {
+            0 => String::new(),
+            n => {
+                let labels: Vec<String> = self
+                    .events
+                    .iter()
+                    .filter(|line| line.row.is_some())
+                    .map(|line| label(line.event))
+                    .collect();
+                let rest = n - labels.len();
+                let more = if rest > 0 { format!("; and {rest} more") } else { String::new() };
+                format!(" Events: {}{more}.", labels.join("; "))
+            }
+        }
+    }
+
+    /// Whether any part of the plot is shaded.
+    pub(crate) fn has_gaps(&self) -> bool {
+        !merge(&self.axis, self.gaps).is_empty()
+    }
+}
+
+fn label(event: &Event) -> String {
+    format!("{} {}", event.at.day(), legible::name(&event.label))
+}
+
+/// The events inside the axis, each with its line of labels: the highest one that is free.
+fn place<'a>(axis: &TimeAxis, events: &'a [Event]) -> Vec<EventLine<'a>> {
+    let mut inside: Vec<&Event> = events.iter().filter(|event| axis.window().contains(event.at)).collect();
+    inside.sort();
+    let mut taken_until = [f64::NEG_INFINITY; MOST_EVENT_ROWS];
+    inside
+        .into_iter()
+        .map(|event| {
+            let x = axis.x(event.at);
+            let width = Face::Small.width(&Face::Small.fit(&label(event), EVENT_ROOM));
+            let (from, until) = span(axis, x, width);
+            let row = taken_until.iter().position(|taken| *taken <= from);
+            if let Some(row) = row {
+                taken_until[row] = until.max(x) + 10.0;
+            }
+            EventLine { event, x, row }
+        })
+        .collect()
+}
+
+/// Where a label of this width stands: right of its line, or left of it near the edge.
+fn span(axis: &TimeAxis, x: f64, width: f64) -> (f64, f64) {
+    let right_end = axis.x(axis.window().until) + 12.0;
+    if x + width <= right_end { (x - 3.0, x + width) } else { (x - width, x) }
+}
+
+/// Gaps as places on the page, those that touch made one: never more than the page has units.
+fn merge(axis: &TimeAxis, gaps: &[Window]) -> Vec<(f64, f64)> {
+    let mut places: Vec<(f64, f64)> = gaps
+        .iter()
+        .filter(|gap| gap.overlaps(axis.window()))
+        .map(|gap| (axis.x(gap.from), axis.x(gap.until)))
+        .collect();
+    places.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut merged: Vec<(f64, f64)> = Vec::new();
+    for (from, until) in places {
+        let until = until.max(from + 0.5);
+        match merged.last_mut() {
+            Some(last) if from <= last.1 => last.1 = last.1.max(until),
+            _ => merged.push((from, until)),
+        }
+    }
+    merged
+}
+
+/// A row of samples and what they mean.
+pub(crate) struct Legend<'a> {
+    drawing: &'a mut Drawing,
+    x: f64,
+    y: f64,
+}
+
+impl<'a> Legend<'a> {
+    /// A legend whose first sample stands at this place.
+    pub(crate) fn new(drawing: &'a mut Drawing, x: f64, y: f64) -> Self {
+        Self { drawing, x, y }
+    }
+
+    /// One sample, 14 units wide, drawn by `sample` at its lower left corner, and its meaning.
+    pub(crate) fn entry(&mut self, meaning: &str, sample: impl FnOnce(&mut Drawing, f64, f64)) {
+        sample(self.drawing, self.x, self.y);
+        let place = (self.x + 19.0, self.y);
+        self.drawing.text(Face::Small, Ink::Muted, Anchor::Start, place, meaning);
+        self.x += 19.0 + Face::Small.width(meaning) + 18.0;
+    }
+
+    /// The sample of times without telemetry.
+    pub(crate) fn gaps(&mut self) {
+        self.entry("no telemetry", |drawing, x, y| {
+            drawing.rect(Paint::Fill(Ink::Gap), (x, y - 10.0), (14.0, 12.0));
+            drawing.rect(Paint::Line(Ink::Grid, 1.0), (x, y - 10.0), (14.0, 12.0));
+        });
+    }
+}

@@ -1,0 +1,211 @@
+//! Swim lanes: which clusters were on one victim, and when.
+//!
+//! One lane a cluster. A mark is a day with contact; its height is the order of magnitude of the
+//! octets that left that day, so that a day of one megabyte is still seen beside one of a
+//! hundred. The rail joins first and last contact. Lines through all lanes are events.
+
+use rahdar_model::finding::{Daily, Finding};
+use rahdar_model::intelligence::Event;
+use rahdar_model::{Timestamp, Window};
+
+use crate::Figure;
+use crate::drawing::{Anchor, Drawing, Face, Paint, Path};
+use crate::frame::{Frame, LINE, Legend, RIGHT};
+use crate::ink::Ink;
+use crate::legible;
+use crate::octets::{self, Whole};
+use crate::table::{Column, Table};
+
+/// Lanes drawn; the table has all. Chosen here: what a printed page holds.
+pub const MOST_LANES: usize = 16;
+
+/// The figure: several clusters, one victim.
+#[derive(Debug, Clone, Copy)]
+pub struct Lanes<'a> {
+    /// What the figure is called.
+    pub title: &'a str,
+    /// What the time axis spans.
+    pub window: Window,
+    /// In the order to be drawn.
+    pub lanes: &'a [Lane<'a>],
+    /// Those outside the window are left out.
+    pub events: &'a [Event],
+    /// Times that no exporter saw, sorted.
+    pub gaps: &'a [Window],
+}
+
+/// One cluster on the victim.
+#[derive(Debug, Clone, Copy)]
+pub struct Lane<'a> {
+    /// The cluster's name.
+    pub label: &'a str,
+    /// Days with contact, in order.
+    pub daily: &'a [Daily],
+    /// First contact.
+    pub first_seen: Timestamp,
+    /// Last packet.
+    pub last_seen: Timestamp,
+    /// Whether coverage begins or ends there.
+    pub at_least: bool,
+}
+
+impl<'a> From<&'a Finding> for Lane<'a> {
+    fn from(finding: &'a Finding) -> Self {
+        Self {
+            label: &finding.cluster.name,
+            daily: &finding.daily,
+            first_seen: finding.first_seen,
+            last_seen: finding.last_seen,
+            at_least: finding.at_least,
+        }
+    }
+}
+
+const LEFT: f64 = 176.0;
+const LANE: f64 = 54.0;
+/// Heights of a mark, by its octets.
+const HEIGHTS: [(u64, f64, &str); 4] = [
+    (0, 9.0, "< 1 MB out that day"),
+    (1_000_000, 18.0, "1–10 MB"),
+    (10_000_000, 27.0, "10–100 MB"),
+    (100_000_000, 36.0, "≥ 100 MB"),
+];
+/// A mark's width at most, in user units: one day alone is no wall.
+const WIDEST_MARK: f64 = 10.0;
+
+impl Lanes<'_> {
+    /// Draws it.
+    pub fn draw(&self) -> Figure {
+        let mut drawing = Drawing::default();
+        let frame = Frame::new(self.title, self.window, LEFT, self.events, self.gaps);
+        let drawn = &self.lanes[..self.lanes.len().min(MOST_LANES)];
+        let left_out = self.lanes.len() - drawn.len();
+        let bottom = frame.top + drawn.len().max(1) as f64 * LANE;
+        frame.draw_behind(&mut drawing, LEFT, bottom);
+        for (place, lane) in drawn.iter().enumerate() {
+            let floor = frame.top + (place + 1) as f64 * LANE - 8.0;
+            draw_lane(&mut drawing, &frame, lane, Ink::Series(place), floor);
+        }
+        if drawn.is_empty() {
+            let place = ((LEFT + RIGHT) / 2.0, frame.top + LANE / 2.0);
+            drawing.text(Face::Label, Ink::Muted, Anchor::Middle, place, "no contact is believed");
+        }
+        frame.draw_before(&mut drawing, bottom);
+
+        let mut height = bottom + 2.0 * LINE + 26.0;
+        draw_legend(&mut drawing, &frame, drawn, height);
+        if left_out > 0 {
+            height += LINE + 4.0;
+            let words = format!("{left_out} more clusters are in the table alone");
+            drawing.text(Face::Small, Ink::Text, Anchor::Start, (LEFT, height), &words);
+        }
+        let description = describe(drawn, left_out) + &frame.events_in_words();
+        let title = legible::sentence(self.title);
+        Figure { svg: drawing.finish(height + 12.0, &title, &description), table: self.table() }
+    }
+
+    fn table(&self) -> Table {
+        let row = |lane: &Lane<'_>| {
+            vec![
+                legible::name(lane.label),
+                end(lane.first_seen, lane.at_least),
+                end(lane.last_seen, lane.at_least),
+                octets::count(lane.daily.len() as u64),
+            ]
+        };
+        Table {
+            caption: legible::sentence(self.title),
+            columns: vec![
+                Column::text("Cluster"),
+                Column::text("First contact (UTC)"),
+                Column::text("Last contact (UTC)"),
+                Column::number("Days with contact"),
+            ],
+            rows: self.lanes.iter().map(row).collect(),
+        }
+    }
+}
+
+fn draw_lane(drawing: &mut Drawing, frame: &Frame<'_>, lane: &Lane<'_>, ink: Ink, floor: f64) {
+    let (axis, name) = (&frame.axis, legible::name(lane.label));
+    let words = [
+        format!("{} to", lane.first_seen.day()),
+        format!("{}, {}", lane.last_seen.day(), days(lane.daily.len())),
+    ];
+    let label = Face::Label.fit(&name, LEFT - 12.0);
+    drawing.text(Face::Label, Ink::Text, Anchor::Start, (0.0, floor - 26.0), &label);
+    drawing.text(Face::Small, Ink::Muted, Anchor::Start, (0.0, floor - 12.0), &words[0]);
+    drawing.text(Face::Small, Ink::Muted, Anchor::Start, (0.0, floor + 1.0), &words[1]);
+
+    let ends = (axis.x(lane.first_seen), axis.x(lane.last_seen));
+    let mut rail = Path::default();
+    rail.level(floor, ends.0, ends.1);
+    drawing.path(Paint::PaleLine(ink, 3.0, 0.45), &rail);
+
+    let width = (axis.day_width() * 0.84).clamp(1.0, WIDEST_MARK);
+    let mut marks = Path::default();
+    for day in lane.daily {
+        marks.upright(axis.noon(day.day), floor - mark_height(Whole::from(&day.octets_out).point), floor);
+    }
+    drawing.path(Paint::Line(ink, width), &marks);
+    drawing.dot(ink, (ends.0, floor), lane.at_least);
+    drawing.dot(ink, (ends.1, floor), lane.at_least);
+
+    let area = (LEFT, floor - LANE + 8.0);
+    let hint = format!("{name}: {} {}", words[0], words[1]);
+    drawing.hint(area, (RIGHT - LEFT, LANE), &hint);
+}
+
+fn mark_height(octets: u64) -> f64 {
+    HEIGHTS.iter().rev().find(|(least, ..)| octets >= *least).map_or(0.0, |(_, height, _)| *height)
+}
+
+fn draw_legend(drawing: &mut Drawing, frame: &Frame<'_>, drawn: &[Lane<'_>], y: f64) {
+    let mut legend = Legend::new(drawing, LEFT, y);
+    for (_, height, meaning) in HEIGHTS {
+        legend.entry(meaning, |drawing, x, y| {
+            let mut mark = Path::default();
+            mark.upright(x + 9.0, y - height / 2.0, y + 1.0);
+            drawing.path(Paint::Line(Ink::Muted, 4.0), &mark);
+        });
+    }
+    if drawn.iter().any(|lane| lane.at_least) {
+        legend.entry("at least since, until", |drawing, x, y| {
+            drawing.dot(Ink::Muted, (x + 8.0, y - 4.0), true);
+        });
+    }
+    if frame.has_gaps() {
+        legend.gaps();
+    }
+}
+
+fn describe(lanes: &[Lane<'_>], left_out: usize) -> String {
+    let mut words: Vec<String> = lanes
+        .iter()
+        .map(|lane| {
+            let at_least = if lane.at_least { "at least " } else { "" };
+            format!(
+                "{}: {} with contact from {at_least}{} to {at_least}{}.",
+                legible::name(lane.label),
+                days(lane.daily.len()),
+                lane.first_seen.day(),
+                lane.last_seen.day()
+            )
+        })
+        .collect();
+    if left_out > 0 {
+        words.push(format!("{left_out} more clusters are in the table alone."));
+    }
+    if words.is_empty() {
+        words.push("No contact is believed.".to_owned());
+    }
+    words.join(" ")
+}
+
+fn end(time: Timestamp, at_least: bool) -> String {
+    if at_least { format!("at least {}", time.day()) } else { time.day().to_string() }
+}
+
+fn days(count: usize) -> String {
+    if count == 1 { "1 day".to_owned() } else { format!("{count} days") }
+}

@@ -1,0 +1,47 @@
+//! A table: what a figure shows, in rows.
+
+/// Rows under headings. All text is legible; it is not escaped.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Table {
+    /// What the rows are.
+    pub caption: String,
+    /// Headings.
+    pub columns: Vec<Column>,
+    /// Rows, each as long as `columns`.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// One column of a [`Table`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// Its heading.
+    pub heading: &'static str,
+    /// How its cells stand.
+    pub kind: ColumnKind,
+}
+
+/// How the cells of a column stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnKind {
+    /// Words, names and dates: to the left.
+    Text,
+    /// Numbers: to the right.
+    Number,
+}
+
+impl Column {
+    /// A column of words.
+    pub const fn text(heading: &'static str) -> Self {
+        Self { heading, kind: ColumnKind::Text }
+    }
+
+    /// A column of numbers.
+    pub const fn number(heading: &'static str) -> Self {
+        Self { heading, kind: ColumnKind::Number }
+    }
+
+    /// Whether the cells stand to the right.
+    pub const fn is_number(self) -> bool {
+        matches!(self.kind, ColumnKind::Number)
+    }
+}

@@ -1,0 +1,178 @@
+//! Validity strips: when each endpoint was claimed to be hostile, against when it was met.
+//!
+//! The pale strip is the window of the claim, the full line the contact. A line that leaves its
+//! strip is contact that the claim does not cover. A strip that runs off the edge goes on there.
+
+use rahdar_model::finding::Infrastructure;
+use rahdar_model::{Timestamp, Window};
+
+use crate::Figure;
+use crate::drawing::{Anchor, Drawing, Face, Paint, Path};
+use crate::frame::{Frame, LINE, Legend, RIGHT};
+use crate::ink::Ink;
+use crate::legible;
+use crate::octets;
+use crate::table::{Column, Table};
+
+/// Strips drawn; the table has all. Chosen here: what a printed page holds.
+pub const MOST_STRIPS: usize = 40;
+
+/// The figure: the endpoints of one finding.
+#[derive(Debug, Clone, Copy)]
+pub struct Validity<'a> {
+    /// What the figure is called.
+    pub title: &'a str,
+    /// What the time axis spans.
+    pub window: Window,
+    /// In the order to be drawn.
+    pub infrastructure: &'a [Infrastructure],
+    /// Which series colour.
+    pub series: usize,
+    /// Times that no exporter saw, sorted.
+    pub gaps: &'a [Window],
+}
+
+const LEFT: f64 = 216.0;
+const STRIP: f64 = 22.0;
+
+impl Validity<'_> {
+    /// Draws it.
+    pub fn draw(&self) -> Figure {
+        let mut drawing = Drawing::default();
+        let frame = Frame::new(self.title, self.window, LEFT, &[], self.gaps);
+        let drawn = &self.infrastructure[..self.infrastructure.len().min(MOST_STRIPS)];
+        let left_out = self.infrastructure.len() - drawn.len();
+        let bottom = frame.top + drawn.len().max(1) as f64 * STRIP + 4.0;
+        frame.draw_behind(&mut drawing, LEFT, bottom);
+        for (place, endpoint) in drawn.iter().enumerate() {
+            self.draw_strip(&mut drawing, &frame, endpoint, frame.top + (place as f64 + 0.5) * STRIP + 2.0);
+        }
+        if drawn.is_empty() {
+            let place = ((LEFT + RIGHT) / 2.0, frame.top + STRIP * 0.7);
+            drawing.text(Face::Label, Ink::Muted, Anchor::Middle, place, "no endpoint was met");
+        }
+
+        let mut height = bottom + 2.0 * LINE + 18.0;
+        self.draw_legend(&mut drawing, &frame, height);
+        let mut description = describe(drawn);
+        if left_out > 0 {
+            height += LINE + 4.0;
+            let words = format!("{left_out} more endpoints are in the table alone");
+            drawing.text(Face::Small, Ink::Text, Anchor::Start, (LEFT, height), &words);
+            description = format!("{description} {words}.");
+        }
+        let title = legible::sentence(self.title);
+        Figure { svg: drawing.finish(height + 12.0, &title, &description), table: self.table() }
+    }
+
+    fn draw_strip(&self, drawing: &mut Drawing, frame: &Frame<'_>, endpoint: &Infrastructure, y: f64) {
+        let (axis, ink, words) = (&frame.axis, Ink::Series(self.series), place(endpoint));
+        let label = Face::Small.fit(&words, LEFT - 12.0);
+        drawing.text(Face::Small, Ink::Text, Anchor::Start, (0.0, y + 4.0), &label);
+        if endpoint.validity.overlaps(axis.window()) {
+            let (from, until) = (axis.x(endpoint.validity.from), axis.x(endpoint.validity.until));
+            drawing.rect(Paint::Tint(ink, 0.22), (from, y - 7.0), ((until - from).max(2.0), 14.0));
+            let mut edges = Path::default();
+            for (end, x) in [(endpoint.validity.from, from), (endpoint.validity.until, until)] {
+                if axis.window().contains(end) {
+                    edges.upright(x, y - 7.0, y + 7.0);
+                }
+            }
+            drawing.path(Paint::Line(ink, 1.5), &edges);
+        }
+        let (from, until) = (axis.x(endpoint.first_seen), axis.x(endpoint.last_seen));
+        let mut contact = Path::default();
+        contact.level(y, from, until.max(from + 3.0));
+        drawing.path(Paint::Line(ink, 5.0), &contact);
+        let hint = format!(
+            "{words}: claimed {}, met {} to {}",
+            claimed(endpoint.validity),
+            endpoint.first_seen.day(),
+            endpoint.last_seen.day()
+        );
+        drawing.hint((LEFT, y - STRIP / 2.0), (RIGHT - LEFT, STRIP), &hint);
+    }
+
+    fn draw_legend(&self, drawing: &mut Drawing, frame: &Frame<'_>, y: f64) {
+        let ink = Ink::Series(self.series);
+        let mut legend = Legend::new(drawing, LEFT, y);
+        legend.entry("claimed to be hostile", |drawing, x, y| {
+            drawing.rect(Paint::Tint(ink, 0.22), (x, y - 10.0), (14.0, 12.0));
+            let mut edges = Path::default();
+            edges.upright(x, y - 10.0, y + 2.0);
+            edges.upright(x + 14.0, y - 10.0, y + 2.0);
+            drawing.path(Paint::Line(ink, 1.5), &edges);
+        });
+        legend.entry("first to last contact", |drawing, x, y| {
+            let mut line = Path::default();
+            line.level(y - 4.0, x, x + 14.0);
+            drawing.path(Paint::Line(ink, 5.0), &line);
+        });
+        if frame.has_gaps() {
+            legend.gaps();
+        }
+    }
+
+    fn table(&self) -> Table {
+        let row = |endpoint: &Infrastructure| {
+            let indicator = legible::defang(&endpoint.indicator);
+            vec![
+                place(endpoint),
+                indicator,
+                claimed(endpoint.validity),
+                legible::name(&endpoint.source),
+                endpoint.first_seen.day().to_string(),
+                endpoint.last_seen.day().to_string(),
+                octets::count(endpoint.flows),
+            ]
+        };
+        Table {
+            caption: legible::sentence(self.title),
+            columns: vec![
+                Column::text("Endpoint"),
+                Column::text("Indicator"),
+                Column::text("Claim holds"),
+                Column::text("Source of the claim"),
+                Column::text("First contact (UTC)"),
+                Column::text("Last contact (UTC)"),
+                Column::number("Flow records"),
+            ],
+            rows: self.infrastructure.iter().map(row).collect(),
+        }
+    }
+}
+
+/// Address, port and protocol, defanged: `192[.]0[.]2[.]9 443/tcp`.
+fn place(endpoint: &Infrastructure) -> String {
+    let address = legible::defang(&endpoint.address.to_string());
+    match endpoint.protocol {
+        6 => format!("{address} {}/tcp", endpoint.port),
+        17 => format!("{address} {}/udp", endpoint.port),
+        132 => format!("{address} {}/sctp", endpoint.port),
+        1 | 58 => format!("{address} icmp"),
+        protocol => format!("{address} protocol {protocol}"),
+    }
+}
+
+fn claimed(validity: Window) -> String {
+    let last = validity.until.plus_micros(-1);
+    match (validity.from == Timestamp::MIN, validity.until == Timestamp::MAX) {
+        (true, true) => "undated".to_owned(),
+        (true, false) => format!("until {}", last.day()),
+        (false, true) => format!("from {}", validity.from.day()),
+        (false, false) => format!("{} to {}", validity.from.day(), last.day()),
+    }
+}
+
+fn describe(endpoints: &[Infrastructure]) -> String {
+    let inside = |endpoint: &&Infrastructure| {
+        endpoint.validity.contains(endpoint.first_seen) && endpoint.validity.contains(endpoint.last_seen)
+    };
+    match endpoints.len() {
+        0 => "No endpoint was met.".to_owned(),
+        n => format!(
+            "Endpoints: {n}. Contact with {} of them lies wholly inside the window of the claim.",
+            endpoints.iter().filter(inside).count()
+        ),
+    }
+}
