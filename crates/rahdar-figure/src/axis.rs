@@ -55,18 +55,14 @@ const STEPS: [Step; 18] = [
     Step::Years(1000),
 ];
 
-/// Room for one label, in user units: seven small letters.
-const TICK_ROOM: f64 = 44.0;
 /// Ticks at most. No step that leaves room makes more, unless the calendar ends.
 const MOST_TICKS: usize = 64;
 
 impl TimeAxis {
     /// The axis of `window`, widened to whole days, between two places.
     pub(crate) fn new(window: Window, left: f64, right: f64) -> Self {
-        let from = window.from.micros().div_euclid(DAY_US).saturating_mul(DAY_US);
-        let until = window.until.micros().max(window.from.micros().saturating_add(1));
-        let until = until.saturating_sub(1).div_euclid(DAY_US).saturating_add(1).saturating_mul(DAY_US);
-        let window = Window::new(Timestamp::from_micros(from), Timestamp::from_micros(until));
+        let last = window.until.plus_micros(-1).max(window.from).day();
+        let window = Window::new(window.from.day().start(), last.window().until);
         Self { window, left, right }
     }
 
@@ -83,7 +79,7 @@ impl TimeAxis {
 
     /// The place of a day's noon.
     pub(crate) fn noon(&self, day: Day) -> f64 {
-        self.x(Timestamp::from_micros(i64::from(day.0).saturating_mul(DAY_US).saturating_add(DAY_US / 2)))
+        self.x(day.start().plus_micros(DAY_US / 2))
     }
 
     /// How wide a day is.
@@ -94,25 +90,27 @@ impl TimeAxis {
 
     /// The finest ticks that leave room for their labels.
     pub(crate) fn ticks(&self) -> Vec<Tick> {
+        // Marks are days: hours are named where there are two days at most.
+        let short = self.day_width() * 2.0 >= self.right - self.left;
         let room = |step: &Step| {
-            let days = match *step {
-                Step::Hours(n) => n as f64 / 24.0,
-                Step::Days(n) => f64::from(n),
-                Step::Months(n) => f64::from(n) * 28.0,
-                Step::Years(n) => f64::from(n) * 365.0,
+            // Days at least, and user units for a label: `06:00`, `15 Aug`, `Aug`, `2021`.
+            let (days, label) = match *step {
+                Step::Hours(n) => (n as f64 / 24.0, 40.0),
+                Step::Days(n) => (f64::from(n), 44.0),
+                Step::Months(n) => (f64::from(n) * 28.0, 30.0),
+                Step::Years(n) => (f64::from(n) * 365.0, 36.0),
             };
-            days * self.day_width() >= TICK_ROOM
+            days * self.day_width() >= label && (short || days >= 1.0)
         };
         let step = STEPS.iter().copied().find(room).unwrap_or(Step::Years(1000));
         let mut ticks: Vec<Tick> = Vec::new();
-        let mut index = step.first_index(self.window.from);
+        let Some(first) = step.first_index(self.window.from) else { return ticks };
         let mut last_under = String::new();
-        while ticks.len() < MOST_TICKS {
-            let Some((time, label, under)) = index.and_then(|index| step.tick(index)) else { break };
-            if time >= self.window.until {
+        for index in first.. {
+            let Some((time, label, under)) = step.tick(index) else { break };
+            if time >= self.window.until || ticks.len() == MOST_TICKS {
                 break;
             }
-            index = index.map(|index| index + 1);
             if time < self.window.from {
                 continue;
             }

@@ -38,7 +38,7 @@ pub struct Bars<'a> {
 }
 
 const LEFT: f64 = 64.0;
-const PLOT: f64 = 190.0;
+const PLOT: f64 = 216.0;
 /// A bar's width at most, in user units: one day alone is no wall.
 const WIDEST_BAR: f64 = 24.0;
 

@@ -172,6 +172,9 @@ impl Drawing {
             Paint::Fill(ink) | Paint::Tint(ink, _) => ("fill", ink),
             Paint::Line(ink, _) | Paint::PaleLine(ink, ..) | Paint::Dashes(ink, _) => ("stroke", ink),
         };
+        if role == "stroke" {
+            self.body.push_str(" fill=\"none\"");
+        }
         let _ = write!(self.body, " class=\"r{}-{}\"", &role[..1], ink.name());
         let _ = write!(self.body, " {role}=\"{}\"", ink.colour());
         match paint {

@@ -75,21 +75,25 @@ impl<'a> Frame<'a> {
 
     /// What lies before the marks: the event lines and their labels.
     pub(crate) fn draw_before(&self, drawing: &mut Drawing, bottom: f64) {
+        let row_y = |row: usize| 45.0 + row as f64 * LINE - 4.0;
         for line in &self.events {
+            let from = line.row.map_or(self.top, |row| row_y(row) - 9.0);
             let mut path = Path::default();
-            let label_y = 30.0 + line.row.unwrap_or(0) as f64 * LINE + LINE - 4.0;
-            let from = if line.row.is_some() { label_y + 3.0 } else { self.top };
             path.upright(line.x, from, bottom);
             drawing.path(Paint::Dashes(Ink::Event, 1.2), &path);
-            let label = label(line.event);
-            drawing.hint((line.x - 3.0, from), (6.0, bottom - from), &label);
-            if line.row.is_some() {
-                let shown = Face::Small.fit(&label, EVENT_ROOM);
-                let (x, anchor) = match span(&self.axis, line.x, Face::Small.width(&shown)) {
-                    (_, until) if until <= line.x => (line.x + 3.0, Anchor::End),
-                    _ => (line.x - 3.0, Anchor::Start),
-                };
-                drawing.text(Face::Small, Ink::Text, anchor, (x, label_y), &shown);
+            drawing.hint((line.x - 3.0, from), (6.0, bottom - from), &label(line.event));
+        }
+        for line in &self.events {
+            let Some(row) = line.row else { continue };
+            let label = Face::Small.fit(&label(line.event), EVENT_ROOM);
+            let width = Face::Small.width(&label);
+            let (from, _) = span(&self.axis, line.x, width);
+            // Lines of other events pass behind the words.
+            drawing.rect(Paint::Fill(Ink::Paper), (from, row_y(row) - 10.0), (width, 13.0));
+            if from < line.x {
+                drawing.text(Face::Small, Ink::Text, Anchor::End, (line.x - 5.0, row_y(row)), &label);
+            } else {
+                drawing.text(Face::Small, Ink::Text, Anchor::Start, (line.x + 5.0, row_y(row)), &label);
             }
         }
     }
@@ -144,8 +148,8 @@ fn place<'a>(axis: &TimeAxis, events: &'a [Event]) -> Vec<EventLine<'a>> {
 
 /// Where a label of this width stands: right of its line, or left of it near the edge.
 fn span(axis: &TimeAxis, x: f64, width: f64) -> (f64, f64) {
-    let right_end = axis.x(axis.window().until) + 12.0;
-    if x + width <= right_end { (x - 3.0, x + width) } else { (x - width, x) }
+    let right_end = axis.x(axis.window().until);
+    if x + width <= right_end { (x + 2.0, x + width + 7.0) } else { (x - width - 7.0, x - 2.0) }
 }
 
 /// Gaps as places on the page, those that touch made one: never more than the page has units.
