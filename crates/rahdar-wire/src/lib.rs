@@ -13,13 +13,24 @@
 //! per flow, and holds no more memory than its named limits say. Wrong input is data: what was
 //! understood goes to the sink, the rest is counted and named.
 
+mod capture;
+mod delivery;
+mod detect;
+mod lines;
+mod netflow;
+mod peel;
+mod window;
+mod zeek;
+
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use rahdar_model::sink::SinkError;
-use rahdar_model::{FlowSink, Tally};
+use rahdar_model::sink::{Place, SinkError};
+use rahdar_model::{FlowSink, Problem, Tally};
 use thiserror::Error;
+
+pub use detect::detect;
 
 /// A kind of input that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -142,18 +153,12 @@ impl fmt::Display for Readable {
     }
 }
 
-/// Sees by content what an input is. `head` is its beginning, uncompressed; `whole` says that
-/// nothing follows.
-pub fn detect(head: &[u8], whole: bool) -> Detection {
-    let _ = (head, whole);
-    Detection::Unknown
-}
-
 /// Reads an input to its end and gives every flow to the sink.
 ///
 /// Compression (gzip, zstd) is peeled, the format is seen by content unless `options` name it.
-/// An input that is cut or broken midway is no error: what came before is kept, and a problem
-/// says where it ends. `source` becomes [`FlowRecord::source`](rahdar_model::FlowRecord::source).
+/// An input that is cut or broken midway is no error: what came before is kept, the rest is
+/// refused as one record, and a problem says where it ends. `source` becomes
+/// [`FlowRecord::source`](rahdar_model::FlowRecord::source).
 ///
 /// # Errors
 /// [`WireError`], by what the caller can do.
@@ -163,6 +168,44 @@ pub fn decode(
     options: &Options,
     sink: &mut dyn FlowSink,
 ) -> Result<Tally, WireError> {
-    let _ = (input, source, options, sink);
-    Err(WireError::Empty)
+    let peeled = peel::peel(input)?;
+    let format = format(&peeled, options)?;
+    let mut reader = peeled.into_reader();
+    let decoded = match format {
+        Format::ZeekTsv => zeek::tsv::decode(&mut reader, source, options, sink),
+        Format::ZeekJson => zeek::json::decode(&mut reader, source, options, sink),
+        Format::Packets => capture::decode(&mut reader, source, options, sink),
+        Format::Ipfix | Format::Datagram => netflow::file(&mut reader, source, options, sink),
+    };
+    match decoded {
+        // Reading it again would not help: keep what came before.
+        Err(WireError::Read { mut tally, source }) if peel::is_damage(&source) && tally.decoded > 0 => {
+            tally.received += 1;
+            tally.refused += 1;
+            let text = format!("the compressed input is damaged: {source}; what came before is kept");
+            sink.problem(Problem { place: Place::Input, text, refused: 1 });
+            Ok(tally)
+        }
+        decoded => decoded,
+    }
+}
+
+/// The format to decode as.
+fn format(peeled: &peel::Peeled<'_>, options: &Options) -> Result<Format, WireError> {
+    let head = &peeled.head;
+    let unknown = || WireError::Unknown { looks: detect::looks(head) };
+    match options.format {
+        None => match detect(head, peeled.whole) {
+            Detection::Known(format) => Ok(format),
+            Detection::Unsupported(kind) => Err(WireError::Unsupported { kind }),
+            Detection::Unknown => Err(unknown()),
+        },
+        // The word of the operator says `zeek`; the input says which form.
+        Some(Format::ZeekTsv | Format::ZeekJson) => match head.trim_ascii_start().first() {
+            Some(b'{') => Ok(Format::ZeekJson),
+            _ => Ok(Format::ZeekTsv),
+        },
+        Some(Format::Packets) if !capture::is_capture(head) => Err(unknown()),
+        Some(format) => Ok(format),
+    }
 }

@@ -1,0 +1,381 @@
+//! Packets in capture files: pcap in microseconds and nanoseconds, pcapng, both byte orders.
+//!
+//! Source: draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng (IETF), which write down what
+//! libpcap and Wireshark do.
+
+use std::io::{self, Read};
+
+use rahdar_model::Timestamp;
+
+use crate::window::Window;
+
+/// The largest packet: libpcap's own limit (`MAXIMUM_SNAPLEN`). A greater length is a broken file.
+const PACKET_OCTETS_MAX: usize = 262_144;
+
+/// The largest pcapng block that is looked into: a packet of the largest size and some options.
+const BLOCK_OCTETS_MAX: usize = PACKET_OCTETS_MAX + 65_536;
+
+/// The most interfaces of a pcapng section. Chosen here: `tcpdump -i any` on a large router has
+/// some hundreds.
+const INTERFACES_MAX: usize = 4_096;
+
+/// Octets of a pcap file header, and of a pcap packet header.
+const FILE_HEADER_OCTETS: usize = 24;
+const PACKET_HEADER_OCTETS: usize = 16;
+
+/// pcapng block types.
+const SECTION_HEADER: u32 = 0x0a0d_0d0a;
+const INTERFACE_DESCRIPTION: u32 = 1;
+const PACKET: u32 = 2;
+const SIMPLE_PACKET: u32 = 3;
+const ENHANCED_PACKET: u32 = 6;
+
+/// Whether these are the first octets of a capture.
+pub(crate) fn is_capture(head: &[u8]) -> bool {
+    match head {
+        [0x0a, 0x0d, 0x0d, 0x0a, _, _, _, _, magic @ ..] => section_order(magic).is_some(),
+        _ => Magic::of(head).is_some(),
+    }
+}
+
+/// One captured frame.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Frame<'f> {
+    /// Its number in the capture, from 1.
+    pub(crate) number: u64,
+    /// When it was captured. The epoch where the file does not say.
+    pub(crate) time: Timestamp,
+    /// The link type (tcpdump.org/linktypes).
+    pub(crate) link: u16,
+    /// What was captured of it.
+    pub(crate) octets: &'f [u8],
+    /// Its length on the wire.
+    pub(crate) length: usize,
+}
+
+/// Why there is no next frame.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// This packet cannot be used; the next one can.
+    Skipped {
+        packet: u64,
+        why: &'static str,
+    },
+    /// From here on nothing can be found again.
+    Broken {
+        octet: u64,
+        why: &'static str,
+    },
+    Read(io::Error),
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Read(error)
+    }
+}
+
+/// A capture being read.
+pub(crate) struct CaptureFile<'a> {
+    window: Window<'a>,
+    /// Octets of the view that the last frame used.
+    used: usize,
+    packets: u64,
+    layout: Layout,
+}
+
+enum Layout {
+    Unseen,
+    Pcap { magic: Magic, link: u16 },
+    Pcapng { order: Order, interfaces: Vec<Interface> },
+}
+
+/// What a pcapng section says about an interface.
+#[derive(Debug, Clone, Copy)]
+struct Interface {
+    link: u16,
+    snap: u32,
+    resolution: Resolution,
+    offset_s: i64,
+}
+
+/// Units of a pcapng timestamp in a second.
+#[derive(Debug, Clone, Copy)]
+enum Resolution {
+    /// Ten to this power.
+    Decimal(u8),
+    /// Two to this power.
+    Binary(u8),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Big,
+    Little,
+}
+
+impl Order {
+    fn u16(self, octets: &[u8], at: usize) -> Option<u16> {
+        let octets = *octets.get(at..)?.first_chunk()?;
+        Some(if self == Self::Big { u16::from_be_bytes(octets) } else { u16::from_le_bytes(octets) })
+    }
+
+    fn u32(self, octets: &[u8], at: usize) -> Option<u32> {
+        let octets = *octets.get(at..)?.first_chunk()?;
+        Some(if self == Self::Big { u32::from_be_bytes(octets) } else { u32::from_le_bytes(octets) })
+    }
+
+    fn u64(self, octets: &[u8], at: usize) -> Option<u64> {
+        let octets = *octets.get(at..)?.first_chunk()?;
+        Some(if self == Self::Big { u64::from_be_bytes(octets) } else { u64::from_le_bytes(octets) })
+    }
+}
+
+/// What the first four octets of a pcap file say.
+#[derive(Debug, Clone, Copy)]
+struct Magic {
+    order: Order,
+    nanoseconds: bool,
+}
+
+impl Magic {
+    fn of(head: &[u8]) -> Option<Self> {
+        let (order, nanoseconds) = match head {
+            [0xa1, 0xb2, 0xc3, 0xd4, ..] => (Order::Big, false),
+            [0xd4, 0xc3, 0xb2, 0xa1, ..] => (Order::Little, false),
+            [0xa1, 0xb2, 0x3c, 0x4d, ..] => (Order::Big, true),
+            [0x4d, 0x3c, 0xb2, 0xa1, ..] => (Order::Little, true),
+            _ => return None,
+        };
+        Some(Self { order, nanoseconds })
+    }
+}
+
+fn section_order(magic: &[u8]) -> Option<Order> {
+    match magic {
+        [0x1a, 0x2b, 0x3c, 0x4d, ..] => Some(Order::Big),
+        [0x4d, 0x3c, 0x2b, 0x1a, ..] => Some(Order::Little),
+        _ => None,
+    }
+}
+
+impl<'a> CaptureFile<'a> {
+    /// The capture in `input`.
+    pub(crate) fn new(input: &'a mut dyn Read) -> Self {
+        Self { window: Window::new(input), used: 0, packets: 0, layout: Layout::Unseen }
+    }
+
+    /// The next frame; none at the end.
+    pub(crate) fn next(&mut self) -> Result<Option<Frame<'_>>, Fault> {
+        self.window.pass(std::mem::take(&mut self.used));
+        if let Layout::Unseen = self.layout {
+            self.begin()?;
+        }
+        let found = match &mut self.layout {
+            Layout::Unseen => None,
+            Layout::Pcap { magic, link } => next_pcap(&mut self.window, *magic, *link, &mut self.packets)?,
+            Layout::Pcapng { order, interfaces } => {
+                next_pcapng(&mut self.window, order, interfaces, &mut self.packets)?
+            }
+        };
+        let Some(found) = found else { return Ok(None) };
+        self.used = found.used;
+        let view = self.window.view();
+        Ok(Some(Frame {
+            number: self.packets,
+            time: found.time,
+            link: found.link,
+            octets: &view[found.from..found.until],
+            length: found.length,
+        }))
+    }
+
+    fn begin(&mut self) -> Result<(), Fault> {
+        let broken = |why| Err(Fault::Broken { octet: 0, why });
+        self.window.reach(FILE_HEADER_OCTETS)?;
+        let head = self.window.view();
+        if head.starts_with(&SECTION_HEADER.to_be_bytes()) {
+            self.layout = Layout::Pcapng { order: Order::Little, interfaces: Vec::new() };
+            return Ok(());
+        }
+        let Some(magic) = Magic::of(head) else { return broken("no capture begins here") };
+        let Some(link) = magic.order.u32(head, 20) else { return broken("the file header is cut off") };
+        // The upper bits hold the length of a frame check sequence.
+        self.layout = Layout::Pcap { magic, link: link as u16 };
+        self.window.pass(FILE_HEADER_OCTETS);
+        Ok(())
+    }
+}
+
+/// Where in the view a frame was found.
+struct Found {
+    from: usize,
+    until: usize,
+    used: usize,
+    length: usize,
+    time: Timestamp,
+    link: u16,
+}
+
+fn next_pcap(
+    window: &mut Window<'_>,
+    magic: Magic,
+    link: u16,
+    packets: &mut u64,
+) -> Result<Option<Found>, Fault> {
+    let octet = window.offset();
+    if !window.reach(PACKET_HEADER_OCTETS)? {
+        return match window.view() {
+            [] => Ok(None),
+            _ => Err(Fault::Broken { octet, why: "the capture is cut off in a packet header" }),
+        };
+    }
+    let field = |at| magic.order.u32(window.view(), at).unwrap_or(0);
+    let (seconds, fraction, captured, length) = (field(0), field(4), field(8) as usize, field(12) as usize);
+    if captured > PACKET_OCTETS_MAX {
+        return Err(Fault::Broken { octet, why: "a packet is longer than any link allows" });
+    }
+    let used = PACKET_HEADER_OCTETS + captured;
+    if !window.reach(used)? {
+        return Err(Fault::Broken { octet, why: "the capture is cut off in a packet" });
+    }
+    *packets += 1;
+    let fraction_us = if magic.nanoseconds { fraction / 1_000 } else { fraction };
+    let time = Timestamp::from_seconds(seconds.into()).plus_micros(fraction_us.into());
+    Ok(Some(Found { from: PACKET_HEADER_OCTETS, until: used, used, length, time, link }))
+}
+
+fn next_pcapng(
+    window: &mut Window<'_>,
+    order: &mut Order,
+    interfaces: &mut Vec<Interface>,
+    packets: &mut u64,
+) -> Result<Option<Found>, Fault> {
+    /// Octets of a block around its body: type, length, and the length again.
+    const AROUND_OCTETS: usize = 12;
+    loop {
+        let octet = window.offset();
+        let broken = |why| Fault::Broken { octet, why };
+        if !window.reach(AROUND_OCTETS)? {
+            return match window.view() {
+                [] => Ok(None),
+                _ => Err(broken("the capture is cut off between blocks")),
+            };
+        }
+        let view = window.view();
+        if view.starts_with(&SECTION_HEADER.to_be_bytes()) {
+            *order = section_order(&view[8..]).ok_or_else(|| broken("a section header has no byte order"))?;
+            interfaces.clear();
+        }
+        let kind = order.u32(view, 0).unwrap_or(0);
+        let length = order.u32(view, 4).unwrap_or(0) as usize;
+        if length < AROUND_OCTETS {
+            return Err(broken("a block is shorter than its own frame"));
+        }
+        // Writers disagree on whether the length includes the padding to four octets.
+        let length = length.next_multiple_of(4);
+        let is_packet = matches!(kind, PACKET | SIMPLE_PACKET | ENHANCED_PACKET);
+        *packets += u64::from(is_packet);
+        if length > BLOCK_OCTETS_MAX || !(is_packet || kind == INTERFACE_DESCRIPTION) {
+            if !window.skip(length as u64)? {
+                return Err(broken("the capture is cut off in a block"));
+            }
+            if is_packet {
+                let why = "the packet is longer than any link allows";
+                return Err(Fault::Skipped { packet: *packets, why });
+            }
+            continue;
+        }
+        if !window.reach(length)? {
+            return Err(broken("the capture is cut off in a block"));
+        }
+        let body = &window.view()[8..length - 4];
+        if kind == INTERFACE_DESCRIPTION {
+            if interfaces.len() < INTERFACES_MAX
+                && let Some(interface) = Interface::read(*order, body)
+            {
+                interfaces.push(interface);
+            }
+            window.pass(length);
+            continue;
+        }
+        return match packet_block(*order, kind, body, interfaces) {
+            Some(found) => {
+                Ok(Some(Found { from: found.from + 8, until: found.until + 8, used: length, ..found }))
+            }
+            None => {
+                window.pass(length);
+                let why = "the packet block is inconsistent or of an unknown interface";
+                Err(Fault::Skipped { packet: *packets, why })
+            }
+        };
+    }
+}
+
+/// Finds the frame in the body of a packet block.
+fn packet_block(order: Order, kind: u32, body: &[u8], interfaces: &[Interface]) -> Option<Found> {
+    if kind == SIMPLE_PACKET {
+        let interface = interfaces.first()?;
+        let length = order.u32(body, 0)? as usize;
+        let snap = if interface.snap == 0 { usize::MAX } else { interface.snap as usize };
+        let until = 4 + length.min(snap).min(body.len() - 4);
+        return Some(Found {
+            from: 4,
+            until,
+            used: 0,
+            length,
+            time: Timestamp::default(),
+            link: interface.link,
+        });
+    }
+    // The old packet block has a drop counter where the new one has the upper half of the number.
+    let number = if kind == PACKET { order.u16(body, 0)?.into() } else { order.u32(body, 0)? };
+    let interface = interfaces.get(number as usize)?;
+    let units = u64::from(order.u32(body, 4)?) << 32 | u64::from(order.u32(body, 8)?);
+    let captured = order.u32(body, 12)? as usize;
+    let length = order.u32(body, 16)? as usize;
+    let until = 20usize.checked_add(captured).filter(|until| *until <= body.len())?;
+    Some(Found { from: 20, until, used: 0, length, time: interface.time(units), link: interface.link })
+}
+
+impl Interface {
+    fn read(order: Order, body: &[u8]) -> Option<Self> {
+        /// Options of an interface description.
+        const IF_TSRESOL: u16 = 9;
+        const IF_TSOFFSET: u16 = 14;
+        let mut interface = Self {
+            link: order.u16(body, 0)?,
+            snap: order.u32(body, 4)?,
+            resolution: Resolution::Decimal(6),
+            offset_s: 0,
+        };
+        let mut at = 8;
+        while let (Some(code), Some(length)) = (order.u16(body, at), order.u16(body, at + 2)) {
+            let value = body.get(at + 4..at + 4 + usize::from(length)).unwrap_or_default();
+            match (code, value) {
+                (0, _) => break,
+                (IF_TSRESOL, [power]) if power & 0x80 != 0 => {
+                    interface.resolution = Resolution::Binary(power & 0x7f)
+                }
+                (IF_TSRESOL, [power]) => interface.resolution = Resolution::Decimal(*power),
+                (IF_TSOFFSET, _) => interface.offset_s = order.u64(value, 0).map_or(0, |s| s as i64),
+                _ => {}
+            }
+            at += 4 + usize::from(length).next_multiple_of(4);
+        }
+        Some(interface)
+    }
+
+    /// The time of a packet of this interface. Beyond the range of times it stops at its end.
+    fn time(self, units: u64) -> Timestamp {
+        let units = u128::from(units);
+        let us = match self.resolution {
+            Resolution::Decimal(power @ 0..=6) => units * 10u128.pow(6 - u32::from(power)),
+            Resolution::Decimal(power @ 7..=25) => units / 10u128.pow(u32::from(power) - 6),
+            Resolution::Binary(power @ 0..=63) => (units * 1_000_000) >> power,
+            Resolution::Decimal(_) | Resolution::Binary(_) => 0,
+        };
+        let us = i64::try_from(us).unwrap_or(i64::MAX);
+        Timestamp::from_seconds(self.offset_s).plus_micros(us)
+    }
+}

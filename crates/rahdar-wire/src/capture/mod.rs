@@ -1,0 +1,173 @@
+//! Captures: packets read from pcap and pcapng files and assembled into biflows.
+//!
+//! In reading order: [`file`] finds the packets in a capture, [`frame`] finds IP in a packet,
+//! [`assemble`] joins packets of one 5-tuple into a flow, [`fragment`] finds the flow of a
+//! packet that has no ports of its own, [`carrier`] tells packets that carry flow export.
+
+mod assemble;
+mod carrier;
+mod file;
+mod fragment;
+mod frame;
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::sync::Arc;
+
+use rahdar_model::flow::{FlowRecord, protocol};
+use rahdar_model::sink::{Place, SinkError};
+use rahdar_model::{FlowSink, Problem, Tally};
+
+use crate::delivery::Delivery;
+use crate::netflow::{Arrival, Collector};
+use crate::{Format, Options, WireError};
+use assemble::{Assembler, Packet};
+use carrier::Carriers;
+pub(crate) use carrier::is_sflow;
+pub(crate) use file::is_capture;
+use file::{CaptureFile, Fault, Frame};
+use fragment::Fragments;
+use frame::{Content, IpPacket, Transport};
+
+/// The exporter's name unless the operator gives one.
+const EXPORTER: &str = "packets";
+
+/// Reads a capture to its end.
+///
+/// A packet is a record. Packets that carry flow export are beside unless `options` ask for
+/// packets: what they carry is decoded in their place.
+pub(crate) fn decode(
+    input: &mut dyn Read,
+    source: Arc<str>,
+    options: &Options,
+    sink: &mut dyn FlowSink,
+) -> Result<Tally, WireError> {
+    let mut capture = CaptureFile::new(input);
+    let mut reading = Reading {
+        exports: FlowRecord::new("".into(), source.clone()),
+        collector: Collector::new(options),
+        carriers: (options.format != Some(Format::Packets)).then(Carriers::new),
+        assembler: Assembler::new(),
+        fragments: Fragments::new(),
+        not_read: BTreeMap::new(),
+        sflow: None,
+        delivery: Delivery::new(EXPORTER, source, options, sink),
+    };
+    let failure = loop {
+        match capture.next() {
+            Ok(Some(frame)) => reading.frame(&frame)?,
+            Ok(None) => break None,
+            Err(Fault::Skipped { packet, why }) => {
+                reading.delivery.refuse(Place::Packet(packet), format_args!("{why}"))
+            }
+            Err(Fault::Broken { octet, why }) => {
+                reading.delivery.refuse(Place::Octet(octet), format_args!("{why}; nothing after it is read"));
+                break None;
+            }
+            Err(Fault::Read(error)) => break Some(error),
+        }
+    };
+    let tally = reading.finish()?;
+    match failure {
+        None => Ok(tally),
+        Some(source) => Err(WireError::Read { tally, source }),
+    }
+}
+
+/// The state of one capture being read.
+struct Reading<'a> {
+    delivery: Delivery<'a>,
+    /// The record of flows that exporters sent, beside the one of flows assembled here.
+    exports: FlowRecord,
+    collector: Collector,
+    /// None if carriers are to be read as packets.
+    carriers: Option<Carriers>,
+    assembler: Assembler,
+    fragments: Fragments,
+    /// Link types that are not read: the first packet of each, and how many.
+    not_read: BTreeMap<u16, (u64, u64)>,
+    /// The first packet that carries sFlow.
+    sflow: Option<u64>,
+}
+
+impl Reading<'_> {
+    fn frame(&mut self, frame: &Frame<'_>) -> Result<(), SinkError> {
+        match frame::content(frame.link, frame.octets, frame.length) {
+            Content::Ip(packet) => self.packet(frame, &packet),
+            Content::NoIp => {
+                self.delivery.tally.beside += 1;
+                Ok(())
+            }
+            Content::Malformed(why) => {
+                self.delivery.refuse(Place::Packet(frame.number), format_args!("{why}"));
+                Ok(())
+            }
+            Content::UnknownLink => {
+                self.delivery.tally.received += 1;
+                self.delivery.tally.refused += 1;
+                self.not_read.entry(frame.link).or_insert((frame.number, 0)).1 += 1;
+                Ok(())
+            }
+        }
+    }
+
+    fn packet(&mut self, frame: &Frame<'_>, ip: &IpPacket<'_>) -> Result<(), SinkError> {
+        let transport = match ip.fragment {
+            None => Transport::of(ip),
+            Some(fragment) => self.fragments.transport(ip, fragment, frame.time),
+        };
+        if ip.protocol == protocol::UDP && ip.fragment.is_none() && self.carried(frame, ip, &transport)? {
+            self.delivery.tally.beside += 1;
+            return Ok(());
+        }
+        self.delivery.tally.received += 1;
+        self.delivery.tally.decoded += 1;
+        self.assembler
+            .packet(&Packet { number: frame.number, time: frame.time, ip, transport }, &mut self.delivery)
+    }
+
+    /// Whether the packet carries flow export, which is then decoded.
+    fn carried(
+        &mut self,
+        frame: &Frame<'_>,
+        ip: &IpPacket<'_>,
+        transport: &Transport,
+    ) -> Result<bool, SinkError> {
+        let Some(carriers) = &mut self.carriers else { return Ok(false) };
+        let Some(datagram) = ip.udp_datagram() else { return Ok(false) };
+        if carriers.recognises(ip.src, transport, datagram) {
+            let arrival = Arrival {
+                exporter: ip.src,
+                port: transport.src_port,
+                received: Some(frame.time),
+                packet: frame.number,
+            };
+            let Delivery { sink, tally, .. } = &mut self.delivery;
+            self.collector.datagram(datagram, &arrival, &mut self.exports, *sink, tally)?;
+            return Ok(true);
+        }
+        if self.sflow.is_none() && is_sflow(datagram) {
+            self.sflow = Some(frame.number);
+        }
+        Ok(false)
+    }
+
+    fn finish(mut self) -> Result<Tally, SinkError> {
+        self.assembler.finish(&mut self.delivery)?;
+        let Delivery { sink, tally, .. } = &mut self.delivery;
+        self.collector.finish(&mut self.exports, *sink, tally)?;
+        if let Some(packet) = self.sflow {
+            let text =
+                format_args!("sFlow export was found; it is not read yet, its packets are kept as packets");
+            self.delivery.note(Place::Packet(packet), text);
+        }
+        for (link, (packet, refused)) in self.not_read {
+            self.delivery.sink.problem(Problem {
+                place: Place::Packet(packet),
+                text: format!("frames of link type `{link}` are not read"),
+                refused,
+            });
+        }
+        Ok(self.delivery.close())
+    }
+}

@@ -1,0 +1,127 @@
+//! What leaves the room: flows and problems to the sink, and the counts of both.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rahdar_model::flow::SamplingSource;
+use rahdar_model::sink::{Place, SinkError};
+use rahdar_model::{FlowRecord, FlowSink, Problem, Quality, Tally, Timestamp};
+
+use crate::Options;
+
+/// Problems of one input that are named one by one; later ones are only counted, so that a
+/// hostile input cannot flood the reader of the list. Chosen here: more than anybody reads.
+const PROBLEMS_NAMED_MAX: u64 = 1_000;
+
+/// Times before this are no real clock (1990-01-01: older than NetFlow, pcap and Zeek).
+const CLOCK_PLAUSIBLE_FROM: Timestamp = Timestamp::from_seconds(631_152_000);
+
+/// The one record of a decoder and the way it takes to the sink.
+pub(crate) struct Delivery<'a> {
+    /// Refilled for each flow.
+    pub(crate) record: FlowRecord,
+    /// Where flows and problems go.
+    pub(crate) sink: &'a mut dyn FlowSink,
+    /// What became of the records so far.
+    pub(crate) tally: Tally,
+    correction: Correction,
+    named: u64,
+    /// The first place of a problem that was not named, and the records refused there and after.
+    unnamed: Option<(Place, u64)>,
+}
+
+impl<'a> Delivery<'a> {
+    /// A delivery of records that say `exporter`, unless the operator names another, and `source`.
+    pub(crate) fn new(
+        exporter: &str,
+        source: Arc<str>,
+        options: &Options,
+        sink: &'a mut dyn FlowSink,
+    ) -> Self {
+        let exporter = options.exporter.clone().unwrap_or_else(|| exporter.into());
+        Self {
+            record: FlowRecord::new(exporter, source),
+            sink,
+            tally: Tally::default(),
+            correction: Correction::new(options),
+            named: 0,
+            unnamed: None,
+        }
+    }
+
+    /// Corrects the record and gives it to the sink.
+    pub(crate) fn flow(&mut self) -> Result<(), SinkError> {
+        self.correction.apply(&mut self.record);
+        self.tally.flows += 1;
+        self.sink.flow(&self.record)
+    }
+
+    /// Counts one record as refused and says why.
+    pub(crate) fn refuse(&mut self, place: Place, why: fmt::Arguments<'_>) {
+        self.tally.received += 1;
+        self.tally.refused += 1;
+        self.problem(place, why, 1);
+    }
+
+    /// Says something about the input that cost no record.
+    pub(crate) fn note(&mut self, place: Place, what: fmt::Arguments<'_>) {
+        self.problem(place, what, 0);
+    }
+
+    fn problem(&mut self, place: Place, text: fmt::Arguments<'_>, refused: u64) {
+        if self.named == PROBLEMS_NAMED_MAX {
+            self.unnamed.get_or_insert((place, 0)).1 += refused;
+            return;
+        }
+        self.named += 1;
+        self.sink.problem(Problem { place, text: text.to_string(), refused });
+    }
+
+    /// Names what was only counted and hands back the counts.
+    pub(crate) fn close(self) -> Tally {
+        if let Some((place, refused)) = self.unnamed {
+            let text = format!("{refused} more records are refused from here on; they are not named");
+            self.sink.problem(Problem { place, text, refused });
+        }
+        debug_assert!(self.tally.balances(), "{:?}", self.tally);
+        self.tally
+    }
+}
+
+/// What the operator corrects in every record, and what its times say by themselves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Correction {
+    offset_us: i64,
+    sampling: Option<u32>,
+}
+
+impl Correction {
+    /// The corrections of these options. An interval of 0 corrects nothing.
+    pub(crate) fn new(options: &Options) -> Self {
+        Self { offset_us: options.time_offset_us, sampling: options.sampling.filter(|n| *n > 0) }
+    }
+
+    /// Moves and mends the times, marks what is doubtful about them, sets the operator's interval.
+    pub(crate) fn apply(self, record: &mut FlowRecord) {
+        if self.offset_us != 0 {
+            for time in [&mut record.start_time, &mut record.end_time] {
+                *time = time.plus_micros(self.offset_us);
+            }
+            for time in [&mut record.export_time, &mut record.received_time].into_iter().flatten() {
+                *time = time.plus_micros(self.offset_us);
+            }
+            record.quality |= Quality::TIME_SHIFTED;
+        }
+        if record.end_time < record.start_time {
+            record.end_time = record.start_time;
+            record.quality |= Quality::END_BEFORE_START;
+        }
+        if record.start_time < CLOCK_PLAUSIBLE_FROM {
+            record.quality |= Quality::CLOCK_SUSPECT;
+        }
+        if let Some(interval) = self.sampling {
+            record.sampling_interval = Some(interval);
+            record.sampling_source = Some(SamplingSource::Operator);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What an input is, seen by its first octets.
+
+use crate::netflow::Collector;
+use crate::zeek::{json, other_log, tsv};
+use crate::{Detection, Format, capture};
+
+/// Sees by content what an input is. `head` is its beginning, uncompressed; `whole` says that
+/// nothing follows.
+///
+/// Some kilobytes are enough: the header lines of a log, one message of an export.
+pub fn detect(head: &[u8], whole: bool) -> Detection {
+    if capture::is_capture(head) {
+        return Detection::Known(Format::Packets);
+    }
+    if let Some(kind) = by_magic(head) {
+        return Detection::Unsupported(kind);
+    }
+    if let Some(format) = export(head, whole) {
+        return Detection::Known(format);
+    }
+    if whole && capture::is_sflow(head) {
+        return Detection::Unsupported("an sFlow datagram");
+    }
+    if is_mrt(head) {
+        return Detection::Unsupported("BGP in MRT");
+    }
+    by_text(head, whole)
+}
+
+/// What the first octets look like, in words, for a message about an input of no known kind.
+pub(crate) fn looks(head: &[u8]) -> String {
+    /// Octets of the beginning that are shown. Chosen here: enough to tell one file from another.
+    const SHOWN_OCTETS: usize = 32;
+    let head = head.trim_ascii_start();
+    let shown = &head[..head.len().min(SHOWN_OCTETS)];
+    let text = String::from_utf8_lossy(shown);
+    if shown.contains(&0) {
+        return format!("the input begins with the octets `{}`", shown.escape_ascii());
+    }
+    let line: String = text.chars().take_while(|c| !matches!(c, '\n' | '\r')).collect();
+    let line = line.replace(char::is_control, " ");
+    format!("the input begins with the text `{line}`")
+}
+
+/// Kinds that say what they are, and are not read.
+fn by_magic(head: &[u8]) -> Option<&'static str> {
+    Some(match head {
+        // nfdump, both byte orders; the second number is the version of the layout.
+        [0x0c, 0xa5, 1 | 2, 0, ..] | [0xa5, 0x0c, 0, 1 | 2, ..] => "nfcapd (nfdump)",
+        [0xde, 0xad, 0xbe, 0xef, ..] => "SiLK",
+        [0xcf, 0x10, ..] => "flow-tools",
+        [b's', b'n', b'o', b'o', b'p', 0, ..] => "a snoop capture",
+        [0xa1, 0xb2, 0xcd, 0x34, ..] | [0x34, 0xcd, 0xb2, 0xa1, ..] => "a capture of the modified pcap kind",
+        [b'P', b'A', b'R', b'1', ..] => "Parquet",
+        [b'B', b'Z', b'h', b'1'..=b'9', ..] => "bzip2 (unpack it first)",
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => "xz (unpack it first)",
+        [0x04, 0x22, 0x4d, 0x18, ..] => "lz4 (unpack it first)",
+        [b'P', b'K', 3, 4, ..] => "a zip archive (unpack it first)",
+        _ if head.get(257..262) == Some(b"ustar") => "a tar archive (unpack it first)",
+        _ => return None,
+    })
+}
+
+/// NetFlow v5 and v9 datagrams, and files of IPFIX messages.
+fn export(head: &[u8], whole: bool) -> Option<Format> {
+    let length = match head {
+        [0, 10, high, low, ..] => usize::from(u16::from_be_bytes([*high, *low])),
+        // A v5 datagram says how many records of 48 octets follow its header of 24.
+        [0, 5, high, low, ..] => 24 + 48 * usize::from(u16::from_be_bytes([*high, *low])),
+        [0, 9, ..] if whole => head.len(),
+        _ => return None,
+    };
+    let first = head.get(..length)?;
+    let format = if first[1] == 10 { Format::Ipfix } else { Format::Datagram };
+    Collector::recognises(first).then_some(format)
+}
+
+/// MRT (RFC 6396 §2): a time, a type and subtype that exist, a length.
+fn is_mrt(head: &[u8]) -> bool {
+    let Some([_, _, _, _, 0, kind, 0, subtype, 0, _, _, _]) = head.first_chunk::<12>() else { return false };
+    matches!((kind, subtype), (12, 1..=2) | (13, 1..=9) | (16 | 17, 0..=9))
+}
+
+fn by_text(head: &[u8], whole: bool) -> Detection {
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    match text {
+        [b'#', ..] => zeek_log(text),
+        [b'{', ..] => json_lines(text, whole),
+        _ if text.starts_with(b"StartTime,") || text.starts_with(b"StartTime\t") => {
+            Detection::Unsupported("Argus CSV")
+        }
+        _ if text.starts_with(b"ts,te,td,sa,da,") => Detection::Unsupported("nfdump CSV"),
+        _ if text.starts_with(b"version account-id interface-id") => {
+            Detection::Unsupported("an AWS VPC flow log")
+        }
+        _ => Detection::Unknown,
+    }
+}
+
+fn zeek_log(text: &[u8]) -> Detection {
+    let mut header = tsv::Header::default();
+    for line in text.split(|c| *c == b'\n') {
+        let Some(directive) = tsv::directive(line.strip_suffix(b"\r").unwrap_or(line)) else { break };
+        header.take(directive);
+    }
+    let path = header.path.as_deref().unwrap_or_default();
+    match header.log {
+        tsv::Log::Conn => Detection::Known(Format::ZeekTsv),
+        tsv::Log::Other => Detection::Unsupported(other_log(path)),
+        tsv::Log::Unsaid => Detection::Unknown,
+    }
+}
+
+/// Streams of mixed logs are connections if one of the first lines is.
+fn json_lines(text: &[u8], whole: bool) -> Detection {
+    let mut first = None;
+    let mut lines = text.split(|c| *c == b'\n').peekable();
+    while let Some(line) = lines.next() {
+        // The head may end within its last line.
+        if lines.peek().is_none() && !whole {
+            break;
+        }
+        match json::kind(line) {
+            Some(json::Kind::Conn) => return Detection::Known(Format::ZeekJson),
+            Some(json::Kind::OtherZeek(log)) => first = first.or(Some(log)),
+            Some(json::Kind::Eve) => first = first.or(Some("Suricata EVE")),
+            Some(json::Kind::Other) | None => {}
+        }
+    }
+    first.map_or(Detection::Unknown, Detection::Unsupported)
+}

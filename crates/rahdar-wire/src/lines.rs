@@ -1,0 +1,126 @@
+//! Text, line by line, with a limit on the length of one.
+
+use std::io::{self, Read};
+
+use memchr::memchr;
+
+use crate::window::Window;
+
+/// The longest line that is read. Chosen here: a `conn.log` row has some hundred octets, and
+/// one with every optional column and label stays below a few thousand.
+pub(crate) const LINE_OCTETS_MAX: usize = 1 << 20;
+
+/// The lines of an input.
+pub(crate) struct Lines<'a> {
+    window: Window<'a>,
+    /// Octets of the view that the last line used.
+    used: usize,
+    number: u64,
+}
+
+/// One line, without its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Line<'l> {
+    /// As it is.
+    Whole(&'l [u8]),
+    /// The last one, which has no line end: it may be cut.
+    Unended(&'l [u8]),
+    /// Longer than [`LINE_OCTETS_MAX`], passed over.
+    TooLong,
+}
+
+impl<'a> Lines<'a> {
+    /// The lines of `input`, from 1.
+    pub(crate) fn new(input: &'a mut dyn Read) -> Self {
+        Self { window: Window::new(input), used: 0, number: 0 }
+    }
+
+    /// The number of the line that was read last, from 1.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The next line; none at the end.
+    pub(crate) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+        self.window.pass(self.used);
+        self.used = 0;
+        let mut searched = 0;
+        let length = loop {
+            if let Some(at) = memchr(b'\n', &self.window.view()[searched..]) {
+                break searched + at;
+            }
+            searched = self.window.view().len();
+            if searched > LINE_OCTETS_MAX {
+                self.number += 1;
+                self.pass_line()?;
+                return Ok(Some(Line::TooLong));
+            }
+            if !self.window.more()? {
+                if searched == 0 {
+                    return Ok(None);
+                }
+                self.number += 1;
+                self.used = searched;
+                return Ok(Some(Line::Unended(without_return(&self.window.view()[..searched]))));
+            }
+        };
+        self.number += 1;
+        self.used = length + 1;
+        Ok(Some(Line::Whole(without_return(&self.window.view()[..length]))))
+    }
+
+    fn pass_line(&mut self) -> io::Result<()> {
+        loop {
+            let view = self.window.view();
+            match memchr(b'\n', view) {
+                Some(at) => {
+                    self.window.pass(at + 1);
+                    return Ok(());
+                }
+                None => {
+                    let all = view.len();
+                    self.window.pass(all);
+                }
+            }
+            if !self.window.more()? {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn without_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &[u8], expected: &[Line<'_>]) {
+        let mut input = text;
+        let mut lines = Lines::new(&mut input);
+        for (i, line) in expected.iter().enumerate() {
+            assert_eq!(lines.next().unwrap(), Some(*line));
+            assert_eq!(lines.number(), i as u64 + 1);
+        }
+        assert_eq!(lines.next().unwrap(), None);
+    }
+
+    #[test]
+    fn line_ends_of_both_kinds_are_taken_off() {
+        check(b"a\r\n\nb\n", &[Line::Whole(b"a"), Line::Whole(b""), Line::Whole(b"b")]);
+    }
+
+    #[test]
+    fn a_last_line_without_end_is_told_apart() {
+        check(b"a\nb", &[Line::Whole(b"a"), Line::Unended(b"b")]);
+    }
+
+    #[test]
+    fn an_endless_line_is_passed_over() {
+        let mut text = vec![b'x'; 3 * LINE_OCTETS_MAX];
+        text.extend(b"\nb\n");
+        check(&text, &[Line::TooLong, Line::Whole(b"b")]);
+    }
+}

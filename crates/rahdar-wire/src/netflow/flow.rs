@@ -1,0 +1,306 @@
+//! Records of a data set into flows: what the template's plan read, settled and handed on.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rahdar_model::address::Address;
+use rahdar_model::flow::{FlowRecord, Initiator, Quality, SamplingSource, protocol};
+use rahdar_model::sink::{FlowSink, Place, Problem, SinkError, Tally};
+use rahdar_model::time::Timestamp;
+
+use super::clock::Clock;
+use super::recent::Recent;
+use super::sampling::{Rate, Rates};
+use super::template::{Plan, Rest, Values};
+use crate::delivery::Correction;
+
+/// Problems that one collector names one by one; later ones are counted and told at the end, so
+/// that a hostile exporter cannot flood the reader of the list. Chosen here: more than anybody
+/// reads.
+const PROBLEMS_NAMED_MAX: u64 = 1_000;
+
+/// Names of exporters that are remembered, so that none is written twice. Chosen here: more than
+/// a country has.
+const NAMES_MAX: usize = 4_096;
+
+/// Octets per packet beyond which a size cannot be: the shortest IPv4 header and the longest
+/// packet (methods.md §1.4).
+const PACKET_OCTETS: (u64, u64) = (20, 65_535);
+
+/// Octets per packet on a link of the usual size: what a counter that wrapped is measured by
+/// (methods.md §1.7).
+const LINK_OCTETS_MAX: u64 = 1_500;
+
+/// Where a set comes from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Origin {
+    pub(super) export: Timestamp,
+    pub(super) received: Option<Timestamp>,
+    pub(super) clock: Clock,
+    /// The packet, from 1.
+    pub(super) packet: u64,
+    /// The octet of the datagram where the set begins.
+    pub(super) octet: usize,
+}
+
+impl Origin {
+    /// The place of an octet of the set, counted from its header.
+    pub(super) fn place(&self, octet: usize) -> Place {
+        Place::Datagram { packet: self.packet, octet: self.octet + octet }
+    }
+}
+
+/// Octets of a set's header.
+pub(super) const SET_HEADER: usize = 4;
+
+/// What is known of an exporter beside its templates.
+pub(super) struct Known<'a> {
+    pub(super) exporter: &'a Arc<str>,
+    pub(super) domain: u32,
+    pub(super) sampling: Sampling<'a>,
+    /// When the exporter started, if it told so in an options record.
+    pub(super) system_init_ms: Option<u64>,
+}
+
+/// Who says how packets were sampled, unless the record does.
+#[derive(Clone, Copy)]
+pub(super) enum Sampling<'a> {
+    /// The header of the datagram.
+    Header(Option<Rate>),
+    /// The options records of the observation domain.
+    Options(&'a Rates),
+}
+
+/// Where everything goes that was read, and its counts.
+pub(super) struct Out<'a> {
+    pub(super) record: &'a mut FlowRecord,
+    pub(super) sink: &'a mut dyn FlowSink,
+    pub(super) tally: &'a mut Tally,
+    pub(super) books: &'a mut Books,
+}
+
+/// What a collector keeps over all exporters.
+pub(super) struct Books {
+    correction: Correction,
+    names: Names,
+    /// Data records so far: the number of the last one.
+    rows: u64,
+    named: u64,
+    /// Where problems were no longer named, and the records refused from there on.
+    unnamed: Option<(Place, u64)>,
+}
+
+impl Books {
+    pub(super) fn new(correction: Correction, name: Option<Arc<str>>) -> Self {
+        let names = Names { given: name, known: Recent::new(NAMES_MAX) };
+        Self { correction, names, rows: 0, named: 0, unnamed: None }
+    }
+
+    /// The name of the exporter at `address`, or of the kind of file where there is no address.
+    pub(super) fn name(&mut self, address: Address, version: u16) -> Arc<str> {
+        self.names.of(address, version)
+    }
+}
+
+/// The exporters' names.
+struct Names {
+    /// The operator's name for all of them.
+    given: Option<Arc<str>>,
+    known: Recent<Address, Arc<str>>,
+}
+
+impl Names {
+    fn of(&mut self, address: Address, version: u16) -> Arc<str> {
+        if let Some(name) = &self.given {
+            return name.clone();
+        }
+        if address == Address::UNSPECIFIED {
+            return if version == 10 { "ipfix" } else { "netflow" }.into();
+        }
+        if let Some(name) = self.known.get(address) {
+            return name.clone();
+        }
+        let name: Arc<str> = address.to_string().into();
+        self.known.insert(address, name.clone());
+        name
+    }
+}
+
+impl Out<'_> {
+    /// Reads the flows of a data set. `body` is the set without its header, with room to read
+    /// ahead.
+    pub(super) fn flows(
+        &mut self,
+        template: u16,
+        plan: &Plan,
+        origin: &Origin,
+        body: &[u8],
+        known: &Known<'_>,
+    ) -> Result<(), SinkError> {
+        let Self { record, sink, tally, books } = self;
+        record.reset();
+        record.exporter.clone_from(known.exporter);
+        record.observation_domain = known.domain;
+        if plan.has_initiator_counters {
+            record.initiator = Some(Initiator::Source);
+        }
+        let marks = if plan.has_layer2 { Quality::LAYER2_LENGTH } else { Quality::NONE };
+        record.quality = marks;
+
+        let uniform = match known.sampling {
+            Sampling::Header(rate) => Some(rate),
+            Sampling::Options(rates) if rates.is_uniform() => Some(rates.of(template, None, record)),
+            Sampling::Options(_) => None,
+        };
+        let rate_of = |record: &FlowRecord, values: &Values| match (known.sampling, uniform) {
+            _ if plan.has_rate => Rate::of(values).map(|rate| (rate, SamplingSource::OptionTemplate)),
+            (Sampling::Header(_), rate) => Some((rate.flatten()?, SamplingSource::Header)),
+            (_, Some(rate)) => Some((rate?, SamplingSource::OptionTemplate)),
+            (Sampling::Options(rates), None) => {
+                Some((rates.of(template, values.sampler_id, record)?, SamplingSource::OptionTemplate))
+            }
+        };
+
+        let mut values = Values::default();
+        let rest = plan.records(body, record, &mut values, |record, values| {
+            if let Some(address) = values.exporter.filter(|address| !is_unset(*address)) {
+                record.exporter = books.names.of(address, 0);
+            }
+            let span = origin.clock.span(plan, values, known.system_init_ms);
+            record.start_time = span.start;
+            record.end_time = span.end;
+            record.export_time = Some(origin.export);
+            record.received_time = origin.received;
+            record.quality |= span.quality | sizes(plan, record);
+            transport(plan, values, record);
+            match rate_of(record, values) {
+                Some((rate, source)) => {
+                    record.sampling_interval = Some(rate.interval);
+                    record.sampling_source = Some(source);
+                    record.sampler = rate.sampler;
+                }
+                None => {
+                    record.sampling_interval = None;
+                    record.sampling_source = None;
+                    record.sampler = None;
+                    record.quality |= Quality::RATE_UNKNOWN;
+                }
+            }
+            books.rows += 1;
+            record.source_row = books.rows;
+            books.correction.apply(record);
+            tally.received += 1;
+            tally.decoded += 1;
+            tally.flows += 1;
+            sink.flow(record)?;
+            record.quality = marks;
+            Ok(())
+        })?;
+        if let Rest::Torn(at) = rest {
+            let text = format_args!("template `{template}` describes longer records than the set has octets left");
+            self.refuse(origin.place(SET_HEADER + at), 1, text);
+        }
+        Ok(())
+    }
+
+    /// Counts records as refused, and says why.
+    pub(super) fn refuse(&mut self, place: Place, records: u64, why: fmt::Arguments<'_>) {
+        self.tally.received += records;
+        self.tally.refused += records;
+        self.problem(place, records, why);
+    }
+
+    /// Says something that cost no record.
+    pub(super) fn note(&mut self, place: Place, what: fmt::Arguments<'_>) {
+        self.problem(place, 0, what);
+    }
+
+    /// Counts a set that has to wait as one record: how many it holds is known when it is read.
+    pub(super) fn hold(&mut self) {
+        self.tally.received += 1;
+        self.tally.held += 1;
+    }
+
+    /// Takes back [`Out::hold`], as the set is read or refused now.
+    pub(super) fn release(&mut self) {
+        self.tally.received -= 1;
+        self.tally.held -= 1;
+    }
+
+    /// Tells what was counted and not named.
+    pub(super) fn tell_unnamed(&mut self) {
+        if let Some((place, refused)) = self.books.unnamed.take() {
+            let text = format!("{refused} more records are refused from here on; they are not named");
+            self.sink.problem(Problem { place, text, refused });
+        }
+    }
+
+    fn problem(&mut self, place: Place, refused: u64, text: fmt::Arguments<'_>) {
+        if self.books.named == PROBLEMS_NAMED_MAX {
+            self.books.unnamed.get_or_insert((place, 0)).1 += refused;
+            return;
+        }
+        self.books.named += 1;
+        self.sink.problem(Problem { place, text: text.to_string(), refused });
+    }
+}
+
+/// Whether an exporter's address is all zeros, in either family.
+fn is_unset(address: Address) -> bool {
+    address == Address::UNSPECIFIED || address.v4_bits() == Some(0)
+}
+
+/// Flags belong to TCP, types and codes to ICMP, ports to neither ICMP.
+///
+/// Where the ICMP elements are missing or zero, type and code are in the destination port, as
+/// Cisco writes them.
+fn transport(plan: &Plan, values: &Values, record: &mut FlowRecord) {
+    if record.protocol != protocol::TCP {
+        record.tcp_flags = None;
+        record.rev_tcp_flags = None;
+    }
+    if !matches!(record.protocol, protocol::ICMP | protocol::ICMPV6) {
+        record.icmp_type = None;
+        record.icmp_code = None;
+        return;
+    }
+    if plan.has_icmp {
+        let [kind, code] = if values.icmp != 0 { values.icmp } else { record.dst_port }.to_be_bytes();
+        record.icmp_type = Some(kind);
+        record.icmp_code = Some(code);
+    }
+    record.src_port = 0;
+    record.dst_port = 0;
+}
+
+/// Marks sizes that cannot be.
+///
+/// Octets of four octets that are too few for their packets, and that some number of wraps would
+/// make right, have wrapped: what is there is less than the truth, and stays.
+fn sizes(plan: &Plan, record: &FlowRecord) -> Quality {
+    let mut quality = Quality::NONE;
+    if plan.has_sizes && is_impossible(record.packets, record.octets) {
+        quality |= if plan.short_octets && has_wrapped(record.packets, record.octets) {
+            Quality::COUNTER_WRAPPED
+        } else {
+            Quality::IMPOSSIBLE_SIZE
+        };
+    }
+    if plan.has_rev_sizes && is_impossible(record.rev_packets.unwrap_or(0), record.rev_octets.unwrap_or(0)) {
+        quality |= Quality::IMPOSSIBLE_SIZE;
+    }
+    quality
+}
+
+#[inline]
+fn is_impossible(packets: u64, octets: u64) -> bool {
+    let (least, most) = PACKET_OCTETS;
+    packets > 0 && (octets < packets.saturating_mul(least) || octets > packets.saturating_mul(most))
+}
+
+fn has_wrapped(packets: u64, octets: u64) -> bool {
+    let least = packets.saturating_mul(PACKET_OCTETS.0);
+    let most = packets.saturating_mul(LINK_OCTETS_MAX);
+    let wraps = least.saturating_sub(octets).div_ceil(1 << 32);
+    wraps > 0 && octets.saturating_add(wraps.saturating_mul(1 << 32)) <= most
+}

@@ -1,0 +1,118 @@
+//! A map that forgets what was not used lately, so that no exporter can fill the memory.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+/// A map of at most `limit` entries. A new one takes the place of one that was not used since
+/// the hand last passed it (the clock algorithm: Corbató, 1968): constant time whatever keys
+/// an attacker chooses, and what is in use survives a flood of new keys.
+#[derive(Debug)]
+pub(super) struct Recent<K, V> {
+    slots: Vec<Slot<K, V>>,
+    places: HashMap<K, usize>,
+    hand: usize,
+    limit: usize,
+}
+
+#[derive(Debug)]
+struct Slot<K, V> {
+    key: K,
+    value: V,
+    is_used: bool,
+}
+
+impl<K: Copy + Eq + Hash, V> Recent<K, V> {
+    /// An empty map. `limit` is at least 1.
+    pub(super) fn new(limit: usize) -> Self {
+        Self { slots: Vec::new(), places: HashMap::new(), hand: 0, limit: limit.max(1) }
+    }
+
+    /// The value of `key`, which counts as used.
+    pub(super) fn get(&mut self, key: K) -> Option<&mut V> {
+        let slot = &mut self.slots[*self.places.get(&key)?];
+        slot.is_used = true;
+        Some(&mut slot.value)
+    }
+
+    /// Puts a value in; gives back the one that had to go, be it of the same key or another.
+    pub(super) fn insert(&mut self, key: K, value: V) -> Option<(K, V)> {
+        if let Some(place) = self.places.get(&key) {
+            let slot = &mut self.slots[*place];
+            slot.is_used = true;
+            return Some((key, std::mem::replace(&mut slot.value, value)));
+        }
+        let gone = if self.slots.len() >= self.limit { self.remove_unused() } else { None };
+        self.places.insert(key, self.slots.len());
+        self.slots.push(Slot { key, value, is_used: true });
+        gone
+    }
+
+    /// Takes the value of `key` out.
+    pub(super) fn remove(&mut self, key: K) -> Option<V> {
+        let place = self.places.remove(&key)?;
+        let slot = self.slots.swap_remove(place);
+        if let Some(moved) = self.slots.get(place) {
+            self.places.insert(moved.key, place);
+        }
+        Some(slot.value)
+    }
+
+    /// Takes out an entry that was not used since the hand last passed it; if all were, the one
+    /// under the hand.
+    pub(super) fn remove_unused(&mut self) -> Option<(K, V)> {
+        if self.slots.is_empty() {
+            return None;
+        }
+        loop {
+            if self.hand >= self.slots.len() {
+                self.hand = 0;
+            }
+            let slot = &mut self.slots[self.hand];
+            if !std::mem::take(&mut slot.is_used) {
+                let key = slot.key;
+                return self.remove(key).map(|value| (key, value));
+            }
+            self.hand += 1;
+        }
+    }
+
+    /// Every entry, in no order.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (K, &mut V)> {
+        self.slots.iter_mut().map(|slot| (slot.key, &mut slot.value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_used_survives_a_flood() {
+        let mut map = Recent::new(10);
+        map.insert(0, "kept");
+        for key in 1..1_000 {
+            assert_eq!(map.get(0), Some(&mut "kept"), "before {key}");
+            map.insert(key, "flood");
+        }
+        assert_eq!(map.iter_mut().count(), 10);
+    }
+
+    #[test]
+    fn a_removed_entry_leaves_the_others_in_place() {
+        let mut map = Recent::new(4);
+        for key in 0..4 {
+            map.insert(key, key * 10);
+        }
+        assert_eq!(map.remove(1), Some(10));
+        assert_eq!(map.remove(1), None);
+        for key in [0, 2, 3] {
+            assert_eq!(map.get(key), Some(&mut (key * 10)));
+        }
+        assert_eq!(map.insert(2, 21), Some((2, 20)));
+    }
+
+    #[test]
+    fn an_empty_map_has_nothing_to_remove() {
+        assert!(Recent::<u8, u8>::new(1).remove_unused().is_none());
+    }
+}

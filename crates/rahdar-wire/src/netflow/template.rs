@@ -1,0 +1,520 @@
+//! A template, compiled once into a plan: which octets of a record fill what.
+//!
+//! A record is then read without looking at the template again: one load, one shift and one
+//! jump per field, straight into the reused flow record.
+
+use rahdar_model::address::Address;
+use rahdar_model::flow::{Direction, FlowRecord, Initiator, Quality};
+use rahdar_model::sink::SinkError;
+use thiserror::Error;
+
+use super::element::{self, Field, Form, RANK_INITIATOR, RANK_LAYER2};
+
+/// Octets that must be readable after a record: the widest load starts at its last octet.
+pub(super) const READ_AHEAD: usize = 16;
+
+/// A length that stands for "the record says it" (RFC 7011 §7).
+pub(super) const VARIABLE: u16 = 65_535;
+
+/// Fields that one template may have. The largest template of the corpus has 51
+/// (reliability.md §3; goflow2 takes 65,532 and spends 589 kB on them).
+pub(super) const FIELDS_MAX: usize = 1_024;
+
+/// Octets that the fixed part of a record may have: what fits into a set of the longest message
+/// beside the IPFIX header and the set header.
+const RECORD_OCTETS_MAX: usize = 65_535 - 20;
+
+/// The TCP flags of element 6: twelve bits, the data offset above them is none (RFC 7125 §3).
+const TCP_FLAGS: u64 = 0x0fff;
+
+/// One field of a template, as it was announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Spec {
+    /// The element's number.
+    pub(super) element: u16,
+    /// Who numbers it; 0 is IANA.
+    pub(super) enterprise: u32,
+    /// Octets, or [`VARIABLE`].
+    pub(super) length: u16,
+}
+
+impl Spec {
+    /// A field of IANA's registry.
+    pub(super) const fn new(element: u16, length: u16) -> Self {
+        Self { element, enterprise: 0, length }
+    }
+}
+
+/// What the records of a template say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Flows: who talked to whom.
+    Flows,
+    /// Something about the exporter.
+    Options,
+    /// Neither: without both addresses it is no flow.
+    Other,
+}
+
+/// Why a template is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(super) enum Flaw {
+    #[error("has no fields")]
+    NoFields,
+    #[error("has `{0}` fields, more than {FIELDS_MAX}")]
+    TooManyFields(usize),
+    #[error("describes records of no length")]
+    NoLength,
+    #[error("describes records of at least `{0}` octets, more than a message holds")]
+    TooLong(usize),
+}
+
+/// A compiled template.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) purpose: Purpose,
+    /// How times are written, and what else must be known to settle a record.
+    pub(super) start: Form,
+    pub(super) end: Form,
+    pub(super) observed: Form,
+    pub(super) duration: Form,
+    /// Whether each record says how it was sampled.
+    pub(super) has_rate: bool,
+    /// Whether octets can be held against packets: both are there, and octets are of whole packets.
+    pub(super) has_sizes: bool,
+    /// The same of the reverse direction.
+    pub(super) has_rev_sizes: bool,
+    /// Whether octets are counted in four octets and may wrap.
+    pub(super) short_octets: bool,
+    /// Whether octets include layer-2 headers.
+    pub(super) has_layer2: bool,
+    /// Whether the source is, by the meaning of the counters, who opened the conversation.
+    pub(super) has_initiator_counters: bool,
+    /// Whether there is an ICMP type and code, as an element or in the destination port.
+    pub(super) has_icmp: bool,
+    /// A field whose length is none that it can have, so that it is stepped over.
+    pub(super) unread: Option<Spec>,
+    steps: Box<[Step]>,
+    runs: Box<[Run]>,
+    /// Octets of the shortest record; of every record if there is one run.
+    shortest: usize,
+}
+
+/// Octets of fixed layout. After every run but the last follows a field of variable length.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    octets: u16,
+    /// The end of its steps; they begin where those of the run before end.
+    steps_end: u16,
+}
+
+/// One field to read.
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    field: Field,
+    /// Whether a zero leaves what an earlier step found.
+    keep: bool,
+    /// Where it begins, from the start of its run.
+    at: u16,
+    /// How far a load of eight octets is shifted down.
+    shift: u8,
+}
+
+/// What a record says beside the fields of a flow, as it was read.
+///
+/// Every record of one template fills the same fields, so nothing is emptied in between.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Values {
+    pub(super) start: u64,
+    pub(super) end: u64,
+    pub(super) observed: u64,
+    pub(super) duration: u64,
+    pub(super) system_init: u64,
+    pub(super) interval: u64,
+    pub(super) taken: u64,
+    pub(super) left_out: u64,
+    pub(super) sample: u64,
+    pub(super) population: u64,
+    pub(super) sampling_mode: u64,
+    pub(super) selector_algorithm: u64,
+    pub(super) sampler_id: Option<u64>,
+    pub(super) template_id: Option<u16>,
+    pub(super) icmp: u16,
+    pub(super) exporter: Option<Address>,
+}
+
+/// What a set leaves after its last whole record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// Nothing, or padding.
+    Padding,
+    /// Octets that are no whole record, from this one on.
+    Torn(usize),
+}
+
+impl Plan {
+    /// Compiles a template.
+    ///
+    /// # Errors
+    /// [`Flaw`] if its records cannot be told apart or would cost too much.
+    pub(super) fn compile(specs: &[Spec], is_options: bool) -> Result<Self, Flaw> {
+        if specs.is_empty() {
+            return Err(Flaw::NoFields);
+        }
+        if specs.len() > FIELDS_MAX {
+            return Err(Flaw::TooManyFields(specs.len()));
+        }
+        let choice = Choice::of(specs);
+        let mut plan = Self {
+            purpose: Purpose::Other,
+            start: Form::Absent,
+            end: Form::Absent,
+            observed: Form::Absent,
+            duration: Form::Absent,
+            has_rate: choice.has(Field::Interval) || choice.has(Field::Taken) || choice.has(Field::Sample),
+            has_sizes: choice.has(Field::Packets)
+                && choice.has(Field::Octets)
+                && choice.rank(Field::Octets) != RANK_INITIATOR,
+            has_rev_sizes: choice.has(Field::RevPackets)
+                && choice.has(Field::RevOctets)
+                && choice.rank(Field::RevOctets) != RANK_INITIATOR,
+            short_octets: false,
+            has_layer2: choice.rank(Field::Octets) == RANK_LAYER2,
+            has_initiator_counters: choice.rank(Field::Octets) == RANK_INITIATOR
+                || choice.rank(Field::Packets) == RANK_INITIATOR,
+            has_icmp: choice.has(Field::IcmpBoth)
+                || choice.has(Field::IcmpType)
+                || choice.has(Field::DstPort),
+            unread: None,
+            steps: Box::default(),
+            runs: Box::default(),
+            shortest: 0,
+        };
+        if is_options {
+            plan.purpose = Purpose::Options;
+        } else if choice.has(Field::SrcV4) && choice.has(Field::DstV4) {
+            plan.purpose = Purpose::Flows;
+        }
+        plan.lay_out(specs, choice)?;
+        Ok(plan)
+    }
+
+    fn lay_out(&mut self, specs: &[Spec], mut choice: Choice) -> Result<(), Flaw> {
+        let mut steps = Vec::new();
+        let mut runs = Vec::new();
+        let mut run_octets = 0;
+        for spec in specs {
+            if spec.length == VARIABLE {
+                runs.push(Run { octets: run_octets as u16, steps_end: steps.len() as u16 });
+                run_octets = 0;
+                self.shortest += 1;
+                continue;
+            }
+            for role in uses(spec) {
+                if !role.field.fits(spec.length) {
+                    self.unread.get_or_insert(*spec);
+                    continue;
+                }
+                let Some(keep) = choice.take(role) else { continue };
+                match role.field {
+                    Field::Start => self.start = role.form,
+                    Field::End => self.end = role.form,
+                    Field::Observed => self.observed = role.form,
+                    Field::Duration => self.duration = role.form,
+                    Field::Octets => self.short_octets = spec.length == 4,
+                    _ => {}
+                }
+                let shift = 64 - 8 * spec.length.min(8) as u8;
+                steps.push(Step { field: role.field, keep, at: run_octets as u16, shift });
+            }
+            run_octets += usize::from(spec.length);
+            self.shortest += usize::from(spec.length);
+            if self.shortest > RECORD_OCTETS_MAX {
+                return Err(Flaw::TooLong(self.shortest));
+            }
+        }
+        if self.shortest == 0 {
+            return Err(Flaw::NoLength);
+        }
+        runs.push(Run { octets: run_octets as u16, steps_end: steps.len() as u16 });
+        self.steps = steps.into();
+        self.runs = runs.into();
+        Ok(())
+    }
+
+    /// The octets that the plan takes in memory.
+    pub(super) fn cost(&self) -> usize {
+        size_of::<Self>() + size_of_val(&*self.steps) + size_of_val(&*self.runs)
+    }
+
+    /// Reads the records of a set one after the other.
+    ///
+    /// `body` is the set without its header and [`READ_AHEAD`] octets of anything after it.
+    /// Fields of `record` and `values` that the template does not have stay as they are.
+    ///
+    /// # Errors
+    /// What `each` fails with.
+    pub(super) fn records(
+        &self,
+        body: &[u8],
+        record: &mut FlowRecord,
+        values: &mut Values,
+        mut each: impl FnMut(&mut FlowRecord, &Values) -> Result<(), SinkError>,
+    ) -> Result<Rest, SinkError> {
+        let octets = body.len() - READ_AHEAD;
+        let mut at = 0;
+        if let [_] = &*self.runs {
+            while octets - at >= self.shortest {
+                fill(&self.steps, &body[at..at + self.shortest + READ_AHEAD], record, values);
+                each(record, values)?;
+                at += self.shortest;
+            }
+            return Ok(rest(&body[..octets], at));
+        }
+        while octets - at >= self.shortest {
+            match self.read_variable(body, at, record, values) {
+                Some(next) => at = next,
+                None => return Ok(Rest::Torn(at)),
+            }
+            each(record, values)?;
+        }
+        Ok(rest(&body[..octets], at))
+    }
+
+    /// Reads a record with fields of variable length at `at` and returns where it ends; none if
+    /// the set ends before it.
+    fn read_variable(
+        &self,
+        body: &[u8],
+        mut at: usize,
+        record: &mut FlowRecord,
+        values: &mut Values,
+    ) -> Option<usize> {
+        let octets = body.len() - READ_AHEAD;
+        let mut first_step = 0;
+        for (i, run) in self.runs.iter().enumerate() {
+            let end = at + usize::from(run.octets);
+            if end > octets {
+                return None;
+            }
+            let steps = &self.steps[first_step..usize::from(run.steps_end)];
+            fill(steps, &body[at..end + READ_AHEAD], record, values);
+            first_step = usize::from(run.steps_end);
+            at = end;
+            if i + 1 < self.runs.len() {
+                at = after_variable(&body[..octets], at)?;
+            }
+        }
+        Some(at)
+    }
+}
+
+/// Where the field of variable length at `at` ends (RFC 7011 §7: one octet of length, or 255
+/// and two).
+fn after_variable(body: &[u8], at: usize) -> Option<usize> {
+    let end = match *body.get(at)? {
+        255 => at + 3 + usize::from(u16::from_be_bytes([*body.get(at + 1)?, *body.get(at + 2)?])),
+        short => at + 1 + usize::from(short),
+    };
+    (end <= body.len()).then_some(end)
+}
+
+/// Whether what follows the last record is padding: fewer octets than a set is aligned to, or
+/// nothing but zeros.
+fn rest(body: &[u8], at: usize) -> Rest {
+    let left = &body[at..];
+    if left.len() < 4 || left.iter().all(|octet| *octet == 0) { Rest::Padding } else { Rest::Torn(at) }
+}
+
+/// The uses of a field.
+fn uses(spec: &Spec) -> impl Iterator<Item = &'static element::Role> {
+    let known = spec.enterprise == 0 || spec.enterprise == element::REVERSE;
+    let element = if known && spec.length != 0 { spec.element } else { element::PADDING };
+    element::roles(element, spec.enterprise == element::REVERSE)
+}
+
+/// Which of the elements of a template fills each field.
+struct Choice {
+    best: [u8; Self::FIELDS],
+    taken: [bool; Self::FIELDS],
+}
+
+impl Choice {
+    const FIELDS: usize = Field::TemplateId as usize + 1;
+    const NONE: u8 = u8::MAX;
+
+    fn of(specs: &[Spec]) -> Self {
+        let mut choice = Self { best: [Self::NONE; Self::FIELDS], taken: [false; Self::FIELDS] };
+        let fixed = specs.iter().filter(|spec| spec.length != VARIABLE);
+        for role in fixed.flat_map(|spec| uses(spec).filter(|role| role.field.fits(spec.length))) {
+            let best = &mut choice.best[Self::place(role.field)];
+            *best = role.rank.min(*best);
+        }
+        // What the responder sent says nothing unless what the initiator sent is counted beside
+        // it; Huawei uses 232 for something else.
+        for (of_initiator, of_responder) in
+            [(Field::Octets, Field::RevOctets), (Field::Packets, Field::RevPackets)]
+        {
+            let rank = choice.rank(of_initiator);
+            if choice.rank(of_responder) == RANK_INITIATOR && rank != RANK_INITIATOR {
+                choice.best[Self::place(of_responder)] = Self::NONE;
+            }
+        }
+        if !choice.has(Field::Payload) {
+            choice.best[Self::place(Field::RevPayload)] = Self::NONE;
+        }
+        choice
+    }
+
+    fn place(field: Field) -> usize {
+        field.shared().unwrap_or(field) as usize
+    }
+
+    fn rank(&self, field: Field) -> u8 {
+        self.best[Self::place(field)]
+    }
+
+    fn has(&self, field: Field) -> bool {
+        self.rank(field) != Self::NONE
+    }
+
+    /// Whether this use is read; if so, whether a zero leaves what came before.
+    fn take(&mut self, role: &element::Role) -> Option<bool> {
+        let place = Self::place(role.field);
+        let again = self.taken[place];
+        if role.rank != self.best[place] || (again && role.field.shared().is_none()) {
+            return None;
+        }
+        self.taken[place] = true;
+        Some(again)
+    }
+}
+
+/// Reads the fields of a run. `data` begins at the run and has [`READ_AHEAD`] octets after it.
+#[inline]
+fn fill(steps: &[Step], data: &[u8], record: &mut FlowRecord, values: &mut Values) {
+    for step in steps {
+        let at = usize::from(step.at);
+        let value = load(data, at) >> step.shift;
+        if step.keep && value == 0 && !matches!(step.field, Field::SrcV6 | Field::DstV6) {
+            continue;
+        }
+        match step.field {
+            Field::SrcV4 => record.src = Address::from_v4_bits(value as u32),
+            Field::DstV4 => record.dst = Address::from_v4_bits(value as u32),
+            Field::SrcV6 => v6(data, at, step.keep, &mut record.src),
+            Field::DstV6 => v6(data, at, step.keep, &mut record.dst),
+            Field::SrcPort => record.src_port = value as u16,
+            Field::DstPort => record.dst_port = value as u16,
+            Field::Protocol => record.protocol = value as u8,
+            Field::TcpFlags => record.tcp_flags = Some((value & TCP_FLAGS) as u16),
+            Field::RevTcpFlags => record.rev_tcp_flags = Some((value & TCP_FLAGS) as u16),
+            Field::Octets => record.octets = counter(value, step.shift, &mut record.quality),
+            Field::RevOctets => {
+                record.rev_octets = Some(counter(value, step.shift, &mut record.quality));
+            }
+            Field::Packets => record.packets = counter(value, step.shift, &mut record.quality),
+            Field::RevPackets => {
+                record.rev_packets = Some(counter(value, step.shift, &mut record.quality));
+            }
+            Field::Payload => {
+                record.payload_octets = Some(counter(value, step.shift, &mut record.quality));
+            }
+            Field::RevPayload => {
+                record.rev_payload_octets = Some(counter(value, step.shift, &mut record.quality));
+            }
+            Field::InIf => record.in_if = Some(narrow(value)),
+            Field::OutIf => record.out_if = Some(narrow(value)),
+            Field::SrcAs => record.src_as = Some(narrow(value)),
+            Field::DstAs => record.dst_as = Some(narrow(value)),
+            Field::Direction => record.direction = u8::try_from(value).ok().and_then(Direction::from_code),
+            Field::Initiator => record.initiator = u8::try_from(value).ok().and_then(Initiator::from_code),
+            Field::EndReason => record.end_reason = Some(value as u8),
+            Field::FlowId => decimal(value, &mut record.uid),
+            Field::FirewallEvent => firewall_event(value, &mut record.state),
+            Field::ExporterV4 => values.exporter = Some(Address::from_v4_bits(value as u32)),
+            Field::ExporterV6 => {
+                let mut address = Address::UNSPECIFIED;
+                v6(data, at, false, &mut address);
+                values.exporter = Some(address);
+            }
+            Field::IcmpBoth => values.icmp = value as u16,
+            Field::IcmpType => values.icmp = values.icmp & 0x00ff | (value as u16) << 8,
+            Field::IcmpCode => values.icmp = values.icmp & 0xff00 | value as u16 & 0x00ff,
+            Field::Start => values.start = value,
+            Field::End => values.end = value,
+            Field::Observed => values.observed = value,
+            Field::Duration => values.duration = value,
+            Field::SystemInit => values.system_init = value,
+            Field::Interval => values.interval = value,
+            Field::Taken => values.taken = value,
+            Field::LeftOut => values.left_out = value,
+            Field::Sample => values.sample = value,
+            Field::Population => values.population = value,
+            Field::SamplingMode => values.sampling_mode = value,
+            Field::SelectorAlgorithm => values.selector_algorithm = value,
+            Field::SamplerId => values.sampler_id = Some(value),
+            Field::TemplateId => values.template_id = Some(value as u16),
+        }
+    }
+}
+
+#[inline]
+fn load(data: &[u8], at: usize) -> u64 {
+    let mut octets = [0; 8];
+    octets.copy_from_slice(&data[at..at + 8]);
+    u64::from_be_bytes(octets)
+}
+
+#[inline]
+fn v6(data: &[u8], at: usize, keep: bool, address: &mut Address) {
+    let bits = u128::from(load(data, at)) << 64 | u128::from(load(data, at + 8));
+    if !keep || bits != 0 {
+        *address = Address::from_bits(bits);
+    }
+}
+
+/// A counter as it is stored. One that stands at the end of its range says "this or more": at
+/// the largest number of four or more octets, or beyond what the table holds.
+#[inline]
+fn counter(value: u64, shift: u8, quality: &mut Quality) -> u64 {
+    let largest = u64::MAX >> shift;
+    if value > i64::MAX as u64 || (value == largest && shift <= 32) {
+        *quality |= Quality::COUNTER_CLAMPED;
+    }
+    value.min(i64::MAX as u64)
+}
+
+#[inline]
+fn narrow(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+/// Writes a number into a text that keeps its buffer.
+fn decimal(mut value: u64, text: &mut String) {
+    text.clear();
+    let mut digits = [0; 20];
+    let mut first = digits.len();
+    loop {
+        first -= 1;
+        digits[first] = b'0' + (value % 10) as u8;
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    text.extend(digits[first..].iter().map(|digit| char::from(*digit)));
+}
+
+/// The word for a firewall event (IANA, element 233): a flow that was denied is no exchange.
+fn firewall_event(value: u64, text: &mut String) {
+    text.clear();
+    text.push_str(match value {
+        1 => "created",
+        2 => "deleted",
+        3 => "denied",
+        4 => "alert",
+        5 => "update",
+        _ => "",
+    });
+}

@@ -1,0 +1,83 @@
+//! NetFlow version 5: a header of 24 octets and up to some thirty records of 48.
+//!
+//! Source: Cisco, "NetFlow Export Datagram Format". The sampling field of the header has two
+//! bits of mode (1: every n-th packet, 2: random) and fourteen of interval. Whether an interval
+//! of 0 means "not sampled" or "not told" cannot be seen: many that sample leave it empty, so
+//! the rate is unknown. An interval counts whatever the mode, as Juniper sends mode 0.
+
+use rahdar_model::flow::Sampler;
+use rahdar_model::time::Timestamp;
+
+use super::element::PADDING;
+use super::sampling::Rate;
+use super::template::{Flaw, Plan, Spec};
+
+/// Octets of the header.
+pub(super) const HEADER: usize = 24;
+
+/// Octets of a record.
+pub(super) const RECORD: usize = 48;
+
+/// The header of a datagram.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Header {
+    /// How many records should follow.
+    pub(super) count: u16,
+    pub(super) export: Timestamp,
+    pub(super) uptime_ms: u32,
+    /// Engine type and id: the nearest that v5 has to an observation domain.
+    pub(super) engine: u16,
+    pub(super) rate: Option<Rate>,
+}
+
+impl Header {
+    /// Reads a header; none if the datagram is shorter.
+    pub(super) fn read(payload: &[u8]) -> Option<Self> {
+        let header = payload.first_chunk::<HEADER>()?;
+        let u16_at = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
+        let u32_at = |at: usize| u32::from(u16_at(at)) << 16 | u32::from(u16_at(at + 2));
+        let nanos_us = i64::from(u32_at(12)) / 1_000;
+        let sampling = u16_at(22);
+        let interval = u32::from(sampling & 0x3fff);
+        let sampler = match sampling >> 14 {
+            1 => Some(Sampler::Systematic),
+            2 => Some(Sampler::Random),
+            _ => None,
+        };
+        Some(Self {
+            count: u16_at(2),
+            export: Timestamp::from_seconds(i64::from(u32_at(8))).plus_micros(nanos_us),
+            uptime_ms: u32_at(4),
+            engine: u16_at(20),
+            rate: (interval > 0).then_some(Rate { interval, sampler }),
+        })
+    }
+}
+
+/// The record, as a template would describe it.
+pub(super) fn plan() -> Result<Plan, Flaw> {
+    const NEXT_HOP: Spec = Spec::new(15, 4);
+    let specs = [
+        Spec::new(8, 4),
+        Spec::new(12, 4),
+        NEXT_HOP,
+        Spec::new(10, 2),
+        Spec::new(14, 2),
+        Spec::new(2, 4),
+        Spec::new(1, 4),
+        Spec::new(22, 4),
+        Spec::new(21, 4),
+        Spec::new(7, 2),
+        Spec::new(11, 2),
+        Spec::new(PADDING, 1),
+        Spec::new(6, 1),
+        Spec::new(4, 1),
+        Spec::new(5, 1),
+        Spec::new(16, 2),
+        Spec::new(17, 2),
+        Spec::new(9, 1),
+        Spec::new(13, 1),
+        Spec::new(PADDING, 2),
+    ];
+    Plan::compile(&specs, false)
+}

@@ -1,0 +1,105 @@
+//! Data sets that cannot be read yet: their template, or the rate they were sampled at, has
+//! not come.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::flow::Origin;
+use super::template::Plan;
+
+/// Octets of waiting sets that are kept of one observation domain. Holds ten minutes of some
+/// 500 flows a second; reliability.md §3 asks for at least 4 MiB.
+pub(super) const WAITING_OCTETS_MAX: usize = 16 << 20;
+
+/// What a waiting set takes beside its octets.
+const SET_OVERHEAD: usize = size_of::<WaitingSet>() + 64;
+
+/// A data set that waits.
+#[derive(Debug)]
+pub(super) struct WaitingSet {
+    pub(super) template: u16,
+    /// Its template, if it only waits for a rate. It stays the one that was in force when the
+    /// set came, whatever the exporter announces meanwhile.
+    pub(super) plan: Option<Arc<Plan>>,
+    pub(super) origin: Origin,
+    /// The set without its header, and room to read ahead.
+    pub(super) body: Box<[u8]>,
+}
+
+/// The waiting sets of one observation domain, in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    sets: BTreeMap<u64, WaitingSet>,
+    /// Those without a template, by template.
+    untold: BTreeSet<(u16, u64)>,
+    octets: usize,
+    next: u64,
+}
+
+impl Waiting {
+    /// Keeps a set.
+    pub(super) fn push(&mut self, set: WaitingSet) {
+        self.octets += cost(&set);
+        if set.plan.is_none() {
+            self.untold.insert((set.template, self.next));
+        }
+        self.sets.insert(self.next, set);
+        self.next += 1;
+    }
+
+    /// The octets that all of it takes.
+    pub(super) fn octets(&self) -> usize {
+        self.octets
+    }
+
+    /// Takes out the set that waits longest, if there are more octets than may be kept.
+    pub(super) fn pop_excess(&mut self) -> Option<WaitingSet> {
+        if self.octets <= WAITING_OCTETS_MAX {
+            return None;
+        }
+        self.pop_first()
+    }
+
+    /// Takes out the set that waits longest.
+    pub(super) fn pop_first(&mut self) -> Option<WaitingSet> {
+        let number = *self.sets.first_key_value()?.0;
+        self.take(number)
+    }
+
+    /// Takes out the sets that wait for this template.
+    pub(super) fn take_untold(&mut self, template: u16) -> Vec<WaitingSet> {
+        let range = (template, 0)..=(template, u64::MAX);
+        let numbers: Vec<u64> = self.untold.range(range).map(|(_, number)| *number).collect();
+        numbers.into_iter().filter_map(|number| self.take(number)).collect()
+    }
+
+    /// Takes out the sets that wait only for a rate.
+    pub(super) fn take_told(&mut self) -> Vec<WaitingSet> {
+        let told = self.sets.iter().filter(|(_, set)| set.plan.is_some());
+        let numbers: Vec<u64> = told.map(|(number, _)| *number).collect();
+        numbers.into_iter().filter_map(|number| self.take(number)).collect()
+    }
+
+    /// For every template that is waited for: the first set, and how many there are.
+    pub(super) fn untold(&self) -> Vec<(&WaitingSet, u64)> {
+        let mut missing: Vec<(&WaitingSet, u64)> = Vec::new();
+        for (template, number) in &self.untold {
+            match missing.last_mut().filter(|(set, _)| set.template == *template) {
+                Some((_, count)) => *count += 1,
+                None => missing.extend(self.sets.get(number).map(|set| (set, 1))),
+            }
+        }
+        missing
+    }
+
+    fn take(&mut self, number: u64) -> Option<WaitingSet> {
+        let set = self.sets.remove(&number)?;
+        self.octets -= cost(&set);
+        self.untold.remove(&(set.template, number));
+        Some(set)
+    }
+}
+
+fn cost(set: &WaitingSet) -> usize {
+    set.body.len() + SET_OVERHEAD
+}

@@ -1,0 +1,241 @@
+//! `conn.log` as tab-separated text, read as its header directives say.
+//!
+//! Directives may change midway: concatenated logs repeat them. Columns that rahdar does not
+//! know, such as labels, are passed over, also where several of them share one column.
+//!
+//! Source: Zeek, `src/logging/writers/ascii` and the book "Log Formats and Inspection".
+
+use std::io::Read;
+use std::sync::Arc;
+
+use memchr::memchr;
+use rahdar_model::sink::Place;
+use rahdar_model::{FlowSink, Tally};
+
+use super::EXPORTER;
+use super::row::{Field, Row};
+use crate::delivery::Delivery;
+use crate::lines::{LINE_OCTETS_MAX, Line, Lines};
+use crate::{Options, WireError};
+
+/// The most columns of a log that are looked at. Chosen here: `conn.log` has 22, packages add a few.
+const COLUMNS_MAX: usize = 1_024;
+
+/// Reads a log to its end.
+pub(crate) fn decode(
+    input: &mut dyn Read,
+    source: Arc<str>,
+    options: &Options,
+    sink: &mut dyn FlowSink,
+) -> Result<Tally, WireError> {
+    let mut delivery = Delivery::new(EXPORTER, source, options, sink);
+    let mut lines = Lines::new(input);
+    let mut header = Header::default();
+    loop {
+        let number = lines.number() + 1;
+        let (line, ended) = match lines.next() {
+            Ok(Some(Line::Whole(line))) => (line, true),
+            Ok(Some(Line::Unended(line))) => (line, false),
+            Ok(Some(Line::TooLong)) => {
+                let why = format_args!("the line is longer than {LINE_OCTETS_MAX} octets");
+                delivery.refuse(Place::Line(number), why);
+                continue;
+            }
+            Ok(None) => return Ok(delivery.close()),
+            Err(source) => return Err(WireError::Read { tally: delivery.close(), source }),
+        };
+        if let Some(directive) = directive(line) {
+            header.take(directive);
+            delivery.tally.beside += 1;
+        } else if line.is_empty() || header.log == Log::Other {
+            delivery.tally.beside += 1;
+        } else if header.log == Log::Unsaid {
+            let looks = format!("line {number} is a row, and no `#fields` line stands before it");
+            return Err(WireError::Unknown { looks });
+        } else {
+            row(line, ended, number, &header, &mut delivery)?;
+        }
+    }
+}
+
+/// Reads one row and gives its flow to the sink, or refuses it.
+fn row(
+    line: &[u8],
+    ended: bool,
+    number: u64,
+    header: &Header,
+    delivery: &mut Delivery<'_>,
+) -> Result<(), WireError> {
+    let place = Place::Line(number);
+    let mut row = Row::default();
+    let mut columns = 0;
+    for value in Columns::of(line, header.separator) {
+        if let Some(Some(field)) = header.columns.get(columns)
+            && !value.is_empty()
+            && value != header.unset
+            && value != header.empty
+            && let Err(error) = row.set(*field, value)
+        {
+            delivery.refuse(place, format_args!("{error}"));
+            return Ok(());
+        }
+        columns += 1;
+    }
+    // Trailing columns that are not read may be missing (label tools write fewer or more), but a
+    // last line without its end must be complete, or its last number may be half of one.
+    if columns < header.needed || !ended && columns < header.columns.len() {
+        let all = header.columns.len();
+        delivery.refuse(place, format_args!("the row has {columns} of {all} columns"));
+        return Ok(());
+    }
+    delivery.record.reset();
+    if let Err(error) = row.fill(&mut delivery.record, unescape) {
+        delivery.refuse(place, format_args!("{error}"));
+        return Ok(());
+    }
+    delivery.record.source_row = number;
+    delivery.tally.received += 1;
+    delivery.tally.decoded += 1;
+    delivery.flow()?;
+    Ok(())
+}
+
+/// What the directives say.
+pub(crate) struct Header {
+    /// What the rows are.
+    pub(crate) log: Log,
+    /// The value of `#path`, if there was one.
+    pub(crate) path: Option<Vec<u8>>,
+    separator: u8,
+    empty: Vec<u8>,
+    unset: Vec<u8>,
+    columns: Vec<Option<Field>>,
+    /// Columns up to the last one that is read.
+    needed: usize,
+}
+
+/// What the rows of a log are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Log {
+    /// No `#fields` yet.
+    Unsaid,
+    /// Connections.
+    Conn,
+    /// Something else.
+    Other,
+}
+
+impl Default for Header {
+    /// Zeek's own defaults.
+    fn default() -> Self {
+        Self {
+            log: Log::Unsaid,
+            path: None,
+            separator: b'\t',
+            empty: b"(empty)".to_vec(),
+            unset: b"-".to_vec(),
+            columns: Vec::new(),
+            needed: 0,
+        }
+    }
+}
+
+impl Header {
+    /// Takes one directive, the line without its `#`. Those that do not matter are passed over.
+    pub(crate) fn take(&mut self, directive: &[u8]) {
+        // `#separator` itself is followed by a space: the separator is not known before.
+        if let Some(separator) = directive.strip_prefix(b"separator ") {
+            *self = Self { separator: one_octet(separator).unwrap_or(b'\t'), ..Self::default() };
+            return;
+        }
+        let mut values = Columns::of(directive, self.separator);
+        match values.next() {
+            Some(b"empty_field") => self.empty = values.next().unwrap_or_default().to_vec(),
+            Some(b"unset_field") => self.unset = values.next().unwrap_or_default().to_vec(),
+            Some(b"path") => self.path = values.next().map(<[u8]>::to_vec),
+            Some(b"fields") => {
+                self.columns = values.take(COLUMNS_MAX).map(Field::from_name).collect();
+                self.needed = self.columns.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+                self.log = if self.is_conn() { Log::Conn } else { Log::Other };
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the columns are those of connections, whatever the path is called.
+    fn is_conn(&self) -> bool {
+        let has = |field| self.columns.contains(&Some(field));
+        Field::REQUIRED.into_iter().all(has) && (has(Field::ConnState) || has(Field::OrigPkts))
+    }
+}
+
+/// The directive in a line, without its `#`; none if the line is a row. Byte-order marks and
+/// blanks before the sign are forgiven.
+pub(crate) fn directive(line: &[u8]) -> Option<&[u8]> {
+    line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii_start().strip_prefix(b"#")
+}
+
+/// The columns of a line.
+struct Columns<'l> {
+    rest: Option<&'l [u8]>,
+    separator: u8,
+}
+
+impl<'l> Columns<'l> {
+    fn of(line: &'l [u8], separator: u8) -> Self {
+        Self { rest: Some(line), separator }
+    }
+}
+
+impl<'l> Iterator for Columns<'l> {
+    type Item = &'l [u8];
+
+    fn next(&mut self) -> Option<&'l [u8]> {
+        let rest = self.rest?;
+        match memchr(self.separator, rest) {
+            Some(at) => {
+                self.rest = Some(&rest[at + 1..]);
+                Some(&rest[..at])
+            }
+            None => self.rest.take(),
+        }
+    }
+}
+
+/// The octet that a separator names: itself, or `\x09`.
+fn one_octet(text: &[u8]) -> Option<u8> {
+    match text.trim_ascii_end() {
+        [b'\\', b'x', high, low] => hex(*high, *low),
+        _ => text.first().copied(),
+    }
+}
+
+fn hex(high: u8, low: u8) -> Option<u8> {
+    let digit = |c: u8| (c as char).to_digit(16);
+    Some((digit(high)? << 4 | digit(low)?) as u8)
+}
+
+/// Appends a text of the log, its `\x` escapes resolved.
+fn unescape(text: &[u8], into: &mut String) {
+    if !text.contains(&b'\\')
+        && let Ok(plain) = std::str::from_utf8(text)
+    {
+        into.push_str(plain);
+        return;
+    }
+    let mut octets = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [first, after @ ..] = rest {
+        match rest {
+            [b'\\', b'x', high, low, after @ ..] if hex(*high, *low).is_some() => {
+                octets.extend(hex(*high, *low));
+                rest = after;
+            }
+            _ => {
+                octets.push(*first);
+                rest = after;
+            }
+        }
+    }
+    into.push_str(&String::from_utf8_lossy(&octets));
+}

@@ -1,0 +1,4 @@
+//! What the room does with whole inputs.
+
+mod corpus;
+mod sink;
