@@ -50,9 +50,6 @@ impl Origin {
     }
 }
 
-/// Octets of a set's header.
-pub(super) const SET_HEADER: usize = 4;
-
 /// What is known of an exporter beside its templates.
 pub(super) struct Known<'a> {
     pub(super) exporter: &'a Arc<str>,
@@ -136,7 +133,7 @@ impl Out<'_> {
         origin: &Origin,
         body: &[u8],
         known: &Known<'_>,
-    ) -> Result<(), SinkError> {
+    ) -> Result<Rest, SinkError> {
         let Self { record, sink, tally, books } = self;
         record.reset();
         record.exporter.clone_from(known.exporter);
@@ -162,7 +159,7 @@ impl Out<'_> {
         };
 
         let mut values = Values::default();
-        let rest = plan.records(body, record, &mut values, |record, values| {
+        plan.records(body, record, &mut values, |record, values| {
             if let Some(address) = values.exporter.filter(|address| !is_unset(*address)) {
                 record.exporter = books.names.of(address, 0);
             }
@@ -195,12 +192,7 @@ impl Out<'_> {
             sink.flow(record)?;
             record.quality = marks;
             Ok(())
-        })?;
-        if let Rest::Torn(at) = rest {
-            let text = format_args!("template `{template}` describes longer records than the set has octets left");
-            self.refuse(origin.place(SET_HEADER + at), 1, text);
-        }
-        Ok(())
+        })
     }
 
     /// Counts records as refused, and says why.

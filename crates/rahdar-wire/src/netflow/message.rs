@@ -61,7 +61,7 @@ pub(super) enum Kind {
     Reserved(u16),
 }
 
-/// One set.
+/// Where one set is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Set {
     pub(super) kind: Kind,
@@ -69,15 +69,8 @@ pub(super) struct Set {
     pub(super) at: usize,
     /// Where it ends, or where the message does.
     pub(super) end: usize,
-    /// Octets of the set as its header says.
-    pub(super) length: usize,
-}
-
-impl Set {
-    /// Whether the message ends within the set.
-    pub(super) fn is_torn(&self) -> bool {
-        self.at + self.length > self.end
-    }
+    /// Octets that its header promises beyond the end of the message.
+    pub(super) missing: usize,
 }
 
 /// What stands at some octet of a message.
@@ -87,14 +80,16 @@ pub(super) enum At {
     /// The end, or padding to it.
     End,
     /// A length that is none.
-    Broken { length: usize },
+    Broken {
+        /// The length.
+        length: usize,
+    },
 }
 
-/// Reads what stands at `at`.
+/// Reads what stands at `at` of a message.
 pub(super) fn set_at(protocol: Protocol, message: &[u8], at: usize) -> At {
-    let Some(&[id_high, id_low, high, low]) = message[at..].first_chunk() else { return At::End };
-    let id = u16::from_be_bytes([id_high, id_low]);
-    let length = usize::from(u16::from_be_bytes([high, low]));
+    let (Some(id), Some(length)) = (u16_at(message, at), u16_at(message, at + 2)) else { return At::End };
+    let length = usize::from(length);
     if length < SET_HEADER {
         let is_padding = message[at..].iter().all(|octet| *octet == 0);
         return if is_padding { At::End } else { At::Broken { length } };
@@ -105,7 +100,8 @@ pub(super) fn set_at(protocol: Protocol, message: &[u8], at: usize) -> At {
         (Protocol::V9, 1) | (Protocol::Ipfix, 3) => Kind::OptionsTemplates,
         _ => Kind::Reserved(id),
     };
-    At::Set(Set { kind, at, end: message.len().min(at + length), length })
+    let end = message.len().min(at + length);
+    At::Set(Set { kind, at, end, missing: at + length - end })
 }
 
 /// What stands at some octet of a set of templates.

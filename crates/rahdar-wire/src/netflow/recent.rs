@@ -47,6 +47,14 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
         gone
     }
 
+    /// The value of `key`, made if it is not there, and the one that had to go for it.
+    pub(super) fn get_or_insert(&mut self, key: K, make: impl FnOnce() -> V) -> (&mut V, Option<(K, V)>) {
+        let gone = if self.places.contains_key(&key) { None } else { self.insert(key, make()) };
+        let slot = &mut self.slots[self.places[&key]];
+        slot.is_used = true;
+        (&mut slot.value, gone)
+    }
+
     /// Takes the value of `key` out.
     pub(super) fn remove(&mut self, key: K) -> Option<V> {
         let place = self.places.remove(&key)?;
@@ -74,6 +82,11 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
             }
             self.hand += 1;
         }
+    }
+
+    /// How many entries there are.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
     }
 
     /// Every entry, in no order.

@@ -93,6 +93,12 @@ impl Rates {
         true
     }
 
+    /// The octets that it takes in memory, about.
+    pub(super) fn octets(&self) -> usize {
+        const ENTRY: usize = 2 * size_of::<(u64, Rate)>();
+        ENTRY * (self.samplers.len() + self.templates.len() + self.interfaces.len())
+    }
+
     /// Whether every record of one template has the same rate, so that it need be looked up
     /// only once.
     pub(super) fn is_uniform(&self) -> bool {

@@ -243,7 +243,7 @@ impl Plan {
     }
 
     /// The octets that the plan takes in memory.
-    pub(super) fn cost(&self) -> usize {
+    pub(super) fn octets(&self) -> usize {
         size_of::<Self>() + size_of_val(&*self.steps) + size_of_val(&*self.runs)
     }
 

@@ -10,13 +10,16 @@ use rahdar_model::time::Timestamp;
 
 use super::element::PADDING;
 use super::sampling::Rate;
-use super::template::{Flaw, Plan, Spec};
+use super::template::{Plan, Spec};
 
 /// Octets of the header.
 pub(super) const HEADER: usize = 24;
 
 /// Octets of a record.
 pub(super) const RECORD: usize = 48;
+
+/// Records that the longest datagram holds. Cisco sends 30 at most; others follow the link.
+pub(super) const RECORDS_MAX: usize = (65_535 - HEADER) / RECORD;
 
 /// The header of a datagram.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +58,7 @@ impl Header {
 }
 
 /// The record, as a template would describe it.
-pub(super) fn plan() -> Result<Plan, Flaw> {
+pub(super) fn plan() -> Plan {
     const NEXT_HOP: Spec = Spec::new(15, 4);
     let specs = [
         Spec::new(8, 4),
@@ -79,5 +82,5 @@ pub(super) fn plan() -> Result<Plan, Flaw> {
         Spec::new(13, 1),
         Spec::new(PADDING, 2),
     ];
-    Plan::compile(&specs, false)
+    Plan::compile(&specs, false).expect("twenty fields of 48 octets are a template")
 }

@@ -1,0 +1,178 @@
+//! Messages in a file, one after the other: an IPFIX file (RFC 5655 §6), or datagrams of any of
+//! the three protocols as they were on the wire.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use rahdar_model::address::Address;
+use rahdar_model::flow::FlowRecord;
+use rahdar_model::sink::{FlowSink, Place, SinkError, Tally};
+
+use super::domain::Transport;
+use super::message::{self, At, Kind, Protocol, Set};
+use super::{Arrival, Collector, ipfix, v5, v9};
+use crate::{Options, WireError};
+
+/// Octets of the longest message: the length field of IPFIX has two, a UDP payload is shorter.
+const MESSAGE_OCTETS_MAX: usize = 65_535;
+
+/// Reads a file of messages.
+///
+/// There is no sender: the exporter is `ipfix` or `netflow`, unless the records or the operator
+/// name one. Nobody took the time of arrival. NetFlow v9 does not say where a message ends: it
+/// ends where the next begins.
+///
+/// # Errors
+/// [`WireError::Empty`], [`WireError::Unknown`] if not even the first message is one,
+/// [`WireError::Read`] and [`WireError::Sink`] as they come.
+pub(crate) fn file(
+    input: &mut dyn Read,
+    source: Arc<str>,
+    options: &Options,
+    sink: &mut dyn FlowSink,
+) -> Result<Tally, WireError> {
+    let mut collector = Collector::new(options);
+    collector.transport = Transport::Stream;
+    let mut reading = Reading {
+        collector,
+        record: FlowRecord::new("".into(), source),
+        sink,
+        tally: Tally::default(),
+        messages: 0,
+    };
+    let mut window = Window::new(input);
+    loop {
+        if let Err(source) = window.fill() {
+            reading.finish()?;
+            return Err(WireError::Read { tally: reading.tally, source });
+        }
+        let octets = match window.next_message() {
+            Next::Message(octets) => octets,
+            Next::End => break,
+            Next::Other { version } if reading.messages == 0 => {
+                let looks = format!("the input begins with version `{version}`, which is no export");
+                return Err(WireError::Unknown { looks });
+            }
+            Next::Other { version } => {
+                reading.refuse_rest(window.at, version);
+                break;
+            }
+        };
+        reading.message(&window.buffer[window.start..window.start + octets])?;
+        window.advance(octets);
+    }
+    if reading.messages == 0 {
+        return Err(WireError::Empty);
+    }
+    reading.finish()?;
+    Ok(reading.tally)
+}
+
+/// One reading of a file.
+struct Reading<'a> {
+    collector: Collector,
+    record: FlowRecord,
+    sink: &'a mut dyn FlowSink,
+    tally: Tally,
+    messages: u64,
+}
+
+impl Reading<'_> {
+    fn message(&mut self, message: &[u8]) -> Result<(), SinkError> {
+        self.messages += 1;
+        let arrival =
+            Arrival { exporter: Address::UNSPECIFIED, port: 0, received: None, packet: self.messages };
+        self.collector.datagram(message, &arrival, &mut self.record, self.sink, &mut self.tally)
+    }
+
+    fn finish(&mut self) -> Result<(), SinkError> {
+        self.collector.finish(&mut self.record, self.sink, &mut self.tally)
+    }
+
+    /// Refuses what follows the last message, as one record.
+    fn refuse_rest(&mut self, at: u64, version: u16) {
+        self.tally.received += 1;
+        self.tally.refused += 1;
+        let text = format!("version `{version}` is no export: the file is not read from here on");
+        self.sink.problem(rahdar_model::Problem { place: Place::Octet(at), text, refused: 1 });
+    }
+}
+
+/// The part of the file that is in memory: at least one message, or all that is left.
+struct Window<'a> {
+    input: &'a mut dyn Read,
+    buffer: Vec<u8>,
+    /// The first octet that was not read as a message yet.
+    start: usize,
+    /// That octet's place in the file.
+    at: u64,
+    is_ended: bool,
+}
+
+/// What begins at the window's start.
+enum Next {
+    /// A message of so many octets, or what is left of one.
+    Message(usize),
+    /// Nothing more.
+    End,
+    /// Something else.
+    Other { version: u16 },
+}
+
+impl<'a> Window<'a> {
+    fn new(input: &'a mut dyn Read) -> Self {
+        Self { input, buffer: Vec::new(), start: 0, at: 0, is_ended: false }
+    }
+
+    /// Reads on until the longest message, and the beginning of the one after it, would fit.
+    fn fill(&mut self) -> io::Result<()> {
+        const WANTED: usize = MESSAGE_OCTETS_MAX + 4;
+        if self.is_ended || self.buffer.len() - self.start >= WANTED {
+            return Ok(());
+        }
+        self.buffer.drain(..self.start);
+        self.start = 0;
+        let missing = 4 * WANTED - self.buffer.len();
+        let read = (&mut *self.input).take(missing as u64).read_to_end(&mut self.buffer)?;
+        self.is_ended = read < missing;
+        Ok(())
+    }
+
+    fn advance(&mut self, octets: usize) {
+        self.start += octets;
+        self.at += octets as u64;
+    }
+
+    fn next_message(&self) -> Next {
+        let left = &self.buffer[self.start..];
+        if left.is_empty() {
+            return Next::End;
+        }
+        let most = left.len().min(MESSAGE_OCTETS_MAX);
+        let octets = match message::u16_at(left, 0) {
+            Some(5) => v5::Header::read(left)
+                .map_or(most, |header| v5::HEADER + v5::RECORD * usize::from(header.count)),
+            Some(9) => v9_octets(&left[..most]),
+            Some(10) => message::u16_at(left, 2).map_or(most, usize::from).max(ipfix::HEADER),
+            version => return Next::Other { version: version.unwrap_or_default() },
+        };
+        Next::Message(octets.min(most))
+    }
+}
+
+/// How long the NetFlow v9 message is that `octets` begin with.
+///
+/// A set has the number 0, 1 or of a template. Where 5, 9 or 10 stands instead, the next message
+/// begins.
+fn v9_octets(octets: &[u8]) -> usize {
+    let mut at = v9::HEADER.min(octets.len());
+    loop {
+        match message::set_at(Protocol::V9, octets, at) {
+            At::Set(Set { kind: Kind::Reserved(5 | 9 | 10), .. }) => return at,
+            At::Set(set) => at = set.end,
+            // Padding before the next message.
+            At::Broken { length: 0 } if message::u16_at(octets, at) == Some(0) => at += 4,
+            At::End | At::Broken { .. } => return octets.len(),
+        }
+    }
+}
