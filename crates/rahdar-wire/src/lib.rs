@@ -4,7 +4,7 @@
 //! the input is, and pushes one reused [`FlowRecord`] per flow, problems beside them, counts
 //! for both. In reading order:
 //!
-//! * [`decode`] and [`detect`]: the two doors.
+//! * [`open`], [`decode`] and [`detect`]: the doors.
 //! * `zeek`: `conn.log` as tab-separated text and as JSON lines.
 //! * `capture`: pcap and pcapng, packets assembled into biflows.
 //! * `netflow`: export datagrams of NetFlow v5, v9 and IPFIX, from captures and from files.
@@ -31,6 +31,7 @@ use rahdar_model::{FlowSink, Problem, Tally};
 use thiserror::Error;
 
 pub use detect::detect;
+pub use peel::is_damage;
 
 /// A kind of input that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -153,6 +154,18 @@ impl fmt::Display for Readable {
     }
 }
 
+/// Takes the compression (gzip, zstd) off an input and sees what it is: by content, unless
+/// `options` name the format. The reader gives the content from its beginning; where it fails,
+/// [`is_damage`] says whether reading the input again could help.
+///
+/// # Errors
+/// [`WireError`], by what the caller can do; never [`WireError::Sink`].
+pub fn open<'a>(input: &'a mut dyn Read, options: &Options) -> Result<(Format, impl Read + 'a), WireError> {
+    let peeled = peel::peel(input)?;
+    let format = format(&peeled, options)?;
+    Ok((format, peeled.into_reader()))
+}
+
 /// Reads an input to its end and gives every flow to the sink.
 ///
 /// Compression (gzip, zstd) is peeled, the format is seen by content unless `options` name it.
@@ -168,9 +181,7 @@ pub fn decode(
     options: &Options,
     sink: &mut dyn FlowSink,
 ) -> Result<Tally, WireError> {
-    let peeled = peel::peel(input)?;
-    let format = format(&peeled, options)?;
-    let mut reader = peeled.into_reader();
+    let (format, mut reader) = open(input, options)?;
     let decoded = match format {
         Format::ZeekTsv => zeek::tsv::decode(&mut reader, source, options, sink),
         Format::ZeekJson => zeek::json::decode(&mut reader, source, options, sink),
@@ -179,7 +190,7 @@ pub fn decode(
     };
     match decoded {
         // Reading it again would not help: keep what came before.
-        Err(WireError::Read { mut tally, source }) if peel::is_damage(&source) && tally.decoded > 0 => {
+        Err(WireError::Read { mut tally, source }) if is_damage(&source) && tally.decoded > 0 => {
             tally.received += 1;
             tally.refused += 1;
             let text = format!("the compressed input is damaged: {source}; what came before is kept");

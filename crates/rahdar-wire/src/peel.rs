@@ -111,8 +111,9 @@ fn nothing_read(source: io::Error) -> WireError {
     WireError::Read { tally: Default::default(), source }
 }
 
-/// Whether an error says that the compressed stream is damaged, and not that reading it failed.
-pub(crate) fn is_damage(error: &io::Error) -> bool {
+/// Whether an error of an opened input says that its compressed stream is damaged, and not that
+/// reading it failed.
+pub fn is_damage(error: &io::Error) -> bool {
     !error.get_ref().is_some_and(|inner| inner.is::<ReaderFailed>())
 }
 
