@@ -1,1 +1,85 @@
-fn main() {}
+//! The command line of rahdar: `main()` and one file per verb, each a thin call.
+
+mod clock;
+mod command;
+mod demo;
+mod events;
+mod files;
+mod flows;
+mod home;
+mod hunt;
+mod intel;
+mod networks;
+mod output;
+mod register;
+mod report;
+mod scenario;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{CommandFactory, Parser};
+
+use crate::command::{Command, Events, Flows, Intel, Networks, Scenario, Verb};
+use crate::home::Home;
+
+/// Says something on standard error, where people look and programs do not. Foreign text cannot
+/// steer the terminal.
+macro_rules! note {
+    ($($part:tt)*) => {{
+        #[expect(clippy::print_stderr, reason = "this is how the command line speaks beside its data")]
+        { eprintln!("{}", $crate::output::visible(&format!($($part)*))); }
+    }};
+}
+pub(crate) use note;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// All was done.
+    Done,
+    /// Done, but some input was refused.
+    Refused,
+}
+
+fn main() -> ExitCode {
+    let command = Command::parse();
+    match run(&command) {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Refused) => ExitCode::from(3),
+        Err(error) => {
+            note!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> anyhow::Result<Outcome> {
+    let global = &command.global;
+    let home = || Home::open(global.home.as_deref());
+    match &command.verb {
+        Verb::Demo(args) => demo::run(&home()?, args),
+        Verb::Scenario(Scenario::Roshan2021 { out, settings }) => scenario::run(out, settings),
+        Verb::Flows(Flows::Import(args)) => flows::import::run(&home()?, args, global.format),
+        Verb::Flows(Flows::Sql(args)) => flows::sql::run(&home()?, args, global.format),
+        Verb::Flows(Flows::Coverage(period)) => flows::coverage::run(&home()?, period, global.format),
+        Verb::Intel(Intel::Import(args)) => intel::import::run(&home()?, args, global.format),
+        Verb::Intel(Intel::List { cluster }) => intel::list::run(&home()?, cluster.as_deref(), global.format),
+        Verb::Intel(Intel::Lookup { subject, at }) => {
+            intel::lookup::run(&home()?, subject, at.as_deref(), global.format)
+        }
+        Verb::Networks(Networks::Import { file }) => networks::run(&home()?, file, global.format),
+        Verb::Events(Events::Import { file }) => events::run(&home()?, file, global.format),
+        Verb::Hunt(args) => hunt::run(&home()?, args, global.format),
+        Verb::Report(args) => report::run(&home()?, args),
+        Verb::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Command::command(), "rahdar", &mut std::io::stdout());
+            Ok(Outcome::Done)
+        }
+        Verb::Man { dir } => {
+            std::fs::create_dir_all(dir).with_context(|| format!("cannot make `{}`", dir.display()))?;
+            clap_mangen::generate_to(Command::command(), dir).context("cannot write the man pages")?;
+            Ok(Outcome::Done)
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! The command line, as `architecture.md` fixes it: scripts call exactly this.
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use rahdar_model::intelligence::Tlp;
+use rahdar_model::Prefix;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default());
+
+/// Finds the hosts that talk to adversary infrastructure, in flow records that networks already keep.
+#[derive(Debug, Parser)]
+#[command(name = "rahdar", version, styles = STYLES, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 done; 1 failed; 2 usage; 3 done, but some input was refused.\n\
+    Times: 2021-08-15, 2021-08-15T12:30:00Z, or -7d.")]
+pub(crate) struct Command {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// Options that stand anywhere on the line.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// Where flows and the book are kept [default: the XDG data folder].
+    #[arg(long, global = true, value_name = "DIR", env = "RAHDAR_HOME")]
+    pub(crate) home: Option<PathBuf>,
+    /// How rows are printed.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+}
+
+/// How rows are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Aligned columns, for people.
+    Table,
+    /// One JSON document.
+    Json,
+    /// One JSON object a line.
+    Ndjson,
+    /// RFC 4180, with a header.
+    Csv,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Make the Roshan-2021 scenario, hunt in it, score the hunt, write report.html.
+    Demo(Demo),
+    /// Write a scenario's telemetry, intelligence and truth as files.
+    #[command(subcommand)]
+    Scenario(Scenario),
+    /// Flow records: import, query, coverage.
+    #[command(subcommand)]
+    Flows(Flows),
+    /// Intelligence: import, list, look up.
+    #[command(subcommand)]
+    Intel(Intel),
+    /// Networks whose hosts may be victims.
+    #[command(subcommand)]
+    Networks(Networks),
+    /// Events of the world, registered before anyone looks.
+    #[command(subcommand)]
+    Events(Events),
+    /// Sweep all history for every claim, and judge what was met.
+    Hunt(Hunt),
+    /// Write the report of a hunt.
+    Report(Report),
+    /// Print shell completions.
+    Completions {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write man pages into a folder.
+    Man {
+        /// The folder.
+        dir: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    /// Open the report in the browser.
+    #[arg(long)]
+    pub(crate) open: bool,
+}
+
+/// What a scenario is made from.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Settings {
+    /// The same seed gives the same octets everywhere.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Background conversations; clusters and decoys do not depend on it.
+    #[arg(long, default_value_t = rahdar_scenario::Settings::default().flows)]
+    pub(crate) flows: u64,
+    /// 1: one unsampled sensor; N: exporters at 1:N [default: 1:512, 1:1000 and 1:4000].
+    #[arg(long, value_name = "N")]
+    pub(crate) sampling: Option<u32>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Scenario {
+    /// Four clusters on one mail server of an Afghan telecom, one of them on a second.
+    #[command(name = "roshan-2021")]
+    Roshan2021 {
+        /// The folder to write into.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Flows {
+    /// Import files and folders; the format is found by content.
+    Import(FlowsImport),
+    /// Run one read-only SELECT over the view `flows`.
+    Sql(FlowsSql),
+    /// Say which exporter saw what, when, at which sampling.
+    Coverage(Period),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FlowsImport {
+    /// Files and folders.
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Take every file as this format instead of finding out: zeek, packets, ipfix, netflow.
+    #[arg(long = "as", value_name = "FORMAT")]
+    pub(crate) format: Option<String>,
+    /// The name of the exporter that saw these flows.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) exporter: Option<String>,
+    /// The sampling interval: one packet in N was metered.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) sampling: Option<u32>,
+    /// Place relative clocks: a time that stands for second 0 of the input, or a span such as 90m or 2d.
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    pub(crate) time_offset: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FlowsSql {
+    /// The query.
+    #[arg(value_name = "SELECT")]
+    pub(crate) sql: String,
+    /// Rows at most.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    pub(crate) max_rows: usize,
+    /// Seconds at most.
+    #[arg(long, value_name = "N", default_value_t = 600)]
+    pub(crate) max_seconds: u64,
+    /// Memory at most, in MiB.
+    #[arg(long, value_name = "N", default_value_t = 2048)]
+    pub(crate) max_memory: usize,
+}
+
+/// A period of time, all history by default.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Period {
+    /// From this time.
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    pub(crate) from: Option<String>,
+    /// Until before this time.
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    pub(crate) until: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Intel {
+    /// Import lists, CSV files and STIX bundles.
+    Import(IntelImport),
+    /// Print every claim of the book.
+    List {
+        /// Of this cluster alone.
+        #[arg(long, value_name = "NAME")]
+        cluster: Option<String>,
+    },
+    /// Say what was claimed of an address, a name or a hash, and whether it held at a time.
+    Lookup {
+        /// Address, domain, URL or hash; defanged is fine.
+        #[arg(value_name = "ADDRESS-OR-NAME")]
+        subject: String,
+        /// At this time [default: now].
+        #[arg(long, value_name = "T", allow_hyphen_values = true)]
+        at: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IntelImport {
+    /// Files and folders.
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Whose infrastructure it is.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+    /// Who says so [default: the file's name].
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) source: Option<String>,
+    /// When it was published.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) published: Option<String>,
+    /// The claims hold from this time.
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    pub(crate) valid_from: Option<String>,
+    /// The claims hold until this time.
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    pub(crate) valid_until: Option<String>,
+    /// Traffic Light Protocol: clear, green, amber, amber+strict, red.
+    #[arg(long, value_name = "L", value_parser = tlp)]
+    pub(crate) tlp: Option<Tlp>,
+    /// The source's confidence, 0 to 100.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) confidence: Option<u8>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Networks {
+    /// Import CSV: prefix,asn,org,sector,country[,role].
+    Import {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Events {
+    /// Import CSV: date,label.
+    Import {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+/// Which part of history, and of the book, a hunt covers.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Scope {
+    #[command(flatten)]
+    pub(crate) period: Period,
+    /// Only victims in this network.
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) victim: Vec<Prefix>,
+    /// Only this cluster.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Hunt {
+    #[command(flatten)]
+    pub(crate) scope: Scope,
+    /// Print the reasons for and against under each finding.
+    #[arg(long)]
+    pub(crate) explain: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    #[command(flatten)]
+    pub(crate) scope: Scope,
+    /// The kind of document.
+    #[arg(long = "as", value_enum, default_value_t = ReportKind::Html)]
+    pub(crate) kind: ReportKind,
+    /// The file to write.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+}
+
+/// The kind of document a report is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportKind {
+    /// One self-contained page.
+    Html,
+}
+
+fn tlp(text: &str) -> Result<Tlp, String> {
+    Tlp::from_word(text).ok_or_else(|| "one of clear, green, amber, amber+strict, red".to_owned())
+}
+

@@ -1,0 +1,379 @@
+//! `rahdar flows import`: files and folders into the flow table.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use indicatif::ProgressBar;
+use rahdar_model::sink::SinkError;
+use rahdar_model::store::{Admission, Cell, FlowStore, Import, Input, StoreError, Table};
+use rahdar_model::time::{DAY_US, HOUR_US, SECOND_US};
+use rahdar_model::{FlowRecord, FlowSink, Problem, Tally, Timestamp};
+use rahdar_wire::{Format, Options, WireError};
+
+use crate::Outcome;
+use crate::clock::Stopwatch;
+use crate::command::{self, FlowsImport};
+use crate::files::{self, Found};
+use crate::home::Home;
+use crate::{note, output};
+
+/// Flows after which the inputs at hand are committed. Chosen here: a commit then covers seconds
+/// of work, and a killed import repeats no more than that.
+const FLOWS_A_COMMIT: u64 = 1_000_000;
+
+/// Problems shown per input; the rest are counted. Chosen here: a screen.
+const PROBLEMS_SHOWN: usize = 5;
+
+/// Times that one group of inputs is begun again because another process stored part of it.
+const RACES: usize = 10;
+
+/// Imports what the command names, and prints what became of it.
+pub(crate) fn run(home: &Home, args: &FlowsImport, format: command::Format) -> anyhow::Result<Outcome> {
+    let options = options(args)?;
+    let found = files::find(&args.paths)?;
+    let watch = Stopwatch::start();
+    let summary = import(&home.lake()?, &found, &options, &files::bar(&found))?;
+    output::print(&summary.table(watch.elapsed().as_secs_f64()), format)?;
+    summary.outcome()
+}
+
+/// What became of the inputs of one import.
+#[derive(Debug, Default)]
+pub(crate) struct Summary {
+    /// Inputs that are now stored.
+    imported: u64,
+    /// Inputs whose content was stored before.
+    already: u64,
+    /// Files that hold no flows, or flows of a kind that is not read yet.
+    left_alone: u64,
+    /// Inputs that could not be read.
+    failed: u64,
+    /// Records of the inputs imported.
+    tally: Tally,
+}
+
+impl Summary {
+    /// Rows added to the table.
+    pub(crate) fn rows(&self) -> u64 {
+        self.tally.flows
+    }
+
+    fn table(&self, seconds: f64) -> Table {
+        let count = |n: u64| Cell::Int(n.try_into().unwrap_or(i64::MAX));
+        let columns: [(&str, Cell); 10] = [
+            ("inputs", count(self.imported)),
+            ("already_stored", count(self.already)),
+            ("left_alone", count(self.left_alone)),
+            ("failed", count(self.failed)),
+            ("received", count(self.tally.received)),
+            ("decoded", count(self.tally.decoded)),
+            ("held", count(self.tally.held)),
+            ("refused", count(self.tally.refused)),
+            ("rows", count(self.tally.flows)),
+            ("seconds", Cell::Float((seconds * 1000.0).round() / 1000.0)),
+        ];
+        let (names, row): (Vec<_>, Vec<_>) = columns.into_iter().map(|(name, cell)| (name.to_owned(), cell)).unzip();
+        Table { columns: names, rows: vec![row] }
+    }
+
+    fn outcome(&self) -> anyhow::Result<Outcome> {
+        if self.imported + self.already == 0 {
+            if self.failed > 0 {
+                bail!("nothing was imported");
+            }
+            bail!("no flows were found; rahdar reads {}", readable());
+        }
+        Ok(if self.failed + self.tally.refused > 0 { Outcome::Refused } else { Outcome::Done })
+    }
+}
+
+/// Imports files, several to a commit. Files that were named must be flows; those found in a
+/// folder may be anything.
+pub(crate) fn import(
+    store: &dyn FlowStore,
+    found: &[Found],
+    options: &Options,
+    bar: &ProgressBar,
+) -> anyhow::Result<Summary> {
+    let mut summary = Summary::default();
+    let mut left_alone = BTreeMap::<String, u64>::new();
+    let mut known = Vec::new();
+    for file in found {
+        match identify(file, options) {
+            Ok(input) => known.push((file, input)),
+            Err(Reject::NoFlows(kind)) if !file.named => {
+                summary.left_alone += 1;
+                *left_alone.entry(kind).or_default() += 1;
+            }
+            Err(Reject::NoFlows(kind)) => {
+                summary.failed += 1;
+                note!("{}: {kind}", file.path.display());
+            }
+            Err(Reject::Failed(error)) => {
+                summary.failed += 1;
+                note!("{}: {error:#}", file.path.display());
+            }
+        }
+    }
+    let mut rest = &known[..];
+    while !rest.is_empty() {
+        let taken = group(store, rest, options, bar, &mut summary)?;
+        rest = &rest[taken..];
+    }
+    bar.finish_and_clear();
+    for (kind, files) in left_alone {
+        note!("left alone: {files} × {kind}");
+    }
+    Ok(summary)
+}
+
+/// Imports as many inputs as one commit takes; returns how many.
+fn group(
+    store: &dyn FlowStore,
+    inputs: &[(&Found, Input)],
+    options: &Options,
+    bar: &ProgressBar,
+    summary: &mut Summary,
+) -> anyhow::Result<usize> {
+    let before = bar.position();
+    let mut unreadable = BTreeSet::new();
+    let mut races = 0;
+    while races < RACES {
+        bar.set_position(before);
+        match attempt(store, inputs, &unreadable, options, bar)? {
+            Attempt::Stored(part) => {
+                let taken = part.inputs;
+                part.add_to(summary);
+                return Ok(taken);
+            }
+            Attempt::Unreadable(input) => _ = unreadable.insert(input),
+            Attempt::Raced => races += 1,
+        }
+    }
+    bail!("other imports keep storing the same inputs; wait for them, then import again")
+}
+
+/// How one attempt at a commit ended.
+enum Attempt {
+    /// All of it is stored.
+    Stored(Part),
+    /// Reading this input failed midway. Nothing is stored: begin again without it.
+    Unreadable(usize),
+    /// Another process stored one of the inputs. Nothing is stored: begin again.
+    Raced,
+}
+
+/// What a commit holds.
+#[derive(Default)]
+struct Part {
+    inputs: usize,
+    imported: u64,
+    already: u64,
+    failed: u64,
+    tally: Tally,
+    notes: Vec<String>,
+}
+
+impl Part {
+    fn add_to(self, summary: &mut Summary) {
+        summary.imported += self.imported;
+        summary.already += self.already;
+        summary.failed += self.failed;
+        summary.tally += self.tally;
+        for text in self.notes {
+            note!("{text}");
+        }
+    }
+}
+
+fn attempt(
+    store: &dyn FlowStore,
+    inputs: &[(&Found, Input)],
+    unreadable: &BTreeSet<usize>,
+    options: &Options,
+    bar: &ProgressBar,
+) -> anyhow::Result<Attempt> {
+    let mut part = Part::default();
+    let mut import = store.import()?;
+    for (position, (file, input)) in inputs.iter().enumerate() {
+        part.inputs += 1;
+        if unreadable.contains(&position) {
+            part.failed += 1;
+            part.notes.push(format!("{}: reading it failed midway; nothing of it is stored", input.name));
+            continue;
+        }
+        if import.begin(input)? == Admission::Stored {
+            part.already += 1;
+            bar.inc(file.octets);
+            continue;
+        }
+        let mut sink = Noting { import: import.as_mut(), problems: Vec::new(), unseen: 0 };
+        let mut opened = bar.wrap_read(file.open()?);
+        let decoded = rahdar_wire::decode(&mut opened, input.name.clone(), options, &mut sink);
+        part.notes.extend(sink.notes(&input.name));
+        match decoded {
+            Ok(tally) => {
+                part.imported += 1;
+                part.tally += tally;
+            }
+            Err(WireError::Sink(error)) => return Err(stopped(error, &input.name)),
+            Err(WireError::Read { .. }) => return Ok(Attempt::Unreadable(position)),
+            Err(error) => {
+                part.failed += 1;
+                part.notes.push(format!("{}: {:#}", input.name, anyhow::Error::from(error)));
+            }
+        }
+        if import.flows() >= FLOWS_A_COMMIT {
+            break;
+        }
+    }
+    match import.commit() {
+        Ok(_) => Ok(Attempt::Stored(part)),
+        Err(StoreError::Raced { .. }) => Ok(Attempt::Raced),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The store's own words for why it stopped.
+fn stopped(error: SinkError, name: &str) -> anyhow::Error {
+    let cause = match error.into_cause().downcast::<StoreError>() {
+        Ok(error) => anyhow::Error::from(*error),
+        Err(other) => anyhow::Error::from_boxed(other),
+    };
+    cause.context(format!("`{name}` could not be stored; nothing of this commit was"))
+}
+
+/// Hands flows on and keeps the first problems.
+struct Noting<'a> {
+    import: &'a mut dyn Import,
+    problems: Vec<Problem>,
+    unseen: usize,
+}
+
+impl Noting<'_> {
+    fn notes(&self, name: &str) -> Vec<String> {
+        let mut notes: Vec<String> = self.problems.iter().map(|problem| format!("{name}: {problem}")).collect();
+        if self.unseen > 0 {
+            notes.push(format!("{name}: and {} more", self.unseen));
+        }
+        notes
+    }
+}
+
+impl FlowSink for Noting<'_> {
+    fn flow(&mut self, record: &FlowRecord) -> Result<(), SinkError> {
+        self.import.flow(record)
+    }
+
+    fn problem(&mut self, problem: Problem) {
+        if self.problems.len() < PROBLEMS_SHOWN {
+            self.problems.push(problem);
+        } else {
+            self.unseen += 1;
+        }
+    }
+}
+
+/// Why a file is not imported.
+enum Reject {
+    /// It holds nothing that rahdar reads; in a folder, that is no fault.
+    NoFlows(String),
+    /// It could not be read.
+    Failed(anyhow::Error),
+}
+
+/// Sees that a file holds flows, and names it by its content.
+fn identify(file: &Found, options: &Options) -> Result<Input, Reject> {
+    let mut opened = file.open().map_err(Reject::Failed)?;
+    match rahdar_wire::open(&mut opened, options) {
+        Ok((_, mut content)) => match id(&mut content) {
+            Ok(id) => Ok(Input { id, name: file.name.clone() }),
+            Err(error) => Err(Reject::Failed(anyhow::Error::from(error).context("cannot read it"))),
+        },
+        Err(error @ (WireError::Empty | WireError::Unsupported { .. } | WireError::Unknown { .. })) => {
+            Err(Reject::NoFlows(error.to_string()))
+        }
+        Err(error) => Err(Reject::Failed(error.into())),
+    }
+}
+
+/// The name of a content: its hash, the same whether it is compressed or not. A damaged stream is
+/// named by what can be read of it.
+fn id(content: &mut dyn Read) -> io::Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match content.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(n) => _ = hasher.update(&buffer[..n]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if rahdar_wire::is_damage(&error) => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(format!("blake3:{}", hasher.finalize().to_hex()))
+}
+
+fn options(args: &FlowsImport) -> anyhow::Result<Options> {
+    let format = match args.format.as_deref() {
+        Some(word) => Some(Format::from_word(word).with_context(|| {
+            format!("`{word}` is no format; rahdar reads {}", readable())
+        })?),
+        None => None,
+    };
+    let time_offset_us = match args.time_offset.as_deref() {
+        Some(text) => offset_us(text)?,
+        None => 0,
+    };
+    Ok(Options {
+        format,
+        exporter: args.exporter.as_deref().map(Arc::from),
+        sampling: args.sampling,
+        time_offset_us,
+    })
+}
+
+/// Reads an offset: a time that stands for second 0 of the input, or a span with sign and unit.
+fn offset_us(text: &str) -> anyhow::Result<i64> {
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Ok(time.micros());
+    }
+    let error = || format!("`{text}` is no offset: write 2021-08-15T12:00:00Z, 90m or -2d");
+    let (sign, span) = match text.strip_prefix('-') {
+        Some(span) => (-1, span),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let unit_us = match span.chars().next_back() {
+        Some('s') => SECOND_US,
+        Some('m') => 60 * SECOND_US,
+        Some('h') => HOUR_US,
+        Some('d') => DAY_US,
+        _ => bail!(error()),
+    };
+    let count: i64 = span[..span.len() - 1].parse().ok().with_context(error)?;
+    count.checked_mul(sign * unit_us).with_context(error)
+}
+
+fn readable() -> String {
+    let formats: Vec<String> =
+        Format::ALL.iter().map(|format| format!("{} (`--as {}`)", format.about(), format.word())).collect();
+    formats.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offset_is_a_time_or_a_span() {
+        assert_eq!(offset_us("1970-01-02").unwrap(), DAY_US);
+        assert_eq!(offset_us("90m").unwrap(), 90 * 60 * SECOND_US);
+        assert_eq!(offset_us("-2d").unwrap(), -2 * DAY_US);
+        assert_eq!(offset_us("+5s").unwrap(), 5 * SECOND_US);
+        for wrong in ["", "d", "7", "7y", "9223372036854775807d"] {
+            assert!(offset_us(wrong).is_err(), "{wrong}");
+        }
+    }
+}

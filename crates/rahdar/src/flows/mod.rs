@@ -1,0 +1,5 @@
+//! `rahdar flows`: import, query, coverage.
+
+pub(crate) mod coverage;
+pub(crate) mod import;
+pub(crate) mod sql;

@@ -1,0 +1,44 @@
+//! The folder that holds everything: `flows/` and `book.sqlite`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use etcetera::BaseStrategy as _;
+use rahdar_lake::Lake;
+use rahdar_store::Database;
+
+/// The home of one installation.
+pub(crate) struct Home {
+    path: PathBuf,
+}
+
+impl Home {
+    /// The folder given, or the XDG data folder. It is made if it is not there.
+    pub(crate) fn open(given: Option<&Path>) -> anyhow::Result<Self> {
+        let path = match given {
+            Some(path) => path.to_owned(),
+            None => etcetera::choose_base_strategy()
+                .context("there is no home folder; give --home DIR")?
+                .data_dir()
+                .join("rahdar"),
+        };
+        std::fs::create_dir_all(&path)
+            .with_context(|| format!("cannot make `{}`; give another --home", path.display()))?;
+        Ok(Self { path })
+    }
+
+    /// The folder itself.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The flow table.
+    pub(crate) fn lake(&self) -> anyhow::Result<Lake> {
+        Ok(Lake::open(&self.path.join("flows"))?)
+    }
+
+    /// The book, networks and events.
+    pub(crate) fn database(&self) -> anyhow::Result<Database> {
+        Ok(Database::open(&self.path.join("book.sqlite"))?)
+    }
+}

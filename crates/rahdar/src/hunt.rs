@@ -1,0 +1,98 @@
+//! `rahdar hunt`: sweep all history for every claim, and judge what was met.
+
+use rahdar_case::report;
+use rahdar_hunt::Request;
+use rahdar_intel::book::Book;
+use rahdar_model::finding::{self, Finding};
+use rahdar_model::intelligence::ClusterId;
+use rahdar_model::store::{Cell, Table};
+
+use crate::clock::{self, Stopwatch};
+use crate::command::{self, Format, Scope};
+use crate::home::Home;
+use crate::{Outcome, note, output};
+
+/// Hunts, and prints the findings.
+pub(crate) fn run(home: &Home, args: &command::Hunt, format: Format) -> anyhow::Result<Outcome> {
+    let watch = Stopwatch::start();
+    let hunt = hunt(home, &args.scope)?;
+    let seconds = watch.elapsed().as_secs_f64();
+    match format {
+        Format::Json => output::line(&serde_json::to_string_pretty(&report::json(&hunt, seconds))?)?,
+        _ => {
+            output::print(&table(&hunt), format)?;
+            if args.explain {
+                hunt.findings.iter().chain(&hunt.discounted).try_for_each(explain)?;
+            }
+            note!(
+                "{} findings, {} discounted; {} flows swept in {seconds:.1} s; book version {}, table version {}",
+                hunt.findings.len(),
+                hunt.discounted.len(),
+                hunt.flows_swept,
+                hunt.intelligence_version,
+                hunt.table_version
+            );
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+/// One hunt over what this home holds.
+pub(crate) fn hunt(home: &Home, scope: &Scope) -> anyhow::Result<finding::Hunt> {
+    let database = home.database()?;
+    let request = Request {
+        window: clock::window(&scope.period)?,
+        victims: scope.victim.clone(),
+        cluster: scope.cluster.as_deref().map(ClusterId::of_name),
+    };
+    let hunt = rahdar_hunt::hunt(
+        &home.lake()?,
+        &database.snapshot()?,
+        &database.networks()?,
+        &database.events()?,
+        &request,
+    )?;
+    Ok(hunt)
+}
+
+/// One row per finding.
+pub(crate) fn table(hunt: &finding::Hunt) -> Table {
+    let columns = [
+        "victim", "role", "cluster", "verdict", "confidence", "first_seen", "last_seen", "days",
+        "octets_out_at_least", "octets_out", "why",
+    ];
+    Table { columns: columns.map(str::to_owned).to_vec(), rows: hunt.findings.iter().map(row).collect() }
+}
+
+fn row(finding: &Finding) -> Vec<Cell> {
+    let octets = |octets: f64| Cell::Int(octets as i64);
+    vec![
+        Cell::Text(finding.victim.address.to_string()),
+        Cell::Text(finding.victim.roles.join(", ")),
+        Cell::Text(finding.cluster.name.clone()),
+        Cell::Text(finding.verdict.word().to_owned()),
+        Cell::Int(finding.confidence.into()),
+        Cell::Text(finding.first_seen.day().to_string()),
+        Cell::Text(finding.last_seen.day().to_string()),
+        Cell::Int(finding.days_active.into()),
+        octets(finding.octets_out.low.floor()),
+        octets(finding.octets_out.point.round()),
+        finding.reasons.first().map_or(Cell::Null, |reason| Cell::Text(reason.text.clone())),
+    ]
+}
+
+/// The reasons for and against, heaviest first.
+fn explain(finding: &Finding) -> anyhow::Result<()> {
+    output::line("")?;
+    output::line(&output::visible(&format!(
+        "{} · {} · {} ({})",
+        finding.victim.address,
+        finding.cluster.name,
+        finding.verdict.word(),
+        finding.confidence
+    )))?;
+    for reason in &finding.reasons {
+        output::line(&output::visible(&format!("  {:+6.1} dB  {:<14} {}", reason.weight, reason.kind, reason.text)))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! `rahdar intel lookup`: what was claimed of it, and whether the claim held.
+
+use rahdar_intel::book::Book;
+use rahdar_intel::index::Snapshot;
+use rahdar_model::intelligence::Claim;
+use rahdar_model::store::{Cell, Table};
+use rahdar_model::{Address, Clock, Timestamp};
+use serde::Serialize;
+
+use crate::clock::{self, SystemClock};
+use crate::command::Format;
+use crate::home::Home;
+use crate::{Outcome, note, output};
+
+/// The answer, as JSON has it.
+#[derive(Serialize)]
+struct Answer<'a> {
+    subject: &'a str,
+    at: String,
+    intelligence_version: u64,
+    claims: Vec<Claimed<'a>>,
+    host_facts: Vec<Fact<'a>>,
+}
+
+/// One claim, seen from the time asked about.
+#[derive(Serialize)]
+struct Claimed<'a> {
+    indicator: String,
+    cluster: Option<&'a str>,
+    valid_from: Option<String>,
+    valid_until: Option<String>,
+    basis: &'static str,
+    port: Option<u16>,
+    protocol: Option<u8>,
+    tools: &'a [String],
+    source: &'a str,
+    place: &'a str,
+    tlp: Option<&'static str>,
+    state: &'static str,
+}
+
+/// What kind of host it is known to be.
+#[derive(Serialize)]
+struct Fact<'a> {
+    network: String,
+    class: &'static str,
+    source: &'a str,
+}
+
+/// Prints every claim on the subject, valid or not.
+pub(crate) fn run(home: &Home, subject: &str, at: Option<&str>, format: Format) -> anyhow::Result<Outcome> {
+    let book = home.database()?.snapshot()?;
+    let at = clock::time(at)?.unwrap_or_else(|| SystemClock.now());
+    let refanged = rahdar_intel::refang(subject);
+    let answer = answer(&book, &refanged, at);
+    match format {
+        Format::Json => output::line(&serde_json::to_string_pretty(&answer)?)?,
+        _ => output::print(&table(&answer), format)?,
+    }
+    if answer.claims.is_empty() {
+        note!("nobody claimed anything of `{refanged}`");
+    }
+    Ok(Outcome::Done)
+}
+
+fn answer<'a>(book: &'a Snapshot, subject: &'a str, at: Timestamp) -> Answer<'a> {
+    let address = subject.parse::<Address>().ok();
+    let claims: Vec<&Claim> = match address {
+        Some(address) => book.claims_on(address).collect(),
+        None => book.claims_naming(subject),
+    };
+    let facts = address.into_iter().flat_map(|address| book.facts_on(address, at));
+    Answer {
+        subject,
+        at: at.to_string(),
+        intelligence_version: book.version(),
+        claims: claims.into_iter().map(|claim| claimed(book, claim, at)).collect(),
+        host_facts: facts
+            .map(|fact| Fact {
+                network: fact.network.to_string(),
+                class: fact.class.word(),
+                source: &fact.source,
+            })
+            .collect(),
+    }
+}
+
+fn claimed<'a>(book: &'a Snapshot, claim: &'a Claim, at: Timestamp) -> Claimed<'a> {
+    Claimed {
+        indicator: claim.indicator.to_string(),
+        cluster: super::cluster_name(book, claim),
+        valid_from: super::bound(claim.validity.from),
+        valid_until: super::bound(claim.validity.until),
+        basis: claim.basis.word(),
+        port: claim.port,
+        protocol: claim.protocol,
+        tools: &claim.tools,
+        source: &claim.source,
+        place: &claim.place,
+        tlp: claim.tlp.map(|tlp| tlp.word()),
+        state: state(claim, at),
+    }
+}
+
+fn state(claim: &Claim, at: Timestamp) -> &'static str {
+    if claim.validity.contains(at) {
+        "valid"
+    } else if at < claim.validity.from {
+        "not yet"
+    } else {
+        "lapsed"
+    }
+}
+
+fn table(answer: &Answer<'_>) -> Table {
+    let columns =
+        ["indicator", "state", "cluster", "valid_from", "valid_until", "basis", "port", "source", "place"];
+    let text = |text: Option<&str>| text.map_or(Cell::Null, |text| Cell::Text(text.to_owned()));
+    let row = |claim: &Claimed<'_>| {
+        vec![
+            text(Some(&claim.indicator)),
+            text(Some(claim.state)),
+            text(claim.cluster),
+            text(claim.valid_from.as_deref()),
+            text(claim.valid_until.as_deref()),
+            text(Some(claim.basis)),
+            claim.port.map_or(Cell::Null, |port| Cell::Int(port.into())),
+            text(Some(claim.source)),
+            text(Some(claim.place)),
+        ]
+    };
+    Table { columns: columns.map(str::to_owned).to_vec(), rows: answer.claims.iter().map(row).collect() }
+}
