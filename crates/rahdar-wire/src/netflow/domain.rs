@@ -130,7 +130,10 @@ impl Domain {
                 Announcement::End => return Ok(()),
                 Announcement::Broken => {
                     let exporter = &self.exporter;
-                    out.note(place, format_args!("a template of exporter `{exporter}` is cut or no template"));
+                    out.note(
+                        place,
+                        format_args!("a template of exporter `{exporter}` is cut or no template"),
+                    );
                     return Ok(());
                 }
             }
@@ -167,7 +170,9 @@ impl Domain {
         if plan.purpose == Purpose::Other {
             out.note(
                 place,
-                format_args!("template `{id}` of exporter `{exporter}` describes no flows: its records are set aside"),
+                format_args!(
+                    "template `{id}` of exporter `{exporter}` describes no flows: its records are set aside"
+                ),
             );
         }
         if let Some(Spec { element, length, .. }) = plan.unread {
@@ -303,8 +308,9 @@ impl Domain {
     fn torn(&self, template: u16, rest: Rest, origin: &Origin, out: &mut Out<'_>) {
         if let Rest::Torn(at) = rest {
             let exporter = &self.exporter;
-            let why =
-                format_args!("the set ends within a record of template `{template}` of exporter `{exporter}`");
+            let why = format_args!(
+                "the set ends within a record of template `{template}` of exporter `{exporter}`"
+            );
             out.refuse(origin.place(SET_HEADER + at), 1, why);
         }
     }
@@ -368,7 +374,9 @@ impl Domain {
             return self.flows(set.template, &plan, &set.origin, &set.body, out);
         }
         let (template, exporter) = (set.template, &self.exporter);
-        let why = format_args!("a set of template `{template}` of exporter `{exporter}` waited too long for it: too many octets wait");
+        let why = format_args!(
+            "a set of template `{template}` of exporter `{exporter}` waited too long for it: too many octets wait"
+        );
         out.refuse(set.origin.place(0), 1, why);
         Ok(())
     }
@@ -378,7 +386,8 @@ impl Domain {
         let exporter = &self.exporter;
         for (first, sets) in self.waiting.untold() {
             let template = first.template;
-            let sets = if sets == 1 { "1 data set waits".to_owned() } else { format!("{sets} data sets wait") };
+            let sets =
+                if sets == 1 { "1 data set waits".to_owned() } else { format!("{sets} data sets wait") };
             out.note(
                 first.origin.place(0),
                 format_args!("template `{template}` of exporter `{exporter}` did not come: {sets} for it"),

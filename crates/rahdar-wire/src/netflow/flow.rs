@@ -4,14 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use rahdar_model::address::Address;
-use rahdar_model::flow::{FlowRecord, Initiator, Quality, SamplingSource, protocol};
+use rahdar_model::flow::{Direction, FlowRecord, Initiator, Quality, SamplingSource, protocol};
 use rahdar_model::sink::{FlowSink, Place, Problem, SinkError, Tally};
 use rahdar_model::time::Timestamp;
 
 use super::clock::Clock;
 use super::recent::Recent;
 use super::sampling::{Rate, Rates};
-use super::template::{Plan, Rest, Values};
+use super::template::{Icmp, Plan, Rest, Values};
 use crate::delivery::Correction;
 
 /// Problems that one collector names one by one; later ones are counted and told at the end, so
@@ -168,6 +168,10 @@ impl Out<'_> {
             record.end_time = span.end;
             record.export_time = Some(origin.export);
             record.received_time = origin.received;
+            if record.direction == Some(Direction::Egress) && record.packets == 0 && record.octets == 0 {
+                record.packets = values.left_packets;
+                record.octets = values.left_octets;
+            }
             record.quality |= span.quality | sizes(plan, record);
             transport(plan, values, record);
             match rate_of(record, values) {
@@ -242,10 +246,7 @@ fn is_unset(address: Address) -> bool {
     address == Address::UNSPECIFIED || address.v4_bits() == Some(0)
 }
 
-/// Flags belong to TCP, types and codes to ICMP, ports to neither ICMP.
-///
-/// Where the ICMP elements are missing or zero, type and code are in the destination port, as
-/// Cisco writes them.
+/// Flags belong to TCP, types and codes to ICMP, and ICMP has no ports.
 fn transport(plan: &Plan, values: &Values, record: &mut FlowRecord) {
     if record.protocol != protocol::TCP {
         record.tcp_flags = None;
@@ -256,11 +257,22 @@ fn transport(plan: &Plan, values: &Values, record: &mut FlowRecord) {
         record.icmp_code = None;
         return;
     }
-    if plan.has_icmp {
-        let [kind, code] = if values.icmp != 0 { values.icmp } else { record.dst_port }.to_be_bytes();
-        record.icmp_type = Some(kind);
-        record.icmp_code = Some(code);
-    }
+    let both = match plan.icmp {
+        Icmp::Absent => None,
+        Icmp::InElements => Some(values.icmp),
+        Icmp::InElementOrPort if values.icmp != 0 => Some(values.icmp),
+        Icmp::InElementOrPort => Some(record.dst_port),
+        Icmp::InPort => Some(record.dst_port).filter(|both| *both != 0),
+    };
+    // Type 0 has but one code, 0, in both versions: a number below 256 is the type alone, as
+    // IOS XR and Procera write it.
+    let (kind, code) = match both {
+        Some(kind @ 1..=255) if plan.icmp != Icmp::InElements => (Some(kind as u8), None),
+        Some(both) => (Some((both >> 8) as u8), Some(both as u8)),
+        None => (None, None),
+    };
+    record.icmp_type = kind;
+    record.icmp_code = code;
     record.src_port = 0;
     record.dst_port = 0;
 }

@@ -216,7 +216,10 @@ impl Collector {
             }
             Some(length) if length > octets => {
                 let missing = length - octets;
-                out.note(place(octets), format_args!("the last `{missing}` octets of the message are missing"));
+                out.note(
+                    place(octets),
+                    format_args!("the last `{missing}` octets of the message are missing"),
+                );
                 octets
             }
             _ => octets,
@@ -268,7 +271,11 @@ impl Collector {
                     domain.data(template, &self.message[body..set.end + READ_AHEAD], &origin, &mut out)?;
                     if set.missing > 0 && out.tally.refused == refused {
                         let missing = set.missing;
-                        out.refuse(origin.place(0), 1, format_args!("the last `{missing}` octets of the set are missing"));
+                        out.refuse(
+                            origin.place(0),
+                            1,
+                            format_args!("the last `{missing}` octets of the set are missing"),
+                        );
                     }
                 }
                 Kind::Reserved(id) => {
@@ -301,12 +308,7 @@ impl Collector {
 }
 
 /// Reads a datagram of NetFlow v5.
-fn v5_datagram(
-    message: &[u8],
-    plan: &Plan,
-    arrival: &Arrival,
-    out: &mut Out<'_>,
-) -> Result<(), SinkError> {
+fn v5_datagram(message: &[u8], plan: &Plan, arrival: &Arrival, out: &mut Out<'_>) -> Result<(), SinkError> {
     let place = |octet| Place::Datagram { packet: arrival.packet, octet };
     let octets = message.len() - READ_AHEAD;
     let Some(header) = v5::Header::read(&message[..octets]) else {

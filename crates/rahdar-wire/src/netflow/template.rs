@@ -56,6 +56,19 @@ pub(super) enum Purpose {
     Other,
 }
 
+/// Where the type and code of ICMP are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Icmp {
+    /// Nowhere.
+    Absent,
+    /// In an element each.
+    InElements,
+    /// In the element for both or, where that is missing or zero, in the destination port.
+    InElementOrPort,
+    /// In the destination port, if anything is there.
+    InPort,
+}
+
 /// Why a template is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(super) enum Flaw {
@@ -90,8 +103,8 @@ pub(super) struct Plan {
     pub(super) has_layer2: bool,
     /// Whether the source is, by the meaning of the counters, who opened the conversation.
     pub(super) has_initiator_counters: bool,
-    /// Whether there is an ICMP type and code, as an element or in the destination port.
-    pub(super) has_icmp: bool,
+    /// Where the type and code of ICMP are.
+    pub(super) icmp: Icmp,
     /// A field whose length is none that it can have, so that it is stepped over.
     pub(super) unread: Option<Spec>,
     steps: Box<[Step]>,
@@ -130,6 +143,8 @@ pub(super) struct Values {
     pub(super) observed: u64,
     pub(super) duration: u64,
     pub(super) system_init: u64,
+    pub(super) left_octets: u64,
+    pub(super) left_packets: u64,
     pub(super) interval: u64,
     pub(super) taken: u64,
     pub(super) left_out: u64,
@@ -182,9 +197,15 @@ impl Plan {
             has_layer2: choice.rank(Field::Octets) == RANK_LAYER2,
             has_initiator_counters: choice.rank(Field::Octets) == RANK_INITIATOR
                 || choice.rank(Field::Packets) == RANK_INITIATOR,
-            has_icmp: choice.has(Field::IcmpBoth)
-                || choice.has(Field::IcmpType)
-                || choice.has(Field::DstPort),
+            icmp: if choice.has(Field::IcmpType) {
+                Icmp::InElements
+            } else if choice.has(Field::IcmpBoth) {
+                Icmp::InElementOrPort
+            } else if choice.has(Field::DstPort) {
+                Icmp::InPort
+            } else {
+                Icmp::Absent
+            },
             unread: None,
             steps: Box::default(),
             runs: Box::default(),
@@ -417,6 +438,8 @@ fn fill(steps: &[Step], data: &[u8], record: &mut FlowRecord, values: &mut Value
             Field::RevPackets => {
                 record.rev_packets = Some(counter(value, step.shift, &mut record.quality));
             }
+            Field::LeftOctets => values.left_octets = value.min(i64::MAX as u64),
+            Field::LeftPackets => values.left_packets = value.min(i64::MAX as u64),
             Field::Payload => {
                 record.payload_octets = Some(counter(value, step.shift, &mut record.quality));
             }

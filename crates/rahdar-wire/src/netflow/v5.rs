@@ -10,7 +10,7 @@ use rahdar_model::time::Timestamp;
 
 use super::element::PADDING;
 use super::sampling::Rate;
-use super::template::{Plan, Spec};
+use super::template::{Icmp, Plan, Spec};
 
 /// Octets of the header.
 pub(super) const HEADER: usize = 24;
@@ -82,5 +82,8 @@ pub(super) fn plan() -> Plan {
         Spec::new(13, 1),
         Spec::new(PADDING, 2),
     ];
-    Plan::compile(&specs, false).expect("twenty fields of 48 octets are a template")
+    let mut plan = Plan::compile(&specs, false).expect("twenty fields of 48 octets are a template");
+    // Type and code are in the destination port by definition: 0 is an echo reply.
+    plan.icmp = Icmp::InElementOrPort;
+    plan
 }
