@@ -20,6 +20,9 @@ use crate::table::{Column, Table};
 /// Days drawn; the table has all. Ten years: chosen here, a mark is then a quarter of a unit.
 pub const MOST_DAYS: usize = 3_653;
 
+/// Days that a pointer can tell apart: with more, a day is narrower than a unit.
+const HINTED_DAYS: usize = 1_000;
+
 /// The figure: one victim, one cluster.
 #[derive(Debug, Clone, Copy)]
 pub struct Bars<'a> {
@@ -92,9 +95,9 @@ impl Bars<'_> {
         drawing.path(Paint::PaleLine(ink, width, 0.5), &estimate);
         drawing.path(Paint::Line(ink, width), &least);
         drawing.path(Paint::Line(Ink::Muted, (width / 3.0).clamp(0.5, 1.5)), &reach);
-        for day in days {
-            let x = frame.axis.noon(day.day) - width / 2.0;
-            drawing.hint((x, frame.top), (width, PLOT), &in_words(day));
+        if days.len() <= HINTED_DAYS {
+            let hint = |day: &Daily| (frame.axis.noon(day.day) - width / 2.0, width, in_words(day));
+            drawing.hints(frame.top, PLOT, days.iter().map(hint));
         }
     }
 

@@ -138,13 +138,17 @@ impl Drawing {
         self.body.push_str("</text>");
     }
 
-    /// Words that a pointer finds over an area.
-    pub(crate) fn hint(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), text: &str) {
-        self.body.push_str("<rect");
-        self.numbers(&[("x", x), ("y", y), ("width", width), ("height", height)]);
-        self.body.push_str(" fill=\"none\" pointer-events=\"all\"><title>");
-        escape(&mut self.body, text);
-        self.body.push_str("</title></rect>");
+    /// Words that a pointer finds over areas of one height: left edge, width and words of each.
+    pub(crate) fn hints(&mut self, y: f64, height: f64, hints: impl Iterator<Item = (f64, f64, String)>) {
+        self.body.push_str("<g fill=\"none\" pointer-events=\"all\">");
+        for (x, width, text) in hints {
+            self.body.push_str("<rect");
+            self.numbers(&[("x", x), ("y", y), ("width", width), ("height", height)]);
+            self.body.push_str("><title>");
+            escape(&mut self.body, &text);
+            self.body.push_str("</title></rect>");
+        }
+        self.body.push_str("</g>");
     }
 
     /// The whole element, `height` high. `title` names it, `description` says what it shows.

@@ -15,6 +15,8 @@ pub(crate) const LINE: f64 = 15.0;
 
 /// Lines of event labels at most. Chosen here: more labels than lanes tell nothing.
 const MOST_EVENT_ROWS: usize = 5;
+/// Events drawn at most. Chosen here: more lines are a curtain.
+const MOST_EVENTS: usize = 40;
 /// Room for one event label, in user units.
 const EVENT_ROOM: f64 = 240.0;
 
@@ -24,6 +26,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) top: f64,
     title: String,
     events: Vec<EventLine<'a>>,
+    /// Events in the window, drawn or not.
+    inside: usize,
     gaps: &'a [Window],
 }
 
@@ -44,15 +48,22 @@ impl<'a> Frame<'a> {
         gaps: &'a [Window],
     ) -> Self {
         let axis = TimeAxis::new(window, left, RIGHT);
+        let inside = events.iter().filter(|event| axis.window().contains(event.at)).count();
         let events = place(&axis, events);
         let rows = events.iter().filter_map(|line| line.row).max().map_or(0, |row| row + 1);
-        Self { axis, top: 34.0 + rows as f64 * LINE, title: legible::sentence(title), events, gaps }
+        Self { axis, top: 34.0 + rows as f64 * LINE, title: legible::sentence(title), events, inside, gaps }
     }
 
     /// What lies behind the marks: title, gaps, grid, and the names of times.
     pub(crate) fn draw_behind(&self, drawing: &mut Drawing, left: f64, bottom: f64) {
-        let title = Face::Title.fit(&self.title, RIGHT);
+        let labelled = self.labelled().count();
+        let room = if labelled < self.inside { RIGHT - EVENT_ROOM } else { RIGHT };
+        let title = Face::Title.fit(&self.title, room);
         drawing.text(Face::Title, Ink::Text, Anchor::Start, (0.0, 16.0), &title);
+        if labelled < self.inside {
+            let words = format!("{labelled} of {} events have a label", self.inside);
+            drawing.text(Face::Small, Ink::Muted, Anchor::End, (RIGHT, 16.0), &words);
+        }
         for (from, until) in merge(&self.axis, self.gaps) {
             drawing.rect(Paint::Fill(Ink::Gap), (from, self.top), (until - from, bottom - self.top));
         }
@@ -81,7 +92,7 @@ impl<'a> Frame<'a> {
             let mut path = Path::default();
             path.upright(line.x, from, bottom);
             drawing.path(Paint::Dashes(Ink::Event, 1.2), &path);
-            drawing.hint((line.x - 3.0, from), (6.0, bottom - from), &label(line.event));
+            drawing.hints(from, bottom - from, [(line.x - 3.0, 6.0, label(line.event))].into_iter());
         }
         for line in &self.events {
             let Some(row) = line.row else { continue };
@@ -100,20 +111,19 @@ impl<'a> Frame<'a> {
 
     /// The events as words for the description, with those that are not labelled counted.
     pub(crate) fn events_in_words(&self) -> String {
-        match self.events.len() {
-            0 => String::new(),
-            n => {
-                let labels: Vec<String> = self
-                    .events
-                    .iter()
-                    .filter(|line| line.row.is_some())
-                    .map(|line| label(line.event))
-                    .collect();
-                let rest = n - labels.len();
-                let more = if rest > 0 { format!("; and {rest} more") } else { String::new() };
-                format!(" Events: {}{more}.", labels.join("; "))
-            }
+        if self.events.is_empty() {
+            return String::new();
         }
+        let labels: Vec<String> = self.labelled().map(|line| label(line.event)).collect();
+        let more = match self.inside - labels.len() {
+            0 => String::new(),
+            rest => format!("; and {rest} more"),
+        };
+        format!(" Events: {}{more}.", labels.join("; "))
+    }
+
+    fn labelled(&self) -> impl Iterator<Item = &EventLine<'a>> {
+        self.events.iter().filter(|line| line.row.is_some())
     }
 
     /// Whether any part of the plot is shaded.
@@ -130,6 +140,7 @@ fn label(event: &Event) -> String {
 fn place<'a>(axis: &TimeAxis, events: &'a [Event]) -> Vec<EventLine<'a>> {
     let mut inside: Vec<&Event> = events.iter().filter(|event| axis.window().contains(event.at)).collect();
     inside.sort();
+    inside.truncate(MOST_EVENTS);
     let mut taken_until = [f64::NEG_INFINITY; MOST_EVENT_ROWS];
     inside
         .into_iter()

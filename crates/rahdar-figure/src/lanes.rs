@@ -151,9 +151,8 @@ fn draw_lane(drawing: &mut Drawing, frame: &Frame<'_>, lane: &Lane<'_>, ink: Ink
     drawing.dot(ink, (ends.0, floor), lane.at_least);
     drawing.dot(ink, (ends.1, floor), lane.at_least);
 
-    let area = (LEFT, floor - LANE + 8.0);
     let hint = format!("{name}: {} {}", words[0], words[1]);
-    drawing.hint(area, (RIGHT - LEFT, LANE), &hint);
+    drawing.hints(floor - LANE + 8.0, LANE, [(LEFT, RIGHT - LEFT, hint)].into_iter());
 }
 
 fn mark_height(octets: u64) -> f64 {

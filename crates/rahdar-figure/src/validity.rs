@@ -90,7 +90,7 @@ impl Validity<'_> {
             endpoint.first_seen.day(),
             endpoint.last_seen.day()
         );
-        drawing.hint((LEFT, y - STRIP / 2.0), (RIGHT - LEFT, STRIP), &hint);
+        drawing.hints(y - STRIP / 2.0, STRIP, [(LEFT, RIGHT - LEFT, hint)].into_iter());
     }
 
     fn draw_legend(&self, drawing: &mut Drawing, frame: &Frame<'_>, y: f64) {

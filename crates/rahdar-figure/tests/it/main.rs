@@ -43,7 +43,7 @@ fn read(figure: &Figure) -> (Vec<String>, String) {
 fn check(figure: &Figure, words: &[&str]) {
     let (elements, text) = read(figure);
     assert_eq!(elements[..3], ["svg", "title", "desc"]);
-    let allowed = ["svg", "title", "desc", "rect", "path", "circle", "text"];
+    let allowed = ["svg", "g", "title", "desc", "rect", "path", "circle", "text"];
     assert!(elements.iter().all(|element| allowed.contains(&element.as_str())), "{elements:?}");
     assert!(figure.svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox="));
     assert!(!figure.svg.contains("NaN") && !figure.svg.contains("inf"));
@@ -237,7 +237,11 @@ fn what_is_not_drawn_is_counted_and_in_the_table() {
 
     let events: Vec<_> = (1..=9).map(|n| event("2015-06-01", &format!("event {n}"))).collect();
     let figure = Bars { title: "t", window, daily: &[], series: 0, events: &events, gaps: &[] }.draw();
-    check(&figure, &["2015-06-01 event 5; and 4 more."]);
+    check(&figure, &["2015-06-01 event 5; and 4 more.", "5 of 9 events have a label"]);
+    let events: Vec<_> = (0..9_999).map(|n| event("2015-06-01", &n.to_string())).collect();
+    let figure = Bars { title: "t", window, daily: &[], series: 0, events: &events, gaps: &[] }.draw();
+    check(&figure, &["5 of 9999 events have a label"]);
+    assert!(figure.svg.len() < 100_000);
 }
 
 #[test]

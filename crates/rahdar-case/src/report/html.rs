@@ -1,0 +1,541 @@
+//! The report: one HTML file that needs nothing else, on screen and on paper.
+//!
+//! No script, no font, no image, no link out; a content-security policy forbids them too. All
+//! text passes `askama`'s escaping, foreign text is made legible before. The only markup that is
+//! not escaped is what this crate and `rahdar-figure` draw.
+//!
+//! Its size is bounded whatever the hunt holds: what a limit leaves out is counted in the
+//! report, and is in the JSON form.
+
+use askama::Template;
+use askama::filters::HtmlSafe;
+use rahdar_figure::octets::{self, Whole};
+use rahdar_figure::table::Column;
+use rahdar_figure::{Bars, Figure, Lane, Lanes, Table, Validity, ink, legible};
+use rahdar_model::finding::{ExporterCoverage, Finding, Hunt, Reason, Victim};
+use rahdar_model::intelligence::{Event, Tlp};
+use rahdar_model::time::DAY_US;
+use rahdar_model::{Estimate, Timestamp, Window};
+
+use super::blind::{blind, hours};
+use super::words::finding as sentence;
+use super::words::hunt::{Summary, findings_on, observed, summary, victims_of};
+use super::words::{self, CANNOT_SHOW};
+
+/// What a report holds beside the hunt.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// What the report is called.
+    pub title: &'a str,
+    /// How far it may travel.
+    pub tlp: Tlp,
+    /// Events registered before the hunt, drawn into the figures.
+    pub events: &'a [Event],
+    /// When the report was made.
+    pub generated: Timestamp,
+    /// The version of rahdar that made it.
+    pub version: &'a str,
+    /// The command that computes the same numbers again.
+    pub rerun: &'a str,
+}
+
+/// Findings with sentences and figures of their own; the others have a row each. Chosen here:
+/// a finding over 454 days takes some 110 kB.
+const MOST_IN_FULL: usize = 25;
+/// Rows of any table.
+const MOST_ROWS: usize = 1_000;
+/// Rows of a table of endpoints.
+const MOST_ENDPOINTS: usize = 100;
+/// Rows of the table of events.
+const MOST_EVENTS: usize = 100;
+/// Rows of one group of discounted matches.
+const MOST_DISCOUNTED: usize = 50;
+/// Silent spells of an exporter that are listed; all are counted.
+const MOST_SPELLS: usize = 5;
+
+/// Writes the report of `hunt`. The same hunt and context give the same octets.
+pub fn html(hunt: &Hunt, context: &Context<'_>) -> String {
+    let page = Page {
+        title: legible::sentence(context.title),
+        tlp: context.tlp.word(),
+        style: Markup(ink::style()),
+        generated: context.generated.to_string(),
+        summary: summary(hunt),
+        overview: overview(hunt),
+        victims: victims(hunt, context),
+        discounted: discounted(hunt),
+        cannot_show: &CANNOT_SHOW,
+        coverage: coverage(hunt),
+        events: events(context.events),
+        versions: versions(hunt, context),
+    };
+    page.render().expect("no template calls a filter that fails, and a String takes all that is written")
+}
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page<'a> {
+    title: String,
+    tlp: &'static str,
+    style: Markup,
+    generated: String,
+    summary: Summary<'a>,
+    overview: TableView,
+    victims: Vec<VictimView>,
+    discounted: Vec<Discounted>,
+    cannot_show: &'a [&'a str],
+    coverage: CoverageView,
+    events: TableView,
+    versions: Vec<(&'static str, String)>,
+}
+
+struct VictimView {
+    heading: String,
+    facts: Vec<(&'static str, String)>,
+    lanes: FigureView,
+    findings: Vec<FindingView>,
+    /// Findings on it that have a row in the overview alone.
+    left_out: usize,
+}
+
+struct FindingView {
+    anchor: String,
+    heading: String,
+    verdict: &'static str,
+    sentence: String,
+    meaning: &'static str,
+    judgement: Vec<String>,
+    changes: Vec<String>,
+    facts: Vec<(&'static str, String)>,
+    bars: FigureView,
+    validity: FigureView,
+    reasons: TableView,
+}
+
+struct Discounted {
+    heading: String,
+    count: String,
+    table: TableView,
+}
+
+struct CoverageView {
+    sentence: String,
+    table: TableView,
+}
+
+/// Markup of our own making.
+struct Markup(String);
+
+impl std::fmt::Display for Markup {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl HtmlSafe for Markup {}
+
+/// A figure over its table, which opens on demand.
+#[derive(Template)]
+#[template(path = "figure.html")]
+struct FigureView {
+    svg: Markup,
+    table: TableView,
+}
+
+impl HtmlSafe for FigureView {}
+
+/// A table, cut at a limit that is stated.
+#[derive(Template)]
+#[template(path = "table.html")]
+struct TableView {
+    caption: String,
+    columns: Vec<Column>,
+    rows: Vec<Vec<String>>,
+    left_out: String,
+}
+
+impl HtmlSafe for TableView {}
+
+impl TableView {
+    /// The first `most` rows of `table`.
+    fn cut(table: Table, most: usize) -> Self {
+        Self::new(&table.caption, table.columns, table.rows.into_iter(), most)
+    }
+
+    /// The first `most` of `rows`; the others are counted, not made.
+    fn new(
+        caption: &str,
+        columns: Vec<Column>,
+        mut rows: impl ExactSizeIterator<Item = Vec<String>>,
+        most: usize,
+    ) -> Self {
+        let left_out = match rows.len().saturating_sub(most) {
+            0 => String::new(),
+            1 => "1 more row is in the JSON form alone.".to_owned(),
+            rest => format!("{} more rows are in the JSON form alone.", octets::count(rest as u64)),
+        };
+        Self { caption: caption.to_owned(), columns, rows: rows.by_ref().take(most).collect(), left_out }
+    }
+
+    /// Whether the cells of a column stand to the right.
+    fn is_number(&self, place: &usize) -> bool {
+        self.columns.get(*place).is_some_and(|column| column.is_number())
+    }
+}
+
+impl FigureView {
+    /// The figure, with the first `most` rows of its table.
+    fn cut(figure: Figure, most: usize) -> Self {
+        Self { svg: Markup(figure.svg), table: TableView::cut(figure.table, most) }
+    }
+}
+
+fn overview(hunt: &Hunt) -> TableView {
+    let row = |finding: &Finding| {
+        let out = Whole::from(&finding.octets_out);
+        let verdict = finding.verdict.word().to_owned();
+        let mut row = vec![
+            finding.victim.address.to_string(),
+            legible::name(&finding.victim.org),
+            legible::name(&finding.cluster.name),
+            verdict,
+        ];
+        row.extend(span(finding));
+        row.extend([octets::low(out.low), octets::point(out.point), octets::high(out.high)]);
+        row
+    };
+    let columns = vec![
+        Column::text("Victim"),
+        Column::text("Network of"),
+        Column::text("Cluster"),
+        Column::text("Verdict"),
+        Column::text("First contact (UTC)"),
+        Column::text("Last contact (UTC)"),
+        Column::number("Days"),
+        Column::number("Out, at least"),
+        Column::number("Out, estimate"),
+        Column::number("Out, at most"),
+    ];
+    TableView::new("All findings", columns, hunt.findings.iter().map(row), MOST_ROWS)
+}
+
+/// First contact, last contact, days.
+fn span(finding: &Finding) -> [String; 3] {
+    let at_least = if finding.at_least { "at least " } else { "" };
+    [
+        format!("{at_least}{}", finding.first_seen.day()),
+        format!("{at_least}{}", finding.last_seen.day()),
+        octets::count(u64::from(finding.days_active)),
+    ]
+}
+
+/// The victims of the first [`MOST_IN_FULL`] findings, each with those findings.
+fn victims(hunt: &Hunt, context: &Context<'_>) -> Vec<VictimView> {
+    let full = &hunt.findings[..hunt.findings.len().min(MOST_IN_FULL)];
+    let mut anchor = 0;
+    let mut views = Vec::new();
+    for victim in victims_of(hunt) {
+        if !full.iter().any(|finding| finding.victim.address == victim.address) {
+            continue;
+        }
+        let all = findings_on(hunt, victim.address);
+        let window = around(&all);
+        let gaps = blind(&hunt.coverage, window);
+        let lanes: Vec<Lane<'_>> = all.iter().map(|finding| Lane::from(*finding)).collect();
+        let title = format!("Clusters on {}, by day", victim.address);
+        let lanes =
+            Lanes { title: &title, window, lanes: &lanes, events: context.events, gaps: &gaps }.draw();
+        let mut findings = Vec::new();
+        for (series, finding) in all.iter().enumerate() {
+            if !full.iter().any(|full| full.id == finding.id) {
+                continue;
+            }
+            anchor += 1;
+            let scene = Scene { window, series, gaps: &gaps, events: context.events };
+            findings.push(finding_view(finding, &hunt.coverage, scene, anchor));
+        }
+        views.push(VictimView {
+            heading: words::victim(victim),
+            facts: victim_facts(hunt, victim),
+            lanes: FigureView::cut(lanes, MOST_ROWS),
+            left_out: all.len() - findings.len(),
+            findings,
+        });
+    }
+    views
+}
+
+/// What all figures of one victim share.
+#[derive(Clone, Copy)]
+struct Scene<'a> {
+    window: Window,
+    series: usize,
+    gaps: &'a [Window],
+    events: &'a [Event],
+}
+
+fn finding_view(
+    finding: &Finding,
+    coverage: &[ExporterCoverage],
+    scene: Scene<'_>,
+    anchor: usize,
+) -> FindingView {
+    let Scene { window, series, gaps, events } = scene;
+    let (cluster, victim) = (legible::name(&finding.cluster.name), finding.victim.address);
+    let bars = Bars {
+        title: &format!("{cluster}: octets out of {victim}, by day"),
+        window,
+        daily: &finding.daily,
+        series,
+        events,
+        gaps,
+    };
+    let validity = Validity {
+        title: &format!("{cluster}: infrastructure met by {victim}"),
+        window,
+        infrastructure: &finding.infrastructure,
+        series,
+        gaps,
+    };
+    let mut judgement = vec![
+        sentence::likelihood(finding),
+        sentence::analytic_confidence(finding, coverage),
+        sentence::attribution(finding),
+    ];
+    judgement.extend(sentence::tools(finding));
+    let mut changes = sentence::changes(finding);
+    changes.push(sentence::rhythm(finding));
+    FindingView {
+        anchor: format!("finding-{anchor}"),
+        heading: cluster,
+        verdict: finding.verdict.word(),
+        sentence: words::headline(finding),
+        meaning: sentence::verdict_means(finding.verdict),
+        judgement,
+        changes,
+        facts: finding_facts(finding),
+        bars: FigureView::cut(bars.draw(), MOST_ROWS),
+        validity: FigureView::cut(validity.draw(), MOST_ENDPOINTS),
+        reasons: reasons(finding),
+    }
+}
+
+fn finding_facts(finding: &Finding) -> Vec<(&'static str, String)> {
+    let [first, last, days] = span(finding);
+    vec![
+        ("First contact", first),
+        ("Last contact", last),
+        ("Days with contact", days),
+        ("Flow records", octets::count(finding.flows)),
+        ("Octets out", interval(&finding.octets_out)),
+        ("Octets in", interval(&finding.octets_in)),
+        ("STIX confidence", finding.confidence.to_string()),
+        ("Finding", legible::name(&finding.id)),
+    ]
+}
+
+/// The bounds of an estimate, in words.
+fn interval(estimate: &Estimate) -> String {
+    let Whole { low, point, high, .. } = estimate.into();
+    if high == Some(low) {
+        return format!("{}, all of it recorded", octets::low(low));
+    }
+    let most = match high {
+        Some(_) => format!("at most {}", octets::high(high)),
+        None => "no upper bound is known".to_owned(),
+    };
+    format!("at least {}, estimate {}, {most}", octets::low(low), octets::point(point))
+}
+
+fn victim_facts(hunt: &Hunt, victim: &Victim) -> Vec<(&'static str, String)> {
+    let roles: Vec<String> = victim.roles.iter().take(MOST_ROLES).map(|role| legible::name(role)).collect();
+    let mut facts = vec![
+        ("Network of", legible::name(&victim.org)),
+        ("Origin AS", victim.asn.map_or_else(String::new, |asn| format!("AS{asn}"))),
+        ("Sector", legible::name(&victim.sector)),
+        ("Country", legible::name(&victim.country)),
+        ("Roles", roles.join(", ")),
+    ];
+    facts.retain(|(_, value)| !value.is_empty());
+    if let Some(total) = hunt.victims.iter().find(|total| total.address == victim.address) {
+        facts.push(("Octets out, all clusters together", interval(&total.octets_out)));
+    }
+    facts
+}
+
+/// Roles of one victim that are listed. Chosen here: no host has more worth a line.
+const MOST_ROLES: usize = 8;
+
+fn reasons(finding: &Finding) -> TableView {
+    let row = |reason: &Reason| {
+        let speaks = match reason.weight {
+            weight if weight > 0.0 => "for",
+            weight if weight < 0.0 => "against",
+            _ => "neither way",
+        };
+        vec![
+            speaks.to_owned(),
+            format!("{:+.1}", reason.weight + 0.0),
+            kind_in_words(reason.kind),
+            legible::sentence(&reason.text),
+        ]
+    };
+    let columns = vec![
+        Column::text("Speaks"),
+        Column::number("Weight (dB)"),
+        Column::text("Kind"),
+        Column::text("Evidence"),
+    ];
+    let caption = format!("Why it is {}: evidence for and against", finding.verdict.word());
+    TableView::new(&caption, columns, finding.reasons.iter().map(row), MOST_ROWS)
+}
+
+fn kind_in_words(kind: &str) -> String {
+    kind.replace('_', " ")
+}
+
+/// What was not believed, grouped by what spoke against it, in the order of the hunt.
+fn discounted(hunt: &Hunt) -> Vec<Discounted> {
+    let mut groups: Vec<(&str, Vec<&Finding>)> = Vec::new();
+    for finding in &hunt.discounted {
+        let kind = sentence::objection(finding).map_or("too_little_evidence", |reason| reason.kind);
+        match groups.iter_mut().find(|(group, _)| *group == kind) {
+            Some((_, findings)) => findings.push(finding),
+            None => groups.push((kind, vec![finding])),
+        }
+    }
+    groups.into_iter().map(|(kind, findings)| discounted_group(kind, &findings)).collect()
+}
+
+fn discounted_group(kind: &str, findings: &[&Finding]) -> Discounted {
+    let row = |finding: &&Finding| {
+        let why = sentence::objection(finding).map_or_else(
+            || "Nothing speaks against it; what speaks for it is too little.".to_owned(),
+            |reason| legible::sentence(&reason.text),
+        );
+        vec![
+            finding.victim.address.to_string(),
+            legible::name(&finding.cluster.name),
+            finding.first_seen.day().to_string(),
+            finding.last_seen.day().to_string(),
+            octets::count(finding.flows),
+            why,
+        ]
+    };
+    let columns = vec![
+        Column::text("Host"),
+        Column::text("Cluster"),
+        Column::text("First match (UTC)"),
+        Column::text("Last match (UTC)"),
+        Column::number("Flow records"),
+        Column::text("Why it is not believed"),
+    ];
+    let heading = kind_in_words(kind);
+    let caption = format!("Not believed: {heading}");
+    Discounted {
+        heading,
+        count: octets::count(findings.len() as u64),
+        table: TableView::new(&caption, columns, findings.iter().map(row), MOST_DISCOUNTED),
+    }
+}
+
+fn coverage(hunt: &Hunt) -> CoverageView {
+    let row = |exporter: &ExporterCoverage| {
+        let both_ways = match exporter.tcp_flows {
+            0 => "no TCP".to_owned(),
+            all => format!("{} %", u128::from(exporter.tcp_flows_two_way) * 100 / u128::from(all)),
+        };
+        let last = exporter.window.until.plus_micros(-1);
+        vec![
+            legible::name(&exporter.exporter),
+            exporter.observation_domain.to_string(),
+            exporter.window.from.day().to_string(),
+            last.day().to_string(),
+            octets::count(exporter.flows),
+            sampling(exporter),
+            both_ways,
+            octets::count(exporter.marked),
+            octets::count(hours(&exporter.silent)),
+            spells(exporter),
+        ]
+    };
+    let columns = vec![
+        Column::text("Exporter"),
+        Column::number("Domain"),
+        Column::text("First packet (UTC)"),
+        Column::text("Last packet (UTC)"),
+        Column::number("Flow records"),
+        Column::text("Sampling"),
+        Column::number("TCP seen both ways"),
+        Column::number("Doubtful records"),
+        Column::number("Silent hours"),
+        Column::text("Longest silences (UTC)"),
+    ];
+    let dark = observed(hunt).map(|observed| hours(&blind(&hunt.coverage, observed)));
+    let sentence = match dark {
+        None => "No exporter is known: nothing can be said of what the telemetry could see.".to_owned(),
+        Some(0) => "Some exporter saw traffic in every hour.".to_owned(),
+        Some(1) => "In 1 hour no exporter saw anything.".to_owned(),
+        Some(dark) => format!("In {} hours no exporter saw anything.", octets::count(dark)),
+    };
+    let table =
+        TableView::new("What each exporter could see", columns, hunt.coverage.iter().map(row), MOST_ROWS);
+    CoverageView { sentence, table }
+}
+
+/// `1:512, 1:1000, unknown`.
+fn sampling(exporter: &ExporterCoverage) -> String {
+    let rates = exporter.sampling.iter().take(MOST_RATES).map(|rate| match rate {
+        None => "unknown".to_owned(),
+        Some(1) => "none".to_owned(),
+        Some(n) => format!("1:{n}"),
+    });
+    let rest = exporter.sampling.len().saturating_sub(MOST_RATES);
+    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+    rates.collect::<Vec<_>>().join(", ") + &more
+}
+
+/// Sampling intervals of one exporter that are listed. Chosen here.
+const MOST_RATES: usize = 8;
+
+/// The longest silences, in the order of time.
+fn spells(exporter: &ExporterCoverage) -> String {
+    let mut longest: Vec<Window> = exporter.silent.clone();
+    longest.sort_by_key(|spell| (std::cmp::Reverse(spell.until.since(spell.from)), spell.from));
+    longest.truncate(MOST_SPELLS);
+    longest.sort_by_key(|spell| spell.from);
+    let words = longest.iter().map(|spell| {
+        let hours = hours(std::slice::from_ref(spell));
+        format!("{} ({} h)", spell.from, octets::count(hours))
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+fn events(events: &[Event]) -> TableView {
+    let row = |event: &Event| vec![event.at.day().to_string(), legible::name(&event.label)];
+    let columns = vec![Column::text("Day (UTC)"), Column::text("Event")];
+    TableView::new("Registered events", columns, events.iter().map(row), MOST_EVENTS)
+}
+
+fn versions(hunt: &Hunt, context: &Context<'_>) -> Vec<(&'static str, String)> {
+    let window = match (hunt.window.from == Timestamp::MIN, hunt.window.until == Timestamp::MAX) {
+        (true, true) => "all of history".to_owned(),
+        _ => format!("{} until {}", hunt.window.from, hunt.window.until),
+    };
+    vec![
+        ("Intelligence", format!("version {} of the book", hunt.intelligence_version)),
+        ("Flows", format!("version {} of the table", hunt.table_version)),
+        ("Swept", format!("{window}, {} flow records", octets::count(hunt.flows_swept))),
+        ("rahdar", legible::name(context.version)),
+        ("Compute again", legible::sentence(context.rerun)),
+    ]
+}
+
+/// The time of all these findings and a little around it, so that what lies before the first
+/// contact and after the last is seen to be empty, or unseen.
+fn around(findings: &[&Finding]) -> Window {
+    let first = findings.iter().map(|finding| finding.first_seen).min().unwrap_or_default();
+    let last = findings.iter().map(|finding| finding.last_seen).max().unwrap_or_default();
+    let margin = (last.since(first) / 20).max(DAY_US);
+    Window::new(first.plus_micros(-margin), last.plus_micros(margin))
+}

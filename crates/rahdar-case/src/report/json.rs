@@ -1,0 +1,296 @@
+//! The one JSON form of a hunt (`architecture.md` §5, `docs/hunt.schema.json`).
+//!
+//! Numbers are numbers. Octets are whole: `low` rounded down, `high` up, `point` to the nearest.
+//! Times are RFC 3339 in UTC, days ISO 8601; null where there is none, or where a clock lied
+//! beyond the calendar. Text is as it was imported: whoever shows it must escape it.
+//!
+//! Fields are added, never renamed.
+
+use std::net::IpAddr;
+
+use rahdar_figure::octets::Whole;
+use rahdar_model::finding::{
+    Daily, Finding, Hunt, Infrastructure, Reason, Rhythm, Spike, Surge, Victim, VictimTotal,
+};
+use rahdar_model::intelligence::Cluster;
+use rahdar_model::{Day, Estimate, Timestamp};
+use serde::Serialize;
+
+/// The JSON form of `hunt`, which took `seconds`.
+pub fn json(hunt: &Hunt, seconds: f64) -> HuntJson<'_> {
+    HuntJson {
+        hunt: Head {
+            from: time(hunt.window.from),
+            until: time(hunt.window.until),
+            flows_swept: hunt.flows_swept,
+            intelligence_version: hunt.intelligence_version,
+            table_version: hunt.table_version,
+            seconds,
+        },
+        totals: Totals {
+            octets_out: (&hunt.octets_out).into(),
+            victims: hunt.victims.iter().map(TotalJson::from).collect(),
+        },
+        findings: hunt.findings.iter().map(FindingJson::from).collect(),
+        discounted: hunt.discounted.iter().map(FindingJson::from).collect(),
+    }
+}
+
+/// A hunt, ready to be serialized.
+#[derive(Debug, Serialize)]
+pub struct HuntJson<'a> {
+    hunt: Head,
+    totals: Totals,
+    findings: Vec<FindingJson<'a>>,
+    discounted: Vec<FindingJson<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Head {
+    from: Option<String>,
+    until: Option<String>,
+    flows_swept: u64,
+    intelligence_version: u64,
+    table_version: u64,
+    seconds: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Totals {
+    octets_out: OctetsJson,
+    victims: Vec<TotalJson>,
+}
+
+#[derive(Debug, Serialize)]
+struct TotalJson {
+    address: IpAddr,
+    clusters: usize,
+    octets_out: OctetsJson,
+}
+
+/// One finding, ready to be serialized: a row of the NDJSON form.
+#[derive(Debug, Serialize)]
+pub struct FindingJson<'a> {
+    id: &'a str,
+    victim: VictimJson<'a>,
+    cluster: ClusterJson<'a>,
+    verdict: &'static str,
+    confidence: u8,
+    reasons: Vec<ReasonJson<'a>>,
+    first_seen: Option<String>,
+    last_seen: Option<String>,
+    at_least: bool,
+    days_active: u32,
+    flows: u64,
+    tools: &'a [String],
+    octets_out: OctetsJson,
+    octets_in: OctetsJson,
+    rhythm: RhythmJson<'a>,
+    surges: Vec<SurgeJson<'a>>,
+    spikes: Vec<SpikeJson>,
+    daily: Vec<DailyJson>,
+    infrastructure: Vec<InfrastructureJson<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct VictimJson<'a> {
+    address: IpAddr,
+    asn: Option<u32>,
+    org: &'a str,
+    sector: &'a str,
+    country: &'a str,
+    roles: &'a [String],
+}
+
+#[derive(Debug, Serialize)]
+struct ClusterJson<'a> {
+    id: &'a str,
+    name: &'a str,
+    named: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct ReasonJson<'a> {
+    kind: &'static str,
+    weight: f64,
+    text: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct OctetsJson {
+    observed: u64,
+    low: u64,
+    point: u64,
+    high: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct RhythmJson<'a> {
+    period_s: Option<f64>,
+    score: Option<f64>,
+    judged: bool,
+    why: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct SurgeJson<'a> {
+    from: Option<String>,
+    until: Option<String>,
+    ratio: f64,
+    p_value: f64,
+    event: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct SpikeJson {
+    date: Option<String>,
+    ratio: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct DailyJson {
+    date: Option<String>,
+    octets_out: OctetsJson,
+    octets_in: OctetsJson,
+    flows: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct InfrastructureJson<'a> {
+    address: IpAddr,
+    port: u16,
+    protocol: u8,
+    indicator: &'a str,
+    first_seen: Option<String>,
+    last_seen: Option<String>,
+    flows: u64,
+}
+
+impl<'a> From<&'a Finding> for FindingJson<'a> {
+    fn from(finding: &'a Finding) -> Self {
+        Self {
+            id: &finding.id,
+            victim: (&finding.victim).into(),
+            cluster: (&finding.cluster).into(),
+            verdict: finding.verdict.word(),
+            confidence: finding.confidence,
+            reasons: finding.reasons.iter().map(ReasonJson::from).collect(),
+            first_seen: time(finding.first_seen),
+            last_seen: time(finding.last_seen),
+            at_least: finding.at_least,
+            days_active: finding.days_active,
+            flows: finding.flows,
+            tools: &finding.cluster.tools,
+            octets_out: (&finding.octets_out).into(),
+            octets_in: (&finding.octets_in).into(),
+            rhythm: (&finding.rhythm).into(),
+            surges: finding.surges.iter().map(SurgeJson::from).collect(),
+            spikes: finding.spikes.iter().map(SpikeJson::from).collect(),
+            daily: finding.daily.iter().map(DailyJson::from).collect(),
+            infrastructure: finding.infrastructure.iter().map(InfrastructureJson::from).collect(),
+        }
+    }
+}
+
+impl From<&VictimTotal> for TotalJson {
+    fn from(total: &VictimTotal) -> Self {
+        Self {
+            address: total.address.to_ip(),
+            clusters: total.clusters,
+            octets_out: (&total.octets_out).into(),
+        }
+    }
+}
+
+impl<'a> From<&'a Victim> for VictimJson<'a> {
+    fn from(victim: &'a Victim) -> Self {
+        Self {
+            address: victim.address.to_ip(),
+            asn: victim.asn,
+            org: &victim.org,
+            sector: &victim.sector,
+            country: &victim.country,
+            roles: &victim.roles,
+        }
+    }
+}
+
+impl<'a> From<&'a Cluster> for ClusterJson<'a> {
+    fn from(cluster: &'a Cluster) -> Self {
+        Self { id: &cluster.id.0, name: &cluster.name, named: cluster.named }
+    }
+}
+
+impl<'a> From<&'a Reason> for ReasonJson<'a> {
+    fn from(reason: &'a Reason) -> Self {
+        // A hundredth of a deciban changes no odds that anyone could tell.
+        let weight = (reason.weight * 100.0).round() / 100.0;
+        Self { kind: reason.kind, weight, text: &reason.text }
+    }
+}
+
+impl From<&Estimate> for OctetsJson {
+    fn from(estimate: &Estimate) -> Self {
+        let Whole { observed, low, point, high } = estimate.into();
+        Self { observed, low, point, high }
+    }
+}
+
+impl<'a> From<&'a Rhythm> for RhythmJson<'a> {
+    fn from(rhythm: &'a Rhythm) -> Self {
+        Self { period_s: rhythm.period_s, score: rhythm.score, judged: rhythm.judged, why: &rhythm.why }
+    }
+}
+
+impl<'a> From<&'a Surge> for SurgeJson<'a> {
+    fn from(surge: &'a Surge) -> Self {
+        Self {
+            from: time(surge.window.from),
+            until: time(surge.window.until),
+            ratio: surge.ratio,
+            p_value: surge.p_value,
+            event: surge.event.as_deref(),
+        }
+    }
+}
+
+impl From<&Spike> for SpikeJson {
+    fn from(spike: &Spike) -> Self {
+        Self { date: date(spike.day), ratio: spike.ratio }
+    }
+}
+
+impl From<&Daily> for DailyJson {
+    fn from(daily: &Daily) -> Self {
+        Self {
+            date: date(daily.day),
+            octets_out: (&daily.octets_out).into(),
+            octets_in: (&daily.octets_in).into(),
+            flows: daily.flows,
+        }
+    }
+}
+
+impl<'a> From<&'a Infrastructure> for InfrastructureJson<'a> {
+    fn from(endpoint: &'a Infrastructure) -> Self {
+        Self {
+            address: endpoint.address.to_ip(),
+            port: endpoint.port,
+            protocol: endpoint.protocol,
+            indicator: &endpoint.indicator,
+            first_seen: time(endpoint.first_seen),
+            last_seen: time(endpoint.last_seen),
+            flows: endpoint.flows,
+        }
+    }
+}
+
+/// RFC 3339; none outside the years that it can write.
+fn time(time: Timestamp) -> Option<String> {
+    date(time.day()).map(|_| time.to_string())
+}
+
+/// ISO 8601; none outside the years that RFC 3339 can write.
+fn date(day: Day) -> Option<String> {
+    day.to_date().filter(|(year, ..)| (0..=9999).contains(year)).map(|_| day.to_string())
+}

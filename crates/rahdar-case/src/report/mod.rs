@@ -1,0 +1,15 @@
+//! A hunt, written down.
+//!
+//! * [`json()`]: the one JSON form, held by `docs/hunt.schema.json`.
+//! * [`words`]: sentences that claim no more than was seen.
+//! * [`html()`]: the report, one file that needs nothing else.
+//! * [`blind`]: when no exporter was looking.
+
+mod html;
+mod json;
+
+pub mod blind;
+pub mod words;
+
+pub use html::{Context, html};
+pub use json::{FindingJson, HuntJson, json};

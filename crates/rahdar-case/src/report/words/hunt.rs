@@ -1,0 +1,221 @@
+//! Sentences about a whole hunt.
+
+use rahdar_figure::legible;
+use rahdar_figure::octets::{self, Whole};
+use rahdar_model::finding::{Finding, Hunt, Verdict, Victim};
+use rahdar_model::{Address, Estimate, Window};
+
+use super::finding::change;
+use super::phrase::{self, counted};
+use crate::report::blind;
+
+/// A hunt in sentences.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary<'a> {
+    /// On all victims together.
+    pub opening: Vec<String>,
+    /// Victim by victim, in the order of the findings.
+    pub victims: Vec<VictimSummary<'a>>,
+}
+
+/// What is said of one victim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VictimSummary<'a> {
+    /// Which.
+    pub victim: &'a Victim,
+    /// Which clusters, and how much left in total.
+    pub sentences: Vec<String>,
+    /// A line for each cluster: since when, until when, and whether it grew.
+    pub clusters: Vec<String>,
+}
+
+/// Victims that a summary puts into sentences. Chosen here: more is no summary.
+pub const MOST_VICTIMS: usize = 25;
+
+/// What `hunt` says, in the order in which a reader asks.
+pub fn summary(hunt: &Hunt) -> Summary<'_> {
+    let all = victims_of(hunt);
+    let victims = all.iter().take(MOST_VICTIMS).map(|victim| {
+        let findings = findings_on(hunt, victim.address);
+        let mut sentences = clusters_on(victim, &findings);
+        sentences.extend(left_in_total(hunt, victim));
+        VictimSummary { victim, sentences, clusters: findings.iter().map(|one| life(hunt, one)).collect() }
+    });
+    Summary { opening: opening(hunt, all.len()), victims: victims.collect() }
+}
+
+/// The believed victims, in the order of the findings, each once.
+pub fn victims_of(hunt: &Hunt) -> Vec<&Victim> {
+    let mut seen = std::collections::HashSet::new();
+    hunt.findings.iter().map(|finding| &finding.victim).filter(|victim| seen.insert(victim.address)).collect()
+}
+
+/// The believed findings on one victim, in the order of the hunt.
+pub fn findings_on(hunt: &Hunt, victim: Address) -> Vec<&Finding> {
+    hunt.findings.iter().filter(|finding| finding.victim.address == victim).collect()
+}
+
+/// The time from the first exporter's first packet to the last one's last, inside the hunt.
+pub fn observed(hunt: &Hunt) -> Option<Window> {
+    let from = hunt.coverage.iter().map(|exporter| exporter.window.from).min()?;
+    let until = hunt.coverage.iter().map(|exporter| exporter.window.until).max()?;
+    let observed = Window::new(from, until).intersect(hunt.window);
+    (!observed.is_empty()).then_some(observed)
+}
+
+/// Why the truth may be much higher than an estimate says; none where nothing speaks for it.
+pub fn may_be_higher(hunt: &Hunt, estimate: &Estimate) -> Option<String> {
+    let mut why = Vec::new();
+    if estimate.high.is_none() {
+        why.push("what share of the traffic the exporters saw is not known".to_owned());
+    }
+    let dark = observed(hunt).map_or(0, |observed| blind::hours(&blind::blind(&hunt.coverage, observed)));
+    if dark > 0 {
+        let hours = if dark == 1 { "hour" } else { "hours" };
+        why.push(format!("for {} {hours} no exporter saw anything", octets::count(dark)));
+    }
+    (!why.is_empty()).then(|| format!("The true figure may be much higher: {}.", why.join(", and ")))
+}
+
+fn opening(hunt: &Hunt, victims: usize) -> Vec<String> {
+    let mut sentences = Vec::new();
+    let swept = format!("{} flow records", octets::count(hunt.flows_swept));
+    let span = observed(hunt).map_or_else(String::new, |observed| {
+        format!(" from {} to {}", observed.from.day(), observed.until.plus_micros(-1).day())
+    });
+    if victims == 0 {
+        sentences.push(format!("In {swept}{span}, no contact with claimed infrastructure is believed."));
+    } else {
+        let findings = phrase::capital(&counted(hunt.findings.len(), "finding", "findings"));
+        let hosts = counted(victims, "host", "hosts");
+        sentences.push(format!("{findings} on {hosts}, in {swept}{span}."));
+    }
+    if victims > MOST_VICTIMS {
+        let rest = counted(victims - MOST_VICTIMS, "host is", "hosts are");
+        sentences.push(format!("{} in the table alone.", phrase::capital(&rest)));
+    }
+    if !hunt.discounted.is_empty() {
+        let matches = counted(hunt.discounted.len(), "further match is", "further matches are");
+        sentences.push(format!("{} not believed; the reasons are given.", phrase::capital(&matches)));
+    }
+    sentences
+}
+
+/// Which clusters were on the victim, by how far they are believed.
+fn clusters_on(victim: &Victim, findings: &[&Finding]) -> Vec<String> {
+    let mut sentences = Vec::new();
+    let with = |verdict: Verdict| {
+        findings.iter().copied().filter(|finding| finding.verdict == verdict).collect::<Vec<_>>()
+    };
+    let confirmed = with(Verdict::Confirmed);
+    if !confirmed.is_empty() {
+        let count = counted(confirmed.len(), "activity cluster", "activity clusters");
+        let clusters = phrase::capital(&count);
+        let names = by_attribution(&confirmed);
+        sentences.push(format!("{clusters} ({names}) communicated with one {}.", role_of(victim)));
+    }
+    for (verdict, words) in [
+        (Verdict::Likely, "is consistent with contact with infrastructure of"),
+        (Verdict::Possible, "may, on weak evidence, be contact with infrastructure of"),
+    ] {
+        let lesser = with(verdict);
+        if !lesser.is_empty() {
+            let clusters = counted(lesser.len(), "cluster", "clusters");
+            let (host, names) = (role_of(victim), by_attribution(&lesser));
+            sentences.push(format!("Traffic of one {host} {words} {clusters} ({names})."));
+        }
+    }
+    sentences
+}
+
+/// `2 attributed with caveats: Calypso, RedFoxtrot; 2 unattributed: PlugX cluster, Winnti cluster`.
+fn by_attribution(findings: &[&Finding]) -> String {
+    let names = |named: bool| {
+        let of_kind = findings.iter().filter(|finding| finding.cluster.named == named);
+        of_kind.map(|finding| legible::name(&finding.cluster.name)).collect::<Vec<_>>()
+    };
+    let groups = [(names(true), "attributed with caveats"), (names(false), "unattributed")];
+    let mixed = groups.iter().all(|(names, _)| !names.is_empty());
+    let words = groups.into_iter().filter(|(names, _)| !names.is_empty()).map(|(names, kind)| {
+        let count = if mixed { format!("{} ", names.len()) } else { String::new() };
+        format!("{count}{kind}: {}", phrase::list(names))
+    });
+    words.collect::<Vec<_>>().join("; ")
+}
+
+/// `mail server (203.0.113.25, telecom, AF)`.
+fn role_of(victim: &Victim) -> String {
+    let mut traits = phrase::traits(victim);
+    let role = if victim.roles.first().is_some_and(|role| !role.is_empty()) {
+        traits.remove(0)
+    } else {
+        "host".to_owned()
+    };
+    traits.insert(0, victim.address.to_string());
+    format!("{role} ({})", traits.join(", "))
+}
+
+/// How much left the victim, over all clusters: pooled, not added.
+fn left_in_total(hunt: &Hunt, victim: &Victim) -> Vec<String> {
+    let Some(total) = hunt.victims.iter().find(|total| total.address == victim.address) else {
+        return Vec::new();
+    };
+    let (octets, host) = (Whole::from(&total.octets_out), phrase::host(victim));
+    if octets.low == 0 {
+        return vec![format!("What left the {host} has no lower bound.")];
+    }
+    let across = match total.clusters {
+        0 | 1 => "for this cluster".to_owned(),
+        clusters => format!("in total across the {} clusters", phrase::number(clusters)),
+    };
+    let least = octets::in_prose(octets.low);
+    let bound = octets::low(octets.low);
+    let mut sentences =
+        vec![format!("At least {least} left the {host} {across} (95 % lower bound {bound}).")];
+    sentences.extend(may_be_higher(hunt, &total.octets_out));
+    sentences
+}
+
+/// `RedFoxtrot: from at least 2021-03 until at least 2021-05; no increase shown; also on …`.
+fn life(hunt: &Hunt, finding: &Finding) -> String {
+    let month = |day: String| day.get(..7).map_or(day.clone(), str::to_owned);
+    let at_least = if finding.at_least { "at least " } else { "" };
+    let verdict = match finding.verdict {
+        Verdict::Confirmed => String::new(),
+        verdict => format!(" ({})", verdict.word()),
+    };
+    let mut parts = vec![format!(
+        "{}{verdict}: from {at_least}{} until {at_least}{}",
+        legible::name(&finding.cluster.name),
+        month(finding.first_seen.day().to_string()),
+        month(finding.last_seen.day().to_string())
+    )];
+    if finding.surges.is_empty() {
+        parts.push("no increase shown".to_owned());
+    }
+    parts.extend(finding.surges.iter().map(change));
+    parts.extend(also_on(hunt, finding));
+    parts.join("; ") + "."
+}
+
+/// Where else the cluster was, beyond doubt.
+fn also_on(hunt: &Hunt, finding: &Finding) -> Option<String> {
+    let others: Vec<&Victim> = hunt
+        .findings
+        .iter()
+        .filter(|other| other.verdict == Verdict::Confirmed && other.cluster.id == finding.cluster.id)
+        .filter(|other| other.victim.address != finding.victim.address)
+        .map(|other| &other.victim)
+        .collect();
+    match others[..] {
+        [] => None,
+        [other] if other.org == finding.victim.org && !other.org.is_empty() => {
+            Some(format!("also on {} of the same network", phrase::victim(other)))
+        }
+        [other] if !other.org.is_empty() => {
+            Some(format!("also on one host of {}, {}", legible::name(&other.org), phrase::victim(other)))
+        }
+        [other] => Some(format!("also on {}", phrase::victim(other))),
+        _ => Some(format!("also on {} other hosts", phrase::number(others.len()))),
+    }
+}

@@ -1,0 +1,278 @@
+//! A hunt that resembles Roshan-2021: four clusters on one mail server, one of them on a second
+//! telecom too, and a few matches that are not believed.
+
+use rahdar_model::finding::{
+    Daily, ExporterCoverage, Finding, Hunt, Infrastructure, Reason, Rhythm, Spike, Surge, Verdict, Victim,
+    VictimTotal,
+};
+use rahdar_model::intelligence::{Cluster, ClusterId, Event, Tlp};
+use rahdar_model::{Day, Estimate, Timestamp, Window};
+
+use rahdar_case::report::Context;
+
+pub(crate) fn time(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+pub(crate) fn span(from: &str, until: &str) -> Window {
+    Window::new(time(from), time(until))
+}
+
+/// The events that a person registered.
+pub(crate) fn events() -> Vec<Event> {
+    let event = |at: &str, label: &str| Event { at: time(at), label: label.to_owned() };
+    vec![
+        event("2021-03-02", "mail server flaw disclosed"),
+        event("2021-08-01", "withdrawal in its last month"),
+        event("2021-08-15", "government falls"),
+    ]
+}
+
+pub(crate) fn context(events: &[Event]) -> Context<'_> {
+    Context {
+        title: "Contact with adversary infrastructure",
+        tlp: Tlp::Amber,
+        events,
+        generated: time("2026-11-22T01:02:03Z"),
+        version: "0.1.0",
+        rerun: "rahdar hunt --from 2020-07-01 --until 2021-09-28",
+    }
+}
+
+/// The whole hunt.
+pub(crate) fn roshan() -> Hunt {
+    let (mail, other) = (mail_server(), second_telecom());
+    let mut calypso = finding(&mail, &group("Calypso"), "2020-07-06", "2021-09-26", 5, 212);
+    calypso.octets_out = estimate(1_551_200_000.0, 1_804_100_000.0, None);
+    calypso.surges = vec![Surge {
+        window: span("2021-08-01", "2021-09-28"),
+        ratio: 5.23,
+        p_value: 0.0041,
+        event: Some("withdrawal in its last month".to_owned()),
+    }];
+    calypso.spikes = vec![Spike { day: "2021-08-16".parse().unwrap(), ratio: 9.4 }];
+    calypso.infrastructure = vec![
+        endpoint("192.0.2.11", 443, "2020-06-20", "2020-10-01", "2020-07-06", "2020-09-30"),
+        endpoint("192.0.2.12", 8080, "2020-09-20", "2021-01-05", "2020-10-02", "2021-01-03"),
+        endpoint("192.0.2.13", 443, "2021-01-01", "2021-05-02", "2021-01-05", "2021-04-30"),
+        endpoint("192.0.2.14", 443, "2021-04-25", "2021-10-01", "2021-05-02", "2021-09-26"),
+    ];
+    let mut winnti = finding(&mail, &cluster("Winnti cluster", "Winnti"), "2021-01-11", "2021-09-26", 7, 171);
+    winnti.octets_out = estimate(1_470_000_000.0, 1_722_000_000.0, None);
+    winnti.surges =
+        vec![Surge { window: span("2021-08-09", "2021-09-28"), ratio: 6.9, p_value: 0.0002, event: None }];
+    winnti.rhythm = Rhythm {
+        period_s: Some(3_600.0),
+        score: Some(0.93),
+        judged: true,
+        why: "periodogram and interval phase agree".to_owned(),
+    };
+    let mut plugx = finding(&mail, &cluster("PlugX cluster", "PlugX"), "2020-11-02", "2021-09-26", 8, 144);
+    plugx.octets_out = estimate(701_000_000.0, 915_000_000.0, None);
+    plugx.at_least = false;
+    let mut fox = finding(&mail, &group("RedFoxtrot"), "2021-03-08", "2021-05-23", 9, 46);
+    fox.octets_out = estimate(433_000_000.0, 572_000_000.0, None);
+    fox.cluster.tools = vec!["PCShare".to_owned(), "PlugX".to_owned()];
+    fox.infrastructure =
+        vec![endpoint("192.0.2.31", 8080, "2021-02-01", "2021-06-16", "2021-03-08", "2021-05-23")];
+    let mut fox_too = finding(&other, &group("RedFoxtrot"), "2021-03-15", "2021-05-30", 11, 31);
+    fox_too.octets_out = estimate(121_000_000.0, 202_000_000.0, None);
+    fox_too.infrastructure =
+        vec![endpoint("192.0.2.31", 8080, "2021-02-01", "2021-06-16", "2021-03-15", "2021-05-30")];
+
+    Hunt {
+        window: span("2020-07-01", "2021-09-28"),
+        flows_swept: 1_204_331,
+        intelligence_version: 17,
+        table_version: 42,
+        findings: vec![calypso, plugx, winnti, fox, fox_too],
+        discounted: discounted(&mail),
+        victims: vec![
+            VictimTotal { address: other.address, clusters: 1, octets_out: estimate(121e6, 202e6, None) },
+            VictimTotal {
+                address: mail.address,
+                clusters: 4,
+                octets_out: estimate(4_310_900_000.0, 5.02e9, None),
+            },
+        ],
+        octets_out: estimate(4_433_000_000.0, 5.22e9, None),
+        coverage: vec![
+            exporter("border-1", Some(512), &[span("2021-08-20T06:00:00Z", "2021-08-20T12:00:00Z")]),
+            exporter("border-2", Some(1000), &[span("2021-08-20T10:00:00Z", "2021-08-20T12:00:00Z")]),
+            exporter("transit", Some(4000), &[span("2021-08-20T05:00:00Z", "2021-08-20T13:00:00Z")]),
+        ],
+    }
+}
+
+/// A hunt over nothing.
+pub(crate) fn empty() -> Hunt {
+    Hunt {
+        window: Window::ALL,
+        flows_swept: 0,
+        intelligence_version: 0,
+        table_version: 0,
+        findings: Vec::new(),
+        discounted: Vec::new(),
+        victims: Vec::new(),
+        octets_out: Estimate::exact(0),
+        coverage: Vec::new(),
+    }
+}
+
+pub(crate) fn mail_server() -> Victim {
+    Victim {
+        address: "203.0.113.25".parse().unwrap(),
+        asn: Some(64500),
+        org: "Example Telecom".to_owned(),
+        sector: "telecom".to_owned(),
+        country: "AF".to_owned(),
+        roles: vec!["mail server".to_owned()],
+    }
+}
+
+fn second_telecom() -> Victim {
+    Victim {
+        address: "198.51.100.7".parse().unwrap(),
+        asn: Some(64501),
+        org: "Second Telecom".to_owned(),
+        roles: Vec::new(),
+        ..mail_server()
+    }
+}
+
+/// A named group.
+pub(crate) fn group(name: &str) -> Cluster {
+    Cluster { id: ClusterId::of_name(name), name: name.to_owned(), named: true, tools: Vec::new() }
+}
+
+/// A cluster that nobody names, known by its malware.
+fn cluster(name: &str, tool: &str) -> Cluster {
+    Cluster { named: false, tools: vec![tool.to_owned()], ..group(name) }
+}
+
+pub(crate) fn estimate(low: f64, point: f64, high: Option<f64>) -> Estimate {
+    Estimate::new((point / 700.0) as u64, low, point, high)
+}
+
+/// A confirmed finding with `days` days of contact between two dates.
+pub(crate) fn finding(
+    victim: &Victim,
+    cluster: &Cluster,
+    first: &str,
+    last: &str,
+    seed: u64,
+    days: u32,
+) -> Finding {
+    let daily = daily(first, last, seed, days);
+    let reason = |kind, weight, text: &str| Reason { kind, weight, text: text.to_owned() };
+    Finding {
+        id: format!("{}-{}", victim.address, cluster.id),
+        victim: victim.clone(),
+        cluster: cluster.clone(),
+        verdict: Verdict::Confirmed,
+        confidence: 95,
+        reasons: vec![
+            reason("establishment", 12.0, "payload went both ways in 300 sessions"),
+            reason("port", 10.0, "the victim opened the connections, to the port that was claimed"),
+            reason("validity", 8.0, "every contact lies inside the window of its claim"),
+            reason("persistence", 7.0, "contact on more than fifteen days"),
+            reason("exclusivity", 5.0, "the server hosts few names"),
+            reason("scanning", -2.5, "one of the servers scanned other hosts of the network in 2020"),
+        ],
+        first_seen: time(first).plus_micros(3_723_000_000),
+        last_seen: time(last).plus_micros(80_000_000_000),
+        at_least: true,
+        days_active: days,
+        flows: 3_000,
+        octets_out: estimate(100e6, 150e6, None),
+        octets_in: estimate(9e6, 12e6, None),
+        rhythm: Rhythm {
+            period_s: None,
+            score: None,
+            judged: false,
+            why: "of 1,000 packets one was sampled".to_owned(),
+        },
+        surges: Vec::new(),
+        spikes: Vec::new(),
+        daily,
+        infrastructure: vec![endpoint("192.0.2.21", 443, "2020-07-01", "2021-12-01", first, last)],
+    }
+}
+
+/// `days` days between two dates, the first and the last among them, of uneven size.
+fn daily(first: &str, last: &str, seed: u64, days: u32) -> Vec<Daily> {
+    let (Day(first), Day(last)) = (first.parse().unwrap(), last.parse().unwrap());
+    let surge: Day = "2021-08-02".parse().unwrap();
+    (0..days)
+        .map(|n| {
+            let day = first + ((last - first) as i64 * i64::from(n) / i64::from(days.max(2) - 1)) as i32;
+            // Some spread that is the same everywhere: a product of primes, folded.
+            let spread = (u64::from(n) + 3) * seed * 7_919 % 97;
+            let growth = if day >= surge.0 && seed < 8 { 5.0 } else { 1.0 };
+            let point = (spread * spread) as f64 * 1_700.0 * growth + 400_000.0;
+            Daily {
+                day: Day(day),
+                octets_out: estimate(point * 0.62, point, Some(point * 1.45 + 2e6)),
+                octets_in: estimate(point / 30.0, point / 20.0, None),
+                flows: 1 + spread / 3,
+            }
+        })
+        .collect()
+}
+
+pub(crate) fn endpoint(
+    address: &str,
+    port: u16,
+    from: &str,
+    until: &str,
+    first: &str,
+    last: &str,
+) -> Infrastructure {
+    Infrastructure {
+        address: address.parse().unwrap(),
+        port,
+        protocol: 6,
+        indicator: address.to_owned(),
+        validity: span(from, until),
+        source: "Example Lab, indicator list of 2021".into(),
+        first_seen: time(first),
+        last_seen: time(last).plus_micros(70_000_000_000),
+        flows: 512,
+    }
+}
+
+fn discounted(mail: &Victim) -> Vec<Finding> {
+    let scan = |n: u64| {
+        let mut match_ = finding(mail, &group("Calypso"), "2021-02-01", "2021-02-03", n, 2);
+        match_.id = format!("scan-{n}");
+        match_.verdict = Verdict::Discounted;
+        match_.confidence = 1;
+        match_.reasons = vec![Reason {
+            kind: "indicator_scans",
+            weight: -15.0,
+            text: "the indicator knocked on 300 hosts in that hour and nobody answered".to_owned(),
+        }];
+        match_
+    };
+    let mut shared = scan(9);
+    shared.reasons = vec![Reason {
+        kind: "cdn",
+        weight: -25.0,
+        text: "the address belongs to a content delivery network that 40 hosts here use".to_owned(),
+    }];
+    vec![scan(1), scan(2), shared, scan(3)]
+}
+
+fn exporter(name: &str, rate: Option<u32>, silent: &[Window]) -> ExporterCoverage {
+    ExporterCoverage {
+        exporter: name.into(),
+        observation_domain: 1,
+        window: span("2020-07-01", "2021-09-28"),
+        flows: 400_000,
+        sampling: vec![rate],
+        tcp_flows: 250_000,
+        tcp_flows_two_way: 210_000,
+        marked: 12,
+        silent: silent.to_vec(),
+    }
+}

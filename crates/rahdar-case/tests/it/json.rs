@@ -1,0 +1,81 @@
+//! The JSON form against its schema.
+
+use rahdar_case::report::json;
+use rahdar_model::finding::Hunt;
+use rahdar_model::{Day, Timestamp};
+use serde_json::Value;
+
+use crate::fixture::{empty, estimate, roshan};
+
+const SCHEMA: &str = include_str!("../../../../docs/hunt.schema.json");
+
+/// The JSON of a hunt, which the schema must accept.
+fn check(hunt: &Hunt) -> Value {
+    let value = serde_json::to_value(json(hunt, 1.5)).unwrap();
+    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<_> =
+        validator.iter_errors(&value).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    value
+}
+
+#[test]
+fn a_hunt_fits_the_schema() {
+    check(&roshan());
+    check(&empty());
+}
+
+#[test]
+fn the_schema_is_a_schema_and_refuses_what_is_not_a_hunt() {
+    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+    assert!(jsonschema::meta::is_valid(&schema));
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let mut value = check(&roshan());
+    assert!(validator.is_valid(&value));
+    value["findings"][0]["verdict"] = "discounted".into();
+    assert!(!validator.is_valid(&value), "a discounted finding among the believed");
+    assert!(!validator.is_valid(&Value::Null));
+}
+
+#[test]
+fn fields_stand_in_the_order_of_the_contract() {
+    let mut hunt = roshan();
+    hunt.findings.truncate(1);
+    hunt.discounted.clear();
+    hunt.victims.truncate(1);
+    let finding = &mut hunt.findings[0];
+    finding.daily.truncate(1);
+    finding.infrastructure.truncate(1);
+    finding.reasons.truncate(2);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&json(&hunt, 1.5)).unwrap());
+}
+
+#[test]
+fn octets_are_whole_and_rounded_away_from_a_claim() {
+    let mut hunt = roshan();
+    hunt.octets_out = estimate(1.9, 2.5, Some(2.6));
+    let octets = &check(&hunt)["totals"]["octets_out"];
+    assert_eq!((&octets["low"], &octets["point"], &octets["high"]), (&1.into(), &3.into(), &3.into()));
+}
+
+#[test]
+fn what_json_cannot_hold_is_null() {
+    let mut hunt = roshan();
+    let finding = &mut hunt.findings[0];
+    finding.surges[0].ratio = f64::INFINITY;
+    finding.first_seen = Timestamp::MIN;
+    finding.daily[0].day = Day(i32::MAX);
+    let finding = &check(&hunt)["findings"][0];
+    assert!(finding["surges"][0]["ratio"].is_null());
+    assert!(finding["first_seen"].is_null());
+    assert!(finding["daily"][0]["date"].is_null());
+    assert!(check(&empty())["hunt"]["from"].is_null());
+}
+
+#[test]
+fn foreign_text_is_handed_on_as_it_came() {
+    let mut hunt = roshan();
+    hunt.findings[0].cluster.name = "<b>\u{202e}".to_owned();
+    assert_eq!(check(&hunt)["findings"][0]["cluster"]["name"], "<b>\u{202e}");
+}
