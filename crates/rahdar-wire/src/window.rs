@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-/// Octets asked of the reader at once. Chosen here: large against a system call, small against
+/// Octets by which the buffer grows, and of its beginning. Chosen here: large against a system call, small against
 /// the memory of a collector.
 const CHUNK_OCTETS: usize = 256 << 10;
 
@@ -21,7 +21,7 @@ pub(crate) struct Window<'a> {
 impl<'a> Window<'a> {
     /// A window at the beginning of `input`.
     pub(crate) fn new(input: &'a mut dyn Read) -> Self {
-        Self { input, buffer: Vec::new(), start: 0, end: 0, passed: 0, ended: false }
+        Self { input, buffer: vec![0; CHUNK_OCTETS], start: 0, end: 0, passed: 0, ended: false }
     }
 
     /// What is in view.
@@ -61,7 +61,7 @@ impl<'a> Window<'a> {
             self.end -= self.start;
             self.start = 0;
         }
-        if self.buffer.len() - self.end < CHUNK_OCTETS {
+        if self.end == self.buffer.len() {
             self.buffer.resize(self.end + CHUNK_OCTETS, 0);
         }
         loop {

@@ -1,4 +1,9 @@
 //! What the room does with whole inputs.
 
+mod capture;
 mod corpus;
-mod sink;
+mod hostile;
+mod input;
+mod kept;
+mod made;
+mod zeek;

@@ -1,0 +1,94 @@
+//! Inputs that nobody should write: cut anywhere, changed anywhere, random. Nothing may panic,
+//! and the counts must add up, which [`decode_all`] checks.
+
+use proptest::prelude::*;
+use rahdar_wire::{Format, Options, detect};
+
+use crate::kept::decode_all;
+use crate::made::{
+    CONN_HEADER, CONN_JSON, CONN_ROW, ETHERNET, enhanced, icmp, interface, pcap, section, tcp, udp,
+};
+
+/// Small inputs that between them use every part of the decoders.
+fn seeds() -> Vec<(Format, Vec<u8>)> {
+    let frames = [
+        tcp("192.0.2.1:1000", "198.51.100.7:80", 0x02, 5),
+        udp("[2001:db8::1]:1000", "[2001:db8::2]:53", b"question"),
+        icmp("192.0.2.1", "198.51.100.7", 8, 0, 8),
+    ];
+    let timed: Vec<_> = frames.iter().cloned().zip(0..).map(|(frame, ms)| (ms, frame)).collect();
+    let blocks: Vec<_> = frames.iter().flat_map(|frame| enhanced(0, 0, frame)).collect();
+    vec![
+        (Format::ZeekTsv, format!("{CONN_HEADER}{CONN_ROW}{CONN_ROW}").into_bytes()),
+        (Format::ZeekJson, format!("{CONN_JSON}{CONN_JSON}").into_bytes()),
+        (Format::Packets, pcap(ETHERNET, &timed)),
+        (Format::Packets, [section(), interface(ETHERNET, &[(9, &[9])]), blocks].concat()),
+    ]
+}
+
+fn decode_as(format: Format, input: &[u8]) {
+    let forced = Options { format: Some(format), ..Options::default() };
+    for options in [Options::default(), forced] {
+        let _ = decode_all(input, &options);
+    }
+}
+
+#[test]
+fn an_input_may_end_anywhere() {
+    for (format, seed) in seeds() {
+        for end in 0..seed.len() {
+            decode_as(format, &seed[..end]);
+        }
+    }
+}
+
+#[test]
+fn an_octet_may_be_anything() {
+    for (format, seed) in seeds() {
+        for at in 0..seed.len() {
+            for octet in [0, 0xff, seed[at] ^ 1, seed[at] ^ 0x80, b'\t', b'"'] {
+                let mut changed = seed.clone();
+                changed[at] = octet;
+                decode_as(format, &changed);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_cut_is_kept_up_to_there() {
+    for (format, seed) in seeds() {
+        let mut before = 0;
+        for end in 1..=seed.len() {
+            let options = Options { format: Some(format), ..Options::default() };
+            let (_, result) = decode_all(&seed[..end], &options);
+            let decoded = result.map_or(0, |tally| tally.decoded);
+            assert!(decoded >= before, "{format} cut at {end}");
+            before = decoded;
+        }
+        assert!(before >= 2, "{format}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_octets_are_survived(octets in prop::collection::vec(any::<u8>(), 0..2_000), whole in any::<bool>()) {
+        detect(&octets, whole);
+        for format in Format::ALL {
+            decode_as(format, &octets);
+        }
+    }
+
+    #[test]
+    fn random_octets_behind_a_good_beginning_are_survived(
+        seed in 0usize..4,
+        keep in 0usize..600,
+        octets in prop::collection::vec(any::<u8>(), 0..500),
+    ) {
+        let (format, seed) = seeds().swap_remove(seed);
+        let input = [&seed[..keep.min(seed.len())], &octets].concat();
+        decode_as(format, &input);
+    }
+}

@@ -1,0 +1,156 @@
+//! Inputs as a whole: compressed, empty, cut, unreadable, unknown.
+
+use std::io::{self, Read, Write};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use rahdar_wire::{Options, WireError};
+
+use crate::kept::{decode_all, decoded};
+use crate::made::{CONN_HEADER, CONN_ROW, ETHERNET, pcap, tcp};
+
+fn gzip(octets: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(octets).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstd(octets: &[u8]) -> Vec<u8> {
+    zstd::encode_all(octets, 3).unwrap()
+}
+
+/// A log whose rows differ enough that compression leaves something to cut.
+fn log(rows: u32) -> Vec<u8> {
+    let mut log = CONN_HEADER.as_bytes().to_vec();
+    for row in 0..rows {
+        let uid = format!("C{:08x}", row.wrapping_mul(2_654_435_761));
+        log.extend(CONN_ROW.replace("CAbc1", &uid).bytes());
+    }
+    log
+}
+
+/// The message of the error that an input gives, with its causes.
+fn error(input: impl Read) -> String {
+    let (_, result) = decode_all(input, &Options::default());
+    let error = result.unwrap_err();
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[test]
+fn compression_is_peeled_whatever_its_pieces() {
+    let plain = log(100);
+    let (expected, _) = decoded(&plain);
+    let (first, second) = plain.split_at(plain.len() / 2);
+    for compressed in [
+        gzip(&plain),
+        zstd(&plain),
+        [gzip(first), gzip(second)].concat(),
+        [zstd(first), zstd(second)].concat(),
+        // A skippable frame (RFC 8878 §3.1.2) first, as parallel compressors write them.
+        [&[0x50, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 7, 7][..], &zstd(&plain)].concat(),
+    ] {
+        let (kept, tally) = decoded(&compressed);
+        assert_eq!(kept.flows, expected.flows);
+        assert_eq!(tally.refused, 0);
+    }
+}
+
+#[test]
+fn what_came_before_a_cut_is_kept_and_the_cut_is_named() {
+    let plain = log(20_000);
+    for compressed in [gzip(&plain), zstd(&plain)] {
+        let (kept, tally) = decoded(&compressed[..compressed.len() * 3 / 4]);
+        assert!(kept.flows.len() > 5_000, "{}", kept.flows.len());
+        assert_eq!(tally.refused, 1);
+        let problem = kept.problems().pop().unwrap();
+        assert!(problem.starts_with("input: the compressed input is damaged"), "{problem}");
+        assert!(problem.ends_with("what came before is kept"), "{problem}");
+    }
+}
+
+#[test]
+fn a_compressed_input_without_one_readable_record_is_an_error() {
+    let compressed = gzip(&log(10));
+    let text = error(&compressed[..12]);
+    assert!(text.starts_with("the input could not be read to its end: "), "{text}");
+}
+
+#[test]
+fn a_failing_reader_is_told_from_a_damaged_stream() {
+    struct Broken;
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("the disk is gone"))
+        }
+    }
+    let plain = log(20_000);
+    for (input, some) in [(plain.clone(), true), (gzip(&plain), true), (Vec::new(), false)] {
+        let cut = &input[..input.len() / 2];
+        let (kept, result) = decode_all(cut.chain(Broken), &Options::default());
+        let Err(WireError::Read { tally, source }) = result else { panic!("{result:?}") };
+        assert_eq!(source.to_string(), "the disk is gone");
+        assert_eq!(tally.decoded, kept.flows.len() as u64);
+        assert_eq!(tally.decoded > 0, some);
+    }
+}
+
+#[test]
+fn a_bomb_is_stopped_by_its_growth() {
+    let mut log = log(10);
+    log.extend(std::iter::repeat_n(b'\n', 20 << 20));
+    for compressed in [gzip(&log), zstd(&log)] {
+        let (kept, tally) = decoded(&compressed);
+        assert_eq!((kept.flows.len(), tally.refused), (10, 1));
+        assert!(kept.problems()[0].contains("grows more than 200 times"), "{:?}", kept.problems());
+    }
+}
+
+#[test]
+fn errors_say_what_is_wrong_and_what_is_read() {
+    let reads = "rahdar reads Zeek conn.log (`zeek`), Zeek conn.log in JSON lines (`zeek-json`), pcap or pcapng \
+                 (`packets`), file of IPFIX messages (`ipfix`), NetFlow v5, v9 or IPFIX datagram (`netflow`)";
+    assert_eq!(error(&b""[..]), "the input is empty");
+    assert_eq!(error(&*gzip(b"")), "the input is empty");
+    assert_eq!(
+        error(&b"  To whom it may\nconcern"[..]),
+        format!("the input begins with the text `To whom it may`; {reads}")
+    );
+    assert_eq!(
+        error(&b"\x7fELF\0"[..]),
+        format!("the input begins with the octets `\\x7fELF\\x00`; {reads}")
+    );
+    assert_eq!(error(&b"BZh91AY"[..]), "bzip2 (unpack it first) is not read by rahdar");
+    assert_eq!(
+        error(&*gzip(&gzip(&log(1)))),
+        "a compressed file inside a compressed file is not read by rahdar"
+    );
+}
+
+#[test]
+fn a_text_given_as_packets_is_refused_by_what_it_is() {
+    let options = Options { format: rahdar_wire::Format::from_word("packets"), ..Options::default() };
+    let (_, result) = decode_all(&b"hello"[..], &options);
+    assert!(
+        result.unwrap_err().to_string().starts_with("the input begins with the text `hello`; rahdar reads ")
+    );
+}
+
+#[test]
+fn a_cut_capture_keeps_what_came_before() {
+    let frame = tcp("192.0.2.1:1000", "198.51.100.7:80", 0x02, 0);
+    let capture = pcap(ETHERNET, &[(0, frame.clone()), (1, frame)]);
+    for (cut, problem) in [
+        (capture.len() - 1, "octet 94: the capture is cut off in a packet; nothing after it is read"),
+        (24 + 70 + 5, "octet 94: the capture is cut off in a packet header; nothing after it is read"),
+    ] {
+        let (kept, tally) = decoded(&capture[..cut]);
+        assert_eq!((kept.packets(), tally.decoded, tally.refused), (1, 1, 1));
+        assert_eq!(kept.problems(), [problem]);
+    }
+}

@@ -1,0 +1,93 @@
+//! A sink that keeps everything, and the one way in which these tests decode.
+
+use std::io::Read;
+
+use rahdar_model::sink::SinkError;
+use rahdar_model::{FlowRecord, FlowSink, Problem, Tally};
+use rahdar_wire::{Options, WireError, decode};
+
+/// What a decoder gave.
+#[derive(Default)]
+pub(crate) struct Kept {
+    pub(crate) flows: Vec<FlowRecord>,
+    pub(crate) problems: Vec<Problem>,
+}
+
+impl FlowSink for Kept {
+    fn flow(&mut self, record: &FlowRecord) -> Result<(), SinkError> {
+        self.flows.push(record.clone());
+        Ok(())
+    }
+
+    fn problem(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+}
+
+impl Kept {
+    /// IP octets of all flows, both ways.
+    pub(crate) fn octets(&self) -> u64 {
+        self.flows.iter().map(FlowRecord::total_octets).sum()
+    }
+
+    /// Packets of all flows, both ways.
+    pub(crate) fn packets(&self) -> u64 {
+        self.flows.iter().map(FlowRecord::total_packets).sum()
+    }
+
+    /// The problems as people read them.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        self.problems.iter().map(ToString::to_string).collect()
+    }
+}
+
+/// Decodes and checks what must hold for any input: the counts add up, and every refusal is named.
+pub(crate) fn decode_all(mut input: impl Read, options: &Options) -> (Kept, Result<Tally, WireError>) {
+    let mut kept = Kept::default();
+    let result = decode(&mut input, "test".into(), options, &mut kept);
+    let tally = match &result {
+        Ok(tally) | Err(WireError::Read { tally, .. }) => *tally,
+        Err(_) => Tally::default(),
+    };
+    assert!(tally.balances(), "{tally:?}");
+    assert_eq!(tally.flows, kept.flows.len() as u64);
+    let named: u64 = kept.problems.iter().map(|problem| problem.refused).sum();
+    assert_eq!(tally.refused, named, "{:?}", kept.problems);
+    for flow in &kept.flows {
+        assert!(flow.start_time <= flow.end_time, "{flow:?}");
+    }
+    (kept, result)
+}
+
+/// Decodes an input that must be readable.
+pub(crate) fn decoded(input: &[u8]) -> (Kept, Tally) {
+    let (kept, result) = decode_all(input, &Options::default());
+    (kept, result.unwrap())
+}
+
+/// A flow in one line: who, how much each way, flags, end reason, marks.
+pub(crate) fn line(flow: &FlowRecord) -> String {
+    let ends = match (flow.icmp_type, flow.icmp_code) {
+        (Some(kind), Some(code)) => format!("{} > {} icmp {kind}/{code}", flow.src, flow.dst),
+        _ => {
+            format!("{} {} > {} {} proto {}", flow.src, flow.src_port, flow.dst, flow.dst_port, flow.protocol)
+        }
+    };
+    let mut line = format!(
+        "{ends}: {} in {}, back {} in {}",
+        flow.octets,
+        flow.packets,
+        flow.rev_octets.unwrap(),
+        flow.rev_packets.unwrap()
+    );
+    if let (Some(flags), Some(back)) = (flow.tcp_flags, flow.rev_tcp_flags) {
+        line += &format!(", flags {flags:#04x} {back:#04x}");
+    }
+    if let Some(reason) = flow.end_reason {
+        line += &format!(", end {reason}");
+    }
+    for mark in flow.quality.names() {
+        line += &format!(", {mark}");
+    }
+    line
+}
