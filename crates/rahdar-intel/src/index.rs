@@ -20,7 +20,7 @@ pub struct Snapshot {
     networks: Postings,
     fact_networks: Postings,
     /// Domains, URLs and hashes, each under its own text. The three never collide: a URL holds
-    /// `://`, a hash no dot.
+    /// a slash, a hash no dot.
     names: HashMap<String, Vec<u32>>,
     /// URLs under their host.
     hosts: HashMap<String, Vec<u32>>,

@@ -1,11 +1,78 @@
 //! Reports, feeds and lists into dated, sourced infrastructure: was this endpoint hostile *at
 //! that time*, and who says so?
 //!
-//! * [`index`]: the book as one immutable snapshot, ready to be asked.
+//! * [`read`] takes the octets of a file and gives a [`Reading`]: claims, clusters, host facts,
+//!   and every text that was refused, with its place and the reason.
+//! * [`sheet`] reads the two small tables that people keep themselves: networks and events.
+//! * [`book`]: the append-only register of all that was ever claimed, as a trait.
+//! * [`index`]: one version of the book as an immutable snapshot, ready to be asked.
 //!
 //! This crate knows no file system, no network, no database and no wall clock: it is handed
 //! octets and times.
 
+pub mod book;
 pub mod index;
+pub mod reading;
+pub mod sheet;
 
+mod date;
+mod detect;
+mod find;
+mod list;
 mod name;
+mod naming;
+mod refang;
+mod rows;
+mod source;
+mod stix;
+mod table;
+
+use regex::Regex;
+
+pub use detect::FILE_MAX;
+pub use reading::{Format, ReadError, ReadOptions, Reading, Refusal};
+
+/// Reads one file: a STIX bundle, a table or a list, told by its content, as it is or packed with
+/// gzip. The name may be a path: the names of the file and of its folder say whose list it is,
+/// and when it was published, where the content does not.
+///
+/// # Errors
+/// [`ReadError`] if nothing of it can be read. Indicators that cannot be believed are no error:
+/// see [`Reading::refused`].
+pub fn read(name: &str, bytes: &[u8], options: &ReadOptions) -> Result<Reading, ReadError> {
+    let bytes = detect::unpack(bytes)?;
+    let text = detect::decode(&bytes)?;
+    let source = source::Source::of_path(name);
+    if detect::kind(&text)? == detect::Kind::Json {
+        return stix::read(&source, &text, options);
+    }
+    match table::layout(&text) {
+        Some(layout) => table::read(&source, &text, &layout, options),
+        None => list::read(&source, &text, options),
+    }
+}
+
+/// A pattern of this crate, compiled.
+fn pattern(text: &str) -> Regex {
+    Regex::new(text).expect("every pattern is a constant that a test compiles")
+}
+
+#[cfg(test)]
+mod tests {
+    use rahdar_model::intelligence::Claim;
+
+    /// A claim in one line, without its source.
+    pub(crate) fn shown(claim: &Claim) -> String {
+        let mut words = vec![claim.indicator.to_string()];
+        words.extend(claim.port.map(|port| format!(":{port}")));
+        words.extend(claim.protocol.map(|protocol| format!("/{protocol}")));
+        words.push(format!("{:?}", claim.validity).replace("T00:00:00Z", ""));
+        words.push(claim.basis.word().to_owned());
+        words.extend(claim.cluster.as_ref().map(ToString::to_string));
+        words.extend(claim.tools.iter().cloned());
+        words.extend(claim.confidence.map(|confidence| confidence.to_string()));
+        words.extend(claim.tlp.map(|tlp| tlp.word().to_owned()));
+        words.push(claim.place.clone());
+        words.join(" ")
+    }
+}

@@ -29,6 +29,14 @@ pub(crate) fn domain(text: &str) -> Option<String> {
     ok.then_some(ascii)
 }
 
+/// Whether the name ends in a public suffix that is listed, or in one of those that stand
+/// outside the public tree: RFC 2606, RFC 7686, and the alternative roots that malware uses.
+pub(crate) fn has_known_suffix(domain: &str) -> bool {
+    const OUTSIDE: [&str; 9] = ["example", "test", "invalid", "onion", "i2p", "bit", "lib", "coin", "bazar"];
+    let top = domain.rsplit('.').next().unwrap_or_default();
+    OUTSIDE.contains(&top) || psl::suffix(domain.as_bytes()).is_some_and(|suffix| suffix.is_known())
+}
+
 /// The host of a URL in its kept form: a domain, or an address as text; none if it has neither.
 pub(crate) fn url_host(url: &str) -> Option<String> {
     let (host, _) = url_authority(url)?;
@@ -38,9 +46,10 @@ pub(crate) fn url_host(url: &str) -> Option<String> {
     }
 }
 
-/// The host and the port of a URL, as written, without user information and brackets.
+/// The host and the port of a URL, as written, without user information and brackets. The scheme
+/// may be missing: lists write `example.org/gate.php`.
 pub(crate) fn url_authority(url: &str) -> Option<(&str, Option<u16>)> {
-    let (_, rest) = url.split_once("://")?;
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next()?;
     let authority = authority.rsplit('@').next()?;
     if let Some(bracketed) = authority.strip_prefix('[') {
@@ -56,7 +65,7 @@ pub(crate) fn url_authority(url: &str) -> Option<(&str, Option<u16>)> {
 /// The key under which a name that someone asks for is kept.
 pub(crate) fn key(name: &str) -> String {
     let name = name.trim();
-    if name.contains("://") {
+    if name.contains('/') {
         return name.to_owned();
     }
     domain(name).unwrap_or_else(|| name.to_lowercase())
@@ -104,7 +113,7 @@ mod tests {
         check("https://user:secret@192.0.2.1:8443/x", Some("192.0.2.1"));
         check("http://[2001:DB8::1]:80/", Some("2001:db8::1"));
         check("tcp://example.org:443", Some("example.org"));
-        check("example.org/a", None);
+        check("example.org/a", Some("example.org"));
         check("http://", None);
         assert_eq!(url_authority("http://192.0.2.1:99999/"), Some(("192.0.2.1", None)));
     }

@@ -1,0 +1,278 @@
+//! The append-only register of all that was ever claimed, as a trait; `rahdar-store` keeps it.
+
+use std::error::Error;
+
+use rahdar_model::Timestamp;
+use rahdar_model::intelligence::{Claim, Event, Network};
+use thiserror::Error;
+
+use crate::index::{Snapshot, is_object_id};
+use crate::reading::{ReadOptions, Reading};
+
+/// The append-only register. One counter versions everything in it: whatever adds anything
+/// raises it by one, and nothing is ever removed or changed.
+///
+/// Calls block.
+pub trait Book: Send + Sync {
+    /// Adds what a file says, once: the same content read with the same options adds nothing
+    /// again, and neither does a claim that the book already holds ([`Identity`]).
+    ///
+    /// # Errors
+    /// See [`BookError`]. On an error nothing was added.
+    fn record(&self, file: &ImportedFile, reading: &Reading) -> Result<Recorded, BookError>;
+
+    /// Adds networks whose hosts may be victims, or newer words about known ones. The prefix
+    /// names a network.
+    ///
+    /// # Errors
+    /// As [`Book::record`].
+    fn record_networks(&self, file: &ImportedFile, networks: &[Network]) -> Result<Recorded, BookError>;
+
+    /// Adds events. The day and the label together name an event.
+    ///
+    /// # Errors
+    /// As [`Book::record`].
+    fn record_events(&self, file: &ImportedFile, events: &[Event]) -> Result<Recorded, BookError>;
+
+    /// The present version; zero while the book is empty.
+    ///
+    /// # Errors
+    /// See [`BookError`].
+    fn version(&self) -> Result<u64, BookError>;
+
+    /// All claims, clusters and facts, in the order in which they were recorded.
+    ///
+    /// # Errors
+    /// See [`BookError`].
+    fn snapshot(&self) -> Result<Snapshot, BookError>;
+
+    /// The networks as last described, in the order of prefixes.
+    ///
+    /// # Errors
+    /// See [`BookError`].
+    fn networks(&self) -> Result<Vec<Network>, BookError>;
+
+    /// The events, in the order of time, then label.
+    ///
+    /// # Errors
+    /// See [`BookError`].
+    fn events(&self) -> Result<Vec<Event>, BookError>;
+
+    /// Every import that added something, oldest first.
+    ///
+    /// # Errors
+    /// See [`BookError`].
+    fn imports(&self) -> Result<Vec<Entry>, BookError>;
+}
+
+/// A file that is being imported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportedFile {
+    /// Its name, for people.
+    pub name: String,
+    /// BLAKE3 of its octets and of the options it was read with, in hexadecimal.
+    pub content: String,
+    /// When it is imported.
+    pub imported_at: Timestamp,
+}
+
+impl ImportedFile {
+    /// The file of this name and these octets, read with these options.
+    pub fn new(name: &str, bytes: &[u8], options: &ReadOptions, imported_at: Timestamp) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(blake3::hash(bytes).as_bytes());
+        // The debug form holds every field and cannot forget a new one.
+        hasher.update(format!("{options:?}").as_bytes());
+        Self { name: name.to_owned(), content: hasher.finalize().to_hex().to_string(), imported_at }
+    }
+}
+
+/// What an import added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recorded {
+    /// The version of the book that holds it.
+    pub version: u64,
+    /// Claims, networks or events added or described anew.
+    pub added: usize,
+    /// Whether the same content had been imported before.
+    pub already: bool,
+}
+
+/// One import.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The version it made.
+    pub version: u64,
+    /// The name of the file.
+    pub name: String,
+    /// See [`ImportedFile::content`].
+    pub content: String,
+    /// When.
+    pub imported_at: Timestamp,
+    /// Claims, networks or events added or described anew.
+    pub added: usize,
+    /// Texts refused.
+    pub refused: usize,
+}
+
+/// Why the book did not do what was asked, by what the caller can do about it.
+#[derive(Debug, Error)]
+pub enum BookError {
+    /// What is stored is no book, or is damaged.
+    #[error("`{path}` is not a book that can be read: {remedy}")]
+    Damaged {
+        /// Where.
+        path: String,
+        /// What to do.
+        remedy: String,
+        /// How that shows.
+        #[source]
+        cause: Box<dyn Error + Send + Sync>,
+    },
+    /// Another process holds the book. Trying again may help.
+    #[error("another process is writing to the book: try again")]
+    Busy {
+        /// What the database says.
+        #[source]
+        cause: Box<dyn Error + Send + Sync>,
+    },
+    /// The disk or the database failed.
+    #[error("{action} failed")]
+    Failed {
+        /// What was being done.
+        action: &'static str,
+        /// Why it failed.
+        #[source]
+        cause: Box<dyn Error + Send + Sync>,
+    },
+}
+
+/// What makes two claims the same statement: 128 bits of BLAKE3 over every field.
+///
+/// The line of a list is left out, because lists grow at the top; the id of a STIX object counts,
+/// because its later versions replace it alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identity(pub [u8; 16]);
+
+impl Identity {
+    /// The identity of a claim.
+    pub fn of(claim: &Claim) -> Self {
+        let Claim {
+            indicator,
+            port,
+            protocol,
+            validity,
+            basis,
+            cluster,
+            tools,
+            source,
+            place,
+            published,
+            confidence,
+            tlp,
+            revoked,
+        } = claim;
+        let mut hasher = blake3::Hasher::new();
+        let mut text = |text: &str| {
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        };
+        text(indicator.kind());
+        text(&indicator.to_string());
+        text(source);
+        text(cluster.as_ref().map_or("", |id| &id.0));
+        text(if is_object_id(place) { place } else { "" });
+        for tool in tools {
+            text(tool);
+        }
+        text(basis.word());
+        text(tlp.map_or("", |tlp| tlp.word()));
+        let number = |number: Option<i64>| {
+            number.map_or([0; 9], |n| {
+                let mut octets = [1; 9];
+                octets[1..].copy_from_slice(&n.to_le_bytes());
+                octets
+            })
+        };
+        for part in [
+            port.map(i64::from),
+            protocol.map(i64::from),
+            Some(validity.from.micros()),
+            Some(validity.until.micros()),
+            published.map(Timestamp::micros),
+            confidence.map(i64::from),
+            Some(i64::from(*revoked)),
+        ] {
+            hasher.update(&number(part));
+        }
+        let mut identity = [0; 16];
+        identity.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        Self(identity)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rahdar_model::intelligence::{ClusterId, Indicator, Tlp, WindowBasis};
+    use rahdar_model::{Day, Window};
+
+    use super::*;
+
+    fn claim() -> Claim {
+        Claim {
+            indicator: Indicator::Domain("c2.example.org".to_owned()),
+            port: None,
+            protocol: None,
+            validity: Window::ALL,
+            basis: WindowBasis::Undated,
+            cluster: None,
+            tools: Vec::new(),
+            source: "a report".into(),
+            place: "line 1".to_owned(),
+            published: None,
+            confidence: None,
+            tlp: None,
+            revoked: false,
+        }
+    }
+
+    #[test]
+    fn every_field_but_the_line_makes_another_statement() {
+        let changes: [fn(&mut Claim); 12] = [
+            |c| c.indicator = Indicator::Url("c2.example.org".to_owned()),
+            |c| c.port = Some(0),
+            |c| c.protocol = Some(0),
+            |c| c.validity = Day(1).window(),
+            |c| c.basis = WindowBasis::Stated,
+            |c| c.cluster = Some(ClusterId::of_name("a")),
+            |c| c.tools = vec!["a".to_owned()],
+            |c| c.source = "another".into(),
+            |c| c.place = "indicator--1".to_owned(),
+            |c| c.published = Some(Day(0).start()),
+            |c| c.confidence = Some(0),
+            |c| c.tlp = Some(Tlp::Clear),
+        ];
+        let mut identities = vec![Identity::of(&claim())];
+        for change in changes {
+            let mut changed = claim();
+            change(&mut changed);
+            identities.push(Identity::of(&changed));
+        }
+        identities.push(Identity::of(&Claim { revoked: true, ..claim() }));
+        let distinct: std::collections::BTreeSet<_> = identities.iter().collect();
+        assert_eq!(distinct.len(), identities.len());
+        assert_eq!(Identity::of(&Claim { place: "line 2".to_owned(), ..claim() }), Identity::of(&claim()));
+    }
+
+    #[test]
+    fn content_depends_on_octets_and_options_and_on_nothing_else() {
+        let options = ReadOptions::default();
+        let other = ReadOptions { cluster: Some("RedFoxtrot".to_owned()), ..ReadOptions::default() };
+        let content = |name, bytes: &[u8], options, at| {
+            ImportedFile::new(name, bytes, options, Day(at).start()).content
+        };
+        assert_eq!(content("a", b"x", &options, 1), content("b", b"x", &options, 2));
+        assert_ne!(content("a", b"x", &options, 1), content("a", b"y", &options, 1));
+        assert_ne!(content("a", b"x", &options, 1), content("a", b"x", &other, 1));
+    }
+}

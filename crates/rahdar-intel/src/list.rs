@@ -1,0 +1,336 @@
+//! Lists as analysts publish them: indicators, more or less one a line, under headings.
+
+use std::sync::LazyLock;
+
+use rahdar_model::Window;
+use rahdar_model::intelligence::{Indicator, WindowBasis};
+use regex::Regex;
+
+use crate::date::{self, Span};
+use crate::find::{Endpoint, Found, Names, What, find};
+use crate::naming;
+use crate::reading::{Draft, Format, LINE_MAX, Origin, ReadError, ReadOptions, Reading, Reason, Terms};
+use crate::refang::{Refanged, refang};
+use crate::source::Source;
+
+/// Reads a list.
+pub(crate) fn read(source: &Source, text: &str, options: &ReadOptions) -> Result<Reading, ReadError> {
+    let mut reader = Reader {
+        source,
+        draft: Draft::new(Format::List, &source.shown, options),
+        sections: Vec::new(),
+        published: None,
+        named_above: None,
+        lines_above: 0,
+        begun: false,
+        after_comment: false,
+    };
+    for (i, line) in text.lines().enumerate() {
+        reader.line(i + 1, line);
+    }
+    reader.draft.finish()
+}
+
+/// A heading and what follows from it for the lines below.
+struct Section {
+    level: u8,
+    window: Option<Span>,
+    cluster: Option<String>,
+    /// The name of a tool, if the heading is nothing but a name.
+    tool: Option<String>,
+    /// Whether it heads references, whose names are of publishers.
+    references: bool,
+}
+
+/// The level of the first line of a file, if other headings follow it at once.
+const TITLE: u8 = 0;
+/// The level of `C2 domains:`.
+const COLON: u8 = 7;
+/// The level of `PlugX`.
+const PLAIN: u8 = 8;
+/// The lines before the first indicator that are searched for a name.
+const LINES_ABOVE: usize = 12;
+/// The longest plain heading, in words and in octets; longer lines are prose.
+const HEADING_WORDS: usize = 14;
+const HEADING_OCTETS: usize = 160;
+/// The longest note beside an indicator that is searched for a date, in octets.
+const NOTE_OCTETS: usize = 100;
+
+struct Reader<'a> {
+    source: &'a Source,
+    draft: Draft<'a>,
+    sections: Vec<Section>,
+    published: Option<Window>,
+    named_above: Option<String>,
+    lines_above: usize,
+    begun: bool,
+    after_comment: bool,
+}
+
+impl Reader<'_> {
+    fn line(&mut self, number: usize, line: &str) {
+        let place = format!("line {number}");
+        if line.len() > LINE_MAX {
+            return self.draft.refuse(&place, &line[..line.floor_char_boundary(80)], Reason::LongLine);
+        }
+        let line = line.trim();
+        let continues = std::mem::take(&mut self.after_comment);
+        if line.is_empty() {
+            return;
+        }
+        if let Some((level, text)) = marked_heading(line) {
+            self.after_comment = true;
+            return self.comment(level, text, continues);
+        }
+        let content = refang(without_comment(line));
+        let found = find(&content, Names::Known);
+        let sole = outside(&content, &found).all(|text| !text.contains(|c: char| c.is_alphabetic()));
+        let speaks = |found: &Found| !matches!(found.what, What::Doubtful(_)) || sole;
+        if !found.iter().any(speaks) {
+            return self.text(line);
+        }
+        self.indicators(&place, line, &content, found, sole);
+    }
+
+    /// A line that a sign marks as a heading or a comment.
+    fn comment(&mut self, level: u8, text: &str, continues: bool) {
+        let refanged = refang(text);
+        let named = find(&refanged, Names::Known);
+        if named.iter().any(|found| !matches!(found.what, What::Doubtful(_))) {
+            // A reference, or an indicator that someone took out: neither heads anything.
+            return self.look_above(text);
+        }
+        let top = self.sections.last().filter(|top| continues && top.level == level);
+        let above = top.map(|top| (top.window, top.cluster.clone()));
+        self.open(level, text);
+        if let (Some((window, cluster)), Some(top)) = (above, self.sections.last_mut()) {
+            top.window = top.window.or(window);
+            top.cluster = top.cluster.take().or(cluster);
+        }
+    }
+
+    /// A line without indicators: a heading, or prose.
+    fn text(&mut self, line: &str) {
+        let heading = line.trim_matches(['*', '_', '-', '=', '~', ' ', '"']);
+        let level = if heading.ends_with(':') { COLON } else { PLAIN };
+        let title = self.sections.is_empty() && !self.begun;
+        if is_bullet(line) || !is_heading(heading, title) {
+            return self.look_above(line);
+        }
+        if let [only] = self.sections.as_mut_slice()
+            && !self.begun
+            && only.level >= COLON
+        {
+            only.level = TITLE;
+            if only.window.is_some_and(|span| span.single) {
+                self.published = self.published.or(only.window.take().map(|span| span.window));
+            }
+        }
+        self.open(level, heading);
+    }
+
+    fn look_above(&mut self, text: &str) {
+        self.lines_above += 1;
+        if !self.begun && self.lines_above <= LINES_ABOVE && self.named_above.is_none() {
+            self.named_above = naming::in_text(text);
+        }
+    }
+
+    fn open(&mut self, level: u8, text: &str) {
+        let dated = !COPYRIGHT.is_match(text);
+        let span = date::span(text).filter(|_| dated);
+        let mut section = Section {
+            level,
+            window: span,
+            cluster: naming::in_text(text),
+            tool: tool_name(level, text),
+            references: REFERENCES.is_match(text),
+        };
+        if PUBLICATION.is_match(text)
+            && let Some(span) = section.window.take()
+        {
+            self.published = self.published.or(Some(span.window));
+        }
+        self.sections.retain(|above| above.level < level);
+        self.sections.push(section);
+    }
+
+    fn indicators(&mut self, place: &str, line: &str, content: &Refanged, found: Vec<Found>, sole: bool) {
+        self.begun = true;
+        let references = self.sections.iter().any(|section| section.references);
+        let mut entry = !references && is_entry(&content.text[..found[0].start]);
+        let first_is_entry = entry;
+        let mut terms = self.terms(place);
+        if let Some(window) = note_window(content, &found).filter(|_| first_is_entry) {
+            terms.window = Some((window, WindowBasis::Stated));
+        }
+        let mut last_end = 0;
+        for (i, found) in found.into_iter().enumerate() {
+            let gap = content.text.get(last_end..found.start).unwrap_or_default();
+            entry &= i == 0 || joins(gap);
+            last_end = found.end;
+            match found.what {
+                What::Endpoint(endpoint) => {
+                    let is_hash = matches!(endpoint.indicator, Indicator::Hash(..));
+                    if bare_name(&endpoint) && !found.defanged && !entry {
+                        continue;
+                    }
+                    self.claim(endpoint, &terms);
+                    // What follows a hash on its line is the name of the file.
+                    entry &= !is_hash;
+                }
+                What::Wrong(reason) => {
+                    self.draft.refuse(place, &content.text[found.start..found.end], reason)
+                }
+                What::Doubtful(reason) if sole => self.draft.refuse(place, line, reason),
+                What::Doubtful(_) => {}
+                What::Aside(kind) => self.draft.set_aside(kind),
+            }
+        }
+    }
+
+    fn claim(&mut self, endpoint: Endpoint, terms: &Terms) {
+        let tool = self.sections.last().and_then(|section| section.tool.clone());
+        match tool.filter(|_| matches!(endpoint.indicator, Indicator::Hash(..))) {
+            Some(tool) => self.draft.claim(endpoint, &Terms { tools: vec![tool], ..terms.clone() }),
+            None => self.draft.claim(endpoint, terms),
+        }
+    }
+
+    /// What the headings above and the name of the file say.
+    fn terms(&self, place: &str) -> Terms {
+        let window = self.sections.iter().rev().find_map(|section| section.window);
+        let heading = self.sections.iter().rev().find_map(|section| section.cluster.clone());
+        let cluster = heading
+            .map(|name| (name, Origin::Heading))
+            .or_else(|| self.named_above.clone().map(|name| (name, Origin::FirstLines)))
+            .or_else(|| self.source.cluster.clone());
+        Terms {
+            place: place.to_owned(),
+            window: window.map(|span| (span.window, WindowBasis::Heading)),
+            published: self.published.or(self.source.published),
+            cluster,
+            ..Terms::default()
+        }
+    }
+}
+
+/// Headings that speak of the file's own date.
+static PUBLICATION: LazyLock<Regex> = LazyLock::new(|| {
+    crate::pattern(
+        r"(?i)\b(generated|updated?|modified|published|created|released|retrieved|list version|drop list|as of)\b",
+    )
+});
+/// Headings whose years are no window.
+static COPYRIGHT: LazyLock<Regex> =
+    LazyLock::new(|| crate::pattern(r"(?i)copyright|©|\(c\)|licen[cs]e|\bCVE-|rights reserved|expires"));
+/// Headings of references.
+static REFERENCES: LazyLock<Regex> = LazyLock::new(|| {
+    crate::pattern(
+        r"(?i)^\W*(references?|sources?|further reading|read more|credits?|see also|related (reports?|links?))\W*$",
+    )
+});
+/// Words of headings that name no tool.
+static NO_TOOL: LazyLock<Regex> = LazyLock::new(|| {
+    crate::pattern(
+        r"(?i)\b(c2s?|c&c|cnc|ips?|ipv[46]|addresse?s?|domains?|host(name)?s?|servers?|urls?|indicators?|iocs?|hash(es)?|md5|sha-?\d*|samples?|files?|network|infrastructure|e-?mails?|traffic|activity|malware|certificates?|yara|rules?|notes?|references?|descriptions?|links?|scripts?|payloads?|documents?|lures?|other|recent|active|all|examples?|linked|related|appendix|table|type|value|name)\b",
+    )
+});
+/// Labels whose names are of publishers and victims.
+static NO_LABEL: LazyLock<Regex> = LazyLock::new(|| {
+    crate::pattern(
+        r"(?i)^\W*(references?|ref|sources?|via|credits?|from|to|cc|received|subject|message-id|reply-to|note|report|blog|read more|twitter|website|url of report)\W*$",
+    )
+});
+/// Words of a note that date what stands beside it.
+static SEEN: LazyLock<Regex> =
+    LazyLock::new(|| crate::pattern(r"(?i)\b(seen|since|active|observed|valid|between|used|resolv\w*)\b"));
+
+/// A heading or comment by its sign: the level, and the text.
+fn marked_heading(line: &str) -> Option<(u8, &str)> {
+    let sign = line.chars().next()?;
+    let level = line.chars().take_while(|c| *c == sign).count();
+    let text = line[level * sign.len_utf8()..].trim_end_matches(['#', '=', ' ']);
+    let marked = match sign {
+        '#' | ';' => true,
+        '=' => text.starts_with(' '),
+        '*' => level >= 2 && text.starts_with(' '),
+        '/' => level == 2 && !text.starts_with(|c: char| c.is_alphanumeric()),
+        '!' | '%' => text.starts_with(' '),
+        _ => false,
+    };
+    marked.then(|| (level.min(6) as u8, text.trim_start_matches(['+', ':', ' ', '\t'])))
+}
+
+/// The line up to a comment that ends it.
+fn without_comment(line: &str) -> &str {
+    let end = [" #", "\t#", " //", "\t//", " ;", "\t;"].iter().filter_map(|sign| line.find(sign)).min();
+    &line[..end.unwrap_or(line.len())]
+}
+
+fn is_bullet(line: &str) -> bool {
+    line.strip_prefix(['-', '*', '•', '+', '–', '>', '·']).is_some_and(|rest| rest.starts_with([' ', '\t']))
+}
+
+fn is_heading(text: &str, title: bool) -> bool {
+    let words = text.split_whitespace().count();
+    let ends_as_prose = text.ends_with(['.', ',', ';', '!', '?']);
+    let one_odd_word =
+        words == 1 && text.trim_end_matches(':').contains(['.', '\\', '/', '@', '_', '=', ':']);
+    let pair = !title && text.trim_end_matches(':').contains(": ");
+    let has_letters = text.contains(|c: char| c.is_alphabetic());
+    has_letters
+        && words <= HEADING_WORDS
+        && text.len() <= HEADING_OCTETS
+        && !(ends_as_prose || one_odd_word || pair || text.contains(['\\', '{', '<']))
+}
+
+/// The name of a tool, if a plain heading holds nothing else: `PlugX`, `Royal Road RTF`.
+fn tool_name(level: u8, text: &str) -> Option<String> {
+    let text = text.trim_matches([':', ' ', '*']);
+    let short = (1..=4).contains(&text.split_whitespace().count());
+    let named = text.starts_with(|c: char| c.is_alphanumeric()) && !NO_TOOL.is_match(text);
+    let is_cluster = naming::in_text(text).is_some() || date::span(text).is_some();
+    (level != TITLE && short && named && !is_cluster).then(|| text.to_owned())
+}
+
+/// Whether an indicator that comes after this text is the subject of its line: nothing stands
+/// before it but signs, or a label such as `C2:`.
+fn is_entry(before: &str) -> bool {
+    let before = before.trim();
+    let Some(label) = before.trim_end_matches(['"', '\'', '<', '(', '[', '`', ' ']).strip_suffix([':', '='])
+    else {
+        return !before.contains(|c: char| c.is_alphabetic());
+    };
+    label.split_whitespace().count() <= 4 && !label.contains(':') && !NO_LABEL.is_match(label)
+}
+
+/// Whether only signs, or `and`, stand between two indicators.
+fn joins(gap: &str) -> bool {
+    gap.split(|c: char| !c.is_alphanumeric()).all(|word| matches!(word, "" | "and" | "or"))
+}
+
+/// Whether what was found is a name rather than an address or a hash.
+fn bare_name(endpoint: &Endpoint) -> bool {
+    match &endpoint.indicator {
+        Indicator::Domain(_) => true,
+        // A URL of an address is as plain as the address.
+        Indicator::Url(url) => crate::name::url_authority(url)
+            .is_none_or(|(host, _)| host.parse::<rahdar_model::Address>().is_err()),
+        Indicator::Network(_) | Indicator::Hash(..) => false,
+    }
+}
+
+/// The texts between and around what was found.
+fn outside<'a>(line: &'a Refanged, found: &'a [Found]) -> impl Iterator<Item = &'a str> {
+    let starts = std::iter::once(0).chain(found.iter().map(|found| found.end));
+    let ends = found.iter().map(|found| found.start).chain(std::iter::once(line.text.len()));
+    starts.zip(ends).map(|(start, end)| line.text.get(start..end).unwrap_or_default())
+}
+
+/// The window that a note beside the indicator gives: `(May 2021)`, `first seen …, last seen …`.
+fn note_window(line: &Refanged, found: &[Found]) -> Option<Window> {
+    let note = outside(line, found).collect::<Vec<_>>().join(" ");
+    let dated = note.len() <= NOTE_OCTETS && (SEEN.is_match(&note) || date::is_only_date(&note));
+    if dated { date::hull(&note) } else { None }
+}

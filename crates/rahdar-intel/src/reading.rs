@@ -1,0 +1,576 @@
+//! What comes of reading one file: claims, clusters and facts, and what was refused.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+
+use rahdar_model::intelligence::{
+    Claim, Cluster, ClusterId, HostClass, HostFact, Indicator, Tlp, WindowBasis,
+};
+use rahdar_model::time::DAY_US;
+use rahdar_model::{Prefix, Timestamp, Window};
+use thiserror::Error;
+
+use crate::book::Identity;
+use crate::date::day_end;
+use crate::find::Endpoint;
+use crate::index::absorb;
+
+/// What the person who imports a file says about it. What they say wins over what the file says,
+/// but for the marking: of two markings the stricter holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// Whose infrastructure it is.
+    pub cluster: Option<String>,
+    /// Who says so.
+    pub source: Option<String>,
+    /// When it was published.
+    pub published: Option<Timestamp>,
+    /// When the claims begin to hold.
+    pub valid_from: Option<Timestamp>,
+    /// When the claims cease to hold.
+    pub valid_until: Option<Timestamp>,
+    /// How far it may travel.
+    pub tlp: Option<Tlp>,
+    /// Confidence in the claims, 0–100.
+    pub confidence: Option<u8>,
+}
+
+/// What one file says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// What kind of file it is.
+    pub format: Format,
+    /// Claims, in the order of the file, none twice.
+    pub claims: Vec<Claim>,
+    /// The clusters that the claims name and the groups that the file describes, in the order of
+    /// ids.
+    pub clusters: Vec<Cluster>,
+    /// Host facts, in the order of the file.
+    pub facts: Vec<HostFact>,
+    /// What was meant as an indicator and refused, in the order of the file: at most
+    /// [`REFUSALS_KEPT`].
+    pub refused: Vec<Refusal>,
+    /// How many were refused in all.
+    pub refused_count: usize,
+    /// How much was understood but is of a kind that flows cannot answer, by kind.
+    pub set_aside: BTreeMap<String, usize>,
+    /// Where the names of clusters came from, in the order of the file, each once.
+    pub namings: Vec<Naming>,
+}
+
+/// Refusals kept with their text; chosen here: nobody reads more, and a hostile file is all errors.
+pub const REFUSALS_KEPT: usize = 10_000;
+/// Claims that one file may make; chosen here: the largest public feeds hold a tenth.
+pub const CLAIMS_MAX: usize = 5_000_000;
+/// The longest text that a refusal quotes, in characters.
+const QUOTE_MAX: usize = 120;
+
+/// The kinds of files that are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One indicator a line, more or less, with headings.
+    List,
+    /// Rows and columns, with a header.
+    Table,
+    /// A STIX bundle, 2.1 or 2.0.
+    Stix,
+}
+
+impl Format {
+    /// `list`, `table` or `stix`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::List => "list",
+            Self::Table => "table",
+            Self::Stix => "stix",
+        }
+    }
+}
+
+/// Something that was meant as an indicator and is none that can be believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Where: `line 12`, or the id of a STIX object.
+    pub place: String,
+    /// The text, cut at 120 characters.
+    pub text: String,
+    /// Why.
+    pub reason: Reason,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: `{}`: {}", self.place, self.text, self.reason)
+    }
+}
+
+/// Why an indicator was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Reason {
+    /// It looks like an address and is none.
+    #[error("not an IP address")]
+    NotAddress,
+    /// A prefix longer than its family allows.
+    #[error("the prefix length is out of range")]
+    PrefixLength,
+    /// A network so large that the length must be a typing error.
+    #[error(
+        "the network is too broad to accuse: IPv4 /{IPV4_BROADEST} and IPv6 /{IPV6_BROADEST} are the broadest"
+    )]
+    TooBroad,
+    /// Nobody can answer at that address.
+    #[error("the address is unspecified, loopback, link-local, multicast or reserved")]
+    Unroutable,
+    /// A port beyond 1–65535.
+    #[error("the port is out of range")]
+    Port,
+    /// A URL without a host name or address.
+    #[error("the URL has no valid host")]
+    UrlHost,
+    /// Hexadecimal digits, but not as many as a hash has.
+    #[error("{0} hexadecimal digits are no MD5, SHA-1 or SHA-256")]
+    HashLength(usize),
+    /// A column says one kind and the cell holds another.
+    #[error("not of the type `{0}`")]
+    NotOfType(String),
+    /// A cell of an indicator column without an indicator.
+    #[error("no indicator")]
+    NoIndicator,
+    /// A time that cannot be read.
+    #[error("`{0}` is not a time: write 2021-08-15 or 2021-08-15T12:30:00Z")]
+    Time(String),
+    /// A window that ends before it begins.
+    #[error("the window ends before it begins: {0:?}")]
+    Window(Window),
+    /// A confidence beyond 0–100.
+    #[error("`{0}` is no confidence from 0 to 100")]
+    Confidence(String),
+    /// A TLP word that is none.
+    #[error("`{0}` is no TLP marking")]
+    Tlp(String),
+    /// A host class that is none.
+    #[error("`{0}` is no host class: dedicated, pool, shared, cdn, sinkhole or scanner")]
+    Class(String),
+    /// A host class on something that is no address.
+    #[error("a host class needs an address or a network")]
+    ClassOfName,
+    /// A row with more cells than the header has columns, or with broken quotes.
+    #[error("the row does not fit the header")]
+    Row,
+    /// A line longer than any indicator list needs.
+    #[error("the line is longer than {LINE_MAX} octets")]
+    LongLine,
+    /// A STIX object that lacks what its type requires, or has it in a wrong form.
+    #[error("not a valid STIX object: {0}")]
+    Object(String),
+    /// A STIX pattern that does not follow the grammar.
+    #[error("the pattern cannot be read: {0}")]
+    Pattern(String),
+}
+
+/// The broadest IPv4 network that is believed; chosen here: a shorter prefix holds networks of
+/// many owners.
+pub const IPV4_BROADEST: u8 = 16;
+/// The broadest IPv6 network that is believed; chosen here: what one provider is given.
+pub const IPV6_BROADEST: u8 = 32;
+/// The longest line of a list, in octets (`reliability.md` §3: strings of 1 MiB).
+pub const LINE_MAX: usize = 1 << 20;
+
+/// Where the name of a cluster was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Naming {
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// Where its name stood.
+    pub origin: Origin,
+}
+
+/// The places where a cluster's name is looked for, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The person who imports named it.
+    Operator,
+    /// A column of the table.
+    Column,
+    /// An object of the bundle.
+    Object,
+    /// A heading above the indicator.
+    Heading,
+    /// The first lines of the file.
+    FirstLines,
+    /// The name of the file.
+    FileName,
+    /// The name of a folder it lies in.
+    Folder,
+}
+
+impl Origin {
+    /// The place in words.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Operator => "given by the operator",
+            Self::Column => "a column",
+            Self::Object => "an object of the bundle",
+            Self::Heading => "a heading",
+            Self::FirstLines => "the first lines",
+            Self::FileName => "the name of the file",
+            Self::Folder => "the name of the folder",
+        }
+    }
+}
+
+/// Why nothing could be read at all.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ReadError {
+    /// A list or a table in which nothing has the form of an indicator.
+    #[error("no indicator in it: neither an address, a domain, a URL nor a file hash")]
+    Nothing,
+    /// A kind of file that is known and not read.
+    #[error("{what}: not read yet; {remedy}")]
+    Unsupported {
+        /// What it is.
+        what: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A bundle that ends before it is complete. Nothing of it was taken.
+    #[error("the bundle is cut off at line {line}, column {column} (octet {octet}): fetch it again")]
+    CutOff {
+        /// Line of the end, from 1.
+        line: usize,
+        /// Column of the end, from 1.
+        column: usize,
+        /// Octets before the end.
+        octet: usize,
+    },
+    /// JSON with an error of form. Nothing of it was taken.
+    #[error("not valid JSON at line {line}, column {column}: {detail}")]
+    NotJson {
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What is wrong there.
+        detail: String,
+    },
+    /// More than a named limit allows. Nothing of it was taken.
+    #[error("larger than {limit} ({most}): split it")]
+    TooLarge {
+        /// The limit's name.
+        limit: &'static str,
+        /// The most it allows.
+        most: usize,
+    },
+}
+
+/// What a source says about one indicator, beside the indicator itself.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Terms {
+    /// Where it stands.
+    pub(crate) place: String,
+    /// When it holds, and how that is known.
+    pub(crate) window: Option<(Window, WindowBasis)>,
+    /// The day, or the days of which one, it was published on.
+    pub(crate) published: Option<Window>,
+    /// When this version of a STIX object was made: what orders its versions.
+    pub(crate) version: Option<Timestamp>,
+    /// Whose it is, and where that stood.
+    pub(crate) cluster: Option<(String, Origin)>,
+    pub(crate) tools: Vec<String>,
+    pub(crate) source: Option<Arc<str>>,
+    pub(crate) confidence: Option<u8>,
+    pub(crate) tlp: Option<Tlp>,
+    pub(crate) revoked: bool,
+}
+
+/// How far before its publication an otherwise undated claim is believed (`methods.md` §7.4).
+const PUBLISHED_REACH_US: i64 = 90 * DAY_US;
+
+/// A reading in the making: all three readers end here, so that every rule about what is believed
+/// stands in one place.
+pub(crate) struct Draft<'a> {
+    options: &'a ReadOptions,
+    source: Arc<str>,
+    reading: Reading,
+    clusters: BTreeMap<ClusterId, Cluster>,
+    seen: HashSet<Identity>,
+}
+
+impl<'a> Draft<'a> {
+    /// An empty reading of the file of this name.
+    pub(crate) fn new(format: Format, name: &str, options: &'a ReadOptions) -> Self {
+        Self {
+            options,
+            source: options.source.as_deref().unwrap_or(name).into(),
+            reading: Reading {
+                format,
+                claims: Vec::new(),
+                clusters: Vec::new(),
+                facts: Vec::new(),
+                refused: Vec::new(),
+                refused_count: 0,
+                set_aside: BTreeMap::new(),
+                namings: Vec::new(),
+            },
+            clusters: BTreeMap::new(),
+            seen: HashSet::new(),
+        }
+    }
+
+    /// Counts something that is understood and that flows cannot answer.
+    pub(crate) fn set_aside(&mut self, kind: &str) {
+        *self.reading.set_aside.entry(kind.to_owned()).or_default() += 1;
+    }
+
+    /// Refuses a text, with the place and the reason.
+    pub(crate) fn refuse(&mut self, place: &str, text: &str, reason: Reason) {
+        self.reading.refused_count += 1;
+        if self.reading.refused.len() < REFUSALS_KEPT {
+            let text = text.trim().chars().take(QUOTE_MAX).filter(|c| !c.is_control()).collect();
+            self.reading.refused.push(Refusal { place: place.to_owned(), text, reason });
+        }
+    }
+
+    /// Adds a cluster, or what is new about it.
+    pub(crate) fn cluster(&mut self, cluster: Cluster) {
+        match self.clusters.get_mut(&cluster.id) {
+            Some(known) => absorb(known, cluster),
+            None => {
+                self.clusters.insert(cluster.id.clone(), cluster);
+            }
+        }
+    }
+
+    /// Adds one claim, or refuses it.
+    pub(crate) fn claim(&mut self, endpoint: Endpoint, terms: &Terms) {
+        let Endpoint { indicator, port, protocol } = endpoint;
+        let (validity, basis) = self.validity(terms);
+        if let Err(reason) = believable(&indicator, validity) {
+            return self.refuse(&terms.place, &indicator.to_string(), reason);
+        }
+        let tools = tidy_tools(&terms.tools);
+        let published = terms.version.or_else(|| self.published(terms).map(|window| window.from));
+        let cluster = self.name_cluster(terms, &tools);
+        let claim = Claim {
+            indicator,
+            port,
+            protocol,
+            validity,
+            basis,
+            cluster,
+            tools,
+            source: self.source_of(terms),
+            place: terms.place.clone(),
+            published,
+            confidence: self.options.confidence.or(terms.confidence),
+            tlp: self.options.tlp.max(terms.tlp),
+            revoked: terms.revoked,
+        };
+        if self.seen.insert(Identity::of(&claim)) {
+            self.reading.claims.push(claim);
+        }
+    }
+
+    /// Adds one host fact, or refuses it.
+    pub(crate) fn fact(&mut self, network: Prefix, class: HostClass, terms: &Terms) {
+        let (validity, _) = self.validity(terms);
+        if let Err(reason) = believable(&Indicator::Network(network), validity) {
+            return self.refuse(&terms.place, &network.to_string(), reason);
+        }
+        let fact = HostFact { network, class, validity, source: self.source_of(terms) };
+        self.reading.facts.push(fact);
+    }
+
+    /// The reading.
+    ///
+    /// # Errors
+    /// [`ReadError::Nothing`] if nothing was taken, refused, set aside or described;
+    /// [`ReadError::TooLarge`] if there are more than [`CLAIMS_MAX`] claims.
+    pub(crate) fn finish(mut self) -> Result<Reading, ReadError> {
+        self.reading.clusters = self.clusters.into_values().collect();
+        let reading = self.reading;
+        if reading.claims.len() > CLAIMS_MAX {
+            return Err(ReadError::TooLarge { limit: "CLAIMS_MAX", most: CLAIMS_MAX });
+        }
+        let empty = reading.claims.is_empty()
+            && reading.facts.is_empty()
+            && reading.clusters.is_empty()
+            && reading.refused_count == 0
+            && reading.set_aside.is_empty();
+        if empty { Err(ReadError::Nothing) } else { Ok(reading) }
+    }
+
+    fn source_of(&self, terms: &Terms) -> Arc<str> {
+        match (&self.options.source, &terms.source) {
+            (None, Some(source)) => source.clone(),
+            _ => self.source.clone(),
+        }
+    }
+
+    fn published(&self, terms: &Terms) -> Option<Window> {
+        self.options.published.map(|at| at.day().window()).or(terms.published)
+    }
+
+    /// When a claim holds (`methods.md` §7.4): as the operator says, else as the source says, else
+    /// the ninety days before its publication, else for all time.
+    fn validity(&self, terms: &Terms) -> (Window, WindowBasis) {
+        let (window, basis) = match (terms.window, self.published(terms)) {
+            (Some(stated), _) => stated,
+            (None, Some(published)) => {
+                let from = published.from.plus_micros(-PUBLISHED_REACH_US);
+                (Window::new(from, published.until), WindowBasis::Published)
+            }
+            (None, None) => (Window::ALL, WindowBasis::Undated),
+        };
+        let (from, until) = (self.options.valid_from, self.options.valid_until);
+        if from.is_none() && until.is_none() {
+            return (window, basis);
+        }
+        // A derived or missing window does not limit what a person says.
+        let known = matches!(basis, WindowBasis::Stated | WindowBasis::Heading);
+        let window = if known { window } else { Window::ALL };
+        let window = Window::new(from.unwrap_or(window.from), until.unwrap_or(window.until));
+        (window, WindowBasis::Operator)
+    }
+
+    fn name_cluster(&mut self, terms: &Terms, tools: &[String]) -> Option<ClusterId> {
+        let (name, origin) = match (&self.options.cluster, &terms.cluster) {
+            (Some(name), _) => (name.trim(), Origin::Operator),
+            (None, Some((name, origin))) => (name.trim(), *origin),
+            (None, None) => return None,
+        };
+        let id = ClusterId::of_name(name);
+        if id.0.is_empty() {
+            return None;
+        }
+        let naming = Naming { cluster: id.clone(), origin };
+        let cluster = Cluster { id: id.clone(), name: name.to_owned(), named: false, tools: tools.to_vec() };
+        self.cluster(cluster);
+        if !self.reading.namings.contains(&naming) {
+            self.reading.namings.push(naming);
+        }
+        Some(id)
+    }
+}
+
+/// The window of publication for a moment of publication.
+pub(crate) fn published_on(at: Timestamp) -> Window {
+    Window::new(at, day_end(at))
+}
+
+/// Whether an indicator and its window can be believed at all.
+fn believable(indicator: &Indicator, validity: Window) -> Result<(), Reason> {
+    if validity.is_empty() {
+        return Err(Reason::Window(validity));
+    }
+    let Indicator::Network(network) = indicator else { return Ok(()) };
+    let broadest = if network.first().is_v4() { 96 + IPV4_BROADEST } else { IPV6_BROADEST };
+    if network.bits() < broadest {
+        return Err(Reason::TooBroad);
+    }
+    if network.first().is_unroutable() { Err(Reason::Unroutable) } else { Ok(()) }
+}
+
+/// Names of tools as a claim keeps them: sorted, each once, none empty.
+pub(crate) fn tidy_tools(tools: &[String]) -> Vec<String> {
+    let mut tools: Vec<String> =
+        tools.iter().map(|tool| tool.trim().to_owned()).filter(|tool| !tool.is_empty()).collect();
+    tools.sort();
+    tools.dedup();
+    tools
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(text: &str) -> Endpoint {
+        Endpoint { indicator: Indicator::Network(text.parse().unwrap()), port: None, protocol: None }
+    }
+
+    fn time(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn check_window(options: ReadOptions, terms: Terms, window: &str, basis: WindowBasis) {
+        let mut draft = Draft::new(Format::List, "a file", &options);
+        draft.claim(network("192.0.2.1"), &terms);
+        let claim = draft.finish().unwrap().claims.remove(0);
+        assert_eq!(format!("{:?}", claim.validity).replace("T00:00:00Z", ""), window);
+        assert_eq!(claim.basis, basis);
+    }
+
+    #[test]
+    fn a_window_is_the_operators_the_sources_or_derived_from_publication() {
+        let stated = Window::new(time("2021-05-01"), time("2021-07-01"));
+        let terms = Terms { window: Some((stated, WindowBasis::Stated)), ..Terms::default() };
+        let published = ReadOptions { published: Some(time("2021-06-16")), ..ReadOptions::default() };
+        let from = ReadOptions { valid_from: Some(time("2021-06-01")), ..published.clone() };
+        check_window(
+            ReadOptions::default(),
+            Terms::default(),
+            "[the beginning, the end)",
+            WindowBasis::Undated,
+        );
+        check_window(published.clone(), Terms::default(), "[2021-03-18, 2021-06-17)", WindowBasis::Published);
+        check_window(published, terms.clone(), "[2021-05-01, 2021-07-01)", WindowBasis::Stated);
+        check_window(from.clone(), terms, "[2021-06-01, 2021-07-01)", WindowBasis::Operator);
+        check_window(from, Terms::default(), "[2021-06-01, the end)", WindowBasis::Operator);
+    }
+
+    fn check_refused(endpoint: Endpoint, terms: Terms, message: &str) {
+        let options = ReadOptions::default();
+        let mut draft = Draft::new(Format::List, "a file", &options);
+        draft.claim(endpoint, &Terms { place: "line 3".to_owned(), ..terms });
+        let reading = draft.finish().unwrap();
+        assert!(reading.claims.is_empty());
+        assert_eq!(reading.refused[0].to_string(), message);
+    }
+
+    #[test]
+    fn what_cannot_be_believed_is_refused_with_place_and_reason() {
+        let broad = "the network is too broad to accuse: IPv4 /16 and IPv6 /32 are the broadest";
+        let nowhere = "the address is unspecified, loopback, link-local, multicast or reserved";
+        check_refused(network("10.0.0.0/8"), Terms::default(), &format!("line 3: `10.0.0.0/8`: {broad}"));
+        check_refused(network("2001::/16"), Terms::default(), &format!("line 3: `2001::/16`: {broad}"));
+        for address in ["0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", "::1", "ff02::1"] {
+            check_refused(network(address), Terms::default(), &format!("line 3: `{address}`: {nowhere}"));
+        }
+        let backwards = Window::new(time("2021-12-29"), time("2021-02-17"));
+        let terms = Terms { window: Some((backwards, WindowBasis::Stated)), ..Terms::default() };
+        check_refused(
+            network("192.0.2.1"),
+            terms,
+            "line 3: `192.0.2.1`: the window ends before it begins: [2021-12-29T00:00:00Z, 2021-02-17T00:00:00Z)",
+        );
+    }
+
+    #[test]
+    fn private_space_and_the_broadest_networks_are_allowed() {
+        let options = ReadOptions::default();
+        let mut draft = Draft::new(Format::List, "a file", &options);
+        for text in ["192.168.0.4", "10.0.0.0/16", "2001:db8::/32"] {
+            draft.claim(network(text), &Terms::default());
+        }
+        assert_eq!(draft.finish().unwrap().claims.len(), 3);
+    }
+
+    #[test]
+    fn an_identical_claim_is_taken_once_and_the_stricter_marking_holds() {
+        let options = ReadOptions { tlp: Some(Tlp::Green), ..ReadOptions::default() };
+        let mut draft = Draft::new(Format::List, "a file", &options);
+        let terms = |place: &str| Terms { place: place.to_owned(), tlp: Some(Tlp::Red), ..Terms::default() };
+        draft.claim(network("192.0.2.1"), &terms("line 1"));
+        draft.claim(network("192.0.2.1"), &terms("line 2"));
+        let reading = draft.finish().unwrap();
+        assert_eq!(reading.claims.len(), 1);
+        assert_eq!((reading.claims[0].tlp, &*reading.claims[0].place), (Some(Tlp::Red), "line 1"));
+    }
+
+    #[test]
+    fn nothing_at_all_is_an_error() {
+        let options = ReadOptions::default();
+        assert_eq!(Draft::new(Format::List, "a file", &options).finish(), Err(ReadError::Nothing));
+    }
+}
