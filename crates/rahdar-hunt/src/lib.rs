@@ -1,18 +1,50 @@
 //! All judgement: flows and dated intelligence in, findings with reasons and bounds out.
 //!
-//! [`hunt`] is the door. Everything behind it is a pure function over slices; flows come through
-//! [`FlowStore`], intelligence through a [`Snapshot`].
+//! [`hunt`] is the door. Behind it, in the order of the work:
+//!
+//! * [`sweep`]: sightings become contacts of a victim with a claimed address;
+//! * [`stitch`] and [`initiator`]: contacts become sessions, and who opened them;
+//! * [`sampling`] and [`exporters`]: what recorded octets say of all octets, and of one total
+//!   that several exporters saw;
+//! * [`scanner`]: who scans;
+//! * [`evidence`]: what speaks for and against, group by group, and [`grade`]: what it amounts to;
+//! * [`exfil`], [`seen`], [`overlap`], [`role`]: how much, since when, who else, what the victim is.
+//!
+//! One method a file, each with its formula, its assumptions and when it is wrong. Everything is
+//! a pure function over slices; flows come through [`FlowStore`], intelligence through a
+//! [`Snapshot`]. The same flows and the same book give the same findings, in whatever order a
+//! store answers.
 //!
 //! This crate knows no file, no clock, no network and no database.
 
+pub mod evidence;
+pub mod exfil;
+pub mod exporters;
+mod finding;
+pub mod grade;
+pub mod initiator;
+mod lead;
+pub mod overlap;
+pub mod role;
 pub mod sampling;
+pub mod scanner;
+pub mod seen;
+pub mod stitch;
+pub mod sweep;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use rahdar_intel::index::Snapshot;
-use rahdar_model::finding::Hunt;
+use rahdar_model::finding::{ExporterCoverage, Finding, Hunt, Verdict};
 use rahdar_model::intelligence::{ClusterId, Event, Network};
 use rahdar_model::store::StoreError;
-use rahdar_model::{Estimate, FlowStore, Prefix, Window};
+use rahdar_model::{Address, FlowStore, Prefix, Window};
 use thiserror::Error;
+
+use crate::finding::Teller;
+use crate::lead::{Affiliation, Company, Pair, Surroundings};
+use crate::stitch::{FanIn, Session, stitch};
+use crate::sweep::Contact;
 
 /// What to hunt for.
 ///
@@ -41,26 +73,136 @@ pub enum HuntError {
 
 /// Sweeps the window for every claim of the book and judges what was met.
 ///
-/// With `networks`, only their addresses can be victims.
+/// With `networks`, only their addresses can be victims; others are told as discounted. Events
+/// are for confirmed increases, which are not looked for yet: `surges`, `spikes` and `rhythm` of
+/// a finding are empty.
 ///
 /// # Errors
 /// See [`HuntError`].
 pub fn hunt(
     store: &dyn FlowStore,
     book: &Snapshot,
-    _networks: &[Network],
+    networks: &[Network],
     _events: &[Event],
     request: &Request,
 ) -> Result<Hunt, HuntError> {
+    if let Some(cluster) = &request.cluster
+        && !is_known(book, cluster)
+    {
+        return Err(HuntError::UnknownCluster(cluster.clone()));
+    }
+    let window = request.window;
+    let swept = sweep::sweep(store, book, window)?;
+    let coverage = store.coverage(window)?;
+    let scanners = scanners(store, &swept.contacts, &coverage, window)?;
+    let prefixes: Vec<Prefix> = networks.iter().map(|network| network.prefix).collect();
+    let active = store.active_hosts(&prefixes, window)?;
+
+    let by_pair: Vec<&[Contact]> = swept.contacts.chunk_by(is_same_pair).collect();
+    let fan_in = FanIn::of(&swept.contacts);
+    let is_documented =
+        |address, port| book.claims_on(address).any(|claim| sweep::is_narrow(claim) && claim.port == Some(port));
+    let sessions: Vec<Vec<Session>> =
+        by_pair.iter().map(|contacts| stitch(contacts, &fan_in, &is_documented)).collect();
+    let joined: Vec<(&[Contact], &[Session])> =
+        by_pair.iter().zip(&sessions).map(|(contacts, sessions)| (*contacts, &sessions[..])).collect();
+    let weights = exporters::weigh(&joined);
+
+    let surroundings = Surroundings::new(book, scanners, &coverage);
+    let mut pairs = Vec::with_capacity(joined.len());
+    let mut begin = 0;
+    for (contacts, sessions) in joined {
+        let weights = &weights[begin..begin + contacts.len()];
+        begin += contacts.len();
+        let is_monitored = is_host_of(networks, contacts[0].victim);
+        pairs.push(Pair::new(contacts, weights, sessions, is_monitored, &surroundings));
+    }
+    let company = Company::of(&pairs, book, active);
+    let cases = finding::cases(lead::leads(&pairs, &surroundings, &company), &pairs);
+    let asides = finding::by_affiliation(&swept, book);
+    let teller = Teller::new(&pairs, &cases, book, networks, &coverage, asides);
+
+    let is_told = |victim: Address, cluster: &ClusterId| {
+        (request.victims.is_empty() || request.victims.iter().any(|prefix| prefix.contains(victim)))
+            && request.cluster.as_ref().is_none_or(|asked| asked == cluster)
+    };
+    let told: Vec<usize> =
+        (0..cases.len()).filter(|i| is_told(cases[*i].victim, &cases[*i].affiliation.id())).collect();
+    let mut all = teller.asides();
+    all.retain(|finding| is_told(finding.victim.address, &finding.cluster.id));
+    let mut roles: BTreeMap<Address, Vec<String>> = BTreeMap::new();
+    for i in &told {
+        let case = &cases[*i];
+        let is_believed = case.verdict() > Verdict::Discounted;
+        if is_believed && !roles.contains_key(&case.victim) {
+            let shown = role::roles(&store.services(case.victim, window)?);
+            roles.insert(case.victim, shown.into_iter().map(str::to_owned).collect());
+        }
+        let roles = if is_believed { roles[&case.victim].clone() } else { Vec::new() };
+        all.push(teller.finding(*i, roles));
+    }
+    all.sort_by(|a, b| order(a).cmp(&order(b)));
+    let (victims, octets_out) = teller.totals(&told);
+    let (findings, discounted) = all.into_iter().partition(|finding| finding.verdict > Verdict::Discounted);
     Ok(Hunt {
-        window: request.window,
-        flows_swept: store.count(request.window)?,
+        window,
+        flows_swept: store.count(window)?,
         intelligence_version: book.version(),
         table_version: store.version()?,
-        findings: Vec::new(),
-        discounted: Vec::new(),
-        victims: Vec::new(),
-        octets_out: Estimate::exact(0),
-        coverage: store.coverage(request.window)?,
+        findings,
+        discounted,
+        victims,
+        octets_out,
+        coverage,
     })
+}
+
+/// Confidence first, then victim, then cluster.
+fn order(finding: &Finding) -> (std::cmp::Reverse<u8>, Address, &ClusterId) {
+    (std::cmp::Reverse(finding.confidence), finding.victim.address, &finding.cluster.id)
+}
+
+fn is_same_pair(a: &Contact, b: &Contact) -> bool {
+    (a.victim, a.remote) == (b.victim, b.remote)
+}
+
+/// Whether the address can be a victim: a host, and in a watched network if any is known.
+fn is_host_of(networks: &[Network], address: Address) -> bool {
+    !address.is_unroutable()
+        && (networks.is_empty() || networks.iter().any(|network| network.prefix.contains(address)))
+}
+
+/// Whether any claim is told under this cluster.
+fn is_known(book: &Snapshot, cluster: &ClusterId) -> bool {
+    book.cluster(cluster).is_some()
+        || book.claims().iter().any(|claim| match &claim.cluster {
+            Some(id) => id == cluster,
+            None => Affiliation::Source(claim.source.clone()).id() == *cluster,
+        })
+}
+
+/// The hosts among the ends of `contacts` that scan. Mail servers are let off at port 25.
+fn scanners(
+    store: &dyn FlowStore,
+    contacts: &[Contact],
+    coverage: &[ExporterCoverage],
+    window: Window,
+) -> Result<BTreeSet<Address>, StoreError> {
+    let ends: BTreeSet<Address> = contacts.iter().flat_map(|c| [c.victim, c.remote]).collect();
+    if ends.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let ends: Vec<Address> = ends.into_iter().collect();
+    let all_sampled = scanner::is_all_sampled(coverage);
+    let mut scanners = BTreeSet::new();
+    for hour in store.fan_outs(&ends, window, scanner::least_destinations(all_sampled))? {
+        if scanners.contains(&hour.source) || !scanner::is_scan(&hour, all_sampled) {
+            continue;
+        }
+        let roles = || store.services(hour.source, window).map(|services| role::roles(&services));
+        if hour.port != scanner::SMTP_PORT || !roles()?.contains(&role::MAIL_SERVER) {
+            scanners.insert(hour.source);
+        }
+    }
+    Ok(scanners)
 }

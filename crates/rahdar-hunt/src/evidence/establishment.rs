@@ -1,0 +1,310 @@
+//! G1: whether anything was exchanged, and who only knocked (`methods.md` §2.2).
+//!
+//! | state | dB |
+//! |---|---|
+//! | TCP payload both ways: known as such, or both sides with ACK and at least three packets and one side's packets larger than headers; sampled: five packets each way | +12 |
+//! | both ways otherwise: payload one way and acknowledged, flags unknown, three or more datagram exchanges; sampled: a packet each way in two records | +8 |
+//! | the victim called in vain on three days or more, and scans nobody: a silent command server | +4 |
+//! | datagrams both ways, fewer than three exchanges | 0 |
+//! | data one way only | 0, and p at most 0.80 |
+//! | connected, and nothing said | −3 |
+//! | the victim called in vain | −8 |
+//! | the other end called in vain, or only to read a banner | −15, −3 |
+//! | only replies to what the victim never sent | −20 |
+//!
+//! Of several sessions the best speaks. Sampled sessions are pooled: one packet in a thousand says
+//! little of one session and much of fifty. Payload one way, the banner and the sizes of sampled
+//! packets are chosen here, where the table of the specification leaves a gap.
+//!
+//! Assumes that flags are the union over the packets seen. Wrong for exporters that report none
+//! (states fall to the next lower) and for connections that carry so little that it hides among
+//! headers.
+//!
+//! ```
+//! use rahdar_hunt::evidence::establishment::{Exchange, of_session};
+//! use rahdar_hunt::stitch::{FanIn, stitch};
+//! use rahdar_hunt::sweep::Contact;
+//! use rahdar_model::store::{End, Sighting};
+//! use rahdar_testkit::flow;
+//!
+//! // Eight packets out, six back, all flags of a complete connection: payload both ways.
+//! let flow = flow("203.0.113.25:50000 > 192.0.2.9:443").sent(8, 1_200).answered(6, 900);
+//! let flow = flow.flags(0x1b).answer_flags(0x1b).build();
+//! let contacts = [Contact::of(&Sighting { end: End::Destination, flow })];
+//! let sessions = stitch(&contacts, &FanIn::of(&contacts), &|_, _| false);
+//! assert_eq!(of_session(&sessions[0], false), Exchange::Payload);
+//! ```
+
+use std::collections::BTreeSet;
+
+use rahdar_model::Day;
+use rahdar_model::flow::{protocol, tcp};
+
+use super::{Group, Row, counted};
+use crate::stitch::{Half, Session, is_large, is_mere_reply, is_opening};
+use crate::sweep::Party;
+
+/// Packets from each side that a connection with payload has at least: two of the handshake, one
+/// more.
+const LEAST_PACKETS: u64 = 3;
+/// Datagram exchanges that are more than a question and its repetition.
+const LEAST_EXCHANGES: u64 = 3;
+/// Days on which a host calls in vain before that is a habit.
+const SILENT_DAYS: usize = 3;
+/// Sampled packets each way that stand for payload both ways.
+const SAMPLED_PACKETS: u64 = 5;
+/// Sampled records that stand for an exchange.
+const SAMPLED_RECORDS: u64 = 2;
+/// Octets above which what a called victim sends is no banner. A guess: the longest greeting,
+/// certificate chain included, is a tenth of this.
+const BANNER_OCTETS: u64 = 100_000;
+
+/// What happened between two hosts, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Exchange {
+    /// Payload both ways.
+    Payload,
+    /// Both ways, without proof of payload from each side.
+    Answered,
+    /// Calls in vain, day after day.
+    Silent,
+    /// Datagrams both ways, few.
+    Slight,
+    /// Data one way; the other was not seen.
+    OneWay,
+    /// Connected, nothing said.
+    Handshake,
+    /// The victim called in vain.
+    Unanswered,
+    /// The remote called in vain.
+    Probe,
+    /// Replies to what the victim never sent.
+    Backscatter,
+}
+
+impl Exchange {
+    /// Decibans.
+    pub const fn weight(self) -> f64 {
+        match self {
+            Self::Payload => 12.0,
+            Self::Answered => 8.0,
+            Self::Silent => 4.0,
+            Self::Slight | Self::OneWay => 0.0,
+            Self::Handshake => -3.0,
+            Self::Unanswered => -8.0,
+            Self::Probe => -15.0,
+            Self::Backscatter => -20.0,
+        }
+    }
+
+    /// Whether something was exchanged both ways: weight +8 or more.
+    pub const fn is_established(self) -> bool {
+        matches!(self, Self::Payload | Self::Answered)
+    }
+
+    /// Whether the victim took part, or may have.
+    pub const fn is_contact(self) -> bool {
+        !matches!(self, Self::Probe | Self::Backscatter)
+    }
+}
+
+/// What several sessions between two hosts amount to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Establishment {
+    /// The best of them, or all sampled ones together.
+    pub exchange: Exchange,
+    /// Sessions that show it.
+    pub sessions: u64,
+    /// Days on which they began.
+    pub days: BTreeSet<Day>,
+}
+
+/// What one session shows. With `sees_one_way`, its vantage often misses one direction, so that
+/// silence of the other end says nothing.
+pub fn of_session(session: &Session, sees_one_way: bool) -> Exchange {
+    let (out, back) = (&session.out, &session.back);
+    match (session.protocol, out.seen(), back.seen()) {
+        (protocol::TCP, ..) if is_sampled(session) => sampled_tcp(session),
+        (protocol::TCP, true, true) => connection(session),
+        (protocol::TCP, ..) => half_connection(session, sees_one_way),
+        (protocol::ICMP | protocol::ICMPV6, true, true) => Exchange::Handshake,
+        (protocol::ICMP | protocol::ICMPV6, true, false) if session.icmp_error => Exchange::Probe,
+        (protocol::ICMP | protocol::ICMPV6, false, true) if session.icmp_error => Exchange::Backscatter,
+        (_, true, true) => Exchange::Slight,
+        _ if sees_one_way || is_sampled(session) => Exchange::OneWay,
+        (_, true, false) => Exchange::Unanswered,
+        (_, false, _) => Exchange::Probe,
+    }
+}
+
+fn is_sampled(session: &Session) -> bool {
+    session.out.sampled || session.back.sampled
+}
+
+fn connection(session: &Session) -> Exchange {
+    let (out, back) = (&session.out, &session.back);
+    if back.flags.is_some_and(is_opening) {
+        return Exchange::Probe;
+    }
+    if out.flags.is_some_and(is_opening) {
+        return Exchange::Unanswered;
+    }
+    if let (Some(sent), Some(received)) = (out.payload, back.payload) {
+        return match (sent > 0, received > 0) {
+            (true, true) => Exchange::Payload,
+            (false, false) => Exchange::Handshake,
+            (true, false) if is_banner(session) => Exchange::Handshake,
+            _ => Exchange::Answered,
+        };
+    }
+    let spoken = out.packets.min(back.packets) >= LEAST_PACKETS && (out.is_large() || back.is_large());
+    let acknowledged = |half: &Half| half.flags.map(|flags| flags & tcp::ACK != 0);
+    match (acknowledged(out), acknowledged(back)) {
+        _ if !spoken || is_banner(session) => Exchange::Handshake,
+        (Some(true), Some(true)) => Exchange::Payload,
+        (Some(false), _) | (_, Some(false)) => Exchange::Handshake,
+        _ => Exchange::Answered,
+    }
+}
+
+/// Whether the remote called, said nothing, and was greeted.
+fn is_banner(session: &Session) -> bool {
+    let silent = match session.back.payload {
+        Some(octets) => octets == 0,
+        None => !session.back.is_large(),
+    };
+    session.opener == Some(Party::Remote) && silent && session.out.octets < BANNER_OCTETS
+}
+
+/// A TCP session of which one direction was seen.
+fn half_connection(session: &Session, sees_one_way: bool) -> Exchange {
+    let (half, in_vain, replied) = match session.out.seen() {
+        true => (&session.out, Exchange::Unanswered, Exchange::Probe),
+        false => (&session.back, Exchange::Probe, Exchange::Backscatter),
+    };
+    let is_data = half.packets >= LEAST_PACKETS && half.is_large();
+    match half.flags {
+        Some(flags) if is_opening(flags) => in_vain,
+        Some(flags) if is_mere_reply(half.packets, half.octets, flags) => replied,
+        Some(_) if is_data => Exchange::OneWay,
+        None if is_data && sees_one_way => Exchange::OneWay,
+        _ => in_vain,
+    }
+}
+
+/// A sampled TCP session by itself. What carries something is pooled later.
+fn sampled_tcp(session: &Session) -> Exchange {
+    let (out, back) = (&session.out, &session.back);
+    match (out.carrying_packets > 0, back.carrying_packets > 0) {
+        (true, true) => Exchange::Slight,
+        (true, false) if is_large(out.carrying_packets, out.carrying_octets) => Exchange::OneWay,
+        (false, true) if is_large(back.carrying_packets, back.carrying_octets) => Exchange::OneWay,
+        (true, false) | (false, true) => Exchange::Handshake,
+        (false, false) if out.seen() && back.seen() => {
+            let probed = back.flags.is_some_and(is_opening);
+            if probed { Exchange::Probe } else { Exchange::Handshake }
+        }
+        (false, false) => half_connection(session, false),
+    }
+}
+
+/// What these sessions amount to. `victim_scans` takes the meaning from calls in vain.
+pub fn of_sessions<'a>(
+    sessions: impl IntoIterator<Item = &'a Session>,
+    sees_one_way: bool,
+    victim_scans: bool,
+) -> Establishment {
+    let judged: Vec<(&Session, Exchange)> =
+        sessions.into_iter().map(|session| (session, of_session(session, sees_one_way))).collect();
+    let mut best = judged.iter().map(|(_, exchange)| *exchange).min().unwrap_or(Exchange::Backscatter);
+    best = best.min(pooled(&judged));
+    if best == Exchange::Unanswered && !victim_scans && days(&judged, best).len() >= SILENT_DAYS {
+        return Establishment { exchange: Exchange::Silent, ..shown_by(&judged, Exchange::Unanswered) };
+    }
+    Establishment { exchange: best, ..shown_by(&judged, best) }
+}
+
+/// What sampled connections and datagrams amount to together.
+fn pooled(judged: &[(&Session, Exchange)]) -> Exchange {
+    let (mut out, mut back) = (Half::default(), Half::default());
+    let (mut asked, mut answered, mut exchanges) = (0_u64, 0_u64, 0_u64);
+    let (mut records, mut only_banners) = (0_u64, true);
+    for (session, exchange) in judged {
+        match (session.protocol, is_sampled(session)) {
+            (protocol::TCP, true) => {
+                for (sum, half) in [(&mut out, &session.out), (&mut back, &session.back)] {
+                    sum.packets = sum.packets.saturating_add(half.carrying_packets);
+                    sum.octets = sum.octets.saturating_add(half.carrying_octets);
+                    records = records.saturating_add(half.carrying_records);
+                }
+                only_banners &= session.opener == Some(Party::Remote);
+            }
+            (_, true) if matches!(exchange, Exchange::Slight | Exchange::OneWay) => {
+                asked = asked.saturating_add(session.out.packets);
+                answered = answered.saturating_add(session.back.packets);
+            }
+            _ if *exchange == Exchange::Slight => {
+                exchanges = exchanges.saturating_add(session.out.packets.min(session.back.packets));
+            }
+            _ => {}
+        }
+    }
+    let exchanges = exchanges.saturating_add(asked.min(answered));
+    let fewest = out.packets.min(back.packets);
+    let banner = only_banners && !is_large(back.packets, back.octets) && out.octets < BANNER_OCTETS;
+    let spoken = (out.is_large() || back.is_large()) && !banner;
+    match fewest {
+        SAMPLED_PACKETS.. if spoken => Exchange::Payload,
+        1.. if spoken && records >= SAMPLED_RECORDS => Exchange::Answered,
+        _ if exchanges >= LEAST_EXCHANGES => Exchange::Answered,
+        1.. if !spoken => Exchange::Handshake,
+        _ => Exchange::Backscatter,
+    }
+}
+
+/// Sessions that show `exchange`: those of that state, and for pooled states those that went into
+/// the pool.
+fn shows(session: &Session, own: Exchange, exchange: Exchange) -> bool {
+    match exchange {
+        Exchange::Payload | Exchange::Answered => {
+            own.is_established()
+                || own == Exchange::Slight
+                || (own == Exchange::OneWay && is_sampled(session))
+        }
+        _ => own == exchange,
+    }
+}
+
+fn days(judged: &[(&Session, Exchange)], exchange: Exchange) -> BTreeSet<Day> {
+    let shown = judged.iter().filter(|(session, own)| shows(session, *own, exchange));
+    shown.flat_map(|(session, _)| session.days.iter().copied()).collect()
+}
+
+fn shown_by(judged: &[(&Session, Exchange)], exchange: Exchange) -> Establishment {
+    let sessions = judged.iter().filter(|(session, own)| shows(session, *own, exchange)).count() as u64;
+    Establishment { exchange, sessions, days: days(judged, exchange) }
+}
+
+impl Establishment {
+    /// The reason.
+    pub fn row(&self) -> Row {
+        let sessions = counted(self.sessions, "session");
+        let days = counted(self.days.len() as u64, "day");
+        let (kind, text) = match self.exchange {
+            Exchange::Payload => ("establishment", format!("payload went both ways: {sessions} on {days}")),
+            Exchange::Answered => ("establishment", format!("packets went both ways: {sessions} on {days}")),
+            Exchange::Silent => {
+                ("c2_silent", format!("the victim called on {days} and nothing answered: infection suspected"))
+            }
+            Exchange::Slight => ("establishment", "a few datagrams went both ways".to_owned()),
+            Exchange::OneWay => ("one_way", "one direction was seen, the other was not".to_owned()),
+            Exchange::Handshake => ("no_payload", format!("connected without saying anything: {sessions}")),
+            Exchange::Unanswered => ("no_answer", format!("the victim called and nothing answered: {sessions}")),
+            Exchange::Probe => ("scanner", format!("the address called and got nowhere: {sessions} on {days}")),
+            Exchange::Backscatter => {
+                ("backscatter", format!("only replies to what the victim never sent: {sessions}"))
+            }
+        };
+        Row::new(Group::Establishment, kind, self.exchange.weight(), text)
+    }
+}

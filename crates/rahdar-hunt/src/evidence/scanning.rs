@@ -1,0 +1,24 @@
+//! G9: whether one of the two scans (`methods.md` §2.2, §4).
+//!
+//! The victim scans: −12. The address scans, and nothing was established, or it was the one who
+//! called and less than 1 MB left: −15 dB. The second half is chosen here: ports that answer a
+//! scanner exchange greetings with it.
+//!
+//! ```
+//! use rahdar_hunt::evidence::scanning::row;
+//!
+//! assert!(row(false, false, true).is_none());
+//! assert_eq!(row(false, true, true).map(|row| row.reason.weight), Some(-15.0));
+//! ```
+
+use super::{Group, Row};
+
+/// The reason, if one of them scans. `is_knock` says that nothing but knocking was seen.
+pub fn row(victim_scans: bool, remote_scans: bool, is_knock: bool) -> Option<Row> {
+    let (weight, text) = match (victim_scans, remote_scans && is_knock) {
+        (_, true) => (-15.0, "the address scans, and the victim is one of many"),
+        (true, false) => (-12.0, "the victim scans, and the address is one of many"),
+        (false, false) => return None,
+    };
+    Some(Row::new(Group::Scanning, "scanner", weight, text.to_owned()))
+}

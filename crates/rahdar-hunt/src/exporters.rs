@@ -1,0 +1,426 @@
+//! One total from several exporters that saw partly the same packets (`methods.md` §1.6).
+//!
+//! A packet that passes two exporters is recorded twice, and two samples of it are not equal
+//! records. Totals are never summed over exporters. Instead:
+//!
+//! * **Unsampled** records of one session are duplicates: the exporter that recorded most of it
+//!   counts, the others do not.
+//! * **Sampled** exporters join one after the other, by rising sampling interval. Of exporter k,
+//!   the fraction φ of octets that earlier exporters saw too is estimated from its *big*
+//!   sessions, those of which it sampled [`BIG_SAMPLED_PACKETS`] packets or more: an earlier
+//!   exporter on their path has missed them with a chance below e⁻¹⁰. Then
+//!   Ŷ = Ŷ₁ + Σ (1 − φₖ)·Ŷₖ, in octets. φ is taken from the pair of hosts, or where that has
+//!   fewer than [`LEAST_BIG_SESSIONS`], from the victim, or from all victims. Where nobody has one,
+//!   all that is known is that the truth lies between the largest exporter and the sum: the point
+//!   is the largest, which is then biased upwards by the chance of the sample.
+//! * **Low** is the best lower bound of any one exporter, each at α divided by their number:
+//!   max Lₑ(α/m). It needs to know nothing of paths.
+//! * **High** is the sum of upper bounds, Σ Uₑ(α/m): it holds even if no packet passed twice. It
+//!   bounds what passed the exporters; what went round all of them no record can tell. It is
+//!   none where a sampling interval is unknown, a counter stood still or wrapped, or an exporter
+//!   was silent meanwhile.
+//!
+//! α is 5 %, half of it on either side. A sampling interval that nobody knows is 1 here, so that
+//! low stays a lower bound. Assumes that exporters sample independently of one another.
+//!
+//! The point is a sum over records, each with a weight of its own ([`weigh`]): days add up to
+//! clusters, clusters to victims, victims to all.
+//!
+//! ```
+//! use rahdar_hunt::exporters::{Part, estimate, weigh};
+//! use rahdar_hunt::stitch::{FanIn, stitch};
+//! use rahdar_hunt::sweep::{Contact, Party};
+//! use rahdar_model::store::{End, Sighting};
+//! use rahdar_testkit::flow;
+//!
+//! // Two unsampled exporters saw the same upload: it is counted once.
+//! let seen_by = |exporter: &str| {
+//!     let flow = flow("203.0.113.25:50000 > 192.0.2.9:443").sent(10, 9_000).exporter(exporter);
+//!     Contact::of(&Sighting { end: End::Destination, flow: flow.build() })
+//! };
+//! let contacts = [seen_by("a"), seen_by("b")];
+//! let sessions = stitch(&contacts, &FanIn::of(&contacts), &|_, _| false);
+//! let weights = weigh(&[(&contacts[..], &sessions[..])]);
+//! let parts = contacts.iter().zip(&weights).map(|(c, w)| Part::whole(c, w));
+//! let out = estimate(parts, Party::Victim, true);
+//! assert_eq!((out.low, out.point, out.observed), (9_000.0, 9_000.0, 9_000));
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use rahdar_model::{Address, Estimate};
+
+use crate::sampling::{PacketSizes, SYSTEMATIC_INFLATION, SampledSum};
+use crate::stitch::Session;
+use crate::sweep::{Contact, Party, Rate};
+
+/// Sampled packets that make a session big enough to be missed by nobody on its path.
+pub const BIG_SAMPLED_PACKETS: u64 = 10;
+/// Big sessions that a fraction needs before it is taken from so few hosts. Chosen here: its
+/// standard error is then below 0.16.
+pub const LEAST_BIG_SESSIONS: u64 = 10;
+
+/// The chance that the truth lies outside the bounds, both sides together.
+const ALPHA: f64 = 0.05;
+
+/// What one record counts for in a point estimate, per direction: octets as recorded times this.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Weight {
+    out: f64,
+    back: f64,
+}
+
+impl Weight {
+    /// The weight of what `party` sent.
+    pub fn of(&self, party: Party) -> f64 {
+        match party {
+            Party::Victim => self.out,
+            Party::Remote => self.back,
+        }
+    }
+
+    fn of_mut(&mut self, party: Party) -> &mut f64 {
+        match party {
+            Party::Victim => &mut self.out,
+            Party::Remote => &mut self.back,
+        }
+    }
+}
+
+/// A cut out of a whole: from `from` to `to` of `whole` equal pieces.
+///
+/// Neighbouring cuts add up exactly: rounding loses no octet and counts none twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    /// Where it begins.
+    pub from: u64,
+    /// Where it ends.
+    pub to: u64,
+    /// Of how many.
+    pub whole: u64,
+}
+
+impl Cut {
+    /// Everything.
+    pub const ALL: Self = Self { from: 0, to: 1, whole: 1 };
+
+    /// This cut of `n`.
+    ///
+    /// ```
+    /// use rahdar_hunt::exporters::Cut;
+    ///
+    /// let thirds = [0, 1, 2].map(|i| Cut { from: i, to: i + 1, whole: 3 }.of(100));
+    /// assert_eq!(thirds, [33, 33, 34]);
+    /// ```
+    pub fn of(self, n: u64) -> u64 {
+        let until = |mark: u64| u128::from(n) * u128::from(mark) / u128::from(self.whole.max(1));
+        u64::try_from(until(self.to).saturating_sub(until(self.from))).unwrap_or(u64::MAX)
+    }
+}
+
+/// One record's share in a total.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a> {
+    contact: &'a Contact,
+    weight: &'a Weight,
+    /// Of the record's octets, those of this cluster, by best guess.
+    cluster: Cut,
+    /// Of these, those of this day.
+    day: Cut,
+    is_certain: bool,
+}
+
+impl<'a> Part<'a> {
+    /// All of the record.
+    pub fn whole(contact: &'a Contact, weight: &'a Weight) -> Self {
+        Self { contact, weight, cluster: Cut::ALL, day: Cut::ALL, is_certain: true }
+    }
+
+    /// The share of one of several clusters that may be behind the record. Its lower bound is
+    /// nothing, its upper bound everything.
+    pub fn of_cluster(self, cluster: Cut) -> Self {
+        Self { cluster, is_certain: false, ..self }
+    }
+
+    /// The share of one of the days that the record lasted, bounded likewise if there are several.
+    pub fn of_day(self, day: Cut) -> Self {
+        Self { day, is_certain: self.is_certain && day == Cut::ALL, ..self }
+    }
+
+    /// The record.
+    pub fn contact(&self) -> &'a Contact {
+        self.contact
+    }
+
+    /// Octets that `party` sent, by best guess, as recorded.
+    fn octets(&self, party: Party) -> u64 {
+        self.day.of(self.cluster.of(self.contact.side(party).octets))
+    }
+
+    /// Packets that `party` sent in the whole record, estimated.
+    pub fn packets(&self, party: Party) -> f64 {
+        self.weight.of(party) * self.contact.side(party).packets as f64
+    }
+}
+
+/// What one exporter says of a total.
+#[derive(Default)]
+struct Ledger {
+    observed: u64,
+    /// Records that are no sample: octets, all of them and those that surely belong.
+    exact: f64,
+    exact_certain: f64,
+    /// Samples, likewise.
+    sampled: SampledSum,
+    sampled_certain: SampledSum,
+    is_sampled: bool,
+    is_systematic: bool,
+}
+
+/// The octets that `party` sent in all `parts`. `is_covered` says that no exporter of them was
+/// silent meanwhile. Of no parts nothing is known: the upper bound is none.
+pub fn estimate<'a>(parts: impl IntoIterator<Item = Part<'a>>, party: Party, is_covered: bool) -> Estimate {
+    let mut ledgers: BTreeMap<&str, Ledger> = BTreeMap::new();
+    let mut point = 0.0;
+    let mut exact_union = 0.0;
+    let mut has_ceiling = is_covered;
+    for part in parts {
+        let contact = part.contact;
+        let side = contact.side(party);
+        let ledger = ledgers.entry(&contact.exporter).or_default();
+        let octets = part.octets(party);
+        let certain = part.is_certain && contact.has_floor;
+        let weight = part.weight.of(party);
+        ledger.observed = ledger.observed.saturating_add(octets);
+        point += weight * octets as f64;
+        has_ceiling &= contact.has_ceiling;
+        match contact.rate {
+            Rate::Every | Rate::Unknown => {
+                ledger.exact += side.octets as f64;
+                if certain {
+                    ledger.exact_certain += side.octets as f64;
+                    exact_union += weight * side.octets as f64;
+                }
+            }
+            Rate::OneIn(interval) => {
+                ledger.is_sampled = true;
+                ledger.is_systematic |= contact.systematic;
+                add_sample(&mut ledger.sampled, contact, interval, party);
+                if certain {
+                    add_sample(&mut ledger.sampled_certain, contact, interval, party);
+                }
+            }
+        }
+    }
+    let samplers = ledgers.values().filter(|ledger| ledger.is_sampled).count().max(1);
+    let alpha = ALPHA / 2.0 / samplers as f64;
+    for ledger in ledgers.values_mut().filter(|ledger| ledger.is_systematic) {
+        ledger.sampled.variance *= SYSTEMATIC_INFLATION;
+        ledger.sampled_certain.variance *= SYSTEMATIC_INFLATION;
+    }
+    let lows = ledgers.values().map(|ledger| ledger.exact_certain + ledger.sampled_certain.low(alpha));
+    let low = lows.fold(exact_union, f64::max);
+    let high = (has_ceiling && !ledgers.is_empty())
+        .then(|| ledgers.values().map(|ledger| ledger.exact + ledger.sampled.high(alpha)).sum());
+    let observed = ledgers.values().map(|ledger| ledger.observed).max().unwrap_or(0);
+    Estimate::new(observed, low, point.max(low), high)
+}
+
+/// Adds a sampled record, whole: a share of it cannot be bounded by less.
+fn add_sample(sum: &mut SampledSum, contact: &Contact, interval: u32, party: Party) {
+    let side = contact.side(party);
+    if contact.flow_sampled {
+        sum.add_flow(interval, side.octets);
+    } else {
+        let sizes = PacketSizes::of(contact.remote.is_v4(), contact.protocol);
+        sum.add_packets(interval, side.packets, side.octets, sizes);
+    }
+}
+
+/// The weights of all contacts of a hunt, in their order: pairs of hosts, each with its contacts
+/// and their sessions.
+pub fn weigh(pairs: &[(&[Contact], &[Session])]) -> Vec<Weight> {
+    let order = sampled_exporters(pairs);
+    let mut weights = Vec::new();
+    for (contacts, _) in pairs {
+        weights.resize(weights.len() + contacts.len(), Weight::default());
+    }
+    for party in [Party::Victim, Party::Remote] {
+        let overlaps = Overlaps::of(pairs, &order, party);
+        let mut begin = 0;
+        for (contacts, sessions) in pairs {
+            let weights = &mut weights[begin..begin + contacts.len()];
+            begin += contacts.len();
+            choose_unsampled(contacts, sessions, weights, party);
+            let fractions = overlaps.unseen(contacts, &order, party);
+            for (contact, weight) in contacts.iter().zip(weights) {
+                if let Rate::OneIn(interval) = contact.rate {
+                    *weight.of_mut(party) = fractions[rank(&order, contact)] * f64::from(interval);
+                }
+            }
+        }
+    }
+    weights
+}
+
+/// Exporters with samples, by rising sampling interval, then by name.
+fn sampled_exporters<'a>(pairs: &[(&'a [Contact], &[Session])]) -> Vec<&'a str> {
+    let mut intervals: BTreeMap<&str, u32> = BTreeMap::new();
+    for contact in pairs.iter().flat_map(|(contacts, _)| *contacts) {
+        if let Rate::OneIn(interval) = contact.rate {
+            let largest = intervals.entry(&contact.exporter).or_default();
+            *largest = interval.max(*largest);
+        }
+    }
+    let order: BTreeSet<(u32, &str)> = intervals.into_iter().map(|(name, n)| (n, name)).collect();
+    order.into_iter().map(|(_, name)| name).collect()
+}
+
+/// The place of a sampled contact's exporter.
+fn rank(order: &[&str], contact: &Contact) -> usize {
+    order.iter().position(|name| *name == &*contact.exporter).unwrap_or(0)
+}
+
+/// Of each session, the unsampled exporter that recorded most of it counts.
+fn choose_unsampled(contacts: &[Contact], sessions: &[Session], weights: &mut [Weight], party: Party) {
+    for session in sessions {
+        let records = &contacts[session.records.clone()];
+        let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
+        for record in records.iter().filter(|c| !c.is_sampled()) {
+            let sum = sums.entry(&record.exporter).or_default();
+            *sum = sum.saturating_add(record.side(party).octets);
+        }
+        let Some(most) = sums.iter().rev().max_by_key(|(_, octets)| **octets).map(|(name, _)| *name) else {
+            continue;
+        };
+        for (record, weight) in records.iter().zip(&mut weights[session.records.clone()]) {
+            if !record.is_sampled() && &*record.exporter == most {
+                *weight.of_mut(party) = 1.0;
+            }
+        }
+    }
+}
+
+/// How much of what one exporter sampled in big sessions earlier exporters saw too.
+#[derive(Debug, Clone, Copy, Default)]
+struct Overlap {
+    big_sessions: u64,
+    octets: f64,
+    seen_octets: f64,
+}
+
+impl Overlap {
+    fn fraction(&self) -> Option<f64> {
+        (self.octets > 0.0).then(|| self.seen_octets / self.octets)
+    }
+}
+
+/// Overlaps per sampled exporter, for each pair, each victim, and all.
+struct Overlaps {
+    pairs: HashMap<(Address, Address), Vec<Overlap>>,
+    victims: HashMap<Address, Vec<Overlap>>,
+    all: Vec<Overlap>,
+}
+
+impl Overlaps {
+    fn of(pairs: &[(&[Contact], &[Session])], order: &[&str], party: Party) -> Self {
+        let empty = vec![Overlap::default(); order.len()];
+        let mut overlaps = Self { pairs: HashMap::new(), victims: HashMap::new(), all: empty.clone() };
+        let has_unsampled =
+            pairs.iter().flat_map(|(contacts, _)| *contacts).any(|contact| contact.rate == Rate::Every);
+        for (contacts, sessions) in pairs {
+            let Some(first) = contacts.first() else { continue };
+            let mut own = empty.clone();
+            for session in *sessions {
+                add_session(&mut own, &contacts[session.records.clone()], order, party, has_unsampled);
+            }
+            let victim = overlaps.victims.entry(first.victim).or_insert_with(|| empty.clone());
+            for ((own, victim), all) in own.iter().zip(victim).zip(&mut overlaps.all) {
+                for sum in [victim, all] {
+                    sum.big_sessions += own.big_sessions;
+                    sum.octets += own.octets;
+                    sum.seen_octets += own.seen_octets;
+                }
+            }
+            overlaps.pairs.insert((first.victim, first.remote), own);
+        }
+        overlaps
+    }
+
+    /// Of each exporter, the fraction of its octets that earlier ones did not see, for one pair.
+    fn unseen(&self, contacts: &[Contact], order: &[&str], party: Party) -> Vec<f64> {
+        let mut fractions = vec![0.0; order.len()];
+        let Some(first) = contacts.first() else { return fractions };
+        let mut totals = vec![(0_u64, 0.0); order.len()];
+        let mut unsampled = 0.0;
+        for contact in contacts {
+            let side = contact.side(party);
+            if let Rate::OneIn(interval) = contact.rate {
+                let (packets, octets) = &mut totals[rank(order, contact)];
+                *packets = packets.saturating_add(side.packets);
+                *octets += side.octets as f64 * f64::from(interval);
+            } else {
+                unsampled += side.octets as f64;
+            }
+        }
+        let mut union = unsampled;
+        for (k, (packets, octets)) in totals.into_iter().enumerate() {
+            let overlap = match self.seen(first, k) {
+                // Earlier exporters saw nothing of this pair, and could not have missed it.
+                _ if union <= 0.0 && packets >= BIG_SAMPLED_PACKETS => Some(0.0),
+                None if union <= 0.0 => Some(0.0),
+                known => known,
+            };
+            if let Some(seen) = overlap {
+                fractions[k] = 1.0 - seen;
+                union += fractions[k] * octets;
+            } else if unsampled <= 0.0 && octets > union {
+                fractions[..k].fill(0.0);
+                fractions[k] = 1.0;
+                union = octets;
+            }
+        }
+        fractions
+    }
+
+    /// What earlier exporters saw of exporter `k`, by the nearest hosts with enough big sessions.
+    fn seen(&self, of: &Contact, k: usize) -> Option<f64> {
+        let near = [self.pairs.get(&(of.victim, of.remote)), self.victims.get(&of.victim)];
+        let mut near = near.into_iter().flatten().map(|overlaps| overlaps[k]);
+        near.find(|overlap| overlap.big_sessions >= LEAST_BIG_SESSIONS).unwrap_or(self.all[k]).fraction()
+    }
+}
+
+/// Adds one session to the overlaps of the exporters that sampled it. Where only unsampled
+/// exporters came earlier, every session is big: they miss nothing on their path.
+fn add_session(
+    overlaps: &mut [Overlap],
+    records: &[Contact],
+    order: &[&str],
+    party: Party,
+    has_unsampled: bool,
+) {
+    let mut sampled = vec![(0_u64, 0.0); order.len()];
+    let mut seen = false;
+    for record in records {
+        let side = record.side(party);
+        if let Rate::OneIn(interval) = record.rate {
+            let (packets, octets) = &mut sampled[rank(order, record)];
+            *packets = packets.saturating_add(side.packets);
+            *octets += side.octets as f64 * f64::from(interval);
+        } else {
+            seen |= side.packets > 0;
+        }
+    }
+    for (k, (overlap, (packets, octets))) in overlaps.iter_mut().zip(sampled).enumerate() {
+        let big = if k == 0 && has_unsampled { 1 } else { BIG_SAMPLED_PACKETS };
+        if packets >= big {
+            overlap.big_sessions += 1;
+            overlap.octets += octets;
+            if seen {
+                overlap.seen_octets += octets;
+            }
+        }
+        seen |= packets > 0;
+    }
+}

@@ -1,0 +1,366 @@
+//! From leads to findings: one per victim and cluster (`methods.md` §2.1, `architecture.md` §5).
+//!
+//! A finding is believed as far as the best of its leads. Times, days, octets and infrastructure
+//! are those of its believed leads: of the leads that are likely or better, or if there is none,
+//! of those that are possible. A discounted finding shows everything that matched.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rahdar_intel::index::Snapshot;
+use rahdar_model::finding::{
+    ExporterCoverage, Finding, Infrastructure, Reason, Rhythm, Verdict, Victim, VictimTotal,
+};
+use rahdar_model::intelligence::{Claim, Cluster, Indicator, Network};
+use rahdar_model::{Address, Day, Estimate, Timestamp, Window};
+
+use crate::evidence::counted;
+use crate::exfil::{self, Shares, Stake};
+use crate::exporters::{Part, estimate};
+use crate::lead::{Affiliation, Beside, Lead, Pair};
+use crate::sweep::{Aside, Party, Swept, Tally, is_narrow};
+use crate::{overlap, seen};
+
+/// The leads of one victim and one cluster, the best first.
+pub(crate) struct Case<'a> {
+    pub(crate) victim: Address,
+    pub(crate) affiliation: Affiliation,
+    leads: Vec<Lead<'a>>,
+    /// How many of the first leads the case rests on.
+    believed: usize,
+}
+
+impl<'a> Case<'a> {
+    pub(crate) fn verdict(&self) -> Verdict {
+        self.leads[0].grade.verdict
+    }
+
+    fn is_firm(&self) -> bool {
+        self.verdict() >= Verdict::Likely
+    }
+
+    fn believed(&self) -> &[Lead<'a>] {
+        &self.leads[..self.believed]
+    }
+
+    /// The sessions that the case tells of, by pair and place.
+    fn sessions(&self) -> impl Iterator<Item = (usize, usize)> {
+        let is_believed = self.verdict() > Verdict::Discounted;
+        self.believed().iter().flat_map(move |lead| {
+            let sessions = if is_believed && !lead.contact.is_empty() { &lead.contact } else { &lead.sessions };
+            sessions.iter().map(|session| (lead.pair, *session))
+        })
+    }
+}
+
+/// The cases that these leads make, in the order of victim and affiliation.
+pub(crate) fn cases<'a>(leads: Vec<Lead<'a>>, pairs: &[Pair<'a>]) -> Vec<Case<'a>> {
+    let mut groups: BTreeMap<(Address, Affiliation), Vec<Lead<'a>>> = BTreeMap::new();
+    for lead in leads {
+        groups.entry((pairs[lead.pair].victim, lead.affiliation.clone())).or_default().push(lead);
+    }
+    let case = |((victim, affiliation), mut leads): ((Address, Affiliation), Vec<Lead<'a>>)| {
+        leads.sort_by(|a, b| {
+            b.grade.cmp(&a.grade).then(b.log_odds.total_cmp(&a.log_odds)).then(a.pair.cmp(&b.pair))
+        });
+        let least = leads[0].grade.verdict.min(Verdict::Likely);
+        let believed = leads.iter().filter(|lead| lead.grade.verdict >= least).count();
+        Case { victim, affiliation, leads, believed }
+    };
+    groups.into_iter().map(case).collect()
+}
+
+/// Turns cases into findings.
+pub(crate) struct Teller<'a> {
+    pairs: &'a [Pair<'a>],
+    cases: &'a [Case<'a>],
+    book: &'a Snapshot,
+    networks: &'a [Network],
+    coverage: &'a [ExporterCoverage],
+    asides: BTreeMap<(Address, Affiliation), Tallies>,
+    shares: Shares,
+}
+
+impl<'a> Teller<'a> {
+    pub(crate) fn new(
+        pairs: &'a [Pair<'a>],
+        cases: &'a [Case<'a>],
+        book: &'a Snapshot,
+        networks: &'a [Network],
+        coverage: &'a [ExporterCoverage],
+        asides: BTreeMap<(Address, Affiliation), Tallies>,
+    ) -> Self {
+        let believed = cases.iter().enumerate().filter(|(_, case)| case.verdict() > Verdict::Discounted);
+        let stakes: Vec<Stake> = believed
+            .flat_map(|(i, case)| {
+                case.sessions().map(move |(pair, session)| Stake {
+                    case: i,
+                    session: (pair, session),
+                    day: pairs[pair].sessions[session].start.day(),
+                    is_firm: case.is_firm(),
+                })
+            })
+            .collect();
+        Self { pairs, cases, book, networks, coverage, asides, shares: Shares::of(&stakes) }
+    }
+
+    /// The finding of case `i`. `roles` are those that its behaviour shows.
+    pub(crate) fn finding(&self, i: usize, roles: Vec<String>) -> Finding {
+        let case = &self.cases[i];
+        let parts: Vec<Part<'a>> = case.sessions().flat_map(|session| self.parts(i, session)).collect();
+        let mut starts: Vec<Timestamp> = parts.iter().map(|part| part.contact().start).collect();
+        starts.sort_unstable();
+        let first_seen = starts.first().copied().unwrap_or_default();
+        let last_seen = parts.iter().map(|part| part.contact().end).max().unwrap_or_default();
+        let seen = Window::new(first_seen, last_seen);
+        let exporters: BTreeSet<&str> = parts.iter().map(|part| &*part.contact().exporter).collect();
+        let is_covered = seen::is_covered(seen, &exporters, self.coverage);
+        let sent_by = |party| estimate(parts.iter().copied(), party, is_covered);
+        let cut = seen::is_cut_by_any(seen, seen::longest_silence_us(&starts), &exporters, self.coverage);
+        let is_day_covered = |day: Day| seen::is_covered(day.window(), &exporters, self.coverage);
+        let daily = exfil::daily(parts.iter().copied(), &is_day_covered);
+        let mut cluster = self.cluster(&case.affiliation);
+        cluster.tools.extend(case.believed().iter().flat_map(|lead| lead.claim.tools.iter().cloned()));
+        cluster.tools.sort();
+        cluster.tools.dedup();
+        let best = &case.leads[0];
+        let mut reasons = best.reasons.clone();
+        reasons.extend(self.notes(i));
+        Finding {
+            id: format!("{}@{}", case.affiliation.id(), case.victim),
+            victim: self.victim(case.victim, roles),
+            cluster,
+            verdict: best.grade.verdict,
+            confidence: best.grade.confidence,
+            reasons,
+            first_seen,
+            last_seen,
+            at_least: cut || self.is_cut_by_windows(case, seen),
+            days_active: daily.len() as u32,
+            flows: parts.len() as u64,
+            octets_out: sent_by(Party::Victim),
+            octets_in: sent_by(Party::Remote),
+            rhythm: unjudged_rhythm(),
+            surges: Vec::new(),
+            spikes: Vec::new(),
+            daily,
+            infrastructure: self.infrastructure(case),
+        }
+    }
+
+    /// The records of a session, as far as they are this case's.
+    fn parts(&self, case: usize, (pair, session): (usize, usize)) -> Vec<Part<'a>> {
+        let parts = self.pairs[pair].parts(session);
+        match self.shares.part(case, (pair, session)) {
+            Some(cut) => parts.map(|part| part.of_cluster(cut)).collect(),
+            None => parts.collect(),
+        }
+    }
+
+    /// Whether contact outside the windows goes on from the contact inside.
+    fn is_cut_by_windows(&self, case: &Case<'_>, seen: Window) -> bool {
+        case.verdict() > Verdict::Discounted
+            && case.believed().iter().any(|lead| {
+                lead.beside.iter().any(|beside| match beside {
+                    Beside::Outside(session) => {
+                        let session = &self.pairs[lead.pair].sessions[*session];
+                        session.start < seen.from || session.end > seen.until
+                    }
+                    Beside::Held(_) => false,
+                })
+            })
+    }
+
+    /// What else is to be said of a case, without weight.
+    fn notes(&self, i: usize) -> Vec<Reason> {
+        let case = &self.cases[i];
+        let aside = self.asides.get(&(case.victim, case.affiliation.clone()));
+        let mut notes: Vec<Reason> =
+            aside.into_iter().flatten().map(|(why, tally)| aside_reason(*why, tally)).collect();
+        if case.verdict() == Verdict::Discounted {
+            return notes;
+        }
+        let beside = || case.believed().iter().flat_map(|lead| &lead.beside);
+        let outside = beside().filter(|b| matches!(b, Beside::Outside(_))).count() as u64;
+        let held = beside().filter(|b| matches!(b, Beside::Held(_))).count() as u64;
+        let shared = case.sessions().filter(|session| self.shares.part(i, *session).is_some()).count() as u64;
+        let left_out = (case.leads.len() - case.believed) as u64;
+        let mut note = |count: u64, noun: &str, text: &str| {
+            if count > 0 {
+                let text = format!("{} {text}", counted(count, noun));
+                notes.push(Reason { kind: "not_counted", weight: 0.0, text });
+            }
+        };
+        note(outside, "session", "outside the windows not counted");
+        note(held, "session", "not counted: defenders or a content network held the address");
+        note(left_out, "more claimed address", "met and not believed");
+        note(shared, "session", "with an address that another cluster claims too: shared out");
+        if case.is_firm() {
+            let firm = |other: &&Case<'_>| other.is_firm() && !std::ptr::eq(*other, case);
+            let same_victim = self.cases.iter().filter(firm).filter(|other| other.victim == case.victim);
+            let names: Vec<String> = same_victim.map(|other| self.cluster(&other.affiliation).name).collect();
+            let same_cluster =
+                self.cases.iter().filter(firm).filter(|other| other.affiliation == case.affiliation);
+            notes.extend(overlap::on_victim(&names, self.shares.has_exclusive(i)));
+            notes.extend(overlap::on_victims(same_cluster.count()));
+        }
+        notes
+    }
+
+    /// The victim with what is known of its network, the narrowest that holds it.
+    fn victim(&self, address: Address, roles: Vec<String>) -> Victim {
+        let network = narrowest(self.networks, address);
+        let text = |field: fn(&Network) -> &String| network.map(field).cloned().unwrap_or_default();
+        let given = text(|network| &network.role);
+        Victim {
+            address,
+            asn: network.and_then(|network| network.asn),
+            org: text(|network| &network.org),
+            sector: text(|network| &network.sector),
+            country: text(|network| &network.country),
+            roles: if given.is_empty() { roles } else { vec![given] },
+        }
+    }
+
+    fn cluster(&self, affiliation: &Affiliation) -> Cluster {
+        let name = match affiliation {
+            Affiliation::Cluster(id) => match self.book.cluster(id) {
+                Some(known) => return known.clone(),
+                None => id.to_string(),
+            },
+            Affiliation::Source(source) => source.to_string(),
+        };
+        Cluster { id: affiliation.id(), name, named: false, tools: Vec::new() }
+    }
+
+    /// The endpoints of a case. Ports of a remote that called are drawn by chance: its row has
+    /// port 0.
+    fn infrastructure(&self, case: &Case<'_>) -> Vec<Infrastructure> {
+        let mut endpoints: BTreeMap<(usize, u8, u16), Infrastructure> = BTreeMap::new();
+        let claims: BTreeMap<usize, &Lead<'_>> =
+            case.believed().iter().map(|lead| (lead.pair, lead)).collect();
+        for (p, s) in case.sessions() {
+            let (pair, claim) = (&self.pairs[p], claims[&p].claim);
+            let session = &pair.sessions[s];
+            let port = if session.opener == Some(Party::Remote) { 0 } else { session.remote_port };
+            let endpoint = endpoints.entry((p, session.protocol, port)).or_insert_with(|| Infrastructure {
+                address: pair.remote,
+                port,
+                protocol: session.protocol,
+                indicator: claim.indicator.to_string(),
+                validity: claim.validity,
+                source: claim.source.clone(),
+                first_seen: session.start,
+                last_seen: session.end,
+                flows: 0,
+            });
+            endpoint.first_seen = endpoint.first_seen.min(session.start);
+            endpoint.last_seen = endpoint.last_seen.max(session.end);
+            endpoint.flows += session.records.len() as u64;
+        }
+        let mut endpoints: Vec<Infrastructure> = endpoints.into_values().collect();
+        endpoints.sort_by_key(|e| (e.first_seen, e.address, e.protocol, e.port));
+        endpoints
+    }
+
+    /// The pooled octets that left each victim of these cases, and all of them. Cases that are
+    /// merely possible do not count.
+    pub(crate) fn totals(&self, cases: &[usize]) -> (Vec<VictimTotal>, Estimate) {
+        let mut victims: BTreeMap<Address, (usize, BTreeSet<(usize, usize)>)> = BTreeMap::new();
+        for case in cases.iter().map(|i| &self.cases[*i]).filter(|case| case.is_firm()) {
+            let (clusters, sessions) = victims.entry(case.victim).or_default();
+            *clusters += 1;
+            sessions.extend(case.sessions());
+        }
+        let all = self.pooled(victims.values().flat_map(|(_, sessions)| sessions));
+        let total = |(address, (clusters, sessions)): (Address, (usize, BTreeSet<(usize, usize)>))| {
+            VictimTotal { address, clusters, octets_out: self.pooled(&sessions) }
+        };
+        (victims.into_iter().map(total).collect(), all)
+    }
+
+    fn pooled<'s>(&self, sessions: impl IntoIterator<Item = &'s (usize, usize)>) -> Estimate {
+        let parts: Vec<Part<'a>> =
+            sessions.into_iter().flat_map(|(pair, session)| self.pairs[*pair].parts(*session)).collect();
+        let exporters: BTreeSet<&str> = parts.iter().map(|part| &*part.contact().exporter).collect();
+        let from = parts.iter().map(|part| part.contact().start).min().unwrap_or_default();
+        let until = parts.iter().map(|part| part.contact().end).max().unwrap_or_default();
+        let is_covered = seen::is_covered(Window::new(from, until), &exporters, self.coverage);
+        estimate(parts, Party::Victim, is_covered)
+    }
+
+    /// Findings of what matched and was not judged, where no case tells of it.
+    pub(crate) fn asides(&self) -> Vec<Finding> {
+        let is_told = |key: &(Address, Affiliation)| {
+            self.cases.iter().any(|case| case.victim == key.0 && case.affiliation == key.1)
+        };
+        self.asides.iter().filter(|(key, _)| !is_told(key)).map(|(key, tallies)| self.aside(key, tallies)).collect()
+    }
+
+    fn aside(&self, (victim, affiliation): &(Address, Affiliation), tallies: &Tallies) -> Finding {
+        let first_seen = tallies.values().map(|tally| tally.first).min().unwrap_or_default();
+        let last_seen = tallies.values().map(|tally| tally.last).max().unwrap_or_default();
+        Finding {
+            id: format!("{}@{victim}", affiliation.id()),
+            victim: self.victim(*victim, Vec::new()),
+            cluster: self.cluster(affiliation),
+            verdict: Verdict::Discounted,
+            confidence: 1,
+            reasons: tallies.iter().map(|(why, tally)| aside_reason(*why, tally)).collect(),
+            first_seen,
+            last_seen,
+            at_least: false,
+            days_active: 0,
+            flows: tallies.values().map(|tally| tally.flows).sum(),
+            octets_out: estimate([], Party::Victim, false),
+            octets_in: estimate([], Party::Remote, false),
+            rhythm: unjudged_rhythm(),
+            surges: Vec::new(),
+            spikes: Vec::new(),
+            daily: Vec::new(),
+            infrastructure: Vec::new(),
+        }
+    }
+}
+
+/// Matches that were not judged, by why.
+pub(crate) type Tallies = BTreeMap<Aside, Tally>;
+
+/// What a sweep set aside, by victim and by whose the claims are.
+pub(crate) fn by_affiliation(swept: &Swept, book: &Snapshot) -> BTreeMap<(Address, Affiliation), Tallies> {
+    let mut asides: BTreeMap<(Address, Affiliation), Tallies> = BTreeMap::new();
+    for ((victim, network, why), tally) in &swept.aside {
+        let is_meant = |claim: &&Claim| match why {
+            Aside::Broad => claim.indicator == Indicator::Network(*network),
+            Aside::Unusable => is_narrow(claim),
+        };
+        let Some(claim) = book.claims_on(network.first()).find(is_meant) else { continue };
+        let affiliation = match &claim.cluster {
+            Some(id) => Affiliation::Cluster(id.clone()),
+            None => Affiliation::Source(claim.source.clone()),
+        };
+        let tallies = asides.entry((*victim, affiliation)).or_default();
+        let sum = tallies.entry(*why).or_insert(Tally { flows: 0, ..*tally });
+        sum.flows += tally.flows;
+        sum.first = sum.first.min(tally.first);
+        sum.last = sum.last.max(tally.last);
+    }
+    asides
+}
+
+fn aside_reason(why: Aside, tally: &Tally) -> Reason {
+    let flows = counted(tally.flows, "flow");
+    let (kind, text) = match why {
+        Aside::Broad => ("broad", format!("{flows} matched only a network too wide to accuse its addresses")),
+        Aside::Unusable => ("unusable", format!("{flows} left out: their counters cannot be true")),
+    };
+    Reason { kind, weight: 0.0, text }
+}
+
+/// The narrowest network that holds `address`.
+pub(crate) fn narrowest(networks: &[Network], address: Address) -> Option<&Network> {
+    networks.iter().filter(|network| network.prefix.contains(address)).max_by_key(|n| n.prefix.bits())
+}
+
+fn unjudged_rhythm() -> Rhythm {
+    Rhythm { period_s: None, score: None, judged: false, why: "rhythm is not assessed in this version".to_owned() }
+}

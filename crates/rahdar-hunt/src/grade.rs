@@ -1,0 +1,136 @@
+//! From evidence to a verdict (`methods.md` §2.4 and amendments (d), (e)).
+//!
+//! | verdict | when |
+//! |---|---|
+//! | confirmed | p ≥ 0.90, G1 ≥ +8, G3 ≥ +3, and contact on two days or in three sessions |
+//! | likely | p ≥ 0.90 and a gate is missing, or p ≥ 0.55; G1 ≥ +4 |
+//! | possible | p ≥ 0.20 |
+//! | discounted | otherwise, and whatever a kill rule names or has expired |
+//!
+//! Caps on p, so that the number never says more than the word: 0.95 until weights are calibrated
+//! on local traffic; below 0.90 where a gate is missing; 0.80 where one direction was seen; below
+//! 0.55 where G1 < +4 or the claim had lapsed by more than 30 days; below 0.20 where discounted.
+//! The order of the verdicts is that of the numbers.
+//!
+//! ```
+//! use rahdar_hunt::evidence::establishment::Exchange;
+//! use rahdar_hunt::evidence::validity::Validity;
+//! use rahdar_hunt::grade::{Gates, grade};
+//! use rahdar_model::finding::Verdict;
+//!
+//! let gates = Gates {
+//!     exchange: Exchange::Payload,
+//!     validity: Validity::Stated,
+//!     recurs: true,
+//!     is_killed: false,
+//! };
+//! assert_eq!(grade(20.0, &gates).verdict, Verdict::Confirmed);
+//! assert_eq!(grade(20.0, &Gates { recurs: false, ..gates }).verdict, Verdict::Likely);
+//! ```
+
+use rahdar_model::finding::Verdict;
+
+use crate::evidence::establishment::Exchange;
+use crate::evidence::probability;
+use crate::evidence::validity::Validity;
+
+const CONFIRMED: f64 = 0.90;
+const LIKELY: f64 = 0.55;
+const POSSIBLE: f64 = 0.20;
+const MOST_UNCALIBRATED: f64 = 0.95;
+const MOST_ONE_WAY: f64 = 0.80;
+/// Just below a threshold: the highest confidence, in hundredths, that the lower word may have.
+const BELOW: f64 = 0.01;
+
+/// What a verdict needs beside the odds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gates {
+    /// G1.
+    pub exchange: Exchange,
+    /// G3.
+    pub validity: Validity,
+    /// Whether there was contact on two days or in three sessions.
+    pub recurs: bool,
+    /// Whether a kill rule holds, or the claim had expired.
+    pub is_killed: bool,
+}
+
+/// A verdict and its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Grade {
+    /// 1–99.
+    pub confidence: u8,
+    /// The word.
+    pub verdict: Verdict,
+}
+
+/// The grade of evidence with these log-odds, in decibans.
+pub fn grade(log_odds: f64, gates: &Gates) -> Grade {
+    let mut p = probability(log_odds).min(MOST_UNCALIBRATED);
+    let complete = gates.exchange.is_established()
+        && matches!(gates.validity, Validity::Stated | Validity::Derived)
+        && gates.recurs;
+    if !complete {
+        p = p.min(CONFIRMED - BELOW);
+    }
+    if gates.exchange == Exchange::OneWay {
+        p = p.min(MOST_ONE_WAY);
+    }
+    let is_weak = gates.exchange.weight() < Exchange::Silent.weight();
+    if is_weak || matches!(gates.validity, Validity::Far { .. }) {
+        p = p.min(LIKELY - BELOW);
+    }
+    if gates.is_killed {
+        p = p.min(POSSIBLE - BELOW);
+    }
+    let verdict = match p {
+        CONFIRMED.. => Verdict::Confirmed,
+        LIKELY.. => Verdict::Likely,
+        POSSIBLE.. => Verdict::Possible,
+        _ => Verdict::Discounted,
+    };
+    // Rounded down, so that 0.899 is 89 and likely, not 90.
+    let confidence = (p * 100.0 + 1e-9).floor().clamp(1.0, 99.0) as u8;
+    Grade { confidence, verdict }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const GATES: Gates =
+        Gates { exchange: Exchange::Payload, validity: Validity::Stated, recurs: true, is_killed: false };
+
+    fn check(log_odds: f64, gates: Gates, verdict: Verdict, confidence: u8) {
+        assert_eq!(grade(log_odds, &gates), Grade { confidence, verdict }, "{log_odds} {gates:?}");
+    }
+
+    #[test]
+    fn each_word_has_its_numbers() {
+        check(35.0, GATES, Verdict::Confirmed, 95);
+        check(9.0, GATES, Verdict::Likely, 88);
+        check(0.0, GATES, Verdict::Possible, 50);
+        check(-20.0, GATES, Verdict::Discounted, 1);
+    }
+
+    #[test]
+    fn a_missing_gate_lowers_the_word_however_strong_the_rest() {
+        check(35.0, Gates { recurs: false, ..GATES }, Verdict::Likely, 89);
+        check(35.0, Gates { validity: Validity::Near { days: 3 }, ..GATES }, Verdict::Likely, 89);
+        check(35.0, Gates { validity: Validity::Unclocked, ..GATES }, Verdict::Likely, 89);
+        check(35.0, Gates { exchange: Exchange::Silent, ..GATES }, Verdict::Likely, 89);
+        check(35.0, Gates { exchange: Exchange::Slight, ..GATES }, Verdict::Possible, 54);
+        check(35.0, Gates { validity: Validity::Far { days: 40 }, ..GATES }, Verdict::Possible, 54);
+        check(35.0, Gates { is_killed: true, ..GATES }, Verdict::Discounted, 19);
+    }
+
+    proptest! {
+        #[test]
+        fn better_odds_never_lower_the_grade(odds in -40.0..40.0_f64, more in 0.0..20.0_f64, recurs: bool) {
+            let gates = Gates { recurs, ..GATES };
+            prop_assert!(grade(odds + more, &gates) >= grade(odds, &gates));
+        }
+    }
+}

@@ -1,0 +1,542 @@
+//! One victim, one address, one cluster: the unit that evidence is weighed for
+//! (`methods.md` §2.1).
+//!
+//! A lead is judged by its *body*: the sessions in the best standing towards the claims of the
+//! cluster. If any lie inside a window they are the body, and later sessions with whoever holds
+//! the address by then neither help nor harm; else those nearby; else those far off. Sessions
+//! with an address while defenders or a content network held it stand behind all others.
+//!
+//! Claims without a cluster follow the source that has the most matched addresses on the victim,
+//! so that five lists of one address are one lead; and they take only sessions that no cluster's
+//! claim covers.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use rahdar_intel::index::Snapshot;
+use rahdar_model::finding::{ExporterCoverage, Reason, Verdict};
+use rahdar_model::intelligence::{Claim, ClusterId, HostClass, WindowBasis};
+use rahdar_model::{Address, Day, Window};
+
+use crate::evidence::asymmetry::{self, Flow};
+use crate::evidence::establishment::{self, Establishment, Exchange};
+use crate::evidence::host::Host;
+use crate::evidence::peers::Peers;
+use crate::evidence::port::{self, Port, WEB_SHELL_OCTETS};
+use crate::evidence::validity::Validity;
+use crate::evidence::{self, Row, corroboration, persistence, prober, scanning};
+use crate::exporters::{Part, Weight, estimate};
+use crate::grade::{Gates, Grade, grade};
+use crate::stitch::Session;
+use crate::sweep::{Contact, Party, is_narrow};
+
+/// An exporter with at least this many TCP records of three packets or more, of which fewer than
+/// half have a reverse direction, sees asymmetric routes (`methods.md` §1.2).
+const LEAST_TCP_FLOWS: u64 = 20;
+
+/// The quality of a claim never counts for less: a source that doubts itself still says something.
+const LEAST_QUALITY: f64 = 0.1;
+/// The quality of a claim whose window nobody stated (`methods.md` §7.4).
+const UNSTATED_QUALITY: f64 = 0.5;
+
+/// Sessions that make contact recur, if they fall on one day.
+const RECURRING_SESSIONS: u64 = 3;
+/// Days that make contact recur.
+const RECURRING_DAYS: usize = 2;
+
+/// A victim and an address, with all that passed between them.
+pub(crate) struct Pair<'a> {
+    pub(crate) victim: Address,
+    pub(crate) remote: Address,
+    pub(crate) contacts: &'a [Contact],
+    pub(crate) weights: &'a [Weight],
+    pub(crate) sessions: &'a [Session],
+    /// What each session shows.
+    pub(crate) exchanges: Vec<Exchange>,
+    /// What they amount to, at any time.
+    pub(crate) whole: Establishment,
+    /// Whether its vantage often misses one direction.
+    sees_one_way: bool,
+    /// Whether the victim can be one.
+    pub(crate) is_monitored: bool,
+}
+
+impl<'a> Pair<'a> {
+    pub(crate) fn new(
+        contacts: &'a [Contact],
+        weights: &'a [Weight],
+        sessions: &'a [Session],
+        is_monitored: bool,
+        surroundings: &Surroundings<'_>,
+    ) -> Self {
+        let (victim, remote) = (contacts[0].victim, contacts[0].remote);
+        let sees_one_way = contacts.iter().all(|c| surroundings.asymmetric.contains(&*c.exporter));
+        let victim_scans = surroundings.scanners.contains(&victim);
+        Self {
+            victim,
+            remote,
+            contacts,
+            weights,
+            sessions,
+            exchanges: sessions.iter().map(|s| establishment::of_session(s, sees_one_way)).collect(),
+            whole: establishment::of_sessions(sessions, sees_one_way, victim_scans),
+            sees_one_way,
+            is_monitored,
+        }
+    }
+
+    /// The records of a session, whole.
+    pub(crate) fn parts(&self, session: usize) -> impl Iterator<Item = Part<'a>> {
+        let (contacts, weights) = (self.contacts, self.weights);
+        self.sessions[session].records.clone().map(move |i| Part::whole(&contacts[i], &weights[i]))
+    }
+
+    /// Whether the victim sent the address anything beyond knocking.
+    pub(crate) fn is_talk(&self) -> bool {
+        let spoke = |(session, exchange): (&Session, &Exchange)| match exchange {
+            Exchange::Payload | Exchange::Answered | Exchange::Slight => true,
+            Exchange::OneWay => session.out.seen(),
+            _ => false,
+        };
+        self.whole.exchange.is_established() || self.sessions.iter().zip(&self.exchanges).any(spoke)
+    }
+}
+
+/// What is known beside the contacts.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) book: &'a Snapshot,
+    pub(crate) scanners: BTreeSet<Address>,
+    /// Exporters that see asymmetric routes.
+    asymmetric: BTreeSet<&'a str>,
+}
+
+impl<'a> Surroundings<'a> {
+    pub(crate) fn new(
+        book: &'a Snapshot,
+        scanners: BTreeSet<Address>,
+        coverage: &'a [ExporterCoverage],
+    ) -> Self {
+        let mut two_way: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+        for ledger in coverage {
+            let sums = two_way.entry(&ledger.exporter).or_default();
+            *sums = (sums.0 + ledger.tcp_flows, sums.1 + ledger.tcp_flows_two_way);
+        }
+        let asymmetric = two_way
+            .into_iter()
+            .filter(|(_, (all, both))| *all >= LEAST_TCP_FLOWS && both * 2 < *all)
+            .map(|(exporter, _)| exporter);
+        Self { book, scanners, asymmetric: asymmetric.collect() }
+    }
+}
+
+/// What the pairs say of each other.
+pub(crate) struct Company {
+    peers: HashMap<Address, Peers>,
+    probing: HashMap<Address, Vec<Window>>,
+}
+
+impl Company {
+    /// `active` counts the monitored hosts that sent or received anything.
+    pub(crate) fn of(pairs: &[Pair<'_>], book: &Snapshot, active: u64) -> Self {
+        let mut peers: HashMap<Address, Peers> = HashMap::new();
+        let mut numbers: BTreeMap<Option<&ClusterId>, usize> = BTreeMap::new();
+        let mut knocks: HashMap<Address, Vec<prober::Knock>> = HashMap::new();
+        for pair in pairs {
+            let counts =
+                peers.entry(pair.remote).or_insert(Peers { established: 0, talkers: 0, active });
+            counts.established += u64::from(pair.is_monitored && pair.whole.exchange.is_established());
+            counts.talkers += u64::from(pair.is_monitored && pair.is_talk());
+            if pair.whole.exchange.weight() > Exchange::Handshake.weight() {
+                continue;
+            }
+            let claim = book.claims_on(pair.remote).find(|claim| is_narrow(claim));
+            let next = numbers.len();
+            let cluster = *numbers.entry(claim.and_then(|claim| claim.cluster.as_ref())).or_insert(next);
+            let called = pair.sessions.iter().zip(&pair.exchanges).filter(|(session, exchange)| {
+                matches!(exchange, Exchange::Unanswered | Exchange::Handshake)
+                    && session.opener != Some(Party::Remote)
+            });
+            let called = called.map(|(session, _)| prober::Knock { at: session.start, remote: pair.remote, cluster });
+            knocks.entry(pair.victim).or_default().extend(called);
+        }
+        let probing = knocks.into_iter().map(|(victim, knocks)| (victim, prober::hours(knocks)));
+        Self { peers, probing: probing.collect() }
+    }
+
+    fn is_probing(&self, victim: Address, session: &Session) -> bool {
+        let hours = self.probing.get(&victim).map_or(&[][..], Vec::as_slice);
+        let next = hours.partition_point(|hour| hour.until <= session.start);
+        hours.get(next).is_some_and(|hour| hour.contains(session.start))
+    }
+}
+
+/// Whose a lead is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Affiliation {
+    /// A claim's cluster.
+    Cluster(ClusterId),
+    /// Nobody's: the claims of this source name no cluster.
+    Source(Arc<str>),
+}
+
+impl Affiliation {
+    /// The cluster's id; of a source, a derived one.
+    pub(crate) fn id(&self) -> ClusterId {
+        match self {
+            Self::Cluster(id) => id.clone(),
+            Self::Source(source) => {
+                let slug = format!("unattributed-{}", ClusterId::of_name(source));
+                ClusterId(slug.trim_end_matches('-').into())
+            }
+        }
+    }
+}
+
+/// A graded lead.
+pub(crate) struct Lead<'a> {
+    /// Which pair.
+    pub(crate) pair: usize,
+    pub(crate) affiliation: Affiliation,
+    /// All sessions that the claims are about.
+    pub(crate) sessions: Vec<usize>,
+    /// Those of the body that the victim took part in.
+    pub(crate) contact: Vec<usize>,
+    /// Those beside the body that exchanged something.
+    pub(crate) beside: Vec<Beside>,
+    /// The best claim.
+    pub(crate) claim: &'a Claim,
+    /// Heaviest first; the prior last. Of a discounted lead the rival first.
+    pub(crate) reasons: Vec<Reason>,
+    pub(crate) log_odds: f64,
+    pub(crate) grade: Grade,
+}
+
+/// A session that exchanged something and does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Beside {
+    /// It lies outside the windows.
+    Outside(usize),
+    /// Defenders or a content network held the address.
+    Held(usize),
+}
+
+/// All leads, graded, in the order of pairs.
+pub(crate) fn leads<'a>(
+    pairs: &[Pair<'a>],
+    surroundings: &Surroundings<'a>,
+    company: &Company,
+) -> Vec<Lead<'a>> {
+    let mut leads = Vec::new();
+    let mut begin = 0;
+    for own in pairs.chunk_by(|a, b| a.victim == b.victim) {
+        let drafts = drafts(begin, own, surroundings.book);
+        let weighed: Vec<Weighed<'a>> =
+            drafts.into_iter().map(|draft| draft.weigh(pairs, surroundings, company)).collect();
+        let mut sums: BTreeMap<&Affiliation, Sum> = BTreeMap::new();
+        for one in &weighed {
+            sums.entry(&one.draft.affiliation).or_default().add(one);
+        }
+        let sums: Vec<Sum> = weighed.iter().map(|one| sums[&one.draft.affiliation].clone()).collect();
+        leads.extend(weighed.into_iter().zip(&sums).map(|(one, sum)| one.grade(sum)));
+        begin += own.len();
+    }
+    leads
+}
+
+/// The claims on one address, by whose they are.
+struct Claims<'a> {
+    clusters: BTreeMap<ClusterId, Vec<&'a Claim>>,
+    sources: BTreeMap<Arc<str>, Vec<&'a Claim>>,
+}
+
+impl<'a> Claims<'a> {
+    fn on(book: &'a Snapshot, address: Address) -> Self {
+        let mut claims = Self { clusters: BTreeMap::new(), sources: BTreeMap::new() };
+        for claim in book.claims_on(address).filter(|claim| is_narrow(claim)) {
+            match &claim.cluster {
+                Some(id) => claims.clusters.entry(id.clone()).or_default().push(claim),
+                None => claims.sources.entry(claim.source.clone()).or_default().push(claim),
+            }
+        }
+        claims
+    }
+}
+
+/// A lead before anything is weighed.
+struct Draft<'a> {
+    pair: usize,
+    affiliation: Affiliation,
+    claims: Vec<&'a Claim>,
+    sessions: Vec<usize>,
+}
+
+/// The leads of one victim, whose pairs are numbered from `begin`.
+fn drafts<'a>(begin: usize, pairs: &[Pair<'a>], book: &'a Snapshot) -> Vec<Draft<'a>> {
+    let claims: Vec<Claims<'a>> = pairs.iter().map(|pair| Claims::on(book, pair.remote)).collect();
+    let mut addresses: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
+    for source in claims.iter().flat_map(|claims| claims.sources.keys()) {
+        *addresses.entry(source).or_default() += 1;
+    }
+    let mut drafts = Vec::new();
+    for (pair, (own, on)) in (begin..).zip(pairs.iter().zip(&claims)) {
+        for (id, claims) in &on.clusters {
+            drafts.push(Draft {
+                pair,
+                affiliation: Affiliation::Cluster(id.clone()),
+                claims: claims.clone(),
+                sessions: (0..own.sessions.len()).collect(),
+            });
+        }
+        // Of the sources with the most addresses, the first by name: `max_by_key` takes the last.
+        let source = on.sources.keys().rev().max_by_key(|source| addresses[source]);
+        drafts.extend(source.and_then(|source| unattributed(pair, own, on, source)));
+    }
+    drafts
+}
+
+/// The lead of claims without a cluster: sessions that no cluster's claim covers.
+fn unattributed<'a>(pair: usize, own: &Pair<'a>, on: &Claims<'a>, source: &Arc<str>) -> Option<Draft<'a>> {
+    let affiliation = Affiliation::Source(source.clone());
+    let first = on.sources[source].iter();
+    let others = on.sources.iter().filter(|(name, _)| *name != source).flat_map(|(_, claims)| claims);
+    let claims: Vec<&Claim> = first.chain(others).copied().collect();
+    let is_open = |s: usize, claim: &Claim| {
+        let session = &own.sessions[s];
+        Validity::of(claim, session.start, session.end, session.clock_suspect).is_open()
+    };
+    let is_covered = |s: usize| on.clusters.values().flatten().any(|claim| is_open(s, claim));
+    let sessions: Vec<usize> = (0..own.sessions.len()).filter(|s| !is_covered(*s)).collect();
+    let is_lead =
+        on.clusters.is_empty() || sessions.iter().any(|s| claims.iter().any(|claim| is_open(*s, claim)));
+    is_lead.then_some(Draft { pair, affiliation, claims, sessions })
+}
+
+/// A session's standing towards the claims of a lead.
+struct Standing<'a> {
+    session: usize,
+    validity: Validity,
+    claim: &'a Claim,
+    facts: BTreeSet<HostClass>,
+}
+
+impl Standing<'_> {
+    fn is_held(&self) -> bool {
+        Host::of(self.facts.iter().copied()).is_kill()
+    }
+
+    /// Equal for the sessions that are judged together; the smallest are the body.
+    fn rank(&self) -> u8 {
+        match self.validity {
+            _ if self.is_held() => 4,
+            Validity::Stated | Validity::Derived | Validity::Unclocked => 0,
+            Validity::Near { .. } => 1,
+            Validity::Far { .. } => 2,
+            Validity::Expired { .. } | Validity::Never => 3,
+        }
+    }
+}
+
+impl<'a> Draft<'a> {
+    fn weigh(self, pairs: &[Pair<'a>], surroundings: &Surroundings<'a>, company: &Company) -> Weighed<'a> {
+        let pair = &pairs[self.pair];
+        let standings: Vec<Standing<'a>> =
+            self.sessions.iter().map(|s| self.standing(pair, *s, surroundings.book)).collect();
+        let rank = standings.iter().map(Standing::rank).min().unwrap_or(u8::MAX);
+        let (body, beside): (Vec<_>, Vec<_>) = standings.into_iter().partition(|s| s.rank() == rank);
+        let shown = |standing: &&Standing<'_>| pair.exchanges[standing.session];
+        let contact: Vec<usize> =
+            body.iter().filter(|s| shown(s).is_contact()).map(|s| s.session).collect();
+        let beside: Vec<Beside> = beside
+            .iter()
+            .filter(|s| shown(s).is_established())
+            .map(|s| if s.is_held() { Beside::Held(s.session) } else { Beside::Outside(s.session) })
+            .collect();
+
+        let of = |sessions: &[usize]| sessions.iter().map(|s| &pair.sessions[*s]).collect::<Vec<_>>();
+        let all: Vec<usize> = body.iter().map(|standing| standing.session).collect();
+        let victim_scans = surroundings.scanners.contains(&pair.victim);
+        let establishment = establishment::of_sessions(of(&all), pair.sees_one_way, victim_scans);
+        let (validity, claim) = best_claim(&body, &self.claims, pair);
+        let host = Host::of(body.iter().flat_map(|standing| standing.facts.iter().copied()));
+        let peers = company.peers[&pair.remote];
+
+        let out = direction(pair, &contact, Party::Victim);
+        let back = direction(pair, &contact, Party::Remote);
+        let is_web_shell = host.is_dedicated() && out.low >= WEB_SHELL_OCTETS;
+        let port = port::of_sessions(of(&spoken(pair, &all)), &self.claims, is_web_shell);
+        let is_knock = establishment.exchange.weight() <= 0.0 || matches!(port, Port::Inbound(_));
+        let remote_scans = surroundings.scanners.contains(&pair.remote)
+            || body.iter().any(|standing| standing.facts.contains(&HostClass::Scanner));
+        let days: BTreeSet<_> = contact.iter().flat_map(|s| &pair.sessions[*s].days).collect();
+        let is_probing = all.iter().any(|s| company.is_probing(pair.victim, &pair.sessions[*s]));
+
+        let mut rows = vec![establishment.row(), port.row(), validity.row(claim)];
+        rows.extend(host.row());
+        rows.extend(persistence::row(days.len()));
+        rows.extend(asymmetry::row(out, back));
+        rows.extend(peers.row());
+        rows.extend(scanning::row(victim_scans, remote_scans, is_knock));
+        rows.extend(is_probing.then(prober::row));
+        let kill = [
+            (!pair.is_monitored).then_some("foreign"),
+            host.is_kill().then(|| host.row()).flatten().map(|row| row.reason.kind),
+            peers.is_kill().then_some("prevalence"),
+            validity.is_kill().then_some("outside_window"),
+        ];
+        Weighed {
+            kill: kill.into_iter().flatten().next(),
+            quality: quality(claim),
+            draft: self,
+            contact,
+            beside,
+            establishment,
+            validity,
+            claim,
+            rows,
+        }
+    }
+
+    fn standing(&self, pair: &Pair<'_>, session: usize, book: &Snapshot) -> Standing<'a> {
+        let Session { start, end, clock_suspect, .. } = pair.sessions[session];
+        let of = |claim: &Claim| Validity::of(claim, start, end, clock_suspect);
+        // The first of equals: the narrowest network.
+        let best = self.claims.iter().min_by_key(|claim| of(claim));
+        let claim = best.expect("a draft is made of one claim at least");
+        let facts = book.facts_on(pair.remote, start).map(|fact| fact.class).collect();
+        Standing { session, validity: of(claim), claim, facts }
+    }
+}
+
+/// The best standing in the body, with its claim; of equals one that names the port used.
+fn best_claim<'a>(body: &[Standing<'a>], claims: &[&'a Claim], pair: &Pair<'_>) -> (Validity, &'a Claim) {
+    let best = body.iter().min_by_key(|standing| {
+        let used = pair.sessions[standing.session].remote_port;
+        (standing.validity, standing.claim.port != Some(used))
+    });
+    best.map_or((Validity::Never, claims[0]), |standing| (standing.validity, standing.claim))
+}
+
+/// How good a claim is before any flow is seen, of 1 (`methods.md` §2.1, q).
+fn quality(claim: &Claim) -> f64 {
+    let stated = match claim.basis {
+        WindowBasis::Stated | WindowBasis::Heading | WindowBasis::Operator => 1.0,
+        WindowBasis::Published | WindowBasis::Undated => UNSTATED_QUALITY,
+    };
+    let confidence = claim.confidence.map_or(1.0, |percent| f64::from(percent) / 100.0);
+    stated * confidence.clamp(LEAST_QUALITY, 1.0)
+}
+
+/// Of these sessions, those that show an exchange; if none does, those that the victim took part
+/// in; else all.
+fn spoken(pair: &Pair<'_>, sessions: &[usize]) -> Vec<usize> {
+    let only = |keep: &dyn Fn(Exchange) -> bool| -> Vec<usize> {
+        sessions.iter().copied().filter(|s| keep(pair.exchanges[*s])).collect()
+    };
+    let levels = [
+        only(&|exchange| exchange.weight() >= 0.0 && exchange.is_contact()),
+        only(&|exchange| exchange.is_contact()),
+        sessions.to_vec(),
+    ];
+    levels.into_iter().find(|level| !level.is_empty()).unwrap_or_default()
+}
+
+/// What went one way in these sessions.
+fn direction(pair: &Pair<'_>, sessions: &[usize], party: Party) -> Flow {
+    let parts = || sessions.iter().flat_map(|s| pair.parts(*s));
+    let estimate = estimate(parts(), party, false);
+    let packets = parts().map(|part| part.packets(party)).sum();
+    Flow { octets: estimate.point, low: estimate.low, packets }
+}
+
+/// A lead with its evidence, before the rest of its cluster is known.
+struct Weighed<'a> {
+    draft: Draft<'a>,
+    contact: Vec<usize>,
+    beside: Vec<Beside>,
+    establishment: Establishment,
+    validity: Validity,
+    claim: &'a Claim,
+    quality: f64,
+    /// The kind of the reason that no other evidence can outweigh.
+    kill: Option<&'static str>,
+    rows: Vec<Row>,
+}
+
+/// What the leads of one cluster on one victim amount to together.
+#[derive(Debug, Clone, Default)]
+struct Sum {
+    /// Established addresses whose claims held.
+    addresses: usize,
+    sessions: u64,
+    days: BTreeSet<Day>,
+}
+
+impl Sum {
+    fn add(&mut self, one: &Weighed<'_>) {
+        if one.kill.is_some() || !one.establishment.exchange.is_established() {
+            return;
+        }
+        self.addresses += usize::from(one.validity.is_open());
+        self.sessions += one.establishment.sessions;
+        self.days.extend(&one.establishment.days);
+    }
+
+    fn recurs(&self) -> bool {
+        self.sessions >= RECURRING_SESSIONS || self.days.len() >= RECURRING_DAYS
+    }
+}
+
+impl<'a> Weighed<'a> {
+    fn grade(self, sum: &Sum) -> Lead<'a> {
+        let mut rows = self.rows;
+        rows.extend(corroboration::row(sum.addresses));
+        let (mut reasons, weight) = evidence::settle(rows);
+        let prior = evidence::PRIOR * self.quality;
+        let log_odds = evidence::decibans(prior) + weight;
+        let gates = Gates {
+            exchange: self.establishment.exchange,
+            validity: self.validity,
+            recurs: sum.recurs(),
+            is_killed: self.kill.is_some(),
+        };
+        let grade = grade(log_odds, &gates);
+        reasons.sort_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()).then(a.kind.cmp(b.kind)));
+        if grade.verdict == Verdict::Discounted {
+            name_rival(&mut reasons, self.kill);
+        }
+        reasons.push(Reason {
+            kind: "prior",
+            weight: evidence::decibans(prior),
+            text: format!("before the traffic is looked at, {:.1} of 100 such matches are real", prior * 100.0),
+        });
+        Lead {
+            pair: self.draft.pair,
+            affiliation: self.draft.affiliation,
+            sessions: self.draft.sessions,
+            contact: self.contact,
+            beside: self.beside,
+            claim: self.claim,
+            reasons,
+            log_odds,
+            grade,
+        }
+    }
+}
+
+/// Puts the reason of the kill rule first, else the heaviest against it.
+fn name_rival(reasons: &mut Vec<Reason>, kill: Option<&'static str>) {
+    let is_rival = |reason: &Reason| match kill {
+        Some(kind) => reason.kind == kind,
+        None => reason.weight < 0.0 && reason.kind != "cap",
+    };
+    let rival = match reasons.iter().position(is_rival) {
+        Some(at) => reasons.remove(at),
+        None if kill == Some("foreign") => Reason {
+            kind: "foreign",
+            weight: 0.0,
+            text: "the other end is in none of the networks that are watched".to_owned(),
+        },
+        None => Reason { kind: "weak", weight: 0.0, text: "too little speaks for it".to_owned() },
+    };
+    reasons.insert(0, rival);
+}

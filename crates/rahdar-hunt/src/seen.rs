@@ -1,0 +1,62 @@
+//! Since when, until when, and whether coverage cut it off (`methods.md` §7.6; `field.md` J3).
+//!
+//! The first contact is "at least since" where contact may have begun earlier: an exporter that
+//! recorded it began to see no longer before it than the longest silence within the contact, or
+//! than [`LEAST_MARGIN_US`]. Likewise the last. A host that calls every week and whose record
+//! begins four days before its first call may well have called before.
+//!
+//! ```
+//! use rahdar_hunt::seen::is_cut;
+//! use rahdar_model::{Timestamp, Window};
+//!
+//! let day = |n| Timestamp::from_seconds(n * 86_400);
+//! let coverage = Window::new(day(0), day(100));
+//! assert!(is_cut(Window::new(day(3), day(50)), 4 * 86_400_000_000, coverage));
+//! assert!(!is_cut(Window::new(day(5), day(50)), 4 * 86_400_000_000, coverage));
+//! ```
+
+use std::collections::BTreeSet;
+
+use rahdar_model::finding::ExporterCoverage;
+use rahdar_model::time::DAY_US;
+use rahdar_model::{Timestamp, Window};
+
+/// A silence as long as this before the first contact says nothing: hosts sleep.
+pub const LEAST_MARGIN_US: i64 = DAY_US;
+
+/// Whether contact from `contact.from` to `contact.until`, with silences of up to
+/// `longest_silence_us`, may have begun before `coverage` or gone on after it.
+pub fn is_cut(contact: Window, longest_silence_us: i64, coverage: Window) -> bool {
+    let margin = longest_silence_us.max(LEAST_MARGIN_US);
+    let before = contact.from.since(coverage.from);
+    let after = coverage.until.since(contact.until);
+    (0..=margin).contains(&before) || (0..=margin).contains(&after)
+}
+
+/// The same for the exporters that recorded the contact.
+pub fn is_cut_by_any(
+    contact: Window,
+    longest_silence_us: i64,
+    exporters: &BTreeSet<&str>,
+    coverage: &[ExporterCoverage],
+) -> bool {
+    let mut own = coverage.iter().filter(|ledger| exporters.contains(&*ledger.exporter));
+    own.any(|ledger| is_cut(contact, longest_silence_us, ledger.window))
+}
+
+/// The longest time between neighbours of these sorted times; 0 for fewer than two.
+pub fn longest_silence_us(times: &[Timestamp]) -> i64 {
+    times.windows(2).map(|pair| pair[1].since(pair[0])).max().unwrap_or(0)
+}
+
+/// Whether these exporters recorded all of `window`: it lies inside what each of them covers, and
+/// none was silent for an hour of it.
+///
+/// Traffic that no exporter of ours carries is unknown all the same.
+pub fn is_covered(window: Window, exporters: &BTreeSet<&str>, coverage: &[ExporterCoverage]) -> bool {
+    coverage.iter().filter(|ledger| exporters.contains(&*ledger.exporter)).all(|ledger| {
+        ledger.window.from <= window.from
+            && window.until <= ledger.window.until
+            && !ledger.silent.iter().any(|silent| silent.overlaps(window))
+    })
+}

@@ -1,0 +1,327 @@
+//! From sightings to contacts: each flow turned so that the victim stands on one side and the
+//! address that a claim is about on the other.
+//!
+//! The victim is the end that is not the indicator. Where both ends are indicators, the flow is a
+//! contact for each of them. Octets *out* leave the victim, whichever end opened the flow.
+//!
+//! What comes out is sorted by its whole content: the order in which a store answers changes
+//! nothing that is judged.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use rahdar_intel::index::Snapshot;
+use rahdar_model::flow::{Direction, Initiator, Sampler};
+use rahdar_model::intelligence::{Claim, Indicator};
+use rahdar_model::store::{End, StoreError};
+use rahdar_model::{Address, FlowStore, Prefix, Quality, Sighting, Timestamp, Window};
+
+/// The widest networks that a claim may name and still accuse each of its addresses, in bits of
+/// 128: an IPv4 /16, an IPv6 /32. A guess: reports name hosts and small hosting ranges; what is
+/// wider is mostly a typing error, and would make most traffic a contact.
+const WIDEST_V4_BITS: u8 = 96 + 16;
+const WIDEST_V6_BITS: u8 = 32;
+
+/// What an Ethernet frame adds to an IP packet at most: header 14, one VLAN tag 4, checksum 4.
+/// Taken from octets that include layer 2, so that a lower bound stays one.
+const LAYER2_OCTETS: u64 = 22;
+
+/// One side of a contact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Party {
+    /// The monitored host.
+    Victim,
+    /// The address that a claim is about.
+    Remote,
+}
+
+/// How many packets stand behind a recorded one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rate {
+    /// One: nothing was sampled.
+    Every,
+    /// This many.
+    OneIn(u32),
+    /// Nobody knows; one at least.
+    Unknown,
+}
+
+/// What one party sent, as one record has it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Side {
+    /// Recorded packets; 0 if this direction was not seen.
+    pub packets: u64,
+    /// Recorded IP octets.
+    pub octets: u64,
+    /// Octets above the transport header, where known.
+    pub payload: Option<u64>,
+    /// Union of TCP flags, where known.
+    pub flags: Option<u16>,
+}
+
+/// One flow record between a victim and an address that a claim is about.
+///
+/// Ordered by victim, remote, protocol, ports and time first, so that the records of one
+/// conversation are neighbours.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Contact {
+    /// The monitored end.
+    pub victim: Address,
+    /// The other end.
+    pub remote: Address,
+    /// IP protocol.
+    pub protocol: u8,
+    /// The victim's port.
+    pub victim_port: u16,
+    /// The other port.
+    pub remote_port: u16,
+    /// First packet.
+    pub start: Timestamp,
+    /// Last packet.
+    pub end: Timestamp,
+    /// Who saw it.
+    pub exporter: Arc<str>,
+    /// How it was sampled.
+    pub rate: Rate,
+    /// Whether whole flows were sampled, not packets.
+    pub flow_sampled: bool,
+    /// Whether every N-th packet was sampled, not each by chance.
+    pub systematic: bool,
+    /// Sent by the victim.
+    pub out: Side,
+    /// Sent by the remote.
+    pub back: Side,
+    /// Who sent the forward packets.
+    pub forward: Party,
+    /// Who opened it, if the exporter said.
+    pub opener: Option<Party>,
+    /// On which side of an interface the forward packets were metered.
+    pub metered: Option<Direction>,
+    /// ICMP type of the forward packets.
+    pub icmp_type: Option<u8>,
+    /// Whether its times cannot be compared with those of a claim.
+    pub clock_suspect: bool,
+    /// Whether its octets are surely no more than were sent.
+    pub has_floor: bool,
+    /// Whether its octets are surely no fewer than were recorded.
+    pub has_ceiling: bool,
+    /// The file or spool segment it came from.
+    pub source: Arc<str>,
+    /// The record in it.
+    pub source_row: u64,
+}
+
+impl Contact {
+    /// The sighted flow, seen from the victim. Octets are brought to what the exporter recorded
+    /// of IP packets: scaling undone, frames taken off.
+    pub fn of(sighting: &Sighting) -> Self {
+        let flow = &sighting.flow;
+        let marked = |mark| flow.quality.intersects(mark);
+        let rate = match flow.sampling_interval {
+            None | Some(0) => Rate::Unknown,
+            Some(1) => Rate::Every,
+            Some(n) => Rate::OneIn(n),
+        };
+        let scale = match rate {
+            Rate::OneIn(n) if marked(Quality::ALREADY_SCALED) => u64::from(n),
+            _ => 1,
+        };
+        let side = |packets: u64, octets: u64, payload, flags| {
+            let packets = packets.div_ceil(scale);
+            let frames = if marked(Quality::LAYER2_LENGTH) { packets.saturating_mul(LAYER2_OCTETS) } else { 0 };
+            Side { packets, octets: (octets / scale).saturating_sub(frames), payload, flags }
+        };
+        let sent = side(flow.packets, flow.octets, flow.payload_octets, flow.tcp_flags);
+        let answered = side(
+            flow.rev_packets.unwrap_or(0),
+            flow.rev_octets.unwrap_or(0),
+            flow.rev_payload_octets,
+            flow.rev_tcp_flags,
+        );
+        let (forward, other) = match sighting.end {
+            End::Destination => (Party::Victim, Party::Remote),
+            End::Source => (Party::Remote, Party::Victim),
+        };
+        let ((out, victim_port), (back, remote_port)) = match forward {
+            Party::Victim => ((sent, flow.src_port), (answered, flow.dst_port)),
+            Party::Remote => ((answered, flow.dst_port), (sent, flow.src_port)),
+        };
+        Self {
+            victim: sighting.local(),
+            remote: sighting.remote(),
+            protocol: flow.protocol,
+            victim_port,
+            remote_port,
+            start: flow.start_time,
+            end: flow.end_time.max(flow.start_time),
+            exporter: flow.exporter.clone(),
+            rate,
+            flow_sampled: flow.sampler == Some(Sampler::Flow),
+            systematic: flow.sampler == Some(Sampler::Systematic),
+            out,
+            back,
+            forward,
+            opener: match flow.initiator {
+                Some(Initiator::Source) => Some(forward),
+                Some(Initiator::Destination) => Some(other),
+                Some(Initiator::Arbitrary | Initiator::Perimeter) | None => None,
+            },
+            metered: flow.direction,
+            icmp_type: flow.icmp_type,
+            clock_suspect: marked(Quality::CLOCK_SUSPECT),
+            has_floor: !(marked(Quality::ALREADY_SCALED) && rate == Rate::Unknown),
+            has_ceiling: rate != Rate::Unknown
+                && !marked(Quality::COUNTER_CLAMPED | Quality::COUNTER_WRAPPED | Quality::RATE_UNKNOWN),
+            source: flow.source.clone(),
+            source_row: flow.source_row,
+        }
+    }
+
+    /// What `party` sent.
+    pub fn side(&self, party: Party) -> &Side {
+        match party {
+            Party::Victim => &self.out,
+            Party::Remote => &self.back,
+        }
+    }
+
+    /// Whether packets or flows were sampled.
+    pub fn is_sampled(&self) -> bool {
+        matches!(self.rate, Rate::OneIn(_))
+    }
+}
+
+/// What a sweep met.
+#[derive(Debug, Default)]
+pub struct Swept {
+    /// Sorted.
+    pub contacts: Vec<Contact>,
+    /// What matched and cannot be judged, by victim and claimed address or network.
+    pub aside: BTreeMap<(Address, Prefix, Aside), Tally>,
+}
+
+/// Why a match is not judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Aside {
+    /// Only claims on very wide networks hold the address.
+    Broad,
+    /// The record's counters cannot be true ([`Quality::UNUSABLE`]).
+    Unusable,
+}
+
+/// How much of it there was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    /// Flow records.
+    pub flows: u64,
+    /// First packet.
+    pub first: Timestamp,
+    /// Last packet.
+    pub last: Timestamp,
+}
+
+/// Whether a claim names addresses at all, and few enough to accuse each of them.
+pub fn is_narrow(claim: &Claim) -> bool {
+    let Indicator::Network(prefix) = claim.indicator else {
+        return false;
+    };
+    let widest = if prefix.first().is_v4() { WIDEST_V4_BITS } else { WIDEST_V6_BITS };
+    prefix.bits() >= widest
+}
+
+/// Everything in `window` that met a claim of the book.
+///
+/// # Errors
+/// Those of the store.
+pub fn sweep(store: &dyn FlowStore, book: &Snapshot, window: Window) -> Result<Swept, StoreError> {
+    let mut swept = Swept::default();
+    let mut narrow: HashMap<Address, bool> = HashMap::new();
+    store.sightings(&book.networks(), window, &mut |sighting| {
+        let remote = sighting.remote();
+        let judged = *narrow.entry(remote).or_insert_with(|| book.claims_on(remote).any(is_narrow));
+        let (key, why) = if !judged {
+            let widest = book.claims_on(remote).filter_map(|claim| match claim.indicator {
+                Indicator::Network(prefix) => Some(prefix),
+                _ => None,
+            });
+            (widest.last().unwrap_or(remote.into()), Aside::Broad)
+        } else if sighting.flow.quality.intersects(Quality::UNUSABLE) {
+            (remote.into(), Aside::Unusable)
+        } else {
+            swept.contacts.push(Contact::of(&sighting));
+            return;
+        };
+        let (first, last) = (sighting.flow.start_time, sighting.flow.end_time);
+        let tally =
+            swept.aside.entry((sighting.local(), key, why)).or_insert(Tally { flows: 0, first, last });
+        tally.flows += 1;
+        tally.first = tally.first.min(first);
+        tally.last = tally.last.max(last);
+    })?;
+    swept.contacts.sort_unstable();
+    drop_egress_twins(&mut swept.contacts);
+    Ok(swept)
+}
+
+/// Where an exporter metered one direction of a pair both as it came in and as it left, keeps the
+/// ingress records: the others are the same packets again (`methods.md` §1.6).
+fn drop_egress_twins(contacts: &mut Vec<Contact>) {
+    type Key = (Address, Address, Arc<str>, Party);
+    let key = |c: &Contact| -> Key { (c.victim, c.remote, c.exporter.clone(), c.forward) };
+    let ingress: std::collections::HashSet<Key> =
+        contacts.iter().filter(|c| c.metered == Some(Direction::Ingress)).map(key).collect();
+    if ingress.is_empty() {
+        return;
+    }
+    contacts.retain(|c| c.metered != Some(Direction::Egress) || !ingress.contains(&key(c)));
+}
+
+#[cfg(test)]
+mod tests {
+    use rahdar_model::FlowRecord;
+    use rahdar_testkit::builder::FlowBuilder;
+    use rahdar_testkit::flow;
+
+    use super::*;
+
+    fn contact(flow: FlowBuilder, end: End) -> Contact {
+        Contact::of(&Sighting { end, flow: flow.build() })
+    }
+
+    #[test]
+    fn octets_out_leave_the_victim_whoever_sent_first() {
+        let asked = contact(
+            flow("203.0.113.25:50000 > 192.0.2.9:443").sent(3, 300).answered(4, 4_000),
+            End::Destination,
+        );
+        let called =
+            contact(flow("192.0.2.9:50000 > 203.0.113.25:443").sent(3, 300).answered(4, 4_000), End::Source);
+        assert_eq!((asked.victim, asked.out.octets, asked.back.octets), (called.victim, 300, 4_000));
+        assert_eq!((called.out.octets, called.back.octets), (4_000, 300));
+        assert_eq!((asked.remote_port, called.remote_port), (443, 50_000));
+    }
+
+    #[test]
+    fn scaled_counters_and_frames_are_brought_back_to_recorded_ip_octets() {
+        let scaled = flow("192.0.2.1 > 192.0.2.9").sampled(100).sent(200, 300_000);
+        let scaled = contact(scaled.marked(Quality::ALREADY_SCALED), End::Destination);
+        assert_eq!((scaled.out.packets, scaled.out.octets), (2, 3_000));
+        let framed = flow("192.0.2.1 > 192.0.2.9").sent(2, 144).marked(Quality::LAYER2_LENGTH);
+        assert_eq!(contact(framed, End::Destination).out.octets, 100);
+    }
+
+    #[test]
+    fn a_direction_metered_twice_is_kept_once() {
+        let metered = |direction, row| {
+            let mut record: FlowRecord = flow("203.0.113.25:5 > 192.0.2.9:443").from("s", row).build();
+            record.direction = Some(direction);
+            Contact::of(&Sighting { end: End::Destination, flow: record })
+        };
+        let mut both = vec![metered(Direction::Ingress, 1), metered(Direction::Egress, 2)];
+        drop_egress_twins(&mut both);
+        assert_eq!(both.iter().map(|c| c.source_row).collect::<Vec<_>>(), [1]);
+        let mut egress = vec![metered(Direction::Egress, 2)];
+        drop_egress_twins(&mut egress);
+        assert_eq!(egress.len(), 1);
+    }
+}
