@@ -419,3 +419,107 @@ fn divide(total: u64, weights: &[u64]) -> Vec<u64> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use rahdar_model::Window;
+
+    use super::*;
+    use crate::plan::{days, window};
+
+    fn campaigns() -> impl Iterator<Item = (&'static Cluster, &'static Campaign)> {
+        CLUSTERS.iter().flat_map(|cluster| cluster.campaigns.iter().map(move |campaign| (cluster, campaign)))
+    }
+
+    #[test]
+    fn five_campaigns_take_exactly_what_is_planned() {
+        let mut from_v1 = 0;
+        for (cluster, campaign) in campaigns() {
+            let sessions = cluster.sessions(campaign, 7);
+            let octets: u64 = sessions.iter().map(|session| octets_from(session, campaign.victim)).sum();
+            assert_eq!(octets, campaign.octets_out, "{}", campaign.subject(cluster));
+            from_v1 += if campaign.victim == V1 { octets } else { 0 };
+        }
+        assert_eq!(campaigns().count(), 5);
+        assert_eq!(from_v1, 5_700_000_000);
+    }
+
+    #[test]
+    fn every_exporter_carries_its_share_of_every_campaign() {
+        for seed in 1..4 {
+            for (cluster, campaign) in campaigns() {
+                let sessions = cluster.sessions(campaign, seed);
+                let share = |passes: &dyn Fn(Path) -> bool| {
+                    let passing = sessions.iter().filter(|session| passes(session.path));
+                    passing.map(|session| octets_from(session, campaign.victim)).sum::<u64>() as f64
+                        / campaign.octets_out as f64
+                };
+                for (got, target) in [
+                    (share(&|path| path.passes(0)), 0.80),
+                    (share(&|path| path.passes(1)), 0.50),
+                    (share(&|path| path.passes(0) && path.passes(1)), 0.42),
+                    (share(&|path| path.passes(0) || path.passes(1)), 0.88),
+                    (share(&|path| path.passes(2)), 0.25),
+                ] {
+                    let subject = campaign.subject(cluster);
+                    assert!((got - target).abs() < 0.01, "seed {seed}, {subject}: {got} is not {target}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn contact_begins_and_ends_on_the_planned_days_inside_claims() {
+        for (cluster, campaign) in campaigns() {
+            let sessions = cluster.sessions(campaign, 7);
+            assert_eq!(sessions.first().unwrap().start.day(), day(campaign.first));
+            assert_eq!(sessions.last().unwrap().start.day(), day(campaign.last));
+            for session in &sessions {
+                assert_eq!(session.start.day(), session.end().day(), "a session stays within its day");
+                let remote = if session.client.address == campaign.victim {
+                    session.server.address
+                } else {
+                    session.client.address
+                };
+                let server = cluster.servers.iter().find(|server| address(server.address) == remote).unwrap();
+                let Window { from, until } = window(server.claimed.0, server.claimed.1);
+                assert!(from <= session.start && session.end() < until);
+            }
+        }
+    }
+
+    #[test]
+    fn one_seed_differs_from_the_next() {
+        let (cluster, campaign) = campaigns().next().unwrap();
+        assert_eq!(cluster.sessions(campaign, 1), cluster.sessions(campaign, 1));
+        assert_ne!(cluster.sessions(campaign, 1), cluster.sessions(campaign, 2));
+    }
+
+    #[test]
+    fn an_increase_shows_and_the_control_has_none() {
+        for (cluster, campaign) in campaigns().filter(|(_, campaign)| campaign.victim == V1) {
+            let since = cluster.change.as_ref().map_or("2021-08-01", |change| change.on);
+            let mut means = [0.0; 2];
+            for seed in 0..8 {
+                let sessions = cluster.sessions(campaign, seed);
+                for (mean, after) in means.iter_mut().zip([false, true]) {
+                    let on = |at: Day| (at >= day(since)) == after;
+                    let octets: u64 = sessions
+                        .iter()
+                        .filter(|session| on(session.start.day()))
+                        .map(|session| octets_from(session, campaign.victim))
+                        .sum();
+                    let span =
+                        days().filter(|&at| on(at) && at >= day(campaign.first) && at <= day(campaign.last));
+                    *mean += octets as f64 / span.count().max(1) as f64;
+                }
+            }
+            let ratio = means[1] / means[0];
+            match cluster.name {
+                "Calypso" | "Winnti cluster" => assert!(ratio > 5.0, "{}: {ratio}", cluster.name),
+                "PlugX cluster" => assert!((0.6..1.6).contains(&ratio), "{ratio}"),
+                _ => assert_eq!(ratio, 0.0),
+            }
+        }
+    }
+}

@@ -156,7 +156,7 @@ pub(crate) const DECOYS: [Decoy; 13] = [
         Some(443),
         "RedFoxtrot",
         ("2020-07-01", "2020-11-01"),
-        ("2021-01-10", "2021-09-28"),
+        ("2021-03-10", "2021-09-28"),
     ),
     decoy(
         Kind::Sinkhole,

@@ -4,7 +4,9 @@
 //! the first border sees. Shares of octets: E1 80 %, E2 50 %, both 42 %, so one of them 88 %;
 //! E3 25 %, all of it inside E1 (`methods.md` §11.1).
 
-use crate::session::Session;
+use std::cmp::Reverse;
+
+use crate::session::{LEAST_UPLOAD, Session};
 
 /// A set of exporters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +26,11 @@ impl Path {
         SHARES.iter().filter(|(path, _)| path.passes(exporter)).map(|(_, share)| *share as u64).sum()
     }
 
+    /// Its place in [`SHARES`].
+    fn number(self) -> usize {
+        SHARES.iter().position(|(path, _)| *path == self).unwrap_or(0)
+    }
+
     /// The path that a hash chooses.
     pub(crate) fn of_hash(hash: u64) -> Self {
         let mut point = (hash % WHOLE) as i64;
@@ -33,7 +40,7 @@ impl Path {
                 return path;
             }
         }
-        Self(0)
+        SHARES[0].0
     }
 }
 
@@ -50,58 +57,37 @@ const SHARES: [(Path, i64); 6] = [
     (Path(0b000), 12_000),
 ];
 
-/// Parts of the whole by which a share may miss its target: well below the 1 % that is promised.
-const TOLERANCE: u64 = 100;
-
-/// Sends every session on the path that its hash chooses, then moves sessions until each path
-/// carries its share of `octets_of`.
+/// Sends every session on the path that its hash chooses, as long as that path has room in its
+/// share of `octets_of`; uploads without room take the path with most room.
 ///
-/// Each step moves one session from the path that carries most too much to the one that carries
-/// most too little, and lessens the sum of both errors; so it ends.
+/// Check-ins go by hash alone, for they are many and small. Then come the uploads, largest first,
+/// so that what misses a share in the end is less than one of the smallest.
 pub(crate) fn share_out(sessions: &mut [Session], octets_of: impl Fn(&Session) -> u64) {
     let total: u64 = sessions.iter().map(&octets_of).sum();
-    let mut errors = SHARES.map(|(_, share)| -target(total, share));
-    for session in sessions.iter_mut() {
-        session.path = Path::of_hash(session.tuple_hash());
-        errors[index_of(session.path)] += octets_of(session) as i64;
-    }
-    let tolerated = target(total, TOLERANCE as i64);
-    loop {
-        let (most, excess) = extreme(&errors, |error| error);
-        let (least, deficit) = extreme(&errors, |error| -error);
-        if excess.max(deficit) <= tolerated {
-            return;
-        }
-        let wanted = excess.min(deficit).max(1);
-        let best = sessions
-            .iter_mut()
-            .filter(|session| index_of(session.path) == most)
-            .map(|session| (octets_of(session) as i64, session))
-            .filter(|(octets, _)| *octets > 0 && *octets < excess + deficit)
-            .min_by_key(|(octets, _)| octets.abs_diff(wanted));
-        let Some((octets, session)) = best else { return };
-        session.path = SHARES[least].0;
-        errors[most] -= octets;
-        errors[least] += octets;
-    }
-}
-
-fn target(total: u64, share: i64) -> i64 {
-    (i128::from(total) * i128::from(share) / i128::from(WHOLE)) as i64
-}
-
-fn index_of(path: Path) -> usize {
-    SHARES.iter().position(|(known, _)| *known == path).unwrap_or(SHARES.len() - 1)
-}
-
-fn extreme(errors: &[i64; 6], rank: impl Fn(i64) -> i64) -> (usize, i64) {
-    let mut best = (0, i64::MIN);
-    for (index, &error) in errors.iter().enumerate() {
-        if rank(error) > best.1 {
-            best = (index, rank(error));
+    let mut room =
+        SHARES.map(|(_, share)| (i128::from(total) * i128::from(share) / i128::from(WHOLE)) as i64);
+    let mut uploads = Vec::new();
+    for (n, session) in sessions.iter_mut().enumerate() {
+        let octets = octets_of(session);
+        if octets >= LEAST_UPLOAD {
+            uploads.push((octets, n));
+        } else {
+            session.path = Path::of_hash(session.tuple_hash());
+            room[session.path.number()] -= octets as i64;
         }
     }
-    best
+    uploads.sort_unstable_by_key(|&(octets, n)| (Reverse(octets), n));
+    for (octets, n) in uploads {
+        let hashed = Path::of_hash(sessions[n].tuple_hash());
+        let path = if room[hashed.number()] >= octets as i64 {
+            hashed
+        } else {
+            let most = (0..SHARES.len()).max_by_key(|&path| room[path]).unwrap_or(0);
+            SHARES[most].0
+        };
+        sessions[n].path = path;
+        room[path.number()] -= octets as i64;
+    }
 }
 
 #[cfg(test)]
