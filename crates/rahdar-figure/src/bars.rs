@@ -11,7 +11,7 @@ use rahdar_model::intelligence::Event;
 use crate::Figure;
 use crate::axis::OctetAxis;
 use crate::drawing::{Anchor, Drawing, Face, Paint, Path};
-use crate::frame::{Frame, LINE, Legend, RIGHT};
+use crate::frame::{Frame, LEFT, LINE, Legend, RIGHT};
 use crate::ink::Ink;
 use crate::legible;
 use crate::octets::{self, Whole};
@@ -40,7 +40,6 @@ pub struct Bars<'a> {
     pub gaps: &'a [Window],
 }
 
-const LEFT: f64 = 64.0;
 const PLOT: f64 = 216.0;
 /// A bar's width at most, in user units: one day alone is no wall.
 const WIDEST_BAR: f64 = 24.0;
@@ -49,11 +48,11 @@ impl Bars<'_> {
     /// Draws it.
     pub fn draw(&self) -> Figure {
         let mut drawing = Drawing::default();
-        let frame = Frame::new(self.title, self.window, LEFT, self.events, self.gaps);
+        let frame = Frame::new(self.title, self.window, self.events, self.gaps);
         let left_out = self.daily.len().saturating_sub(MOST_DAYS);
         let drawn = &self.daily[left_out..];
         let bottom = frame.top + PLOT;
-        frame.draw_behind(&mut drawing, LEFT, bottom);
+        frame.draw_behind(&mut drawing, bottom);
         let axis = OctetAxis::new(most(drawn), frame.top + 6.0, bottom);
         draw_scale(&mut drawing, &axis);
         if drawn.is_empty() {
@@ -63,8 +62,8 @@ impl Bars<'_> {
         frame.draw_before(&mut drawing, bottom);
         self.draw_days(&mut drawing, &frame, &axis, drawn);
 
-        let mut height = bottom + 2.0 * LINE + 18.0;
-        self.draw_legend(&mut drawing, &frame, drawn, height);
+        self.draw_legend(&mut drawing, &frame, drawn);
+        let mut height = bottom + 2.0 * LINE + 4.0;
         let mut description = describe(drawn);
         if left_out > 0 {
             height += LINE + 4.0;
@@ -101,7 +100,7 @@ impl Bars<'_> {
         }
     }
 
-    fn draw_legend(&self, drawing: &mut Drawing, frame: &Frame<'_>, days: &[Daily], y: f64) {
+    fn draw_legend(&self, drawing: &mut Drawing, frame: &Frame<'_>, days: &[Daily]) {
         let ink = Ink::Series(self.series);
         let bounds = days.iter().map(|day| Whole::from(&day.octets_out));
         let bar = |opacity: f64| {
@@ -109,21 +108,21 @@ impl Bars<'_> {
                 drawing.rect(Paint::Tint(ink, opacity), (x + 4.0, y - 10.0), (8.0, 11.0));
             }
         };
-        let mut legend = Legend::new(drawing, LEFT, y);
+        let mut legend = Legend::column(drawing, frame.top + 14.0);
         let inexact = bounds.clone().any(|octets| octets.low < octets.point);
         legend.entry(if inexact { "at least" } else { "octets out" }, bar(1.0));
         if inexact {
             legend.entry("estimate", bar(0.5));
         }
         if bounds.clone().any(|octets| octets.high.is_some_and(|high| high > octets.point)) {
-            legend.entry("at most (95 % interval)", |drawing, x, y| {
+            legend.entry("at most (95 %)", |drawing, x, y| {
                 let mut line = Path::default();
                 line.upright(x + 8.0, y - 10.0, y + 1.0);
                 drawing.path(Paint::Line(Ink::Muted, 1.5), &line);
             });
         }
         if bounds.clone().any(|octets| octets.high.is_none()) {
-            legend.entry("no upper bound is known", |_, _, _| {});
+            legend.entry("no upper bound", |_, _, _| {});
         }
         if frame.has_gaps() {
             legend.gaps();
@@ -145,7 +144,7 @@ impl Bars<'_> {
         Table {
             caption: legible::sentence(self.title),
             columns: vec![
-                Column::text("Day (UTC)"),
+                Column::word("Day (UTC)"),
                 Column::number("Out, at least"),
                 Column::number("Out, estimate"),
                 Column::number("Out, at most"),

@@ -8,6 +8,8 @@ use crate::drawing::{Anchor, Drawing, Face, Paint, Path, WIDTH};
 use crate::ink::Ink;
 use crate::legible;
 
+/// Where the plot begins. One place for all figures: on a page their times stand below each other.
+pub(crate) const LEFT: f64 = 184.0;
 /// Where the plot ends on the right.
 pub(crate) const RIGHT: f64 = WIDTH - 16.0;
 /// Height of a line of small text.
@@ -18,7 +20,7 @@ const MOST_EVENT_ROWS: usize = 5;
 /// Events drawn at most. Chosen here: more lines are a curtain.
 const MOST_EVENTS: usize = 40;
 /// Room for one event label, in user units.
-const EVENT_ROOM: f64 = 240.0;
+const EVENT_ROOM: f64 = 300.0;
 
 /// Title, events and axis of one figure; the plot lies between `top` and `bottom`.
 pub(crate) struct Frame<'a> {
@@ -39,15 +41,9 @@ struct EventLine<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// The frame over `window`, its plot from `left`.
-    pub(crate) fn new(
-        title: &str,
-        window: Window,
-        left: f64,
-        events: &'a [Event],
-        gaps: &'a [Window],
-    ) -> Self {
-        let axis = TimeAxis::new(window, left, RIGHT);
+    /// The frame over `window`.
+    pub(crate) fn new(title: &str, window: Window, events: &'a [Event], gaps: &'a [Window]) -> Self {
+        let axis = TimeAxis::new(window, LEFT, RIGHT);
         let inside = events.iter().filter(|event| axis.window().contains(event.at)).count();
         let events = place(&axis, events);
         let rows = events.iter().filter_map(|line| line.row).max().map_or(0, |row| row + 1);
@@ -55,7 +51,7 @@ impl<'a> Frame<'a> {
     }
 
     /// What lies behind the marks: title, gaps, grid, and the names of times.
-    pub(crate) fn draw_behind(&self, drawing: &mut Drawing, left: f64, bottom: f64) {
+    pub(crate) fn draw_behind(&self, drawing: &mut Drawing, bottom: f64) {
         let labelled = self.labelled().count();
         let room = if labelled < self.inside { RIGHT - EVENT_ROOM } else { RIGHT };
         let title = Face::Title.fit(&self.title, room);
@@ -78,9 +74,9 @@ impl<'a> Frame<'a> {
             }
         }
         drawing.path(Paint::Line(Ink::Grid, 1.0), &grid);
-        drawing.text(Face::Small, Ink::Muted, Anchor::End, (left - 8.0, bottom + 16.0), "UTC");
+        drawing.text(Face::Small, Ink::Muted, Anchor::End, (LEFT - 8.0, bottom + 16.0), "UTC");
         let mut base = Path::default();
-        base.level(bottom, left, RIGHT);
+        base.level(bottom, LEFT, RIGHT);
         drawing.path(Paint::Line(Ink::Muted, 1.0), &base);
     }
 
@@ -182,17 +178,23 @@ fn merge(axis: &TimeAxis, gaps: &[Window]) -> Vec<(f64, f64)> {
     merged
 }
 
-/// A row of samples and what they mean.
+/// Samples and what they mean, in a row or in a column.
 pub(crate) struct Legend<'a> {
     drawing: &'a mut Drawing,
     x: f64,
     y: f64,
+    is_row: bool,
 }
 
 impl<'a> Legend<'a> {
-    /// A legend whose first sample stands at this place.
-    pub(crate) fn new(drawing: &'a mut Drawing, x: f64, y: f64) -> Self {
-        Self { drawing, x, y }
+    /// A row below the plot.
+    pub(crate) fn row(drawing: &'a mut Drawing, y: f64) -> Self {
+        Self { drawing, x: LEFT, y, is_row: true }
+    }
+
+    /// A column beside the plot.
+    pub(crate) fn column(drawing: &'a mut Drawing, y: f64) -> Self {
+        Self { drawing, x: 0.0, y, is_row: false }
     }
 
     /// One sample, 14 units wide, drawn by `sample` at its lower left corner, and its meaning.
@@ -200,7 +202,11 @@ impl<'a> Legend<'a> {
         sample(self.drawing, self.x, self.y);
         let place = (self.x + 19.0, self.y);
         self.drawing.text(Face::Small, Ink::Muted, Anchor::Start, place, meaning);
-        self.x += 19.0 + Face::Small.width(meaning) + 18.0;
+        if self.is_row {
+            self.x += 19.0 + Face::Small.width(meaning) + 18.0;
+        } else {
+            self.y += LINE + 3.0;
+        }
     }
 
     /// The sample of times without telemetry.

@@ -10,7 +10,7 @@ use rahdar_model::{Timestamp, Window};
 
 use crate::Figure;
 use crate::drawing::{Anchor, Drawing, Face, Paint, Path};
-use crate::frame::{Frame, LINE, Legend, RIGHT};
+use crate::frame::{Frame, LEFT, LINE, Legend, RIGHT};
 use crate::ink::Ink;
 use crate::legible;
 use crate::octets::{self, Whole};
@@ -39,6 +39,8 @@ pub struct Lanes<'a> {
 pub struct Lane<'a> {
     /// The cluster's name.
     pub label: &'a str,
+    /// Which series colour, so that a cluster keeps its colour over the figures of a report.
+    pub series: usize,
     /// Days with contact, in order.
     pub daily: &'a [Daily],
     /// First contact.
@@ -49,10 +51,12 @@ pub struct Lane<'a> {
     pub at_least: bool,
 }
 
-impl<'a> From<&'a Finding> for Lane<'a> {
-    fn from(finding: &'a Finding) -> Self {
+impl<'a> Lane<'a> {
+    /// The lane of a finding.
+    pub fn of(finding: &'a Finding, series: usize) -> Self {
         Self {
             label: &finding.cluster.name,
+            series,
             daily: &finding.daily,
             first_seen: finding.first_seen,
             last_seen: finding.last_seen,
@@ -61,7 +65,6 @@ impl<'a> From<&'a Finding> for Lane<'a> {
     }
 }
 
-const LEFT: f64 = 176.0;
 const LANE: f64 = 54.0;
 /// Heights of a mark, by its octets.
 const HEIGHTS: [(u64, f64, &str); 4] = [
@@ -77,14 +80,14 @@ impl Lanes<'_> {
     /// Draws it.
     pub fn draw(&self) -> Figure {
         let mut drawing = Drawing::default();
-        let frame = Frame::new(self.title, self.window, LEFT, self.events, self.gaps);
+        let frame = Frame::new(self.title, self.window, self.events, self.gaps);
         let drawn = &self.lanes[..self.lanes.len().min(MOST_LANES)];
         let left_out = self.lanes.len() - drawn.len();
         let bottom = frame.top + drawn.len().max(1) as f64 * LANE;
-        frame.draw_behind(&mut drawing, LEFT, bottom);
+        frame.draw_behind(&mut drawing, bottom);
         for (place, lane) in drawn.iter().enumerate() {
             let floor = frame.top + (place + 1) as f64 * LANE - 8.0;
-            draw_lane(&mut drawing, &frame, lane, Ink::Series(place), floor);
+            draw_lane(&mut drawing, &frame, lane, floor);
         }
         if drawn.is_empty() {
             let place = ((LEFT + RIGHT) / 2.0, frame.top + LANE / 2.0);
@@ -117,8 +120,8 @@ impl Lanes<'_> {
             caption: legible::sentence(self.title),
             columns: vec![
                 Column::text("Cluster"),
-                Column::text("First contact (UTC)"),
-                Column::text("Last contact (UTC)"),
+                Column::word("First contact (UTC)"),
+                Column::word("Last contact (UTC)"),
                 Column::number("Days with contact"),
             ],
             rows: self.lanes.iter().map(row).collect(),
@@ -126,8 +129,8 @@ impl Lanes<'_> {
     }
 }
 
-fn draw_lane(drawing: &mut Drawing, frame: &Frame<'_>, lane: &Lane<'_>, ink: Ink, floor: f64) {
-    let (axis, name) = (&frame.axis, legible::name(lane.label));
+fn draw_lane(drawing: &mut Drawing, frame: &Frame<'_>, lane: &Lane<'_>, floor: f64) {
+    let (axis, ink, name) = (&frame.axis, Ink::Series(lane.series), legible::name(lane.label));
     let words = [
         format!("{} to", lane.first_seen.day()),
         format!("{}, {}", lane.last_seen.day(), days(lane.daily.len())),
@@ -160,7 +163,7 @@ fn mark_height(octets: u64) -> f64 {
 }
 
 fn draw_legend(drawing: &mut Drawing, frame: &Frame<'_>, drawn: &[Lane<'_>], y: f64) {
-    let mut legend = Legend::new(drawing, LEFT, y);
+    let mut legend = Legend::row(drawing, y);
     for (_, height, meaning) in HEIGHTS {
         legend.entry(meaning, |drawing, x, y| {
             let mut mark = Path::default();

@@ -23,9 +23,11 @@ pub struct Column {
 /// How the cells of a column stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnKind {
-    /// Words, names and dates: to the left.
+    /// Names and sentences: to the left.
     Text,
-    /// Numbers: to the right.
+    /// Dates, addresses and the like: to the left, on one line.
+    Word,
+    /// Numbers: to the right, on one line.
     Number,
 }
 
@@ -35,13 +37,13 @@ impl Column {
         Self { heading, kind: ColumnKind::Text }
     }
 
+    /// A column of dates or addresses.
+    pub const fn word(heading: &'static str) -> Self {
+        Self { heading, kind: ColumnKind::Word }
+    }
+
     /// A column of numbers.
     pub const fn number(heading: &'static str) -> Self {
         Self { heading, kind: ColumnKind::Number }
-    }
-
-    /// Whether the cells stand to the right.
-    pub const fn is_number(self) -> bool {
-        matches!(self.kind, ColumnKind::Number)
     }
 }

@@ -8,7 +8,7 @@ use rahdar_model::{Timestamp, Window};
 
 use crate::Figure;
 use crate::drawing::{Anchor, Drawing, Face, Paint, Path};
-use crate::frame::{Frame, LINE, Legend, RIGHT};
+use crate::frame::{Frame, LEFT, LINE, Legend, RIGHT};
 use crate::ink::Ink;
 use crate::legible;
 use crate::octets;
@@ -32,18 +32,17 @@ pub struct Validity<'a> {
     pub gaps: &'a [Window],
 }
 
-const LEFT: f64 = 216.0;
 const STRIP: f64 = 22.0;
 
 impl Validity<'_> {
     /// Draws it.
     pub fn draw(&self) -> Figure {
         let mut drawing = Drawing::default();
-        let frame = Frame::new(self.title, self.window, LEFT, &[], self.gaps);
+        let frame = Frame::new(self.title, self.window, &[], self.gaps);
         let drawn = &self.infrastructure[..self.infrastructure.len().min(MOST_STRIPS)];
         let left_out = self.infrastructure.len() - drawn.len();
         let bottom = frame.top + drawn.len().max(1) as f64 * STRIP + 4.0;
-        frame.draw_behind(&mut drawing, LEFT, bottom);
+        frame.draw_behind(&mut drawing, bottom);
         for (place, endpoint) in drawn.iter().enumerate() {
             self.draw_strip(&mut drawing, &frame, endpoint, frame.top + (place as f64 + 0.5) * STRIP + 2.0);
         }
@@ -95,7 +94,7 @@ impl Validity<'_> {
 
     fn draw_legend(&self, drawing: &mut Drawing, frame: &Frame<'_>, y: f64) {
         let ink = Ink::Series(self.series);
-        let mut legend = Legend::new(drawing, LEFT, y);
+        let mut legend = Legend::row(drawing, y);
         legend.entry("claimed to be hostile", |drawing, x, y| {
             drawing.rect(Paint::Tint(ink, 0.22), (x, y - 10.0), (14.0, 12.0));
             let mut edges = Path::default();
@@ -131,10 +130,10 @@ impl Validity<'_> {
             columns: vec![
                 Column::text("Endpoint"),
                 Column::text("Indicator"),
-                Column::text("Claim holds"),
+                Column::word("Claim holds"),
                 Column::text("Source of the claim"),
-                Column::text("First contact (UTC)"),
-                Column::text("Last contact (UTC)"),
+                Column::word("First contact (UTC)"),
+                Column::word("Last contact (UTC)"),
                 Column::number("Flow records"),
             ],
             rows: self.infrastructure.iter().map(row).collect(),
@@ -142,15 +141,20 @@ impl Validity<'_> {
     }
 }
 
-/// Address, port and protocol, defanged: `192[.]0[.]2[.]9 443/tcp`.
+/// Address, port and protocol, defanged: `192[.]0[.]2[.]9 443/tcp`. Port 0 is that of a remote
+/// that called from ports drawn by chance.
 fn place(endpoint: &Infrastructure) -> String {
     let address = legible::defang(&endpoint.address.to_string());
-    match endpoint.protocol {
-        6 => format!("{address} {}/tcp", endpoint.port),
-        17 => format!("{address} {}/udp", endpoint.port),
-        132 => format!("{address} {}/sctp", endpoint.port),
-        1 | 58 => format!("{address} icmp"),
-        protocol => format!("{address} protocol {protocol}"),
+    let protocol = match endpoint.protocol {
+        1 | 58 => return format!("{address} icmp"),
+        6 => "tcp",
+        17 => "udp",
+        132 => "sctp",
+        protocol => return format!("{address} protocol {protocol}"),
+    };
+    match endpoint.port {
+        0 => format!("{address} {protocol}, ports vary"),
+        port => format!("{address} {port}/{protocol}"),
     }
 }
 

@@ -32,7 +32,7 @@ fn seen_by(exporter: &ExporterCoverage) -> Vec<Window> {
     let mut seen = Vec::with_capacity(exporter.silent.len() + 1);
     let mut from = exporter.window.from;
     for silent in &exporter.silent {
-        seen.push(Window::new(from, silent.from));
+        seen.push(Window::new(from, silent.from.min(exporter.window.until)));
         from = from.max(silent.until);
     }
     seen.push(Window::new(from, exporter.window.until));
@@ -42,6 +42,9 @@ fn seen_by(exporter: &ExporterCoverage) -> Vec<Window> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     /// Hours of 1970-01-01 as a window.
@@ -86,6 +89,32 @@ mod tests {
         let one = exporter(hour(0, 24), &[hour(2, 6), hour(6, 7), hour(20, 21)]);
         check(std::slice::from_ref(&one), &[hour(2, 7), hour(20, 21)]);
         check(&[one, exporter(hour(4, 24), &[hour(5, 6)])], &[hour(2, 4), hour(5, 6)]);
+    }
+
+    proptest! {
+        /// Hour by hour: dark is where nobody has a window, or all who have one are silent.
+        #[test]
+        fn dark_is_where_nobody_sees(
+            exporters in vec((-2i64..26, 0i64..26, vec((0i64..24, 1i64..5), 0..4)), 0..4),
+        ) {
+            let coverage: Vec<ExporterCoverage> = exporters
+                .iter()
+                .map(|(from, length, silent)| {
+                    let mut silent: Vec<Window> = silent.iter().map(|(at, n)| hour(*at, at + n)).collect();
+                    silent.sort_by_key(|silent| silent.from);
+                    exporter(hour(*from, from + length), &silent)
+                })
+                .collect();
+            let dark = blind(&coverage, hour(0, 24));
+            for at in 0..24 {
+                let time = hour(at, at).from;
+                let sees = |exporter: &ExporterCoverage| {
+                    exporter.window.contains(time) && !exporter.silent.iter().any(|silent| silent.contains(time))
+                };
+                prop_assert_eq!(dark.iter().any(|dark| dark.contains(time)), !coverage.iter().any(sees));
+            }
+            prop_assert!(dark.windows(2).all(|pair| pair[0].until < pair[1].from));
+        }
     }
 
     #[test]

@@ -7,14 +7,16 @@
 //! Its size is bounded whatever the hunt holds: what a limit leaves out is counted in the
 //! report, and is in the JSON form.
 
+use std::collections::HashMap;
+
 use askama::Template;
 use askama::filters::HtmlSafe;
 use rahdar_figure::octets::{self, Whole};
-use rahdar_figure::table::Column;
+use rahdar_figure::table::{Column, ColumnKind};
 use rahdar_figure::{Bars, Figure, Lane, Lanes, Table, Validity, ink, legible};
 use rahdar_model::finding::{ExporterCoverage, Finding, Hunt, Reason, Victim};
-use rahdar_model::intelligence::{Event, Tlp};
-use rahdar_model::time::DAY_US;
+use rahdar_model::intelligence::{ClusterId, Event, Tlp};
+use rahdar_model::time::{DAY_US, HOUR_US};
 use rahdar_model::{Estimate, Timestamp, Window};
 
 use super::blind::{blind, hours};
@@ -40,7 +42,7 @@ pub struct Context<'a> {
 }
 
 /// Findings with sentences and figures of their own; the others have a row each. Chosen here:
-/// a finding over 454 days takes some 110 kB.
+/// with contact on each of 454 days one takes some 200 kB (measured 2026-11).
 const MOST_IN_FULL: usize = 25;
 /// Rows of any table.
 const MOST_ROWS: usize = 1_000;
@@ -177,9 +179,14 @@ impl TableView {
         Self { caption: caption.to_owned(), columns, rows: rows.by_ref().take(most).collect(), left_out }
     }
 
-    /// Whether the cells of a column stand to the right.
-    fn is_number(&self, place: &usize) -> bool {
-        self.columns.get(*place).is_some_and(|column| column.is_number())
+    /// The class of a column's cells; empty for most, which keeps long tables small.
+    fn class(&self, place: &usize) -> Markup {
+        let class = match self.columns.get(*place).map(|column| column.kind) {
+            Some(ColumnKind::Number) => " class=\"number\"",
+            Some(ColumnKind::Word) => " class=\"word\"",
+            Some(ColumnKind::Text) | None => "",
+        };
+        Markup(class.to_owned())
     }
 }
 
@@ -205,12 +212,12 @@ fn overview(hunt: &Hunt) -> TableView {
         row
     };
     let columns = vec![
-        Column::text("Victim"),
+        Column::word("Victim"),
         Column::text("Network of"),
         Column::text("Cluster"),
-        Column::text("Verdict"),
-        Column::text("First contact (UTC)"),
-        Column::text("Last contact (UTC)"),
+        Column::word("Verdict"),
+        Column::word("First contact (UTC)"),
+        Column::word("Last contact (UTC)"),
         Column::number("Days"),
         Column::number("Out, at least"),
         Column::number("Out, estimate"),
@@ -232,6 +239,7 @@ fn span(finding: &Finding) -> [String; 3] {
 /// The victims of the first [`MOST_IN_FULL`] findings, each with those findings.
 fn victims(hunt: &Hunt, context: &Context<'_>) -> Vec<VictimView> {
     let full = &hunt.findings[..hunt.findings.len().min(MOST_IN_FULL)];
+    let series = Series::of(hunt);
     let mut anchor = 0;
     let mut views = Vec::new();
     for victim in victims_of(hunt) {
@@ -241,17 +249,19 @@ fn victims(hunt: &Hunt, context: &Context<'_>) -> Vec<VictimView> {
         let all = findings_on(hunt, victim.address);
         let window = around(&all);
         let gaps = blind(&hunt.coverage, window);
-        let lanes: Vec<Lane<'_>> = all.iter().map(|finding| Lane::from(*finding)).collect();
+        let mut lanes: Vec<Lane<'_>> =
+            all.iter().map(|finding| Lane::of(finding, series.get(finding))).collect();
+        lanes.sort_by_key(|lane| (lane.first_seen, lane.label));
         let title = format!("Clusters on {}, by day", victim.address);
         let lanes =
             Lanes { title: &title, window, lanes: &lanes, events: context.events, gaps: &gaps }.draw();
         let mut findings = Vec::new();
-        for (series, finding) in all.iter().enumerate() {
+        for finding in &all {
             if !full.iter().any(|full| full.id == finding.id) {
                 continue;
             }
             anchor += 1;
-            let scene = Scene { window, series, gaps: &gaps, events: context.events };
+            let scene = Scene { window, series: series.get(finding), gaps: &gaps, events: context.events };
             findings.push(finding_view(finding, &hunt.coverage, scene, anchor));
         }
         views.push(VictimView {
@@ -265,7 +275,26 @@ fn victims(hunt: &Hunt, context: &Context<'_>) -> Vec<VictimView> {
     views
 }
 
-/// What all figures of one victim share.
+/// Which series colour each cluster has: the same in every figure.
+struct Series<'a>(HashMap<&'a ClusterId, usize>);
+
+impl<'a> Series<'a> {
+    /// Colours in the order of the findings.
+    fn of(hunt: &'a Hunt) -> Self {
+        let mut series = HashMap::new();
+        for finding in &hunt.findings {
+            let next = series.len();
+            series.entry(&finding.cluster.id).or_insert(next);
+        }
+        Self(series)
+    }
+
+    fn get(&self, finding: &Finding) -> usize {
+        self.0.get(&finding.cluster.id).copied().unwrap_or_default()
+    }
+}
+
+/// What the figures of one finding need beside it.
 #[derive(Clone, Copy)]
 struct Scene<'a> {
     window: Window,
@@ -371,23 +400,28 @@ fn reasons(finding: &Finding) -> TableView {
         let speaks = match reason.weight {
             weight if weight > 0.0 => "for",
             weight if weight < 0.0 => "against",
-            _ => "neither way",
+            _ => "note",
         };
         vec![
             speaks.to_owned(),
-            format!("{:+.1}", reason.weight + 0.0),
+            weight(reason.weight),
             kind_in_words(reason.kind),
             legible::sentence(&reason.text),
         ]
     };
     let columns = vec![
-        Column::text("Speaks"),
+        Column::word("Speaks"),
         Column::number("Weight (dB)"),
         Column::text("Kind"),
         Column::text("Evidence"),
     ];
     let caption = format!("Why it is {}: evidence for and against", finding.verdict.word());
     TableView::new(&caption, columns, finding.reasons.iter().map(row), MOST_ROWS)
+}
+
+/// `+12.0`, `−2.5`; nothing for what has no weight.
+fn weight(decibans: f64) -> String {
+    if decibans == 0.0 { String::new() } else { format!("{decibans:+.1}").replace('-', "−") }
 }
 
 fn kind_in_words(kind: &str) -> String {
@@ -398,7 +432,7 @@ fn kind_in_words(kind: &str) -> String {
 fn discounted(hunt: &Hunt) -> Vec<Discounted> {
     let mut groups: Vec<(&str, Vec<&Finding>)> = Vec::new();
     for finding in &hunt.discounted {
-        let kind = sentence::objection(finding).map_or("too_little_evidence", |reason| reason.kind);
+        let kind = sentence::objection(finding).map_or("weak", |reason| reason.kind);
         match groups.iter_mut().find(|(group, _)| *group == kind) {
             Some((_, findings)) => findings.push(finding),
             None => groups.push((kind, vec![finding])),
@@ -423,10 +457,10 @@ fn discounted_group(kind: &str, findings: &[&Finding]) -> Discounted {
         ]
     };
     let columns = vec![
-        Column::text("Host"),
+        Column::word("Host"),
         Column::text("Cluster"),
-        Column::text("First match (UTC)"),
-        Column::text("Last match (UTC)"),
+        Column::word("First match (UTC)"),
+        Column::word("Last match (UTC)"),
         Column::number("Flow records"),
         Column::text("Why it is not believed"),
     ];
@@ -462,8 +496,8 @@ fn coverage(hunt: &Hunt) -> CoverageView {
     let columns = vec![
         Column::text("Exporter"),
         Column::number("Domain"),
-        Column::text("First packet (UTC)"),
-        Column::text("Last packet (UTC)"),
+        Column::word("First packet (UTC)"),
+        Column::word("Last packet (UTC)"),
         Column::number("Flow records"),
         Column::text("Sampling"),
         Column::number("TCP seen both ways"),
@@ -506,14 +540,15 @@ fn spells(exporter: &ExporterCoverage) -> String {
     longest.sort_by_key(|spell| spell.from);
     let words = longest.iter().map(|spell| {
         let hours = hours(std::slice::from_ref(spell));
-        format!("{} ({} h)", spell.from, octets::count(hours))
+        let hour = spell.from.micros().rem_euclid(DAY_US) / HOUR_US;
+        format!("{} {hour:02}:00 ({} h)", spell.from.day(), octets::count(hours))
     });
     words.collect::<Vec<_>>().join(", ")
 }
 
 fn events(events: &[Event]) -> TableView {
     let row = |event: &Event| vec![event.at.day().to_string(), legible::name(&event.label)];
-    let columns = vec![Column::text("Day (UTC)"), Column::text("Event")];
+    let columns = vec![Column::word("Day (UTC)"), Column::text("Event")];
     TableView::new("Registered events", columns, events.iter().map(row), MOST_EVENTS)
 }
 

@@ -78,6 +78,7 @@ fn event(date: &str, label: &str) -> Event {
 fn lane<'a>(label: &'a str, daily: &'a [Daily]) -> Lane<'a> {
     Lane {
         label,
+        series: label.len(),
         daily,
         first_seen: daily.first().map_or(Timestamp::MIN, |day| day.day.start()),
         last_seen: daily.last().map_or(Timestamp::MAX, |day| day.day.start()),

@@ -49,7 +49,7 @@ pub const fn verdict_means(verdict: Verdict) -> &'static str {
             "The traffic fits such communication, and one requirement for validating it is not met."
         }
         Verdict::Possible => "The match deserves a look. The evidence does not carry more than that.",
-        Verdict::Discounted => "The match is explained better by something else.",
+        Verdict::Discounted => "Something else explains the match better, or too little speaks for it.",
     }
 }
 
@@ -132,11 +132,9 @@ pub fn tools(finding: &Finding) -> Option<String> {
     })
 }
 
-/// The increases that a test confirmed, a sentence each; one sentence if there are none.
+/// The increases that a test confirmed, a sentence each. Nothing is said where there are none:
+/// a hunt does not tell an increase that was not found from one that could not be judged.
 pub fn changes(finding: &Finding) -> Vec<String> {
-    if finding.surges.is_empty() {
-        return vec!["No increase over time is shown.".to_owned()];
-    }
     finding.surges.iter().map(|surge| format!("{}.", phrase::capital(&change(surge)))).collect()
 }
 
@@ -165,11 +163,9 @@ pub fn rhythm(finding: &Finding) -> String {
     }
 }
 
-/// The reason that most speaks against a finding: why it was discounted.
-///
-/// None where nothing speaks against it and the evidence for it is merely too weak.
+/// Why a finding was discounted: the reason that stands first, where it does not speak for it.
 pub fn objection(finding: &Finding) -> Option<&Reason> {
-    finding.reasons.iter().filter(|reason| reason.weight <= 0.0).min_by(|a, b| a.weight.total_cmp(&b.weight))
+    finding.reasons.first().filter(|reason| reason.weight <= 0.0)
 }
 
 /// Called often, answered never: `methods.md` §2.4.

@@ -31,6 +31,8 @@ pub struct VictimSummary<'a> {
 
 /// Victims that a summary puts into sentences. Chosen here: more is no summary.
 pub const MOST_VICTIMS: usize = 25;
+/// Clusters of one victim that have a line. Chosen here, likewise.
+pub const MOST_LINES: usize = 25;
 
 /// What `hunt` says, in the order in which a reader asks.
 pub fn summary(hunt: &Hunt) -> Summary<'_> {
@@ -39,7 +41,13 @@ pub fn summary(hunt: &Hunt) -> Summary<'_> {
         let findings = findings_on(hunt, victim.address);
         let mut sentences = clusters_on(victim, &findings);
         sentences.extend(left_in_total(hunt, victim));
-        VictimSummary { victim, sentences, clusters: findings.iter().map(|one| life(hunt, one)).collect() }
+        let mut clusters: Vec<String> =
+            findings.iter().take(MOST_LINES).map(|finding| life(hunt, finding)).collect();
+        if findings.len() > MOST_LINES {
+            let rest = counted(findings.len() - MOST_LINES, "more cluster is", "more clusters are");
+            clusters.push(format!("{} in the table alone.", phrase::capital(&rest)));
+        }
+        VictimSummary { victim, sentences, clusters }
     });
     Summary { opening: opening(hunt, all.len()), victims: victims.collect() }
 }
@@ -176,7 +184,7 @@ fn left_in_total(hunt: &Hunt, victim: &Victim) -> Vec<String> {
     sentences
 }
 
-/// `RedFoxtrot: from at least 2021-03 until at least 2021-05; no increase shown; also on …`.
+/// `RedFoxtrot: from at least 2021-03 until at least 2021-05; also on …`.
 fn life(hunt: &Hunt, finding: &Finding) -> String {
     let month = |day: String| day.get(..7).map_or(day.clone(), str::to_owned);
     let at_least = if finding.at_least { "at least " } else { "" };
@@ -190,9 +198,6 @@ fn life(hunt: &Hunt, finding: &Finding) -> String {
         month(finding.first_seen.day().to_string()),
         month(finding.last_seen.day().to_string())
     )];
-    if finding.surges.is_empty() {
-        parts.push("no increase shown".to_owned());
-    }
     parts.extend(finding.surges.iter().map(change));
     parts.extend(also_on(hunt, finding));
     parts.join("; ") + "."
