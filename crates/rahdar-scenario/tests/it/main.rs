@@ -44,10 +44,9 @@ fn make(settings: Settings) -> Made {
 /// Whether an address may stand in a file: those of documentation and benchmarks.
 fn is_free(address: std::net::IpAddr) -> bool {
     match address {
-        std::net::IpAddr::V4(v4) => match v4.octets() {
-            [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] | [198, 18 | 19, ..] => true,
-            _ => false,
-        },
+        std::net::IpAddr::V4(v4) => {
+            matches!(v4.octets(), [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] | [198, 18 | 19, ..])
+        }
         std::net::IpAddr::V6(v6) => v6.segments()[..2] == [0x2001, 0x0db8],
     }
 }
