@@ -1,1 +1,150 @@
-//! .
+//! The book on disk: the only room that knows SQL databases.
+//!
+//! [`Database`] implements [`Book`] in one SQLite file. In reading order:
+//!
+//! * `migrations/`: the tables. Append-only: every row names the version that added it.
+//! * `write`: one import, in one transaction.
+//! * `read`: rows back into the nouns of the model.
+//!
+//! The room judges nothing and reads no clock. It knows neither flows nor files other than its own.
+
+mod read;
+mod write;
+
+use std::error::Error;
+use std::future::Future;
+use std::path::Path;
+use std::time::Duration;
+
+use rahdar_intel::book::{Book, BookError, Entry, ImportedFile, Recorded};
+use rahdar_intel::index::Snapshot;
+use rahdar_intel::reading::Reading;
+use rahdar_model::intelligence::{Event, Network};
+use sqlx::SqlitePool;
+use sqlx::migrate::MigrateError;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use tokio::runtime::Runtime;
+
+/// How long a call waits for another process to end its transaction. Chosen here: an import of a
+/// hundred thousand claims takes seconds.
+const BUSY_WAIT: Duration = Duration::from_secs(30);
+
+/// Connections kept: one writes, one reads.
+const CONNECTIONS: u32 = 2;
+
+/// The book in a SQLite file. Calls block; do not call from asynchronous code.
+pub struct Database {
+    path: String,
+    pool: SqlitePool,
+    runtime: Runtime,
+}
+
+impl Database {
+    /// Opens the book at `path`; an empty one if there is no file. A committed import survives a
+    /// loss of power: the journal is synced before a call returns.
+    ///
+    /// # Errors
+    /// [`BookError::Damaged`] if the file is no book of this or an earlier release,
+    /// [`BookError::Failed`] if it cannot be opened.
+    pub fn open(path: &Path) -> Result<Self, BookError> {
+        let failed = |cause: std::io::Error| BookError::Failed { action: "starting the database", cause: cause.into() };
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.map_err(failed)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .foreign_keys(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_WAIT);
+        let shown = path.display().to_string();
+        let pool = runtime.block_on(async {
+            let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).connect_with(options).await;
+            let pool = pool.map_err(|cause| error("opening the book", &shown, cause))?;
+            match sqlx::migrate!().run(&pool).await {
+                Ok(()) => Ok(pool),
+                Err(cause) => Err(unmigrated(&shown, cause)),
+            }
+        })?;
+        Ok(Self { path: shown, pool, runtime })
+    }
+
+    /// Waits for a query; its failure is worded by what the caller can do.
+    fn wait<T>(
+        &self,
+        action: &'static str,
+        query: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, BookError> {
+        self.runtime.block_on(query).map_err(|cause| error(action, &self.path, cause))
+    }
+}
+
+impl Book for Database {
+    fn record(&self, file: &ImportedFile, reading: &Reading) -> Result<Recorded, BookError> {
+        self.wait("recording claims", write::reading(&self.pool, file, reading))
+    }
+
+    fn record_networks(&self, file: &ImportedFile, networks: &[Network]) -> Result<Recorded, BookError> {
+        self.wait("recording networks", write::networks(&self.pool, file, networks))
+    }
+
+    fn record_events(&self, file: &ImportedFile, events: &[Event]) -> Result<Recorded, BookError> {
+        self.wait("recording events", write::events(&self.pool, file, events))
+    }
+
+    fn version(&self) -> Result<u64, BookError> {
+        self.wait("reading the version", read::version(&self.pool))
+    }
+
+    fn snapshot(&self) -> Result<Snapshot, BookError> {
+        self.wait("reading claims", read::snapshot(&self.pool))
+    }
+
+    fn networks(&self) -> Result<Vec<Network>, BookError> {
+        self.wait("reading networks", read::networks(&self.pool))
+    }
+
+    fn events(&self) -> Result<Vec<Event>, BookError> {
+        self.wait("reading events", read::events(&self.pool))
+    }
+
+    fn imports(&self) -> Result<Vec<Entry>, BookError> {
+        self.wait("reading imports", read::imports(&self.pool))
+    }
+}
+
+/// SQLite's primary result codes (sqlite.org/rescode.html).
+mod code {
+    pub(super) const BUSY: i64 = 5;
+    pub(super) const LOCKED: i64 = 6;
+    pub(super) const CORRUPT: i64 = 11;
+    pub(super) const NOT_A_DATABASE: i64 = 26;
+}
+
+/// A failure of the database, by what the caller can do about it.
+fn error(action: &'static str, path: &str, cause: sqlx::Error) -> BookError {
+    let result_code = cause.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<i64>().ok());
+    let undecodable = matches!(cause, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_));
+    match result_code.map(|extended| extended & 0xff) {
+        Some(code::BUSY | code::LOCKED) => BookError::Busy { cause: cause.into() },
+        Some(code::CORRUPT | code::NOT_A_DATABASE) => damaged(path, cause.into()),
+        None if undecodable => damaged(path, cause.into()),
+        _ => BookError::Failed { action, cause: cause.into() },
+    }
+}
+
+fn unmigrated(path: &str, cause: MigrateError) -> BookError {
+    match cause {
+        MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => error("opening the book", path, cause),
+        cause => BookError::Damaged {
+            path: path.to_owned(),
+            remedy: "it was made by a later release of rahdar; use that, or give another --home".to_owned(),
+            cause: cause.into(),
+        },
+    }
+}
+
+fn damaged(path: &str, cause: Box<dyn Error + Send + Sync>) -> BookError {
+    let remedy = "move it away and import the intelligence again, or restore a copy".to_owned();
+    BookError::Damaged { path: path.to_owned(), remedy, cause }
+}

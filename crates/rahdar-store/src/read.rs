@@ -1,0 +1,166 @@
+//! Rows back into the nouns of the model.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use rahdar_intel::book::Entry;
+use rahdar_intel::index::Snapshot;
+use rahdar_model::intelligence::{
+    Claim, Cluster, ClusterId, Event, HashKind, HostClass, HostFact, Indicator, Network, Tlp, WindowBasis,
+};
+use rahdar_model::{Prefix, Timestamp, Window};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqlitePool};
+
+use crate::write::LIST_BREAK;
+
+pub(crate) async fn version(pool: &SqlitePool) -> Result<u64, sqlx::Error> {
+    let newest: i64 =
+        sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM imports").fetch_one(pool).await?;
+    Ok(newest.unsigned_abs())
+}
+
+/// Everything of one version, read in one transaction.
+pub(crate) async fn snapshot(pool: &SqlitePool) -> Result<Snapshot, sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    let newest: i64 = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM imports")
+        .fetch_one(&mut *transaction)
+        .await?;
+    let claims = sqlx::query("SELECT * FROM claims ORDER BY id").fetch_all(&mut *transaction).await?;
+    let clusters = sqlx::query("SELECT * FROM clusters ORDER BY id").fetch_all(&mut *transaction).await?;
+    let facts = sqlx::query("SELECT * FROM host_facts ORDER BY id").fetch_all(&mut *transaction).await?;
+    Ok(Snapshot::new(
+        newest.unsigned_abs(),
+        claims.iter().map(claim).collect::<Result<_, _>>()?,
+        clusters.iter().map(cluster).collect::<Result<_, _>>()?,
+        facts.iter().map(fact).collect::<Result<_, _>>()?,
+    ))
+}
+
+/// The networks as last described.
+pub(crate) async fn networks(pool: &SqlitePool) -> Result<Vec<Network>, sqlx::Error> {
+    let rows = sqlx::query("SELECT * FROM networks ORDER BY id").fetch_all(pool).await?;
+    let mut networks = BTreeMap::new();
+    for row in &rows {
+        let network = network(row)?;
+        networks.insert(network.prefix, network);
+    }
+    Ok(networks.into_values().collect())
+}
+
+pub(crate) async fn events(pool: &SqlitePool) -> Result<Vec<Event>, sqlx::Error> {
+    let rows = sqlx::query("SELECT at, label FROM events ORDER BY at, label").fetch_all(pool).await?;
+    rows.iter()
+        .map(|row| Ok(Event { at: Timestamp::from_micros(row.try_get("at")?), label: row.try_get("label")? }))
+        .collect()
+}
+
+pub(crate) async fn imports(pool: &SqlitePool) -> Result<Vec<Entry>, sqlx::Error> {
+    let rows = sqlx::query("SELECT * FROM imports ORDER BY version").fetch_all(pool).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Entry {
+                version: number(row, "version")?,
+                name: row.try_get("name")?,
+                content: row.try_get("content")?,
+                imported_at: Timestamp::from_micros(row.try_get("imported_at")?),
+                added: number(row, "added")?,
+                refused: number(row, "refused")?,
+            })
+        })
+        .collect()
+}
+
+fn claim(row: &SqliteRow) -> Result<Claim, sqlx::Error> {
+    Ok(Claim {
+        indicator: indicator(row.try_get("kind")?, row.try_get("indicator")?)?,
+        port: optional(row, "port")?,
+        protocol: optional(row, "protocol")?,
+        validity: window(row)?,
+        basis: word(row.try_get("basis")?, WindowBasis::from_word)?,
+        cluster: row.try_get::<Option<&str>, _>("cluster")?.map(|id| ClusterId(id.into())),
+        tools: list(row.try_get("tools")?),
+        source: row.try_get::<&str, _>("source")?.into(),
+        place: row.try_get("place")?,
+        published: row.try_get::<Option<i64>, _>("published")?.map(Timestamp::from_micros),
+        confidence: optional(row, "confidence")?,
+        tlp: row.try_get::<Option<&str>, _>("tlp")?.map(|tlp| word(tlp, Tlp::from_word)).transpose()?,
+        revoked: row.try_get::<i64, _>("revoked")? != 0,
+    })
+}
+
+fn indicator(kind: &str, text: &str) -> Result<Indicator, sqlx::Error> {
+    Ok(match kind {
+        "ipv4" | "ipv6" | "cidr" => Indicator::Network(parsed::<Prefix>(text)?),
+        "domain" => Indicator::Domain(text.to_owned()),
+        "url" => Indicator::Url(text.to_owned()),
+        "md5" => Indicator::Hash(HashKind::Md5, text.to_owned()),
+        "sha1" => Indicator::Hash(HashKind::Sha1, text.to_owned()),
+        "sha256" => Indicator::Hash(HashKind::Sha256, text.to_owned()),
+        _ => return Err(strange(kind)),
+    })
+}
+
+fn cluster(row: &SqliteRow) -> Result<Cluster, sqlx::Error> {
+    Ok(Cluster {
+        id: ClusterId(row.try_get::<&str, _>("cluster")?.into()),
+        name: row.try_get("name")?,
+        named: row.try_get::<i64, _>("named")? != 0,
+        tools: list(row.try_get("tools")?),
+    })
+}
+
+fn fact(row: &SqliteRow) -> Result<HostFact, sqlx::Error> {
+    Ok(HostFact {
+        network: parsed(row.try_get("network")?)?,
+        class: word(row.try_get("class")?, HostClass::from_word)?,
+        validity: window(row)?,
+        source: row.try_get::<&str, _>("source")?.into(),
+    })
+}
+
+fn network(row: &SqliteRow) -> Result<Network, sqlx::Error> {
+    Ok(Network {
+        prefix: parsed(row.try_get("prefix")?)?,
+        asn: optional(row, "asn")?,
+        org: row.try_get("org")?,
+        sector: row.try_get("sector")?,
+        country: row.try_get("country")?,
+        role: row.try_get("role")?,
+    })
+}
+
+fn window(row: &SqliteRow) -> Result<Window, sqlx::Error> {
+    Ok(Window {
+        from: Timestamp::from_micros(row.try_get("valid_from")?),
+        until: Timestamp::from_micros(row.try_get("valid_until")?),
+    })
+}
+
+fn number<N: TryFrom<i64>>(row: &SqliteRow, column: &str) -> Result<N, sqlx::Error> {
+    let stored: i64 = row.try_get(column)?;
+    N::try_from(stored).map_err(|_| strange(stored))
+}
+
+fn optional<N: TryFrom<i64>>(row: &SqliteRow, column: &str) -> Result<Option<N>, sqlx::Error> {
+    let stored: Option<i64> = row.try_get(column)?;
+    stored.map(|n| N::try_from(n).map_err(|_| strange(n))).transpose()
+}
+
+fn word<T>(text: &str, read: fn(&str) -> Option<T>) -> Result<T, sqlx::Error> {
+    read(text).ok_or_else(|| strange(text))
+}
+
+fn parsed<T: std::str::FromStr>(text: &str) -> Result<T, sqlx::Error> {
+    text.parse().map_err(|_| strange(text))
+}
+
+fn list(text: &str) -> Vec<String> {
+    text.split(LIST_BREAK).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// A stored value that rahdar never writes.
+fn strange(value: impl fmt::Display) -> sqlx::Error {
+    sqlx::Error::Decode(format!("`{value}` is no value of that column").into())
+}
+

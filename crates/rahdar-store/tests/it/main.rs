@@ -1,0 +1,138 @@
+//! The book on disk: what goes in comes out, once, whatever is opened again.
+
+use std::path::Path;
+
+use rahdar_intel::book::{Book, BookError, ImportedFile};
+use rahdar_intel::reading::{ReadOptions, Reading};
+use rahdar_model::intelligence::{ClusterId, Event, HostClass, Network, Tlp};
+use rahdar_model::{Day, Timestamp};
+use rahdar_store::Database;
+use tempfile::TempDir;
+
+const TABLE: &str = "\
+indicator,port,cluster,valid_from,valid_until,tlp,confidence,malware
+192.0.2.7,443,RedFoxtrot,2021-03-01,2021-05-31,amber,80,PlugX
+192.0.2.7,8443,RedFoxtrot,2021-07-01,2021-07-31,,,
+2001:db8::7,,Winnti cluster,,,,,
+198.51.100.0/24,,,,,,,
+c2.example.org,,RedFoxtrot,,,,,
+d41d8cd98f00b204e9800998ecf8427e,,,,,,,
+";
+
+fn book(folder: &TempDir) -> Database {
+    Database::open(&folder.path().join("book.sqlite")).unwrap()
+}
+
+fn reading(text: &str) -> Reading {
+    rahdar_intel::read("feed.csv", text.as_bytes(), &ReadOptions::default()).unwrap()
+}
+
+fn file(text: &str) -> ImportedFile {
+    ImportedFile::new("feed.csv", text.as_bytes(), &ReadOptions::default(), Day(18_000).start())
+}
+
+#[test]
+fn every_field_survives_the_way_to_disk_and_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = reading(TABLE);
+    assert_eq!(read.claims.len(), 6);
+    book(&folder).record(&file(TABLE), &read).unwrap();
+
+    let snapshot = book(&folder).snapshot().unwrap();
+    assert_eq!(snapshot.claims(), read.claims);
+    assert_eq!(snapshot.clusters().cloned().collect::<Vec<_>>(), read.clusters);
+    assert_eq!(snapshot.claims()[0].tlp, Some(Tlp::Amber));
+    assert_eq!(snapshot.claims()[0].tools, ["PlugX"]);
+    assert!(snapshot.cluster(&ClusterId::of_name("RedFoxtrot")).is_some());
+    assert_eq!(snapshot.claims_on("192.0.2.7".parse().unwrap()).count(), 2);
+}
+
+#[test]
+fn the_same_content_adds_nothing_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = book(&folder);
+    let first = book.record(&file(TABLE), &reading(TABLE)).unwrap();
+    assert_eq!((first.version, first.added, first.already), (1, 6, false));
+    let again = book.record(&file(TABLE), &reading(TABLE)).unwrap();
+    assert_eq!((again.version, again.added, again.already), (1, 0, true));
+
+    let grown = format!("{TABLE}192.0.2.8,,,,,,,\n");
+    let third = book.record(&file(&grown), &reading(&grown)).unwrap();
+    assert_eq!((third.version, third.added), (2, 1), "only the new claim");
+    assert_eq!(book.version().unwrap(), 2);
+    assert_eq!(book.imports().unwrap().iter().map(|entry| entry.added).collect::<Vec<_>>(), [6, 1]);
+}
+
+#[test]
+fn host_facts_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "indicator,class,valid_from\n192.0.2.9,sinkhole,2021-06-01\n";
+    let book = book(&folder);
+    book.record(&file(text), &reading(text)).unwrap();
+    let snapshot = book.snapshot().unwrap();
+    let at: Timestamp = "2021-07-01".parse().unwrap();
+    let classes: Vec<_> = snapshot.facts_on("192.0.2.9".parse().unwrap(), at).map(|fact| fact.class).collect();
+    assert_eq!(classes, [HostClass::Sinkhole]);
+}
+
+#[test]
+fn a_network_described_anew_has_the_newer_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = book(&folder);
+    let network = |role: &str| Network {
+        prefix: "203.0.113.0/24".parse().unwrap(),
+        asn: Some(64_500),
+        org: "Example Telecom".to_owned(),
+        sector: "telecom".to_owned(),
+        country: "AF".to_owned(),
+        role: role.to_owned(),
+    };
+    book.record_networks(&file("a"), &[network("")]).unwrap();
+    let second = book.record_networks(&file("b"), &[network("mail server")]).unwrap();
+    assert_eq!(second.added, 1);
+    assert_eq!(book.networks().unwrap(), [network("mail server")]);
+    assert_eq!(book.record_networks(&file("c"), &[network("mail server")]).unwrap().added, 0);
+}
+
+#[test]
+fn events_are_kept_in_the_order_of_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = book(&folder);
+    let event = |day: &str, label: &str| Event { at: day.parse().unwrap(), label: label.to_owned() };
+    let (later, earlier) = (event("2021-08-15", "Kabul falls"), event("2021-03-02", "ProxyLogon disclosed"));
+    book.record_events(&file("a"), &[later.clone(), earlier.clone()]).unwrap();
+    assert_eq!(book.events().unwrap(), [earlier, later]);
+}
+
+#[test]
+fn a_file_that_is_no_book_is_named_with_a_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("book.sqlite");
+    std::fs::write(&path, "this is a shopping list, and long enough to be looked at as a database header").unwrap();
+    let Err(error) = Database::open(&path) else { panic!("it opened") };
+    assert!(matches!(error, BookError::Damaged { .. }), "{error:?}");
+    assert!(error.to_string().contains("book.sqlite") && error.to_string().contains("move it away"), "{error}");
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_an_error() {
+    assert!(Database::open(Path::new("/nowhere/book.sqlite")).is_err());
+}
+
+#[test]
+fn two_processes_may_write_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (book(&folder), book(&folder));
+    std::thread::scope(|scope| {
+        for (book, host) in [(&one, 1), (&two, 101)] {
+            scope.spawn(move || {
+                for n in host..host + 20 {
+                    let text = format!("indicator\n198.51.100.{n}\n");
+                    book.record(&file(&text), &reading(&text)).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(one.version().unwrap(), 40);
+    assert_eq!(two.snapshot().unwrap().claims().len(), 40);
+}
