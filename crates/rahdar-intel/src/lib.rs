@@ -52,6 +52,11 @@ pub fn read(name: &str, bytes: &[u8], options: &ReadOptions) -> Result<Reading, 
     }
 }
 
+/// What a person asks about, as the index knows it: defanging undone, white space taken off.
+pub fn refanged(subject: &str) -> String {
+    refang::refang(subject.trim()).text
+}
+
 /// A pattern of this crate, compiled.
 fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("every pattern is a constant that a test compiles")

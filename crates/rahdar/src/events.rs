@@ -21,8 +21,8 @@ pub(crate) fn run(home: &Home, path: &Path, format: Format) -> anyhow::Result<Ou
 pub(crate) fn import(home: &Home, path: &Path) -> anyhow::Result<register::Summary> {
     let content = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
     let name = path.display().to_string();
-    let (events, refused) = rahdar_intel::events::read(&content).with_context(|| name.clone())?;
+    let sheet = rahdar_intel::sheet::events(&content).with_context(|| name.clone())?;
     let file = ImportedFile::new(&name, &content, &ReadOptions::default(), SystemClock.now());
-    let recorded = home.database()?.record_events(&file, &events)?;
-    Ok(register::Summary::new(&name, events.len(), recorded, &refused))
+    let recorded = home.database()?.record_events(&file, &sheet.rows)?;
+    Ok(register::Summary::new(&name, &sheet, recorded))
 }

@@ -21,8 +21,8 @@ pub(crate) fn run(home: &Home, path: &Path, format: Format) -> anyhow::Result<Ou
 pub(crate) fn import(home: &Home, path: &Path) -> anyhow::Result<register::Summary> {
     let content = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
     let name = path.display().to_string();
-    let (networks, refused) = rahdar_intel::networks::read(&content).with_context(|| name.clone())?;
+    let sheet = rahdar_intel::sheet::networks(&content).with_context(|| name.clone())?;
     let file = ImportedFile::new(&name, &content, &ReadOptions::default(), SystemClock.now());
-    let recorded = home.database()?.record_networks(&file, &networks)?;
-    Ok(register::Summary::new(&name, networks.len(), recorded, &refused))
+    let recorded = home.database()?.record_networks(&file, &sheet.rows)?;
+    Ok(register::Summary::new(&name, &sheet, recorded))
 }

@@ -1,7 +1,7 @@
 //! What became of a small table that people keep themselves: networks, events.
 
 use rahdar_intel::book::Recorded;
-use rahdar_intel::reading::Refusal;
+use rahdar_intel::sheet::Sheet;
 use rahdar_model::store::{Cell, Table};
 
 use crate::command::Format;
@@ -16,12 +16,12 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    /// The file of this name gave `rows` good rows. Every refusal is said aloud.
-    pub(crate) fn new(name: &str, rows: usize, recorded: Recorded, refused: &[Refusal]) -> Self {
-        for refusal in refused {
+    /// What became of the sheet in the file of this name. Every refusal is said aloud.
+    pub(crate) fn new<T>(name: &str, sheet: &Sheet<T>, recorded: Recorded) -> Self {
+        for refusal in &sheet.refused {
             note!("{name}: refused: {refusal}");
         }
-        Self { rows, recorded, refused: refused.len() }
+        Self { rows: sheet.rows.len(), recorded, refused: sheet.refused.len() }
     }
 
     /// Prints the summary.

@@ -12,8 +12,8 @@ use crate::files::{self, Found};
 use crate::home::Home;
 use crate::{Outcome, note, output};
 
-/// Octets of the largest file that is read. Chosen here: the largest public bundle, ATT&CK, has 40 MB.
-const FILE_OCTETS: u64 = 1 << 30;
+/// Octets of the largest file that is read.
+const FILE_OCTETS: u64 = rahdar_intel::FILE_MAX as u64;
 
 /// Refusals shown per file; the rest are counted. Chosen here: two screens.
 const REFUSALS_SHOWN: usize = 50;

@@ -51,14 +51,14 @@ struct Fact<'a> {
 pub(crate) fn run(home: &Home, subject: &str, at: Option<&str>, format: Format) -> anyhow::Result<Outcome> {
     let book = home.database()?.snapshot()?;
     let at = clock::time(at)?.unwrap_or_else(|| SystemClock.now());
-    let refanged = rahdar_intel::refang(subject);
-    let answer = answer(&book, &refanged, at);
+    let subject = rahdar_intel::refanged(subject);
+    let answer = answer(&book, &subject, at);
     match format {
         Format::Json => output::line(&serde_json::to_string_pretty(&answer)?)?,
         _ => output::print(&table(&answer), format)?,
     }
     if answer.claims.is_empty() {
-        note!("nobody claimed anything of `{refanged}`");
+        note!("nobody claimed anything of `{subject}`");
     }
     Ok(Outcome::Done)
 }
