@@ -11,7 +11,7 @@ use rahdar_model::intelligence::Event;
 use crate::Figure;
 use crate::axis::OctetAxis;
 use crate::drawing::{Anchor, Drawing, Face, Paint, Path};
-use crate::frame::{Frame, LEFT, LINE, Legend, RIGHT};
+use crate::frame::{Frame, LEFT, LINE, Legend, RIGHT, left_out};
 use crate::ink::Ink;
 use crate::legible;
 use crate::octets::{self, Whole};
@@ -49,31 +49,22 @@ impl Bars<'_> {
     pub fn draw(&self) -> Figure {
         let mut drawing = Drawing::default();
         let frame = Frame::new(self.title, self.window, self.events, self.gaps);
-        let left_out = self.daily.len().saturating_sub(MOST_DAYS);
-        let drawn = &self.daily[left_out..];
+        let skipped = self.daily.len().saturating_sub(MOST_DAYS);
+        let drawn = &self.daily[skipped..];
         let bottom = frame.top + PLOT;
-        frame.draw_behind(&mut drawing, bottom);
+        frame.draw_ground(&mut drawing, bottom);
         let axis = OctetAxis::new(most(drawn), frame.top + 6.0, bottom);
         draw_scale(&mut drawing, &axis);
         if drawn.is_empty() {
             let place = ((LEFT + RIGHT) / 2.0, frame.top + PLOT / 2.0);
             drawing.text(Face::Label, Ink::Muted, Anchor::Middle, place, "no contact is believed");
         }
-        frame.draw_before(&mut drawing, bottom);
+        frame.draw_events(&mut drawing, bottom);
         self.draw_days(&mut drawing, &frame, &axis, drawn);
-
         self.draw_legend(&mut drawing, &frame, drawn);
-        let mut height = bottom + 2.0 * LINE + 4.0;
-        let mut description = describe(drawn);
-        if left_out > 0 {
-            height += LINE + 4.0;
-            let words = format!("{left_out} earlier days are in the table alone");
-            drawing.text(Face::Small, Ink::Text, Anchor::Start, (LEFT, height), &words);
-            description = format!("{description} {words}.");
-        }
-        description += &frame.events_in_words();
-        let title = legible::sentence(self.title);
-        Figure { svg: drawing.finish(height + 12.0, &title, &description), table: self.table() }
+        let left_out = left_out(skipped, "earlier day is", "earlier days are");
+        let svg = frame.finish(drawing, bottom + 2.0 * LINE + 4.0, describe(drawn), left_out);
+        Figure { svg, table: self.table() }
     }
 
     fn draw_days(&self, drawing: &mut Drawing, frame: &Frame<'_>, axis: &OctetAxis, days: &[Daily]) {

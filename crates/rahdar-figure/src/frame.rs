@@ -50,8 +50,8 @@ impl<'a> Frame<'a> {
         Self { axis, top: 34.0 + rows as f64 * LINE, title: legible::sentence(title), events, inside, gaps }
     }
 
-    /// What lies behind the marks: title, gaps, grid, and the names of times.
-    pub(crate) fn draw_behind(&self, drawing: &mut Drawing, bottom: f64) {
+    /// Draws what the marks stand on: title, gaps, grid, and the names of times.
+    pub(crate) fn draw_ground(&self, drawing: &mut Drawing, bottom: f64) {
         let labelled = self.labelled().count();
         let room = if labelled < self.inside { RIGHT - EVENT_ROOM } else { RIGHT };
         let title = Face::Title.fit(&self.title, room);
@@ -80,8 +80,8 @@ impl<'a> Frame<'a> {
         drawing.path(Paint::Line(Ink::Muted, 1.0), &base);
     }
 
-    /// What lies before the marks: the event lines and their labels.
-    pub(crate) fn draw_before(&self, drawing: &mut Drawing, bottom: f64) {
+    /// Draws the event lines and their labels.
+    pub(crate) fn draw_events(&self, drawing: &mut Drawing, bottom: f64) {
         let row_y = |row: usize| 45.0 + row as f64 * LINE - 4.0;
         for line in &self.events {
             let from = line.row.map_or(self.top, |row| row_y(row) - 9.0);
@@ -105,8 +105,25 @@ impl<'a> Frame<'a> {
         }
     }
 
+    /// The whole figure, its last line at `y`, with what was left out noted below.
+    pub(crate) fn finish(
+        &self,
+        mut drawing: Drawing,
+        mut y: f64,
+        mut description: String,
+        left_out: Option<String>,
+    ) -> String {
+        if let Some(words) = left_out {
+            y += LINE + 4.0;
+            drawing.text(Face::Small, Ink::Text, Anchor::Start, (LEFT, y), &words);
+            description = format!("{description} {words}.");
+        }
+        description += &self.events_in_words();
+        drawing.finish(y + 12.0, &self.title, &description)
+    }
+
     /// The events as words for the description, with those that are not labelled counted.
-    pub(crate) fn events_in_words(&self) -> String {
+    fn events_in_words(&self) -> String {
         if self.events.is_empty() {
             return String::new();
         }
@@ -125,6 +142,16 @@ impl<'a> Frame<'a> {
     /// Whether any part of the plot is shaded.
     pub(crate) fn has_gaps(&self) -> bool {
         !merge(&self.axis, self.gaps).is_empty()
+    }
+}
+
+/// Says how much is not drawn: `7 more clusters are in the table alone`.
+pub(crate) fn left_out(count: usize, one: &str, many: &str) -> Option<String> {
+    let words = |count, noun| Some(format!("{count} {noun} in the table alone"));
+    match count {
+        0 => None,
+        1 => words(count, one),
+        _ => words(count, many),
     }
 }
 

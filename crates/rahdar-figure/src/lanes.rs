@@ -10,7 +10,7 @@ use rahdar_model::{Timestamp, Window};
 
 use crate::Figure;
 use crate::drawing::{Anchor, Drawing, Face, Paint, Path};
-use crate::frame::{Frame, LEFT, LINE, Legend, RIGHT};
+use crate::frame::{Frame, LEFT, LINE, Legend, RIGHT, left_out};
 use crate::ink::Ink;
 use crate::legible;
 use crate::octets::{self, Whole};
@@ -82,9 +82,8 @@ impl Lanes<'_> {
         let mut drawing = Drawing::default();
         let frame = Frame::new(self.title, self.window, self.events, self.gaps);
         let drawn = &self.lanes[..self.lanes.len().min(MOST_LANES)];
-        let left_out = self.lanes.len() - drawn.len();
         let bottom = frame.top + drawn.len().max(1) as f64 * LANE;
-        frame.draw_behind(&mut drawing, bottom);
+        frame.draw_ground(&mut drawing, bottom);
         for (place, lane) in drawn.iter().enumerate() {
             let floor = frame.top + (place + 1) as f64 * LANE - 8.0;
             draw_lane(&mut drawing, &frame, lane, floor);
@@ -93,18 +92,12 @@ impl Lanes<'_> {
             let place = ((LEFT + RIGHT) / 2.0, frame.top + LANE / 2.0);
             drawing.text(Face::Label, Ink::Muted, Anchor::Middle, place, "no contact is believed");
         }
-        frame.draw_before(&mut drawing, bottom);
+        frame.draw_events(&mut drawing, bottom);
 
-        let mut height = bottom + 2.0 * LINE + 26.0;
-        draw_legend(&mut drawing, &frame, drawn, height);
-        if left_out > 0 {
-            height += LINE + 4.0;
-            let words = format!("{left_out} more clusters are in the table alone");
-            drawing.text(Face::Small, Ink::Text, Anchor::Start, (LEFT, height), &words);
-        }
-        let description = describe(drawn, left_out) + &frame.events_in_words();
-        let title = legible::sentence(self.title);
-        Figure { svg: drawing.finish(height + 12.0, &title, &description), table: self.table() }
+        let y = bottom + 2.0 * LINE + 26.0;
+        draw_legend(&mut drawing, &frame, drawn, y);
+        let left_out = left_out(self.lanes.len() - drawn.len(), "more cluster is", "more clusters are");
+        Figure { svg: frame.finish(drawing, y, describe(drawn), left_out), table: self.table() }
     }
 
     fn table(&self) -> Table {
@@ -181,27 +174,20 @@ fn draw_legend(drawing: &mut Drawing, frame: &Frame<'_>, drawn: &[Lane<'_>], y: 
     }
 }
 
-fn describe(lanes: &[Lane<'_>], left_out: usize) -> String {
-    let mut words: Vec<String> = lanes
-        .iter()
-        .map(|lane| {
-            let at_least = if lane.at_least { "at least " } else { "" };
-            format!(
-                "{}: {} with contact from {at_least}{} to {at_least}{}.",
-                legible::name(lane.label),
-                days(lane.daily.len()),
-                lane.first_seen.day(),
-                lane.last_seen.day()
-            )
-        })
-        .collect();
-    if left_out > 0 {
-        words.push(format!("{left_out} more clusters are in the table alone."));
+fn describe(lanes: &[Lane<'_>]) -> String {
+    if lanes.is_empty() {
+        return "No contact is believed.".to_owned();
     }
-    if words.is_empty() {
-        words.push("No contact is believed.".to_owned());
-    }
-    words.join(" ")
+    let words = lanes.iter().map(|lane| {
+        format!(
+            "{}: {} with contact from {} to {}.",
+            legible::name(lane.label),
+            days(lane.daily.len()),
+            end(lane.first_seen, lane.at_least),
+            end(lane.last_seen, lane.at_least)
+        )
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn end(time: Timestamp, at_least: bool) -> String {

@@ -39,6 +39,6 @@ pub use validity::Validity;
 pub struct Figure {
     /// A complete `<svg>` element, all text escaped: it may stand alone or inside HTML.
     pub svg: String,
-    /// What is drawn, in rows. Complete even where the drawing has a limit.
+    /// What the drawing says, in rows; complete even where the drawing has a limit.
     pub table: Table,
 }

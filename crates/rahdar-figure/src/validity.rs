@@ -8,7 +8,7 @@ use rahdar_model::{Timestamp, Window};
 
 use crate::Figure;
 use crate::drawing::{Anchor, Drawing, Face, Paint, Path};
-use crate::frame::{Frame, LEFT, LINE, Legend, RIGHT};
+use crate::frame::{Frame, LEFT, LINE, Legend, RIGHT, left_out};
 use crate::ink::Ink;
 use crate::legible;
 use crate::octets;
@@ -40,9 +40,8 @@ impl Validity<'_> {
         let mut drawing = Drawing::default();
         let frame = Frame::new(self.title, self.window, &[], self.gaps);
         let drawn = &self.infrastructure[..self.infrastructure.len().min(MOST_STRIPS)];
-        let left_out = self.infrastructure.len() - drawn.len();
         let bottom = frame.top + drawn.len().max(1) as f64 * STRIP + 4.0;
-        frame.draw_behind(&mut drawing, bottom);
+        frame.draw_ground(&mut drawing, bottom);
         for (place, endpoint) in drawn.iter().enumerate() {
             self.draw_strip(&mut drawing, &frame, endpoint, frame.top + (place as f64 + 0.5) * STRIP + 2.0);
         }
@@ -51,17 +50,11 @@ impl Validity<'_> {
             drawing.text(Face::Label, Ink::Muted, Anchor::Middle, place, "no endpoint was met");
         }
 
-        let mut height = bottom + 2.0 * LINE + 18.0;
-        self.draw_legend(&mut drawing, &frame, height);
-        let mut description = describe(drawn);
-        if left_out > 0 {
-            height += LINE + 4.0;
-            let words = format!("{left_out} more endpoints are in the table alone");
-            drawing.text(Face::Small, Ink::Text, Anchor::Start, (LEFT, height), &words);
-            description = format!("{description} {words}.");
-        }
-        let title = legible::sentence(self.title);
-        Figure { svg: drawing.finish(height + 12.0, &title, &description), table: self.table() }
+        let y = bottom + 2.0 * LINE + 18.0;
+        self.draw_legend(&mut drawing, &frame, y);
+        let left_out =
+            left_out(self.infrastructure.len() - drawn.len(), "more endpoint is", "more endpoints are");
+        Figure { svg: frame.finish(drawing, y, describe(drawn), left_out), table: self.table() }
     }
 
     fn draw_strip(&self, drawing: &mut Drawing, frame: &Frame<'_>, endpoint: &Infrastructure, y: f64) {

@@ -96,8 +96,8 @@ struct VictimView {
     facts: Vec<(&'static str, String)>,
     lanes: FigureView,
     findings: Vec<FindingView>,
-    /// Findings on it that have a row in the overview alone.
-    left_out: usize,
+    /// How many findings on it have a row in the overview alone.
+    left_out: String,
 }
 
 struct FindingView {
@@ -168,7 +168,7 @@ impl TableView {
     fn new(
         caption: &str,
         columns: Vec<Column>,
-        mut rows: impl ExactSizeIterator<Item = Vec<String>>,
+        rows: impl ExactSizeIterator<Item = Vec<String>>,
         most: usize,
     ) -> Self {
         let left_out = match rows.len().saturating_sub(most) {
@@ -176,7 +176,7 @@ impl TableView {
             1 => "1 more row is in the JSON form alone.".to_owned(),
             rest => format!("{} more rows are in the JSON form alone.", octets::count(rest as u64)),
         };
-        Self { caption: caption.to_owned(), columns, rows: rows.by_ref().take(most).collect(), left_out }
+        Self { caption: caption.to_owned(), columns, rows: rows.take(most).collect(), left_out }
     }
 
     /// The class of a column's cells; empty for most, which keeps long tables small.
@@ -268,11 +268,19 @@ fn victims(hunt: &Hunt, context: &Context<'_>) -> Vec<VictimView> {
             heading: words::victim(victim),
             facts: victim_facts(hunt, victim),
             lanes: FigureView::cut(lanes, MOST_ROWS),
-            left_out: all.len() - findings.len(),
+            left_out: in_overview_alone(all.len() - findings.len()),
             findings,
         });
     }
     views
+}
+
+fn in_overview_alone(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => "1 more finding on this host has a row in the table of findings alone.".to_owned(),
+        n => format!("{n} more findings on this host have a row in the table of findings alone."),
+    }
 }
 
 /// Which series colour each cluster has: the same in every figure.

@@ -1,5 +1,7 @@
 //! Sentences about a whole hunt.
 
+use std::collections::HashSet;
+
 use rahdar_figure::legible;
 use rahdar_figure::octets::{self, Whole};
 use rahdar_model::finding::{Finding, Hunt, Verdict, Victim};
@@ -12,10 +14,10 @@ use crate::report::blind;
 /// A hunt in sentences.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary<'a> {
-    /// On all victims together.
-    pub opening: Vec<String>,
     /// Victim by victim, in the order of the findings.
     pub victims: Vec<VictimSummary<'a>>,
+    /// How much was looked at, and how much is not worded here.
+    pub scope: Vec<String>,
 }
 
 /// What is said of one victim.
@@ -49,22 +51,22 @@ pub fn summary(hunt: &Hunt) -> Summary<'_> {
         }
         VictimSummary { victim, sentences, clusters }
     });
-    Summary { opening: opening(hunt, all.len()), victims: victims.collect() }
+    Summary { victims: victims.collect(), scope: scope(hunt, all.len()) }
 }
 
 /// The believed victims, in the order of the findings, each once.
-pub fn victims_of(hunt: &Hunt) -> Vec<&Victim> {
-    let mut seen = std::collections::HashSet::new();
+pub(crate) fn victims_of(hunt: &Hunt) -> Vec<&Victim> {
+    let mut seen = HashSet::new();
     hunt.findings.iter().map(|finding| &finding.victim).filter(|victim| seen.insert(victim.address)).collect()
 }
 
 /// The believed findings on one victim, in the order of the hunt.
-pub fn findings_on(hunt: &Hunt, victim: Address) -> Vec<&Finding> {
+pub(crate) fn findings_on(hunt: &Hunt, victim: Address) -> Vec<&Finding> {
     hunt.findings.iter().filter(|finding| finding.victim.address == victim).collect()
 }
 
 /// The time from the first exporter's first packet to the last one's last, inside the hunt.
-pub fn observed(hunt: &Hunt) -> Option<Window> {
+pub(crate) fn observed(hunt: &Hunt) -> Option<Window> {
     let from = hunt.coverage.iter().map(|exporter| exporter.window.from).min()?;
     let until = hunt.coverage.iter().map(|exporter| exporter.window.until).max()?;
     let observed = Window::new(from, until).intersect(hunt.window);
@@ -85,7 +87,7 @@ pub fn may_be_higher(hunt: &Hunt, estimate: &Estimate) -> Option<String> {
     (!why.is_empty()).then(|| format!("The true figure may be much higher: {}.", why.join(", and ")))
 }
 
-fn opening(hunt: &Hunt, victims: usize) -> Vec<String> {
+fn scope(hunt: &Hunt, victims: usize) -> Vec<String> {
     let mut sentences = Vec::new();
     let swept = format!("{} flow records", octets::count(hunt.flows_swept));
     let span = observed(hunt).map_or_else(String::new, |observed| {

@@ -75,6 +75,7 @@ pub(super) fn when(days: u32, first: Timestamp, last: Timestamp, at_least: bool)
     let (first, last) = (first.day(), last.day());
     match days {
         0 | 1 if first == last => format!("on {first}"),
+        0 => format!("between {at_least}{first} and {at_least}{last}"),
         1 => format!("on 1 day between {at_least}{first} and {at_least}{last}"),
         days => format!("on {days} days between {at_least}{first} and {at_least}{last}"),
     }
