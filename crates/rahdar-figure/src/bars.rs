@@ -9,9 +9,9 @@ use rahdar_model::finding::Daily;
 use rahdar_model::intelligence::Event;
 
 use crate::Figure;
-use crate::axis::OctetAxis;
+use crate::axis::{Grain, OctetAxis};
 use crate::drawing::{Anchor, Drawing, Face, Paint, Path};
-use crate::frame::{Frame, LEFT, LINE, Legend, RIGHT, left_out};
+use crate::frame::{Frame, LEFT, LINE, Legend, RIGHT, left_out, time_axis};
 use crate::ink::Ink;
 use crate::legible;
 use crate::octets::{self, Whole};
@@ -48,7 +48,7 @@ impl Bars<'_> {
     /// Draws it.
     pub fn draw(&self) -> Figure {
         let mut drawing = Drawing::default();
-        let frame = Frame::new(self.title, self.window, self.events, self.gaps);
+        let frame = Frame::new(self.title, time_axis(self.window, Grain::Day), self.events, self.gaps);
         let skipped = self.daily.len().saturating_sub(MOST_DAYS);
         let drawn = &self.daily[skipped..];
         let bottom = frame.top + PLOT;

@@ -3,7 +3,7 @@
 use rahdar_model::Window;
 use rahdar_model::intelligence::Event;
 
-use crate::axis::TimeAxis;
+use crate::axis::{Grain, TimeAxis};
 use crate::drawing::{Anchor, Drawing, Face, Paint, Path, WIDTH};
 use crate::ink::Ink;
 use crate::legible;
@@ -40,10 +40,14 @@ struct EventLine<'a> {
     row: Option<usize>,
 }
 
+/// The time axis of every figure.
+pub(crate) fn time_axis(window: Window, grain: Grain) -> TimeAxis {
+    TimeAxis::new(window, grain, LEFT, RIGHT)
+}
+
 impl<'a> Frame<'a> {
-    /// The frame over `window`.
-    pub(crate) fn new(title: &str, window: Window, events: &'a [Event], gaps: &'a [Window]) -> Self {
-        let axis = TimeAxis::new(window, LEFT, RIGHT);
+    /// The frame around `axis`.
+    pub(crate) fn new(title: &str, axis: TimeAxis, events: &'a [Event], gaps: &'a [Window]) -> Self {
         let inside = events.iter().filter(|event| axis.window().contains(event.at)).count();
         let events = place(&axis, events);
         let rows = events.iter().filter_map(|line| line.row).max().map_or(0, |row| row + 1);
@@ -66,11 +70,13 @@ impl<'a> Frame<'a> {
         let mut grid = Path::default();
         for tick in self.axis.ticks() {
             grid.upright(tick.x, self.top, bottom + 4.0);
-            let anchor = if tick.x > RIGHT - 20.0 { Anchor::End } else { Anchor::Start };
-            let x = if tick.x > RIGHT - 20.0 { tick.x } else { tick.x - 2.0 };
-            drawing.text(Face::Small, Ink::Muted, anchor, (x, bottom + 16.0), &tick.label);
-            if let Some(under) = &tick.under {
-                drawing.text(Face::Small, Ink::Muted, anchor, (x, bottom + 16.0 + LINE), under);
+            let lines = [Some(&tick.label), tick.under.as_ref()];
+            for (line, words) in lines.into_iter().enumerate() {
+                let Some(words) = words.filter(|words| tick.x + Face::Small.width(words) < WIDTH) else {
+                    continue;
+                };
+                let place = (tick.x - 2.0, bottom + 16.0 + line as f64 * LINE);
+                drawing.text(Face::Small, Ink::Muted, Anchor::Start, place, words);
             }
         }
         drawing.path(Paint::Line(Ink::Grid, 1.0), &grid);

@@ -9,8 +9,9 @@ use rahdar_model::intelligence::Event;
 use rahdar_model::{Timestamp, Window};
 
 use crate::Figure;
+use crate::axis::Grain;
 use crate::drawing::{Anchor, Drawing, Face, Paint, Path};
-use crate::frame::{Frame, LEFT, LINE, Legend, RIGHT, left_out};
+use crate::frame::{Frame, LEFT, LINE, Legend, RIGHT, left_out, time_axis};
 use crate::ink::Ink;
 use crate::legible;
 use crate::octets::{self, Whole};
@@ -80,7 +81,7 @@ impl Lanes<'_> {
     /// Draws it.
     pub fn draw(&self) -> Figure {
         let mut drawing = Drawing::default();
-        let frame = Frame::new(self.title, self.window, self.events, self.gaps);
+        let frame = Frame::new(self.title, time_axis(self.window, Grain::Day), self.events, self.gaps);
         let drawn = &self.lanes[..self.lanes.len().min(MOST_LANES)];
         let bottom = frame.top + drawn.len().max(1) as f64 * LANE;
         frame.draw_ground(&mut drawing, bottom);

@@ -7,8 +7,9 @@ use rahdar_model::finding::Infrastructure;
 use rahdar_model::{Timestamp, Window};
 
 use crate::Figure;
+use crate::axis::Grain;
 use crate::drawing::{Anchor, Drawing, Face, Paint, Path};
-use crate::frame::{Frame, LEFT, LINE, Legend, RIGHT, left_out};
+use crate::frame::{Frame, LEFT, LINE, Legend, RIGHT, left_out, time_axis};
 use crate::ink::Ink;
 use crate::legible;
 use crate::octets;
@@ -38,7 +39,7 @@ impl Validity<'_> {
     /// Draws it.
     pub fn draw(&self) -> Figure {
         let mut drawing = Drawing::default();
-        let frame = Frame::new(self.title, self.window, &[], self.gaps);
+        let frame = Frame::new(self.title, time_axis(self.window, Grain::Hour), &[], self.gaps);
         let drawn = &self.infrastructure[..self.infrastructure.len().min(MOST_STRIPS)];
         let bottom = frame.top + drawn.len().max(1) as f64 * STRIP + 4.0;
         frame.draw_ground(&mut drawing, bottom);

@@ -10,13 +10,12 @@ use crate::fixture::{context, empty, estimate, events, finding, group, mail_serv
 /// The summary of a hunt as lines.
 fn lines(hunt: &Hunt) -> String {
     let summary = words::summary(hunt);
-    let mut lines = Vec::new();
+    let mut lines = summary.opening;
     for victim in summary.victims {
+        lines.push(String::new());
         lines.extend(victim.sentences);
         lines.extend(victim.clusters.into_iter().map(|line| format!("- {line}")));
-        lines.push(String::new());
     }
-    lines.extend(summary.scope);
     lines.join("\n").replace('\u{202f}', " ")
 }
 

@@ -14,10 +14,10 @@ use crate::report::blind;
 /// A hunt in sentences.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary<'a> {
+    /// How much was looked at and found, and how much is not worded here.
+    pub opening: Vec<String>,
     /// Victim by victim, in the order of the findings.
     pub victims: Vec<VictimSummary<'a>>,
-    /// How much was looked at, and how much is not worded here.
-    pub scope: Vec<String>,
 }
 
 /// What is said of one victim.
@@ -51,7 +51,7 @@ pub fn summary(hunt: &Hunt) -> Summary<'_> {
         }
         VictimSummary { victim, sentences, clusters }
     });
-    Summary { victims: victims.collect(), scope: scope(hunt, all.len()) }
+    Summary { opening: opening(hunt, all.len()), victims: victims.collect() }
 }
 
 /// The believed victims, in the order of the findings, each once.
@@ -87,7 +87,7 @@ pub fn may_be_higher(hunt: &Hunt, estimate: &Estimate) -> Option<String> {
     (!why.is_empty()).then(|| format!("The true figure may be much higher: {}.", why.join(", and ")))
 }
 
-fn scope(hunt: &Hunt, victims: usize) -> Vec<String> {
+fn opening(hunt: &Hunt, victims: usize) -> Vec<String> {
     let mut sentences = Vec::new();
     let swept = format!("{} flow records", octets::count(hunt.flows_swept));
     let span = observed(hunt).map_or_else(String::new, |observed| {
