@@ -64,33 +64,47 @@ impl Clock {
         }
     }
 
-    /// When the flow of a record was. `system_init_ms` is when the exporter started, if it was
-    /// told apart from the record.
-    pub(super) fn span(&self, plan: &Plan, values: &Values, system_init_ms: Option<u64>) -> Span {
-        let started_ms = if values.system_init != 0 { Some(values.system_init) } else { system_init_ms };
-        let uptime_ms = self
-            .uptime_ms
-            .or_else(|| started_ms.map(|ms| (self.reference_us / 1_000).wrapping_sub(ms as i64) as u32));
+    /// The same clocks for the sets of an exporter that told apart from them when it started.
+    pub(super) fn for_set(mut self, system_init_ms: Option<u64>) -> Self {
+        self.uptime_ms = self.uptime_ms.or_else(|| system_init_ms.map(|ms| self.uptime_since(ms)));
+        self
+    }
 
+    /// When the flow of a record was.
+    #[inline]
+    pub(super) fn span(&self, plan: &Plan, values: &Values) -> Span {
+        let uptime_ms = match values.system_init {
+            0 => self.uptime_ms,
+            ms => Some(self.uptime_since(ms)),
+        };
         let start = self.moment(plan.start, values.start, uptime_ms);
         let end = self.moment(plan.end, values.end, uptime_ms);
-        let observed = self.moment(plan.observed, values.observed, uptime_ms);
-        let duration_us = duration_us(plan, values);
-        let (start, end) = match (start, end, observed) {
-            (Some(start), Some(end), _) => (start, end),
-            (Some(start), None, observed) => {
-                let end = duration_us.map(|us| start.saturating_add(us)).or(observed);
-                (start, end.unwrap_or(start))
-            }
-            (None, Some(end), _) | (None, None, Some(end)) => {
-                (end.saturating_sub(duration_us.unwrap_or(0)), end)
-            }
-            (None, None, None) => return self.instead(duration_us.unwrap_or(0)),
+        let (Some(start), Some(end)) = (start, end) else {
+            return self.span_of_one(plan, values, start, end);
         };
+        self.settled(plan, start, end)
+    }
+
+    /// When the flow was of a record that tells one end, or none.
+    fn span_of_one(&self, plan: &Plan, values: &Values, start: Option<i64>, end: Option<i64>) -> Span {
+        let observed = self.moment(plan.observed, values.observed, None);
+        let duration_us = duration_us(plan, values);
+        match (start, end.or(observed)) {
+            (Some(start), end) => {
+                let end = duration_us.map(|us| start.saturating_add(us)).or(end);
+                self.settled(plan, start, end.unwrap_or(start))
+            }
+            (None, Some(end)) => self.settled(plan, end.saturating_sub(duration_us.unwrap_or(0)), end),
+            (None, None) => self.instead(duration_us.unwrap_or(0)),
+        }
+    }
+
+    /// The times of a flow, mended if need be.
+    #[inline]
+    fn settled(&self, plan: &Plan, start: i64, end: i64) -> Span {
         if !self.believes(plan, start, end) {
             return self.instead(end.saturating_sub(start));
         }
-
         let mut quality = if self.is_set { Quality::NONE } else { Quality::CLOCK_SUSPECT };
         let (start, end) = if start <= end {
             (start, end)
@@ -101,7 +115,13 @@ impl Clock {
         Span { start: Timestamp::from_micros(start), end: Timestamp::from_micros(end), quality }
     }
 
+    /// Milliseconds from `system_init_ms` to the export, modulo 2³² as exporters count them.
+    fn uptime_since(&self, system_init_ms: u64) -> u32 {
+        (self.reference_us / 1_000).wrapping_sub(system_init_ms as i64) as u32
+    }
+
     /// A time in microseconds; none if it is not there, is zero, or counts from an unknown start.
+    #[inline]
     fn moment(&self, form: Form, value: u64, uptime_ms: Option<u32>) -> Option<i64> {
         let number = i64::try_from(value).unwrap_or(i64::MAX);
         match form {
@@ -125,6 +145,7 @@ impl Clock {
     }
 
     /// Whether the times can be right, given when they were exported.
+    #[inline]
     fn believes(&self, plan: &Plan, start: i64, end: i64) -> bool {
         if !self.is_set {
             return true;
@@ -197,7 +218,7 @@ mod tests {
         quality: Quality,
     ) {
         let plan = Plan::compile(&elements.map(|element| Spec::new(element, 8)), false).unwrap();
-        let span = clock.span(&plan, &values, None);
+        let span = clock.span(&plan, &values);
         assert_eq!(seconds_before_export(span), before_export_s);
         assert_eq!(span.quality, quality);
     }

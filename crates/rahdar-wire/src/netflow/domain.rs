@@ -214,8 +214,8 @@ impl Domain {
         }
     }
 
-    /// Takes in a set of data records. `body` is the set without its header, with room to read
-    /// ahead.
+    /// Takes in a set of data records. `body` is the set without its header, and what is read
+    /// behind it.
     pub(super) fn data(
         &mut self,
         template: u16,

@@ -16,6 +16,9 @@ use crate::{Options, WireError};
 /// Octets of the longest message: the length field of IPFIX has two, a UDP payload is shorter.
 const MESSAGE_OCTETS_MAX: usize = 65_535;
 
+/// Octets that are read at once: enough that moving what is left over to the front costs little.
+const WINDOW_OCTETS: usize = 1 << 20;
+
 /// Reads a file of messages.
 ///
 /// There is no sender: the exporter is `ipfix` or `netflow`, unless the records or the operator
@@ -132,7 +135,7 @@ impl<'a> Window<'a> {
         }
         self.buffer.drain(..self.start);
         self.start = 0;
-        let missing = 4 * WANTED - self.buffer.len();
+        let missing = WINDOW_OCTETS - self.buffer.len();
         let read = (&mut *self.input).take(missing as u64).read_to_end(&mut self.buffer)?;
         self.is_ended = read < missing;
         Ok(())

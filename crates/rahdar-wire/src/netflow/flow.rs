@@ -124,8 +124,8 @@ impl Names {
 }
 
 impl Out<'_> {
-    /// Reads the flows of a data set. `body` is the set without its header, with room to read
-    /// ahead.
+    /// Reads the flows of a data set. `body` is the set without its header, and what is read
+    /// behind it.
     pub(super) fn flows(
         &mut self,
         template: u16,
@@ -142,28 +142,26 @@ impl Out<'_> {
             record.initiator = Some(Initiator::Source);
         }
         let marks = if plan.has_layer2 { Quality::LAYER2_LENGTH } else { Quality::NONE };
-        record.quality = marks;
 
-        let uniform = match known.sampling {
-            Sampling::Header(rate) => Some(rate),
-            Sampling::Options(rates) if rates.is_uniform() => Some(rates.of(template, None, record)),
-            Sampling::Options(_) => None,
-        };
-        let rate_of = |record: &FlowRecord, values: &Values| match (known.sampling, uniform) {
-            _ if plan.has_rate => Rate::of(values).map(|rate| (rate, SamplingSource::OptionTemplate)),
-            (Sampling::Header(_), rate) => Some((rate.flatten()?, SamplingSource::Header)),
-            (_, Some(rate)) => Some((rate?, SamplingSource::OptionTemplate)),
-            (Sampling::Options(rates), None) => {
-                Some((rates.of(template, values.sampler_id, record)?, SamplingSource::OptionTemplate))
+        // What all records of the set have in common is settled once.
+        let common_rate = match known.sampling {
+            _ if plan.has_rate => None,
+            Sampling::Header(rate) => Some(rate.map(|rate| (rate, SamplingSource::Header))),
+            Sampling::Options(rates) if plan.has_sampler || !rates.is_uniform() => None,
+            Sampling::Options(rates) => {
+                Some(rates.of(template, None, record).map(|rate| (rate, SamplingSource::OptionTemplate)))
             }
         };
+        let marks = marks | common_rate.map_or(Quality::NONE, |rate| sampled(rate, record));
+        record.quality = marks;
+        let clock = origin.clock.for_set(known.system_init_ms);
 
         let mut values = Values::default();
         plan.records(body, record, &mut values, |record, values| {
             if let Some(address) = values.exporter.filter(|address| !is_unset(*address)) {
                 record.exporter = books.names.of(address, 0);
             }
-            let span = origin.clock.span(plan, values, known.system_init_ms);
+            let span = clock.span(plan, values);
             record.start_time = span.start;
             record.end_time = span.end;
             record.export_time = Some(origin.export);
@@ -174,18 +172,15 @@ impl Out<'_> {
             }
             record.quality |= span.quality | sizes(plan, record);
             transport(plan, values, record);
-            match rate_of(record, values) {
-                Some((rate, source)) => {
-                    record.sampling_interval = Some(rate.interval);
-                    record.sampling_source = Some(source);
-                    record.sampler = rate.sampler;
-                }
-                None => {
-                    record.sampling_interval = None;
-                    record.sampling_source = None;
-                    record.sampler = None;
-                    record.quality |= Quality::RATE_UNKNOWN;
-                }
+            if common_rate.is_none() {
+                let rate = match known.sampling {
+                    Sampling::Options(rates) if !plan.has_rate => {
+                        rates.of(template, values.sampler_id, record)
+                    }
+                    _ => Rate::of(values),
+                };
+                let mark = sampled(rate.map(|rate| (rate, SamplingSource::OptionTemplate)), record);
+                record.quality |= mark;
             }
             books.rows += 1;
             record.source_row = books.rows;
@@ -239,6 +234,14 @@ impl Out<'_> {
         self.books.named += 1;
         self.sink.problem(Problem { place, text: text.to_string(), refused });
     }
+}
+
+/// Writes how packets were sampled into a record. Returns the mark of one whose rate is unknown.
+fn sampled(rate: Option<(Rate, SamplingSource)>, record: &mut FlowRecord) -> Quality {
+    record.sampling_interval = rate.map(|(rate, _)| rate.interval);
+    record.sampling_source = rate.map(|(_, source)| source);
+    record.sampler = rate.and_then(|(rate, _)| rate.sampler);
+    if rate.is_none() { Quality::RATE_UNKNOWN } else { Quality::NONE }
 }
 
 /// Whether an exporter's address is all zeros, in either family.

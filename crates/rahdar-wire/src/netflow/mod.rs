@@ -58,7 +58,7 @@ use domain::{Domain, Patience, Transport};
 use flow::{Books, Known, Origin, Out, Sampling};
 use message::{At, Kind, Protocol};
 use recent::Recent;
-use template::{Plan, READ_AHEAD};
+use template::{Plan, READ_BEHIND};
 
 /// Observation domains that are remembered, over all exporters. Chosen here: a country has some
 /// thousand routers of a few line cards; an empty domain takes half a kilobyte.
@@ -88,8 +88,6 @@ pub(crate) struct Collector {
     /// What all domains take.
     octets: usize,
     v5: Plan,
-    /// The datagram at hand, with room to read ahead.
-    message: Vec<u8>,
     transport: Transport,
     patience: Patience,
 }
@@ -112,7 +110,6 @@ impl Collector {
             domains: Recent::new(DOMAINS_MAX),
             octets: 0,
             v5: v5::plan(),
-            message: Vec::new(),
             transport: Transport::Datagrams,
             patience: if is_rate_given { Patience::Over } else { Patience::Fresh },
         }
@@ -157,13 +154,10 @@ impl Collector {
         sink: &mut dyn FlowSink,
         tally: &mut Tally,
     ) -> Result<(), SinkError> {
-        self.message.clear();
-        self.message.extend_from_slice(payload);
-        self.message.extend_from_slice(&[0; READ_AHEAD]);
         let mut out = Out { record, sink, tally, books: &mut self.books };
         match payload {
-            [0, 5, ..] => v5_datagram(&self.message, &self.v5, arrival, &mut out),
-            [0, 9 | 10, ..] => self.sets(arrival, record, sink, tally),
+            [0, 5, ..] => v5_datagram(payload, &self.v5, arrival, &mut out),
+            [0, 9 | 10, ..] => self.sets(payload, arrival, record, sink, tally),
             _ => {
                 let version = message::u16_at(payload, 0).unwrap_or_default();
                 let place = Place::Datagram { packet: arrival.packet, octet: 0 };
@@ -193,18 +187,19 @@ impl Collector {
         Ok(())
     }
 
-    /// Reads the sets of the message at hand.
+    /// Reads the sets of a message.
     fn sets(
         &mut self,
+        payload: &[u8],
         arrival: &Arrival,
         record: &mut FlowRecord,
         sink: &mut dyn FlowSink,
         tally: &mut Tally,
     ) -> Result<(), SinkError> {
-        let octets = self.message.len() - READ_AHEAD;
+        let octets = payload.len();
         let mut out = Out { record, sink, tally, books: &mut self.books };
         let place = |octet| Place::Datagram { packet: arrival.packet, octet };
-        let Some(header) = message::Header::read(&self.message[..octets]) else {
+        let Some(header) = message::Header::read(payload) else {
             out.refuse(place(0), 1, format_args!("the datagram ends within its header"));
             return Ok(());
         };
@@ -224,7 +219,7 @@ impl Collector {
             }
             _ => octets,
         };
-        let message = &self.message[..end];
+        let message = &payload[..end];
 
         let session = Session {
             exporter: arrival.exporter,
@@ -236,8 +231,8 @@ impl Collector {
             Protocol::V9 => 9,
             Protocol::Ipfix => 10,
         };
-        let name = out.books.name(arrival.exporter, version);
         let (domain, gone) = self.domains.get_or_insert(session, || {
+            let name = out.books.name(arrival.exporter, version);
             Domain::new(name, header.domain, header.protocol, self.transport, self.patience)
         });
         let before = domain.octets();
@@ -268,7 +263,7 @@ impl Collector {
                 }
                 Kind::Data(template) => {
                     let refused = out.tally.refused;
-                    domain.data(template, &self.message[body..set.end + READ_AHEAD], &origin, &mut out)?;
+                    domain.data(template, &message[body - READ_BEHIND..set.end], &origin, &mut out)?;
                     if set.missing > 0 && out.tally.refused == refused {
                         let missing = set.missing;
                         out.refuse(
@@ -308,10 +303,10 @@ impl Collector {
 }
 
 /// Reads a datagram of NetFlow v5.
-fn v5_datagram(message: &[u8], plan: &Plan, arrival: &Arrival, out: &mut Out<'_>) -> Result<(), SinkError> {
+fn v5_datagram(payload: &[u8], plan: &Plan, arrival: &Arrival, out: &mut Out<'_>) -> Result<(), SinkError> {
     let place = |octet| Place::Datagram { packet: arrival.packet, octet };
-    let octets = message.len() - READ_AHEAD;
-    let Some(header) = v5::Header::read(&message[..octets]) else {
+    let octets = payload.len();
+    let Some(header) = v5::Header::read(payload) else {
         out.refuse(place(0), 1, format_args!("the datagram ends within its header"));
         return Ok(());
     };
@@ -331,7 +326,7 @@ fn v5_datagram(message: &[u8], plan: &Plan, arrival: &Arrival, out: &mut Out<'_>
         sampling: Sampling::Header(header.rate),
         system_init_ms: None,
     };
-    out.flows(0, plan, &origin, &message[v5::HEADER..end + READ_AHEAD], &known)?;
+    out.flows(0, plan, &origin, &payload[v5::HEADER - READ_BEHIND..end], &known)?;
     if present < count {
         // A count beyond what a datagram holds is no count: it says that something is missing,
         // not how much.

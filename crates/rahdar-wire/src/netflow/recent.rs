@@ -36,23 +36,39 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
 
     /// Puts a value in; gives back the one that had to go, be it of the same key or another.
     pub(super) fn insert(&mut self, key: K, value: V) -> Option<(K, V)> {
-        if let Some(place) = self.places.get(&key) {
-            let slot = &mut self.slots[*place];
-            slot.is_used = true;
-            return Some((key, std::mem::replace(&mut slot.value, value)));
+        match self.places.get(&key) {
+            Some(place) => Some((key, std::mem::replace(&mut self.slots[*place].value, value))),
+            None => self.put(key, value).1,
         }
-        let gone = if self.slots.len() >= self.limit { self.remove_unused() } else { None };
-        self.places.insert(key, self.slots.len());
-        self.slots.push(Slot { key, value, is_used: true });
-        gone
     }
 
     /// The value of `key`, made if it is not there, and the one that had to go for it.
     pub(super) fn get_or_insert(&mut self, key: K, make: impl FnOnce() -> V) -> (&mut V, Option<(K, V)>) {
-        let gone = if self.places.contains_key(&key) { None } else { self.insert(key, make()) };
-        let slot = &mut self.slots[self.places[&key]];
-        slot.is_used = true;
-        (&mut slot.value, gone)
+        let (place, gone) = match self.places.get(&key) {
+            Some(place) => {
+                self.slots[*place].is_used = true;
+                (*place, None)
+            }
+            None => self.put(key, make()),
+        };
+        (&mut self.slots[place].value, gone)
+    }
+
+    /// Puts in what is not there yet. It counts as used once it is asked for, and stays for a
+    /// whole round of the hand in any case.
+    fn put(&mut self, key: K, value: V) -> (usize, Option<(K, V)>) {
+        let slot = Slot { key, value, is_used: false };
+        if self.slots.len() < self.limit {
+            self.places.insert(key, self.slots.len());
+            self.slots.push(slot);
+            return (self.slots.len() - 1, None);
+        }
+        let place = self.unused();
+        let gone = std::mem::replace(&mut self.slots[place], slot);
+        self.places.remove(&gone.key);
+        self.places.insert(key, place);
+        self.hand = place + 1;
+        (place, Some((gone.key, gone.value)))
     }
 
     /// Takes the value of `key` out.
@@ -65,20 +81,25 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
         Some(slot.value)
     }
 
-    /// Takes out an entry that was not used since the hand last passed it; if all were, the one
-    /// under the hand.
+    /// Takes out an entry that was not used since the hand last passed it.
     pub(super) fn remove_unused(&mut self) -> Option<(K, V)> {
         if self.slots.is_empty() {
             return None;
         }
+        let place = self.unused();
+        let key = self.slots[place].key;
+        self.remove(key).map(|value| (key, value))
+    }
+
+    /// Moves the hand to an entry that was not used since it last passed; if all were, to the one
+    /// that it points at now. There is at least one entry.
+    fn unused(&mut self) -> usize {
         loop {
             if self.hand >= self.slots.len() {
                 self.hand = 0;
             }
-            let slot = &mut self.slots[self.hand];
-            if !std::mem::take(&mut slot.is_used) {
-                let key = slot.key;
-                return self.remove(key).map(|value| (key, value));
+            if !std::mem::take(&mut self.slots[self.hand].is_used) {
+                return self.hand;
             }
             self.hand += 1;
         }

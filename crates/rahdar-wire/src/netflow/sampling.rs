@@ -99,10 +99,10 @@ impl Rates {
         ENTRY * (self.samplers.len() + self.templates.len() + self.interfaces.len())
     }
 
-    /// Whether every record of one template has the same rate, so that it need be looked up
-    /// only once.
+    /// Whether every record of one template that names no sampler has the same rate, so that it
+    /// need be looked up only once.
     pub(super) fn is_uniform(&self) -> bool {
-        self.samplers.is_empty() && self.interfaces.is_empty()
+        self.interfaces.is_empty()
     }
 
     /// The rate of a record: by its sampler, its template, its interface, or for everything.

@@ -1,7 +1,7 @@
 //! A template, compiled once into a plan: which octets of a record fill what.
 //!
-//! A record is then read without looking at the template again: one load, one shift and one
-//! jump per field, straight into the reused flow record.
+//! A record is then read without looking at the template again: one load, one mask and one jump
+//! per field, straight into the reused flow record.
 
 use rahdar_model::address::Address;
 use rahdar_model::flow::{Direction, FlowRecord, Initiator, Quality};
@@ -10,8 +10,9 @@ use thiserror::Error;
 
 use super::element::{self, Field, Form, RANK_INITIATOR, RANK_LAYER2};
 
-/// Octets that must be readable after a record: the widest load starts at its last octet.
-pub(super) const READ_AHEAD: usize = 16;
+/// Octets that must be readable before the first record of a set: a number is loaded as the
+/// eight octets that end where it ends. The headers of message and set are longer.
+pub(super) const READ_BEHIND: usize = 8;
 
 /// A length that stands for "the record says it" (RFC 7011 §7).
 pub(super) const VARIABLE: u16 = 65_535;
@@ -93,6 +94,8 @@ pub(super) struct Plan {
     pub(super) duration: Form,
     /// Whether each record says how it was sampled.
     pub(super) has_rate: bool,
+    /// Whether each record names its sampler.
+    pub(super) has_sampler: bool,
     /// Whether octets can be held against packets: both are there, and octets are of whole packets.
     pub(super) has_sizes: bool,
     /// The same of the reverse direction.
@@ -127,10 +130,20 @@ struct Step {
     field: Field,
     /// Whether a zero leaves what an earlier step found.
     keep: bool,
-    /// Where it begins, from the start of its run.
-    at: u16,
-    /// How far a load of eight octets is shifted down.
-    shift: u8,
+    /// Where it ends, from the start of its run.
+    end: u16,
+    /// The bits of it in a load of eight octets.
+    mask: u64,
+}
+
+impl Step {
+    /// Puts a value where it belongs, unless it is zero and an earlier step may have found more.
+    #[inline]
+    fn put<T>(&self, value: T, is_zero: bool, place: &mut T) {
+        if !(self.keep && is_zero) {
+            *place = value;
+        }
+    }
 }
 
 /// What a record says beside the fields of a flow, as it was read.
@@ -187,6 +200,7 @@ impl Plan {
             observed: Form::Absent,
             duration: Form::Absent,
             has_rate: choice.has(Field::Interval) || choice.has(Field::Taken) || choice.has(Field::Sample),
+            has_sampler: choice.has(Field::SamplerId),
             has_sizes: choice.has(Field::Packets)
                 && choice.has(Field::Octets)
                 && choice.rank(Field::Octets) != RANK_INITIATOR,
@@ -245,8 +259,9 @@ impl Plan {
                     Field::Octets => self.short_octets = spec.length == 4,
                     _ => {}
                 }
-                let shift = 64 - 8 * spec.length.min(8) as u8;
-                steps.push(Step { field: role.field, keep, at: run_octets as u16, shift });
+                let end = (run_octets + usize::from(spec.length)) as u16;
+                let mask = u64::MAX >> (64 - 8 * spec.length.min(8));
+                steps.push(Step { field: role.field, keep, end, mask });
             }
             run_octets += usize::from(spec.length);
             self.shortest += usize::from(spec.length);
@@ -270,7 +285,7 @@ impl Plan {
 
     /// Reads the records of a set one after the other.
     ///
-    /// `body` is the set without its header and [`READ_AHEAD`] octets of anything after it.
+    /// `body` is the set without its header, and [`READ_BEHIND`] octets of anything before it.
     /// Fields of `record` and `values` that the template does not have stay as they are.
     ///
     /// # Errors
@@ -282,24 +297,25 @@ impl Plan {
         values: &mut Values,
         mut each: impl FnMut(&mut FlowRecord, &Values) -> Result<(), SinkError>,
     ) -> Result<Rest, SinkError> {
-        let octets = body.len() - READ_AHEAD;
+        let octets = body.len() - READ_BEHIND;
         let mut at = 0;
-        if let [_] = &*self.runs {
-            while octets - at >= self.shortest {
-                fill(&self.steps, &body[at..at + self.shortest + READ_AHEAD], record, values);
-                each(record, values)?;
-                at += self.shortest;
-            }
-            return Ok(rest(&body[..octets], at));
-        }
         while octets - at >= self.shortest {
-            match self.read_variable(body, at, record, values) {
-                Some(next) => at = next,
-                None => return Ok(Rest::Torn(at)),
-            }
+            let end = if let [_] = &*self.runs {
+                fill(&self.steps, &body[at..at + READ_BEHIND + self.shortest], record, values);
+                at + self.shortest
+            } else {
+                let Some(end) = self.read_variable(body, at, record, values) else {
+                    return Ok(Rest::Torn(at));
+                };
+                end
+            };
             each(record, values)?;
+            at = end;
         }
-        Ok(rest(&body[..octets], at))
+        let left = &body[READ_BEHIND + at..];
+        // Fewer octets than a set is aligned to, or nothing but zeros, are padding.
+        let is_padding = left.len() < 4 || left.iter().all(|octet| *octet == 0);
+        Ok(if is_padding { Rest::Padding } else { Rest::Torn(at) })
     }
 
     /// Reads a record with fields of variable length at `at` and returns where it ends; none if
@@ -311,19 +327,15 @@ impl Plan {
         record: &mut FlowRecord,
         values: &mut Values,
     ) -> Option<usize> {
-        let octets = body.len() - READ_AHEAD;
         let mut first_step = 0;
         for (i, run) in self.runs.iter().enumerate() {
             let end = at + usize::from(run.octets);
-            if end > octets {
-                return None;
-            }
             let steps = &self.steps[first_step..usize::from(run.steps_end)];
-            fill(steps, &body[at..end + READ_AHEAD], record, values);
+            fill(steps, body.get(at..READ_BEHIND + end)?, record, values);
             first_step = usize::from(run.steps_end);
             at = end;
             if i + 1 < self.runs.len() {
-                at = after_variable(&body[..octets], at)?;
+                at = after_variable(&body[READ_BEHIND..], at)?;
             }
         }
         Some(at)
@@ -338,13 +350,6 @@ fn after_variable(body: &[u8], at: usize) -> Option<usize> {
         short => at + 1 + usize::from(short),
     };
     (end <= body.len()).then_some(end)
-}
-
-/// Whether what follows the last record is padding: fewer octets than a set is aligned to, or
-/// nothing but zeros.
-fn rest(body: &[u8], at: usize) -> Rest {
-    let left = &body[at..];
-    if left.len() < 4 || left.iter().all(|octet| *octet == 0) { Rest::Padding } else { Rest::Torn(at) }
 }
 
 /// The uses of a field.
@@ -411,40 +416,43 @@ impl Choice {
     }
 }
 
-/// Reads the fields of a run. `data` begins at the run and has [`READ_AHEAD`] octets after it.
+/// Reads the fields of a run. `data` is the run and [`READ_BEHIND`] octets before it.
 #[inline]
 fn fill(steps: &[Step], data: &[u8], record: &mut FlowRecord, values: &mut Values) {
     for step in steps {
-        let at = usize::from(step.at);
-        let value = load(data, at) >> step.shift;
-        if step.keep && value == 0 && !matches!(step.field, Field::SrcV6 | Field::DstV6) {
-            continue;
-        }
+        let end = usize::from(step.end);
+        let value = load(data, end) & step.mask;
         match step.field {
-            Field::SrcV4 => record.src = Address::from_v4_bits(value as u32),
-            Field::DstV4 => record.dst = Address::from_v4_bits(value as u32),
-            Field::SrcV6 => v6(data, at, step.keep, &mut record.src),
-            Field::DstV6 => v6(data, at, step.keep, &mut record.dst),
-            Field::SrcPort => record.src_port = value as u16,
-            Field::DstPort => record.dst_port = value as u16,
-            Field::Protocol => record.protocol = value as u8,
+            Field::SrcV4 => step.put(Address::from_v4_bits(value as u32), value == 0, &mut record.src),
+            Field::DstV4 => step.put(Address::from_v4_bits(value as u32), value == 0, &mut record.dst),
+            Field::SrcV6 => {
+                let address = v6(data, end, value);
+                step.put(address, address == Address::UNSPECIFIED, &mut record.src);
+            }
+            Field::DstV6 => {
+                let address = v6(data, end, value);
+                step.put(address, address == Address::UNSPECIFIED, &mut record.dst);
+            }
+            Field::SrcPort => step.put(value as u16, value == 0, &mut record.src_port),
+            Field::DstPort => step.put(value as u16, value == 0, &mut record.dst_port),
+            Field::Protocol => step.put(value as u8, value == 0, &mut record.protocol),
             Field::TcpFlags => record.tcp_flags = Some((value & TCP_FLAGS) as u16),
             Field::RevTcpFlags => record.rev_tcp_flags = Some((value & TCP_FLAGS) as u16),
-            Field::Octets => record.octets = counter(value, step.shift, &mut record.quality),
+            Field::Octets => record.octets = counter(value, step.mask, &mut record.quality),
             Field::RevOctets => {
-                record.rev_octets = Some(counter(value, step.shift, &mut record.quality));
+                record.rev_octets = Some(counter(value, step.mask, &mut record.quality));
             }
-            Field::Packets => record.packets = counter(value, step.shift, &mut record.quality),
+            Field::Packets => record.packets = counter(value, step.mask, &mut record.quality),
             Field::RevPackets => {
-                record.rev_packets = Some(counter(value, step.shift, &mut record.quality));
+                record.rev_packets = Some(counter(value, step.mask, &mut record.quality));
             }
             Field::LeftOctets => values.left_octets = value.min(i64::MAX as u64),
             Field::LeftPackets => values.left_packets = value.min(i64::MAX as u64),
             Field::Payload => {
-                record.payload_octets = Some(counter(value, step.shift, &mut record.quality));
+                record.payload_octets = Some(counter(value, step.mask, &mut record.quality));
             }
             Field::RevPayload => {
-                record.rev_payload_octets = Some(counter(value, step.shift, &mut record.quality));
+                record.rev_payload_octets = Some(counter(value, step.mask, &mut record.quality));
             }
             Field::InIf => record.in_if = Some(narrow(value)),
             Field::OutIf => record.out_if = Some(narrow(value)),
@@ -456,11 +464,7 @@ fn fill(steps: &[Step], data: &[u8], record: &mut FlowRecord, values: &mut Value
             Field::FlowId => decimal(value, &mut record.uid),
             Field::FirewallEvent => firewall_event(value, &mut record.state),
             Field::ExporterV4 => values.exporter = Some(Address::from_v4_bits(value as u32)),
-            Field::ExporterV6 => {
-                let mut address = Address::UNSPECIFIED;
-                v6(data, at, false, &mut address);
-                values.exporter = Some(address);
-            }
+            Field::ExporterV6 => values.exporter = Some(v6(data, end, value)),
             Field::IcmpBoth => values.icmp = value as u16,
             Field::IcmpType => values.icmp = values.icmp & 0x00ff | (value as u16) << 8,
             Field::IcmpCode => values.icmp = values.icmp & 0xff00 | value as u16 & 0x00ff,
@@ -476,33 +480,31 @@ fn fill(steps: &[Step], data: &[u8], record: &mut FlowRecord, values: &mut Value
             Field::Population => values.population = value,
             Field::SamplingMode => values.sampling_mode = value,
             Field::SelectorAlgorithm => values.selector_algorithm = value,
-            Field::SamplerId => values.sampler_id = Some(value),
+            Field::SamplerId => step.put(Some(value), value == 0, &mut values.sampler_id),
             Field::TemplateId => values.template_id = Some(value as u16),
         }
     }
 }
 
+/// The eight octets before `end` of a run.
 #[inline]
-fn load(data: &[u8], at: usize) -> u64 {
-    let mut octets = [0; 8];
-    octets.copy_from_slice(&data[at..at + 8]);
+fn load(data: &[u8], end: usize) -> u64 {
+    let mut octets = [0; READ_BEHIND];
+    octets.copy_from_slice(&data[end..end + READ_BEHIND]);
     u64::from_be_bytes(octets)
 }
 
+/// The address that ends at `end` of a run, whose lower half is known.
 #[inline]
-fn v6(data: &[u8], at: usize, keep: bool, address: &mut Address) {
-    let bits = u128::from(load(data, at)) << 64 | u128::from(load(data, at + 8));
-    if !keep || bits != 0 {
-        *address = Address::from_bits(bits);
-    }
+fn v6(data: &[u8], end: usize, low: u64) -> Address {
+    Address::from_bits(u128::from(load(data, end - READ_BEHIND)) << 64 | u128::from(low))
 }
 
 /// A counter as it is stored. One that stands at the end of its range says "this or more": at
 /// the largest number of four or more octets, or beyond what the table holds.
 #[inline]
-fn counter(value: u64, shift: u8, quality: &mut Quality) -> u64 {
-    let largest = u64::MAX >> shift;
-    if value > i64::MAX as u64 || (value == largest && shift <= 32) {
+fn counter(value: u64, mask: u64, quality: &mut Quality) -> u64 {
+    if value > i64::MAX as u64 || (value == mask && mask >= u64::from(u32::MAX)) {
         *quality |= Quality::COUNTER_CLAMPED;
     }
     value.min(i64::MAX as u64)

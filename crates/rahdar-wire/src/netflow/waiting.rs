@@ -22,7 +22,7 @@ pub(super) struct WaitingSet {
     /// set came, whatever the exporter announces meanwhile.
     pub(super) plan: Option<Arc<Plan>>,
     pub(super) origin: Origin,
-    /// The set without its header, and room to read ahead.
+    /// The set without its header, and what is read behind it.
     pub(super) body: Box<[u8]>,
 }
 
