@@ -409,16 +409,13 @@ fn float(text: &[u8]) -> Option<f64> {
 
 /// A time: seconds since the epoch, or ISO 8601.
 fn time(text: &[u8]) -> Option<Timestamp> {
-    if text.contains(&b':') {
-        return std::str::from_utf8(text).ok()?.parse().ok();
+    match seconds(text) {
+        Some(us) => Some(Timestamp::from_micros(us)),
+        None => std::str::from_utf8(text).ok()?.parse().ok(),
     }
-    seconds(text).map(Timestamp::from_micros)
 }
 
 fn address(text: &[u8]) -> Option<Address> {
-    if text.contains(&b':') {
-        return std::str::from_utf8(text).ok()?.parse::<Ipv6Addr>().ok().map(Address::from);
-    }
     let (mut bits, mut part, mut digits, mut dots) = (0u32, 0u32, 0, 0);
     for c in text {
         match c {
@@ -431,7 +428,7 @@ fn address(text: &[u8]) -> Option<Address> {
                 (part, digits) = (0, 0);
                 dots += 1;
             }
-            _ => return None,
+            _ => return std::str::from_utf8(text).ok()?.parse::<Ipv6Addr>().ok().map(Address::from),
         }
     }
     (dots == 3 && digits > 0 && part < 256).then(|| Address::from_v4_bits(bits << 8 | part))

@@ -8,7 +8,6 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use memchr::memchr;
 use rahdar_model::sink::Place;
 use rahdar_model::{FlowSink, Tally};
 
@@ -192,7 +191,8 @@ impl<'l> Iterator for Columns<'l> {
 
     fn next(&mut self) -> Option<&'l [u8]> {
         let rest = self.rest?;
-        match memchr(self.separator, rest) {
+        // Columns are a few octets long: a plain loop beats a search by vectors.
+        match rest.iter().position(|c| *c == self.separator) {
             Some(at) => {
                 self.rest = Some(&rest[at + 1..]);
                 Some(&rest[..at])
@@ -217,8 +217,8 @@ fn hex(high: u8, low: u8) -> Option<u8> {
 
 /// Appends a text of the log, its `\x` escapes resolved.
 fn unescape(text: &[u8], into: &mut String) {
-    if !text.contains(&b'\\')
-        && let Ok(plain) = std::str::from_utf8(text)
+    if let Ok(plain) = std::str::from_utf8(text)
+        && !text.contains(&b'\\')
     {
         into.push_str(plain);
         return;
