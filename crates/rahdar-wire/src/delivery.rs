@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rahdar_model::flow::SamplingSource;
 use rahdar_model::sink::{Place, SinkError};
-use rahdar_model::{FlowRecord, FlowSink, Problem, Quality, Tally, Timestamp};
+use rahdar_model::{FlowRecord, FlowSink, Problem, Quality, Tally, Timestamp, Window};
 
 use crate::Options;
 
@@ -13,8 +13,10 @@ use crate::Options;
 /// hostile input cannot flood the reader of the list. Chosen here: more than anybody reads.
 const PROBLEMS_NAMED_MAX: u64 = 1_000;
 
-/// Times before this are no real clock (1990-01-01: older than NetFlow, pcap and Zeek).
-const CLOCK_PLAUSIBLE_FROM: Timestamp = Timestamp::from_seconds(631_152_000);
+/// Times outside of this come from no real clock: 1990-01-01, older than NetFlow, pcap and Zeek,
+/// until 2100-01-01.
+const CLOCK_PLAUSIBLE: Window =
+    Window::new(Timestamp::from_seconds(631_152_000), Timestamp::from_seconds(4_102_444_800));
 
 /// The one record of a decoder and the way it takes to the sink.
 pub(crate) struct Delivery<'a> {
@@ -116,7 +118,7 @@ impl Correction {
             record.end_time = record.start_time;
             record.quality |= Quality::END_BEFORE_START;
         }
-        if record.start_time < CLOCK_PLAUSIBLE_FROM {
+        if !CLOCK_PLAUSIBLE.contains(record.start_time) {
             record.quality |= Quality::CLOCK_SUSPECT;
         }
         if let Some(interval) = self.sampling {

@@ -37,8 +37,8 @@ const LINGER_US: i64 = 5_000_000;
 /// here: the same as the linger, so that none is kept much longer than it must be.
 const SWEEP_US: i64 = 5_000_000;
 
-/// The most open flows: with some 250 octets each, 64 MiB.
-const OPEN_FLOWS_MAX: usize = 1 << 18;
+/// The most open flows: what a hash table of 2^18 places holds, some 55 MiB.
+const OPEN_FLOWS_MAX: usize = (1 << 18) / 8 * 7;
 
 /// How many leave when there is no room: enough that finding them costs little for each.
 const EVICTED_AT_ONCE: usize = OPEN_FLOWS_MAX / 16;

@@ -66,7 +66,8 @@ fn version_and_domain(datagram: &[u8]) -> Option<(u16, u32)> {
     Some((version, domain))
 }
 
-/// Whether `datagram` is clearly sFlow version 5: its samples fill it, each as long as it says.
+/// Whether `datagram` is clearly sFlow version 5: it holds as many samples as it says, each as
+/// long as it says.
 ///
 /// Source: sFlow.org, "sFlow Version 5", July 2004, §5.
 pub(crate) fn is_sflow(datagram: &[u8]) -> bool {
@@ -80,11 +81,14 @@ pub(crate) fn is_sflow(datagram: &[u8]) -> bool {
     let samples_at = 8 + agent_octets + 12;
     let Some(samples) = word(samples_at) else { return false };
     let mut at = samples_at + 4;
-    let mut found = 0;
-    while found < samples && at < datagram.len() {
-        let Some(length) = word(at + 4) else { return false };
-        at = at.saturating_add(8).saturating_add(length as usize);
-        found += 1;
+    for _ in 0..samples {
+        match word(at + 4) {
+            Some(length) if length % 4 == 0 => at = at.saturating_add(8).saturating_add(length as usize),
+            _ => return false,
+        }
+        if at > datagram.len() {
+            return false;
+        }
     }
-    found > 0 && found == samples && at == datagram.len()
+    samples > 0
 }

@@ -268,16 +268,15 @@ fn next_pcapng(
             interfaces.clear();
         }
         let kind = order.u32(view, 0).unwrap_or(0);
-        let length = order.u32(view, 4).unwrap_or(0) as usize;
-        if length < AROUND_OCTETS {
+        // Writers disagree on whether the length includes the padding to four octets.
+        let length = u64::from(order.u32(view, 4).unwrap_or(0)).next_multiple_of(4);
+        if length < AROUND_OCTETS as u64 {
             return Err(broken("a block is shorter than its own frame"));
         }
-        // Writers disagree on whether the length includes the padding to four octets.
-        let length = length.next_multiple_of(4);
         let is_packet = matches!(kind, PACKET | SIMPLE_PACKET | ENHANCED_PACKET);
         *packets += u64::from(is_packet);
-        if length > BLOCK_OCTETS_MAX || !(is_packet || kind == INTERFACE_DESCRIPTION) {
-            if !window.skip(length as u64)? {
+        if length > BLOCK_OCTETS_MAX as u64 || !(is_packet || kind == INTERFACE_DESCRIPTION) {
+            if !window.skip(length)? {
                 return Err(broken("the capture is cut off in a block"));
             }
             if is_packet {
@@ -286,6 +285,7 @@ fn next_pcapng(
             }
             continue;
         }
+        let length = length as usize;
         if !window.reach(length)? {
             return Err(broken("the capture is cut off in a block"));
         }

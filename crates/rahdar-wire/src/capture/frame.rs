@@ -89,9 +89,9 @@ pub(crate) fn content<'f>(link: u16, octets: &'f [u8], length: usize) -> Content
         LINUX_SLL => by_ethertype(ethertype(14), rest(16), wire(16)),
         LINUX_SLL2 => by_ethertype(ethertype(0), rest(20), wire(20)),
         // The address family before it differs between systems; the version of IP says the same.
-        NULL | LOOP => by_version(rest(4), wire(4)),
-        RAW | IPV4 | IPV6 => by_version(octets, length),
-        _ if RAW_BSD.contains(&link) => by_version(octets, length),
+        NULL | LOOP => bare(rest(4), wire(4)),
+        RAW | IPV4 | IPV6 => bare(octets, length),
+        _ if RAW_BSD.contains(&link) => bare(octets, length),
         _ => Content::UnknownLink,
     }
 }
@@ -129,6 +129,14 @@ fn by_ethertype(ethertype: Option<u16>, octets: &[u8], wire: usize) -> Content<'
         };
     }
     Content::NoIp
+}
+
+/// A packet that nothing but its version says to be IP.
+fn bare(octets: &[u8], wire: usize) -> Content<'_> {
+    match octets.first().map(|first| first >> 4) {
+        Some(4 | 6) => by_version(octets, wire),
+        _ => Content::NoIp,
+    }
 }
 
 fn by_version(octets: &[u8], wire: usize) -> Content<'_> {
