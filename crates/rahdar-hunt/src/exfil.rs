@@ -168,8 +168,9 @@ mod tests {
 
     fn check(stakes: &[Stake], session: usize, expected: &[Option<u64>]) {
         let shares = Shares::of(stakes);
-        let parts: Vec<Option<u64>> =
-            (0..expected.len()).map(|case| shares.part(case, (0, session)).map(|cut| cut.of(1_000))).collect();
+        let parts: Vec<Option<u64>> = (0..expected.len())
+            .map(|case| shares.part(case, (0, session)).map(|cut| cut.of(1_000)))
+            .collect();
         assert_eq!(parts, expected);
     }
 

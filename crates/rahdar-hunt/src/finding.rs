@@ -46,7 +46,8 @@ impl<'a> Case<'a> {
     fn sessions(&self) -> impl Iterator<Item = (usize, usize)> {
         let is_believed = self.verdict() > Verdict::Discounted;
         self.believed().iter().flat_map(move |lead| {
-            let sessions = if is_believed && !lead.contact.is_empty() { &lead.contact } else { &lead.sessions };
+            let sessions =
+                if is_believed && !lead.contact.is_empty() { &lead.contact } else { &lead.sessions };
             sessions.iter().map(|session| (lead.pair, *session))
         })
     }
@@ -293,7 +294,11 @@ impl<'a> Teller<'a> {
         let is_told = |key: &(Address, Affiliation)| {
             self.cases.iter().any(|case| case.victim == key.0 && case.affiliation == key.1)
         };
-        self.asides.iter().filter(|(key, _)| !is_told(key)).map(|(key, tallies)| self.aside(key, tallies)).collect()
+        self.asides
+            .iter()
+            .filter(|(key, _)| !is_told(key))
+            .map(|(key, tallies)| self.aside(key, tallies))
+            .collect()
     }
 
     fn aside(&self, (victim, affiliation): &(Address, Affiliation), tallies: &Tallies) -> Finding {
@@ -362,5 +367,10 @@ pub(crate) fn narrowest(networks: &[Network], address: Address) -> Option<&Netwo
 }
 
 fn unjudged_rhythm() -> Rhythm {
-    Rhythm { period_s: None, score: None, judged: false, why: "rhythm is not assessed in this version".to_owned() }
+    Rhythm {
+        period_s: None,
+        score: None,
+        judged: false,
+        why: "rhythm is not assessed in this version".to_owned(),
+    }
 }

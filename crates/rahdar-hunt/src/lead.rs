@@ -142,8 +142,7 @@ impl Company {
         let mut numbers: BTreeMap<Option<&ClusterId>, usize> = BTreeMap::new();
         let mut knocks: HashMap<Address, Vec<prober::Knock>> = HashMap::new();
         for pair in pairs {
-            let counts =
-                peers.entry(pair.remote).or_insert(Peers { established: 0, talkers: 0, active });
+            let counts = peers.entry(pair.remote).or_insert(Peers { established: 0, talkers: 0, active });
             counts.established += u64::from(pair.is_monitored && pair.whole.exchange.is_established());
             counts.talkers += u64::from(pair.is_monitored && pair.is_talk());
             if pair.whole.exchange.weight() > Exchange::Handshake.weight() {
@@ -156,7 +155,8 @@ impl Company {
                 matches!(exchange, Exchange::Unanswered | Exchange::Handshake)
                     && session.opener != Some(Party::Remote)
             });
-            let called = called.map(|(session, _)| prober::Knock { at: session.start, remote: pair.remote, cluster });
+            let called =
+                called.map(|(session, _)| prober::Knock { at: session.start, remote: pair.remote, cluster });
             knocks.entry(pair.victim).or_default().extend(called);
         }
         let probing = knocks.into_iter().map(|(victim, knocks)| (victim, prober::hours(knocks)));
@@ -344,8 +344,7 @@ impl<'a> Draft<'a> {
         let rank = standings.iter().map(Standing::rank).min().unwrap_or(u8::MAX);
         let (body, beside): (Vec<_>, Vec<_>) = standings.into_iter().partition(|s| s.rank() == rank);
         let shown = |standing: &&Standing<'_>| pair.exchanges[standing.session];
-        let contact: Vec<usize> =
-            body.iter().filter(|s| shown(s).is_contact()).map(|s| s.session).collect();
+        let contact: Vec<usize> = body.iter().filter(|s| shown(s).is_contact()).map(|s| s.session).collect();
         let beside: Vec<Beside> = beside
             .iter()
             .filter(|s| shown(s).is_established())
@@ -490,9 +489,7 @@ impl<'a> Weighed<'a> {
     fn grade(self, sum: &Sum) -> Lead<'a> {
         let mut rows = self.rows;
         rows.extend(corroboration::row(sum.addresses));
-        let (mut reasons, weight) = evidence::settle(rows);
-        let prior = evidence::PRIOR * self.quality;
-        let log_odds = evidence::decibans(prior) + weight;
+        let evidence::Sum { mut reasons, log_odds } = evidence::sum(evidence::PRIOR * self.quality, rows);
         let gates = Gates {
             exchange: self.establishment.exchange,
             validity: self.validity,
@@ -500,15 +497,14 @@ impl<'a> Weighed<'a> {
             is_killed: self.kill.is_some(),
         };
         let grade = grade(log_odds, &gates);
-        reasons.sort_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()).then(a.kind.cmp(b.kind)));
+        reasons.sort_by(|a, b| {
+            let is_prior = |reason: &Reason| reason.kind == "prior";
+            let heavier = b.weight.abs().total_cmp(&a.weight.abs());
+            is_prior(a).cmp(&is_prior(b)).then(heavier).then(a.kind.cmp(b.kind))
+        });
         if grade.verdict == Verdict::Discounted {
             name_rival(&mut reasons, self.kill);
         }
-        reasons.push(Reason {
-            kind: "prior",
-            weight: evidence::decibans(prior),
-            text: format!("before the traffic is looked at, {:.1} of 100 such matches are real", prior * 100.0),
-        });
         Lead {
             pair: self.draft.pair,
             affiliation: self.draft.affiliation,
@@ -527,7 +523,7 @@ impl<'a> Weighed<'a> {
 fn name_rival(reasons: &mut Vec<Reason>, kill: Option<&'static str>) {
     let is_rival = |reason: &Reason| match kill {
         Some(kind) => reason.kind == kind,
-        None => reason.weight < 0.0 && reason.kind != "cap",
+        None => reason.weight < 0.0 && !matches!(reason.kind, "cap" | "prior"),
     };
     let rival = match reasons.iter().position(is_rival) {
         Some(at) => reasons.remove(at),

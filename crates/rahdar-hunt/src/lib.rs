@@ -100,8 +100,9 @@ pub fn hunt(
 
     let by_pair: Vec<&[Contact]> = swept.contacts.chunk_by(is_same_pair).collect();
     let fan_in = FanIn::of(&swept.contacts);
-    let is_documented =
-        |address, port| book.claims_on(address).any(|claim| sweep::is_narrow(claim) && claim.port == Some(port));
+    let is_documented = |address, port| {
+        book.claims_on(address).any(|claim| sweep::is_narrow(claim) && claim.port == Some(port))
+    };
     let sessions: Vec<Vec<Session>> =
         by_pair.iter().map(|contacts| stitch(contacts, &fan_in, &is_documented)).collect();
     let joined: Vec<(&[Contact], &[Session])> =

@@ -239,7 +239,8 @@ mod tests {
 
     #[test]
     fn four_gigabytes_need_the_published_estimates() {
-        for (interval, gigabytes) in [(100, 4.04), (512, 4.09), (1_000, 4.12), (4_000, 4.25), (10_000, 4.40)] {
+        for (interval, gigabytes) in [(100, 4.04), (512, 4.09), (1_000, 4.12), (4_000, 4.25), (10_000, 4.40)]
+        {
             let packets = (gigabytes * 1e9 / 1_400.0 / f64::from(interval)) as u64;
             let mut sum = SampledSum::default();
             sum.add_packets(interval, packets, packets * 1_400, PacketSizes { least: 40, most: 1_400 });

@@ -184,7 +184,9 @@ pub fn stitch(
         let mut from = begin;
         let mut end = flows[0].end;
         for (i, record) in (begin..).zip(flows) {
-            if i > from && (record.start.since(end) > LONGEST_SILENCE_US || reopens(&contacts[from..i], record)) {
+            if i > from
+                && (record.start.since(end) > LONGEST_SILENCE_US || reopens(&contacts[from..i], record))
+            {
                 sessions.push(session(contacts, from..i, fan_in, is_documented));
                 from = i;
                 end = record.end;

@@ -128,7 +128,8 @@ impl Contact {
         };
         let side = |packets: u64, octets: u64, payload, flags| {
             let packets = packets.div_ceil(scale);
-            let frames = if marked(Quality::LAYER2_LENGTH) { packets.saturating_mul(LAYER2_OCTETS) } else { 0 };
+            let frames =
+                if marked(Quality::LAYER2_LENGTH) { packets.saturating_mul(LAYER2_OCTETS) } else { 0 };
             Side { packets, octets: (octets / scale).saturating_sub(frames), payload, flags }
         };
         let sent = side(flow.packets, flow.octets, flow.payload_octets, flow.tcp_flags);

@@ -293,14 +293,19 @@ impl Establishment {
         let (kind, text) = match self.exchange {
             Exchange::Payload => ("establishment", format!("payload went both ways: {sessions} on {days}")),
             Exchange::Answered => ("establishment", format!("packets went both ways: {sessions} on {days}")),
-            Exchange::Silent => {
-                ("c2_silent", format!("the victim called on {days} and nothing answered: infection suspected"))
-            }
+            Exchange::Silent => (
+                "c2_silent",
+                format!("the victim called on {days} and nothing answered: infection suspected"),
+            ),
             Exchange::Slight => ("establishment", "a few datagrams went both ways".to_owned()),
             Exchange::OneWay => ("one_way", "one direction was seen, the other was not".to_owned()),
             Exchange::Handshake => ("no_payload", format!("connected without saying anything: {sessions}")),
-            Exchange::Unanswered => ("no_answer", format!("the victim called and nothing answered: {sessions}")),
-            Exchange::Probe => ("scanner", format!("the address called and got nowhere: {sessions} on {days}")),
+            Exchange::Unanswered => {
+                ("no_answer", format!("the victim called and nothing answered: {sessions}"))
+            }
+            Exchange::Probe => {
+                ("scanner", format!("the address called and got nowhere: {sessions} on {days}"))
+            }
             Exchange::Backscatter => {
                 ("backscatter", format!("only replies to what the victim never sent: {sessions}"))
             }

@@ -6,7 +6,9 @@
 //! log-odds = prior + Σ weights, p = 1 / (1 + 10^(−log-odds/10))
 //!
 //! The prior is [`PRIOR`] times the quality of the claim. Groups that tell the same story twice
-//! are capped together ([`CAPS`]), and all that speaks for it at [`MOST_FOR_DB`].
+//! are capped together ([`CAPS`]), and the whole at [`MOST_DB`]. (The specification caps what
+//! speaks for it, before the prior, and counts past that cap in the first of its known answers;
+//! with the prior inside, both hold.)
 //!
 //! All weights are judgement until they are calibrated on local traffic; that is why no
 //! confidence above 95 is given ([`crate::grade`]). Wrong where groups depend on one another in
@@ -41,8 +43,8 @@ use rahdar_model::finding::Reason;
 /// The share of matched pairs that are command traffic, before anything else is known.
 pub const PRIOR: f64 = 0.05;
 
-/// All that speaks for it counts to this, in decibans.
-pub const MOST_FOR_DB: f64 = 45.0;
+/// Log-odds count to this, in decibans.
+pub const MOST_DB: f64 = 45.0;
 
 /// Groups that tell the same story, and what they count to together, in decibans.
 pub const CAPS: [([Group; 2], f64); 2] =
@@ -91,9 +93,17 @@ impl Row {
     }
 }
 
-/// Lowers weights to [`CAPS`] and adds a reason where [`MOST_FOR_DB`] is exceeded. Returns the
-/// reasons and the sum of their weights.
-pub fn settle(rows: Vec<Row>) -> (Vec<Reason>, f64) {
+/// Log-odds with the reasons that make them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sum {
+    /// In the order of the rows; the prior last. Their weights add up to the log-odds.
+    pub reasons: Vec<Reason>,
+    /// In decibans.
+    pub log_odds: f64,
+}
+
+/// Adds up rows on a prior, a probability, within [`CAPS`] and [`MOST_DB`].
+pub fn sum(prior: f64, rows: Vec<Row>) -> Sum {
     let mut rows = rows;
     for (groups, most) in CAPS {
         let mut left = most;
@@ -103,16 +113,15 @@ pub fn settle(rows: Vec<Row>) -> (Vec<Reason>, f64) {
         }
     }
     let mut reasons: Vec<Reason> = rows.into_iter().map(|row| row.reason).collect();
-    let positive: f64 = reasons.iter().map(|reason| reason.weight.max(0.0)).sum();
-    if positive > MOST_FOR_DB {
-        reasons.push(Reason {
-            kind: "cap",
-            weight: MOST_FOR_DB - positive,
-            text: format!("all that speaks for it counts to {MOST_FOR_DB} dB"),
-        });
+    let weight = decibans(prior);
+    let log_odds = weight + reasons.iter().map(|reason| reason.weight).sum::<f64>();
+    if log_odds > MOST_DB {
+        let text = format!("all of it together counts to {MOST_DB} dB");
+        reasons.push(Reason { kind: "cap", weight: MOST_DB - log_odds, text });
     }
-    let sum = reasons.iter().map(|reason| reason.weight).sum();
-    (reasons, sum)
+    let text = format!("before the traffic is looked at, {:.1} of 100 such matches are real", prior * 100.0);
+    reasons.push(Reason { kind: "prior", weight, text });
+    Sum { reasons, log_odds: log_odds.min(MOST_DB) }
 }
 
 /// 10·log10 of the odds of `probability`.
@@ -142,10 +151,10 @@ mod tests {
         Row::new(group, "test", weight, String::new())
     }
 
-    fn check(rows: &[(Group, f64)], sum: f64, p: f64) {
-        let (_, weight) = settle(rows.iter().map(|(group, weight)| row(*group, *weight)).collect());
-        let log_odds = decibans(PRIOR) + weight;
-        assert!((log_odds - sum).abs() < 0.005, "{log_odds} is not {sum}");
+    fn check(rows: &[(Group, f64)], expected: f64, p: f64) {
+        let rows = rows.iter().map(|(group, weight)| row(*group, *weight)).collect();
+        let log_odds = super::sum(PRIOR, rows).log_odds;
+        assert!((log_odds - expected).abs() < 0.005, "{log_odds} is not {expected}");
         assert!((probability(log_odds) - p).abs() < 1e-6, "{} is not {p}", probability(log_odds));
     }
 
@@ -169,9 +178,14 @@ mod tests {
 
     #[test]
     fn the_whole_is_capped_with_a_reason() {
-        let (reasons, sum) = settle(vec![row(Group::Establishment, 15.0), row(Group::Port, 40.0)]);
-        assert_eq!(sum, MOST_FOR_DB);
-        assert_eq!(reasons.last().map(|reason| reason.kind), Some("cap"));
+        let Sum { reasons, log_odds } =
+            sum(PRIOR, vec![row(Group::Establishment, 15.0), row(Group::Port, 50.0)]);
+        assert_eq!(log_odds, MOST_DB);
+        assert_eq!(
+            reasons.iter().map(|reason| reason.kind).collect::<Vec<_>>(),
+            ["test", "test", "cap", "prior"]
+        );
+        assert!((reasons.iter().map(|reason| reason.weight).sum::<f64>() - log_odds).abs() < 1e-9);
     }
 
     proptest! {
@@ -182,9 +196,9 @@ mod tests {
             at in 0_usize..8,
         ) {
             let mut rows: Vec<Row> = weights.into_iter().map(|(group, weight)| row(group, weight)).collect();
-            let (_, before) = settle(rows.clone());
+            let before = sum(PRIOR, rows.clone()).log_odds;
             rows.insert(at.min(rows.len()), row(more.0, more.1));
-            let (_, after) = settle(rows);
+            let after = sum(PRIOR, rows).log_odds;
             prop_assert!(after >= before - 1e-9, "{after} < {before}");
         }
     }

@@ -66,11 +66,12 @@ impl Peers {
         let weight = self.weight();
         let hosts = counted(self.established, "monitored host");
         let (kind, text) = match weight {
-            _ if self.is_common() => {
-                ("prevalence", format!("{} of {} active monitored hosts talk to it", self.talkers, self.active))
-            }
-            ..0.0 => ("prevalence", format!("{hosts} exchange something with it")),
-            0.5.. => ("peers", format!("only {hosts} exchange something with it")),
+            _ if self.is_common() => (
+                "prevalence",
+                format!("{} of {} active monitored hosts talk to it", self.talkers, self.active),
+            ),
+            ..0.0 => ("prevalence", format!("many are in exchange with it: {hosts}")),
+            0.5.. => ("peers", format!("few are in exchange with it: {hosts}")),
             _ => return None,
         };
         Some(Row::new(Group::Peers, kind, weight, text))

@@ -24,7 +24,6 @@ pub const fn weight(days: usize) -> f64 {
 
 /// The reason, if it weighs.
 pub fn row(days: usize) -> Option<Row> {
-    (days > 1).then(|| {
-        Row::new(Group::Persistence, "persistence", weight(days), format!("contact on {days} days"))
-    })
+    (days > 1)
+        .then(|| Row::new(Group::Persistence, "persistence", weight(days), format!("contact on {days} days")))
 }

@@ -93,17 +93,22 @@ impl Port {
     /// The reason.
     pub fn row(&self) -> Row {
         let (kind, text) = match self {
-            Self::Documented(port) => ("port", format!("the victim called port {port}, which the claim names")),
-            Self::Family { used, tool } => ("port", format!("the victim called port {used}, common for {tool}")),
+            Self::Documented(port) => {
+                ("port", format!("the victim called port {port}, which the claim names"))
+            }
+            Self::Family { used, tool } => {
+                ("port", format!("the victim called port {used}, common for {tool}"))
+            }
             Self::Unstated(port) => ("port", format!("the victim called port {port}; the claim names none")),
             Self::Other { used, documented } => {
                 let named: Vec<String> = documented.iter().map(u16::to_string).collect();
                 ("other_port", format!("the victim called port {used}; the claim names {}", named.join(", ")))
             }
             Self::Unknown => ("port", "who called cannot be told".to_owned()),
-            Self::WebShell(port) => {
-                ("web_shell", format!("the address called port {port} of the victim, which sent 1 MB or more"))
-            }
+            Self::WebShell(port) => (
+                "web_shell",
+                format!("the address called port {port} of the victim, which sent 1 MB or more"),
+            ),
             Self::Inbound(port) => ("inbound", format!("the address called port {port} of the victim")),
         };
         Row::new(Group::Port, kind, self.weight(), text)
@@ -119,7 +124,8 @@ pub fn of_sessions<'a>(
 ) -> Port {
     let states = sessions.into_iter().map(|session| of_session(session, claims, is_web_shell));
     // Of equal states the lowest port speaks, so that no order is told.
-    let best = states.min_by(|a, b| b.weight().total_cmp(&a.weight()).then_with(|| number(a).cmp(&number(b))));
+    let best =
+        states.min_by(|a, b| b.weight().total_cmp(&a.weight()).then_with(|| number(a).cmp(&number(b))));
     best.unwrap_or(Port::Unknown)
 }
 

@@ -130,7 +130,9 @@ impl Validity {
             Self::Derived => {
                 ("validity", format!("inside the window derived from publication by {source}: {window}"))
             }
-            Self::Unclocked => ("clock", "the clock of the flows is doubtful: no window was checked".to_owned()),
+            Self::Unclocked => {
+                ("clock", "the clock of the flows is doubtful: no window was checked".to_owned())
+            }
             Self::Near { days } | Self::Far { days } | Self::Expired { days } => {
                 let days = super::counted(days.unsigned_abs(), "day");
                 ("outside_window", format!("{days} outside the window that {source} states: {window}"))
