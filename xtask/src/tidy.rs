@@ -152,11 +152,18 @@ fn sources(root: &Path, faults: &mut Vec<String>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Generated documents are fresh; README and CI run the same test command.
+/// Generated documents are fresh, schemas are schemas, README and CI run the same test command.
 fn documents(root: &Path, faults: &mut Vec<String>) -> anyhow::Result<()> {
     for (path, expected) in docs::generated()? {
         if read(&root.join(path)).ok().as_deref() != Some(&expected) {
             faults.push(format!("{path}: stale; run `cargo xtask docs`"));
+        }
+    }
+    for path in ["docs/hunt.schema.json"] {
+        let schema: serde_json::Value =
+            serde_json::from_str(&read(&root.join(path))?).with_context(|| format!("cannot read {path}"))?;
+        if !jsonschema::meta::is_valid(&schema) {
+            faults.push(format!("{path}: not a JSON Schema"));
         }
     }
     for path in ["README.md", ".ci/run"] {
