@@ -37,7 +37,8 @@ pub(crate) fn run(home: &Home, args: &Demo) -> anyhow::Result<Outcome> {
     output::print(&hunt::table(&hunt), Format::Table)?;
     output::line("")?;
     let summary = words::summary(&hunt);
-    for sentence in summary.opening.iter().chain(summary.victims.iter().flat_map(|one| &one.sentences)) {
+    let victims = summary.victims.iter().flat_map(|victim| victim.sentences.iter().chain(&victim.clusters));
+    for sentence in summary.opening.iter().chain(victims) {
         output::line(sentence)?;
     }
     let score = rahdar_scenario::score(&hunt, &Truth::read(&manifest.truth)?);

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use anyhow::Context;
 use comfy_table::presets;
+use rahdar_figure::legible;
 use rahdar_model::store::{Cell, Table};
 use serde_json::Value;
 
@@ -94,12 +95,12 @@ fn text(cell: &Cell) -> String {
     }
 }
 
-/// Foreign text as a terminal may see it: control characters are shown, not obeyed.
+/// Characters of one text that a terminal is shown. Chosen here: more than anyone reads.
+const TEXT_CHARS: usize = 100_000;
+
+/// Foreign text as a terminal may see it: what would steer it is shown, not obeyed.
 pub(crate) fn visible(text: &str) -> String {
-    if !text.chars().any(char::is_control) {
-        return text.to_owned();
-    }
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    legible::clip(text, TEXT_CHARS)
 }
 
 /// Foreign text as a spreadsheet may see it: a leading formula sign is disarmed (OWASP, CSV injection).
@@ -127,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_terminal_sees_control_characters_without_obeying_them() {
-        check(Format::Table, " name           octets\n =cmd\\u{1b}[2J     -7\n                   1.5\n");
+        check(Format::Table, " name             octets\n =cmd⟨U+001B⟩[2J      -7\n                     1.5\n");
     }
 
     #[test]

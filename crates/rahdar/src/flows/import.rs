@@ -1,6 +1,6 @@
 //! `rahdar flows import`: files and folders into the flow table.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::Arc;
 
@@ -138,17 +138,17 @@ fn group(
     summary: &mut Summary,
 ) -> anyhow::Result<usize> {
     let before = bar.position();
-    let mut unreadable = BTreeSet::new();
+    let mut left_out = BTreeMap::new();
     let mut races = 0;
     while races < RACES {
         bar.set_position(before);
-        match attempt(store, inputs, &unreadable, options, bar)? {
+        match attempt(store, inputs, &left_out, options, bar)? {
             Attempt::Stored(part) => {
                 let taken = part.inputs;
                 part.add_to(summary);
                 return Ok(taken);
             }
-            Attempt::Unreadable(input) => _ = unreadable.insert(input),
+            Attempt::Without(input, reason) => _ = left_out.insert(input, reason),
             Attempt::Raced => races += 1,
         }
     }
@@ -159,8 +159,8 @@ fn group(
 enum Attempt {
     /// All of it is stored.
     Stored(Part),
-    /// Reading this input failed midway. Nothing is stored: begin again without it.
-    Unreadable(usize),
+    /// This input cannot be stored whole, for this reason. Nothing is stored: begin again without it.
+    Without(usize, String),
     /// Another process stored one of the inputs. Nothing is stored: begin again.
     Raced,
 }
@@ -191,7 +191,7 @@ impl Part {
 fn attempt(
     store: &dyn FlowStore,
     inputs: &[(&Found, Input)],
-    unreadable: &BTreeSet<usize>,
+    left_out: &BTreeMap<usize, String>,
     options: &Options,
     bar: &ProgressBar,
 ) -> anyhow::Result<Attempt> {
@@ -199,9 +199,9 @@ fn attempt(
     let mut import = store.import()?;
     for (position, (file, input)) in inputs.iter().enumerate() {
         part.inputs += 1;
-        if unreadable.contains(&position) {
+        if let Some(reason) = left_out.get(&position) {
             part.failed += 1;
-            part.notes.push(format!("{}: reading it failed midway; nothing of it is stored", input.name));
+            part.notes.push(format!("{}: nothing of it is stored: {reason}", input.name));
             continue;
         }
         if import.begin(input)? == Admission::Stored {
@@ -218,8 +218,15 @@ fn attempt(
                 part.imported += 1;
                 part.tally += tally;
             }
-            Err(WireError::Sink(error)) => return Err(stopped(error, &input.name)),
-            Err(WireError::Read { .. }) => return Ok(Attempt::Unreadable(position)),
+            Err(WireError::Sink(error)) => match stopped(error) {
+                StoreError::Limit { limit, detail } => {
+                    return Ok(Attempt::Without(position, format!("{limit}: {detail}")));
+                }
+                error => return Err(error.into()),
+            },
+            Err(WireError::Read { source, .. }) => {
+                return Ok(Attempt::Without(position, format!("reading it failed midway: {source}")));
+            }
             Err(error) => {
                 part.failed += 1;
                 part.notes.push(format!("{}: {:#}", input.name, anyhow::Error::from(error)));
@@ -237,12 +244,11 @@ fn attempt(
 }
 
 /// The store's own words for why it stopped.
-fn stopped(error: SinkError, name: &str) -> anyhow::Error {
-    let cause = match error.into_cause().downcast::<StoreError>() {
-        Ok(error) => anyhow::Error::from(*error),
-        Err(other) => anyhow::Error::from_boxed(other),
-    };
-    cause.context(format!("`{name}` could not be stored; nothing of this commit was"))
+fn stopped(error: SinkError) -> StoreError {
+    match error.into_cause().downcast::<StoreError>() {
+        Ok(error) => *error,
+        Err(cause) => StoreError::Failed { action: "storing flows", cause },
+    }
 }
 
 /// Hands flows on and keeps the first problems.
