@@ -1,8 +1,7 @@
 //! What an input is, seen by its first octets.
 
-use crate::netflow::Collector;
 use crate::zeek::{json, other_log, tsv};
-use crate::{Detection, Format, capture};
+use crate::{Detection, Format, capture, netflow};
 
 /// Sees by content what an input is. `head` is its beginning, uncompressed; `whole` says that
 /// nothing follows.
@@ -15,7 +14,7 @@ pub fn detect(head: &[u8], whole: bool) -> Detection {
     if let Some(kind) = by_magic(head) {
         return Detection::Unsupported(kind);
     }
-    if let Some(format) = export(head, whole) {
+    if let Some(format) = netflow::detect(head, whole) {
         return Detection::Known(format);
     }
     if whole && capture::is_sflow(head) {
@@ -59,20 +58,6 @@ fn by_magic(head: &[u8]) -> Option<&'static str> {
         _ if head.get(257..262) == Some(b"ustar") => "a tar archive (unpack it first)",
         _ => return None,
     })
-}
-
-/// NetFlow v5 and v9 datagrams, and files of IPFIX messages.
-fn export(head: &[u8], whole: bool) -> Option<Format> {
-    let length = match head {
-        [0, 10, high, low, ..] => usize::from(u16::from_be_bytes([*high, *low])),
-        // A v5 datagram says how many records of 48 octets follow its header of 24.
-        [0, 5, high, low, ..] => 24 + 48 * usize::from(u16::from_be_bytes([*high, *low])),
-        [0, 9, ..] if whole => head.len(),
-        _ => return None,
-    };
-    let first = head.get(..length)?;
-    let format = if first[1] == 10 { Format::Ipfix } else { Format::Datagram };
-    Collector::recognises(first).then_some(format)
 }
 
 /// MRT (RFC 6396 §2): a time, a type and subtype that exist, a length.

@@ -9,9 +9,9 @@ use rahdar_model::flow::FlowRecord;
 use rahdar_model::sink::{FlowSink, Place, SinkError, Tally};
 
 use super::domain::Transport;
-use super::message::{self, At, Kind, Protocol, Set};
+use super::message::{self, At, Protocol};
 use super::{Arrival, Collector, ipfix, v5, v9};
-use crate::{Options, WireError};
+use crate::{Format, Options, WireError};
 
 /// Octets of the longest message: the length field of IPFIX has two, a UDP payload is shorter.
 const MESSAGE_OCTETS_MAX: usize = 65_535;
@@ -148,19 +148,37 @@ impl<'a> Window<'a> {
 
     fn next_message(&self) -> Next {
         let left = &self.buffer[self.start..];
-        if left.is_empty() {
-            return Next::End;
+        let left = &left[..left.len().min(MESSAGE_OCTETS_MAX)];
+        match message_octets(left) {
+            _ if left.is_empty() => Next::End,
+            Some(octets) => Next::Message(octets),
+            None => Next::Other { version: message::u16_at(left, 0).unwrap_or_default() },
         }
-        let most = left.len().min(MESSAGE_OCTETS_MAX);
-        let octets = match message::u16_at(left, 0) {
-            Some(5) => v5::Header::read(left)
-                .map_or(most, |header| v5::HEADER + v5::RECORD * usize::from(header.count)),
-            Some(9) => v9_octets(&left[..most]),
-            Some(10) => message::u16_at(left, 2).map_or(most, usize::from).max(ipfix::HEADER),
-            version => return Next::Other { version: version.unwrap_or_default() },
-        };
-        Next::Message(octets.min(most))
     }
+}
+
+/// Sees by content whether an input is a file of messages. `head` is its beginning; `whole` says
+/// that nothing follows.
+pub(crate) fn detect(head: &[u8], whole: bool) -> Option<Format> {
+    let octets = message_octets(head)?;
+    // Where a v9 message ends is seen by what follows.
+    let is_ended = whole || octets < head.len();
+    let format = if head.starts_with(&[0, 10]) { Format::Ipfix } else { Format::Datagram };
+    (is_ended && Collector::recognises(&head[..octets])).then_some(format)
+}
+
+/// How long the message is that `octets` begin with, or what is there of it. None if they begin
+/// with something else.
+fn message_octets(octets: &[u8]) -> Option<usize> {
+    let most = octets.len();
+    let promised = match message::u16_at(octets, 0)? {
+        5 => v5::Header::read(octets)
+            .map_or(most, |header| v5::HEADER + v5::RECORD * usize::from(header.count)),
+        9 => v9_octets(octets),
+        10 => message::u16_at(octets, 2).map_or(most, usize::from).max(ipfix::HEADER),
+        _ => return None,
+    };
+    Some(promised.min(most))
 }
 
 /// How long the NetFlow v9 message is that `octets` begin with.
@@ -170,8 +188,10 @@ impl<'a> Window<'a> {
 fn v9_octets(octets: &[u8]) -> usize {
     let mut at = v9::HEADER.min(octets.len());
     loop {
+        if matches!(message::u16_at(octets, at), Some(5 | 9 | 10)) {
+            return at;
+        }
         match message::set_at(Protocol::V9, octets, at) {
-            At::Set(Set { kind: Kind::Reserved(5 | 9 | 10), .. }) => return at,
             At::Set(set) => at = set.end,
             // Padding before the next message.
             At::Broken { length: 0 } if message::u16_at(octets, at) == Some(0) => at += 4,

@@ -12,6 +12,7 @@ use super::clock::Clock;
 use super::recent::Recent;
 use super::sampling::{Rate, Rates};
 use super::template::{Icmp, Plan, Rest, Values};
+use crate::Options;
 use crate::delivery::Correction;
 
 /// Problems that one collector names one by one; later ones are counted and told at the end, so
@@ -79,6 +80,8 @@ pub(super) struct Out<'a> {
 /// What a collector keeps over all exporters.
 pub(super) struct Books {
     correction: Correction,
+    /// The mark of a record whose rate nobody told.
+    untold: Quality,
     names: Names,
     /// Data records so far: the number of the last one.
     rows: u64,
@@ -88,15 +91,26 @@ pub(super) struct Books {
 }
 
 impl Books {
-    pub(super) fn new(correction: Correction, name: Option<Arc<str>>) -> Self {
-        let names = Names { given: name, known: Recent::new(NAMES_MAX) };
-        Self { correction, names, rows: 0, named: 0, unnamed: None }
+    pub(super) fn new(options: &Options) -> Self {
+        Self {
+            correction: Correction::new(options),
+            untold: if is_rate_given(options) { Quality::NONE } else { Quality::RATE_UNKNOWN },
+            names: Names { given: options.exporter.clone(), known: Recent::new(NAMES_MAX) },
+            rows: 0,
+            named: 0,
+            unnamed: None,
+        }
     }
 
     /// The name of the exporter at `address`, or of the kind of file where there is no address.
     pub(super) fn name(&mut self, address: Address, version: u16) -> Arc<str> {
         self.names.of(address, version)
     }
+}
+
+/// Whether the operator tells the rate, so that nobody else need.
+pub(super) fn is_rate_given(options: &Options) -> bool {
+    options.sampling.is_some_and(|interval| interval > 0)
 }
 
 /// The exporters' names.
@@ -152,7 +166,7 @@ impl Out<'_> {
                 Some(rates.of(template, None, record).map(|rate| (rate, SamplingSource::OptionTemplate)))
             }
         };
-        let marks = marks | common_rate.map_or(Quality::NONE, |rate| sampled(rate, record));
+        let marks = marks | common_rate.map_or(Quality::NONE, |rate| sampled(rate, books.untold, record));
         record.quality = marks;
         let clock = origin.clock.for_set(known.system_init_ms);
 
@@ -179,7 +193,8 @@ impl Out<'_> {
                     }
                     _ => Rate::of(values),
                 };
-                let mark = sampled(rate.map(|rate| (rate, SamplingSource::OptionTemplate)), record);
+                let rate = rate.map(|rate| (rate, SamplingSource::OptionTemplate));
+                let mark = sampled(rate, books.untold, record);
                 record.quality |= mark;
             }
             books.rows += 1;
@@ -236,12 +251,12 @@ impl Out<'_> {
     }
 }
 
-/// Writes how packets were sampled into a record. Returns the mark of one whose rate is unknown.
-fn sampled(rate: Option<(Rate, SamplingSource)>, record: &mut FlowRecord) -> Quality {
+/// Writes how packets were sampled into a record. Returns the mark that it deserves.
+fn sampled(rate: Option<(Rate, SamplingSource)>, untold: Quality, record: &mut FlowRecord) -> Quality {
     record.sampling_interval = rate.map(|(rate, _)| rate.interval);
     record.sampling_source = rate.map(|(_, source)| source);
     record.sampler = rate.and_then(|(rate, _)| rate.sampler);
-    if rate.is_none() { Quality::RATE_UNKNOWN } else { Quality::NONE }
+    if rate.is_none() { untold } else { Quality::NONE }
 }
 
 /// Whether an exporter's address is all zeros, in either family.

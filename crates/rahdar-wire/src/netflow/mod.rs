@@ -49,13 +49,12 @@ use rahdar_model::address::Address;
 use rahdar_model::flow::FlowRecord;
 use rahdar_model::sink::{FlowSink, Place, SinkError, Tally};
 
-pub(crate) use file::file;
+pub(crate) use file::{detect, file};
 
 use crate::Options;
-use crate::delivery::Correction;
 use clock::Clock;
 use domain::{Domain, Patience, Transport};
-use flow::{Books, Known, Origin, Out, Sampling};
+use flow::{Books, Known, Origin, Out, Sampling, is_rate_given};
 use message::{At, Kind, Protocol};
 use recent::Recent;
 use template::{Plan, READ_BEHIND};
@@ -104,14 +103,13 @@ struct Session {
 impl Collector {
     /// A collector that knows nothing yet.
     pub(crate) fn new(options: &Options) -> Self {
-        let is_rate_given = options.sampling.is_some_and(|interval| interval > 0);
         Self {
-            books: Books::new(Correction::new(options), options.exporter.clone()),
+            books: Books::new(options),
             domains: Recent::new(DOMAINS_MAX),
             octets: 0,
             v5: v5::plan(),
             transport: Transport::Datagrams,
-            patience: if is_rate_given { Patience::Over } else { Patience::Fresh },
+            patience: if is_rate_given(options) { Patience::Over } else { Patience::Fresh },
         }
     }
 

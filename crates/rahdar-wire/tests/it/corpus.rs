@@ -11,7 +11,7 @@ use rahdar_wire::{Format, Options, WireError};
 use crate::kept::{Kept, decode_all};
 
 /// The corpus, if it is there.
-fn corpus() -> Option<PathBuf> {
+pub(crate) fn corpus() -> Option<PathBuf> {
     let path = match env::var_os("RAHDAR_CORPUS") {
         Some(path) => path.into(),
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus"),

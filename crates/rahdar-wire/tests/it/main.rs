@@ -3,6 +3,7 @@
 
 mod capture;
 mod corpus;
+mod exports;
 mod hostile;
 mod input;
 mod kept;
