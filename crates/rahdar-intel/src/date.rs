@@ -61,11 +61,11 @@ enum Token {
     To,
     /// `until`: between two dates, or before the end of a window without a start.
     UntilEnd,
-    /// `since`, `from`, `after`.
+    /// `since`, `after`.
     Since,
     /// `before`.
     Before,
-    /// `in`, `during`, `of`, an opening bracket.
+    /// `in`, `from`, `during`, `of`, an opening bracket.
     In,
     Slash,
     Comma,
@@ -113,9 +113,9 @@ fn token(word: &str, first: char) -> Token {
     match word.to_ascii_lowercase().as_str() {
         "-" | "–" | "—" | "‑" | "−" | "to" => Token::To,
         "through" | "thru" | "till" | "until" => Token::UntilEnd,
-        "since" | "from" | "after" | "starting" => Token::Since,
+        "since" | "after" | "starting" => Token::Since,
         "before" => Token::Before,
-        "in" | "during" | "of" | "(" | "[" | "as" => Token::In,
+        "in" | "from" | "during" | "of" | "(" | "[" | "as" => Token::In,
         "/" => Token::Slash,
         "," => Token::Comma,
         "q1" => Token::Quarter(1, 3),
@@ -180,9 +180,13 @@ impl Partial {
 fn span_at(tokens: &[Token], start: usize) -> Option<(Span, usize)> {
     let before = start.checked_sub(1).map(|i| tokens[i]);
     let (mut first, at) = partial(tokens, start)?;
-    let ranged = matches!(tokens.get(at), Some(Token::To | Token::UntilEnd))
-        .then(|| partial(tokens, at + 1))
-        .flatten();
+    let years = first.months.is_none() && first.day.is_none();
+    let divided = match tokens.get(at) {
+        Some(Token::To | Token::UntilEnd) => true,
+        Some(Token::Slash) => years,
+        _ => false,
+    };
+    let ranged = divided.then(|| partial(tokens, at + 1)).flatten();
     if let Some((mut last, end)) = ranged {
         last.months = last.months.or(if last.day.is_some() { first.months } else { None });
         first.months = first.months.or(if first.day.is_some() { last.months } else { None });
@@ -465,6 +469,8 @@ mod tests {
         check_span("before May 2021", "[the beginning, 2021-05-01)");
         check_span("active until May 2021", "[the beginning, 2021-06-01)");
         check_span("Servers (2020-2021)", "[2020-01-01, 2022-01-01)");
+        check_span("The campaign (2020/2021)", "[2020-01-01, 2022-01-01)");
+        check_span("Servers from May 2021", "[2021-05-01, 2021-06-01)");
         check_span("New infrastructure in 2023", "[2023-01-01, 2024-01-01)");
         check_span("Q2 2021", "[2021-04-01, 2021-07-01)");
         check_span("2020-08-20 (THURSDAY) - INFECTION", "[2020-08-20, 2020-08-21)");

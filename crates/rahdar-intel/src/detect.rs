@@ -72,6 +72,8 @@ fn known_binary(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     let named =
         KINDS.iter().find(|(magic, ..)| bytes.starts_with(magic)).map(|(_, what, remedy)| (*what, *remedy));
     let start = &bytes[..bytes.len().min(BINARY_SAMPLE)];
+    let tar = bytes.get(257..262) == Some(b"ustar");
+    let named = named.or(tar.then_some(("a tar archive", "unpack it")));
     named.or_else(|| start.contains(&0).then_some(("a binary file", "give a text, a CSV or a STIX bundle")))
 }
 

@@ -123,21 +123,33 @@ fn next_url(text: &str, from: usize) -> Option<std::ops::Range<usize>> {
     }
 }
 
+/// Where a URL ends that starts at `start` and whose part after `://` starts at `body`.
 fn url_end(text: &str, start: usize, body: usize) -> usize {
     let ends = |c: char| c.is_whitespace() || c.is_control() || "\"'<>`|\\^{}«»“”".contains(c);
     let mut end = body + text[body..].find(ends).unwrap_or(text.len() - body);
-    // `http://a,http://b` and `[text](http://a)` are cut where the second begins or the bracket ends.
-    if let Some(next) = text[body..end].find(",h").filter(|at| text[body + at..end].contains("://")) {
-        end = body + next;
-    }
+    let mut cut = |at: Option<usize>| end = at.map_or(end, |at| end.min(body + at));
+    // `http://a,http://b`, `http://a,/path`, `(http://a)` and `[http://a]` end where the next begins.
+    let host_end = text[body..].find(['/', '?', '#']).unwrap_or(text.len() - body);
+    cut(text[body..body + host_end].find(','));
+    cut(text[body..].find(",h").filter(|at| text[body + at + 1..].starts_with("http")));
     for (open, close) in [('(', ')'), ('[', ']')] {
-        if !text[start..end].contains(open)
-            && let Some(at) = text[body..end].find(close)
-        {
-            end = body + at;
-        }
+        let before = text[..start].trim_end_matches(['<', '"', '`']).ends_with(open);
+        cut(text[body..].find(close).filter(|_| before));
     }
-    body + text[body..end].trim_end_matches(['.', ',', ';', ':', '!', '?', '*']).len()
+    body + text[body..end].trim_end_matches(['.', ',', ';', ':', '!', '?', '*', '+']).len()
+}
+
+/// Whether a URL is the target of a link in Markdown or AsciiDoc, `[text](url)` or `url[text]`:
+/// authors link to what they want read.
+fn is_link(text: &str, start: usize, end: usize) -> bool {
+    let linked = text[start..end].find('[').filter(|at| !text[start..start + at].ends_with("://"));
+    let closed = linked.is_some_and(|at| {
+        let rest = &text[start + at..];
+        rest.find(']').is_none_or(|close| {
+            !rest[close + 1..].starts_with(|c: char| c.is_alphanumeric() || "=&/".contains(c))
+        })
+    });
+    closed || text[..start].ends_with("](") || text[end..].starts_with('[')
 }
 
 struct Finder<'a> {
@@ -166,6 +178,9 @@ impl Finder<'_> {
     /// A URL, and the address it names if it names one.
     fn url(&mut self, start: usize, end: usize) {
         let url = &self.line.text[start..end];
+        if is_link(&self.line.text, start, end) && !self.line.was_defanged(start, end) {
+            return;
+        }
         let scheme = url.split("://").next().unwrap_or_default().to_ascii_lowercase();
         if scheme == "file" {
             return self.push(start, end, What::Aside("file path"));
@@ -239,7 +254,8 @@ impl Finder<'_> {
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
             && label.bytes().any(|b| b.is_ascii_alphabetic())
             && !rest.is_empty();
-        let v6 = rest.contains(':') && word.parse::<Address>().is_ok();
+        let host = word.split('/').next().unwrap_or_default();
+        let v6 = rest.contains(':') && host.parse::<Address>().is_ok();
         Some(if is_label && !v6 { label.len() + 1 } else { 0 })
     }
 
@@ -255,6 +271,16 @@ impl Finder<'_> {
             return;
         }
         let (host, tail) = word.split_once('/').map_or((word, None), |(host, tail)| (host, Some(tail)));
+        // `192.0.2.1:80:443` is one address with two ports.
+        let mut ports = host.split(':');
+        let address = ports.next().filter(|address| is_dotted(address));
+        if let Some(address) = address.filter(|_| ports.clone().count() >= 2 && ports.clone().all(is_number))
+        {
+            for port in ports.take(PORTS_MAX) {
+                self.numeric(start, end, word, (address, Some(port), tail), previous);
+            }
+            return;
+        }
         if host.bytes().filter(|b| *b == b':').count() >= 2 {
             return self.ipv6(start, word, host, tail);
         }
@@ -278,7 +304,7 @@ impl Finder<'_> {
             .into_iter()
             .find(|k| k.digits() == word.len())
         {
-            _ if CERTIFICATE.is_match(&self.line.text) => What::Aside("certificate fingerprint"),
+            _ if CERTIFICATE.is_match(&self.line.text[..start]) => What::Aside("certificate fingerprint"),
             Some(kind) => What::Endpoint(Endpoint {
                 indicator: Indicator::Hash(kind, word.to_ascii_lowercase()),
                 port: None,
@@ -346,8 +372,8 @@ impl Finder<'_> {
         let address = Address::from(std::net::Ipv4Addr::from(octets));
         let indicator = Indicator::Network(address.into());
         let port = match port.filter(|port| port.bytes().all(|b| b.is_ascii_digit())).map(str::parse::<u16>) {
-            Some(Ok(port)) if port > 0 => Some(port),
-            Some(_) => return self.push(start, end, What::Wrong(Reason::Port)),
+            Some(Ok(port)) => Some(port).filter(|port| *port > 0),
+            Some(Err(_)) => return self.push(start, end, What::Wrong(Reason::Port)),
             None => None,
         };
         match tail {
@@ -386,7 +412,12 @@ impl Finder<'_> {
     fn domain(&mut self, start: usize, word: &str, host: &str, port: Option<&str>, tail: Option<&str>) {
         let end = start + word.len();
         let defanged = self.line.was_defanged(start, end);
-        let Some(domain) = name::domain(host) else { return };
+        let Some(domain) = name::domain(host) else {
+            if is_almost_address(host) {
+                self.push(start, end, What::Doubtful(Reason::NotAddress));
+            }
+            return;
+        };
         let known = name::has_known_suffix(&domain) && !is_file_name(&domain);
         if !(known || defanged || self.names == Names::Trusted) {
             return;
@@ -405,7 +436,13 @@ impl Finder<'_> {
             Some(tail) if !tail.is_empty() && protocol(tail).is_none() => {
                 self.endpoint(start, end, Indicator::Url(word.to_owned()), port, None);
             }
-            tail => self.endpoint(start, end, Indicator::Domain(domain), port, tail.and_then(protocol)),
+            tail => {
+                let protocol = tail.and_then(protocol);
+                if let Some(address) = name::embedded_address(&domain) {
+                    self.endpoint(start, end, Indicator::Network(address.into()), port, protocol);
+                }
+                self.endpoint(start, end, Indicator::Domain(domain), port, protocol);
+            }
         }
     }
 
@@ -429,6 +466,8 @@ impl Finder<'_> {
 const LEAST_HASH_DIGITS: usize = 30;
 /// Digits of a JARM fingerprint (Salesforce, 2020).
 const JARM_DIGITS: usize = 62;
+/// Ports that one word may name; chosen here.
+const PORTS_MAX: usize = 16;
 /// Networks that one range may need; the worst range inside a /16 needs 30.
 const RANGE_NETWORKS_MAX: usize = 30;
 
@@ -447,8 +486,20 @@ static PORT_BESIDE: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
 fn is_dotted(text: &str) -> bool {
     text.split('.').count() == 4 && text.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+}
+
+/// Whether four numbers have a letter among them that slipped in: `C192.0.2.1`, `192.O.2.1`.
+fn is_almost_address(host: &str) -> bool {
+    let letters = host.bytes().filter(u8::is_ascii_alphabetic).count();
+    let numbers = host.split('.').filter(|part| part.bytes().any(|b| b.is_ascii_digit())).count();
+    let parts = host.split('.').filter(|part| (1..=4).contains(&part.len())).count();
+    (1..=2).contains(&letters) && numbers >= 3 && parts == 4 && !host.starts_with(['v', 'V'])
 }
 
 /// Whether an undefanged name of two labels is more likely a file: `schedule.zip`.
@@ -514,6 +565,8 @@ mod tests {
         check("192.0.2.1 port 80 - example[.]org - GET /", &["ipv4 192.0.2.1 :80", "domain example.org"]);
         check("192.0.2.1 over TCP port 443", &["ipv4 192.0.2.1 :443 /6"]);
         check("192.0.2.1 (udp/53)", &["ipv4 192.0.2.1 :53 /17"]);
+        check("192.0.2.1:0", &["ipv4 192.0.2.1"]);
+        check("192.0.2.1:80:443", &["ipv4 192.0.2.1 :80", "ipv4 192.0.2.1 :443"]);
         check("C2:192.0.2.1:443", &["ipv4 192.0.2.1 :443"]);
         check("192.000.002.001", &["ipv4 192.0.2.1"]);
         check("\\\\192.0.2.1\\share", &["ipv4 192.0.2.1"]);
@@ -523,7 +576,7 @@ mod tests {
     #[test]
     fn networks_and_ranges_are_networks() {
         check("192.0.2.0/24", &["cidr 192.0.2.0/24"]);
-        check("2001:db8::/48", &["cidr 2001:db8::/48"]);
+        check("2001:db8::/48 2a06:e480::/32", &["cidr 2001:db8::/48", "cidr 2a06:e480::/32"]);
         check("192.0.2.8-192.0.2.18", &["cidr 192.0.2.8/29", "cidr 192.0.2.16/31", "ipv4 192.0.2.18"]);
         check("192.0.2.0/33", &["wrong: the prefix length is out of range"]);
     }
@@ -535,7 +588,14 @@ mod tests {
             &["ipv4 192.0.2.1 :8080 /6", "url http://192.0.2.1:8080/x?y=1 :8080 /6"],
         );
         check("hxxps://c2.example[.]org/a", &["url https://c2.example.org/a :443 /6"]);
-        check("[text](http://example.org/a)", &["url http://example.org/a :80 /6"]);
+        check(
+            "(http://example.org/a) <http://example.org/b>,",
+            &["url http://example.org/a :80 /6", "url http://example.org/b :80 /6"],
+        );
+        check("http://c2.example.org,/ga.js", &["url http://c2.example.org :80 /6"]);
+        check("http://example.org/a?b[0]=1", &["url http://example.org/a?b[0]=1 :80 /6"]);
+        check("[text](http://example.org/a) https://example.org/b[text] https://example.org/c[more", &[]);
+        check("[text](hxxp://example.org/a)", &["url http://example.org/a :80 /6"]);
         check("udp://192.0.2.1:53", &["ipv4 192.0.2.1 :53 /17", "url udp://192.0.2.1:53 :53 /17"]);
         check(
             "http://a.example.org/x,http://b.example.org/y",
@@ -555,6 +615,7 @@ mod tests {
         );
         check("vcruntime140.dll schedule.zip 7za.exe x.y Mozilla/5.0 and/or", &[]);
         check("evil[.]zip", &["domain evil.zip"]);
+        check("192.0.2.1.sslip.io:443", &["ipv4 192.0.2.1 :443", "domain 192.0.2.1.sslip.io :443"]);
         check("*.example.org", &["domain example.org"]);
         check("C:\\Users\\example.org\\x /usr/lib/example.org", &[]);
         check("someone@example[.]org", &["aside: e-mail address"]);
@@ -578,6 +639,7 @@ mod tests {
         check("192.0.2", &["doubtful: not an IP address"]);
         check("192.0.2.1.5", &["doubtful: not an IP address"]);
         check("192..2.1", &["doubtful: not an IP address"]);
+        check("C192.0.2.1", &["doubtful: not an IP address"]);
         check("192.0.2.1:70000", &["wrong: the port is out of range"]);
         check("version 4.1.0.0, Chrome/105.0.0.0 v1.2.3.4 4.0 10.0.19041.1288", &[]);
     }

@@ -23,7 +23,8 @@ pub(crate) fn read(source: &Source, text: &str, options: &ReadOptions) -> Result
         named_above: None,
         lines_above: 0,
         begun: false,
-        after_comment: false,
+        before: Before::Nothing,
+        defangs: text.lines().take(DEFANG_LINES).any(defangs),
     };
     for (i, line) in text.lines().enumerate() {
         reader.line(i + 1, line);
@@ -56,6 +57,22 @@ const HEADING_OCTETS: usize = 160;
 /// The longest note beside an indicator that is searched for a date, in octets.
 const NOTE_OCTETS: usize = 100;
 
+/// Lines searched for defanged names, to learn whether the author defangs what is hostile.
+const DEFANG_LINES: usize = 10_000;
+
+/// What stood on the line before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// Nothing, or anything without consequence.
+    Nothing,
+    /// A comment, which the next comment continues.
+    Comment,
+    /// Prose, which the next line continues.
+    Prose,
+    /// A header of a mail, which an indented line continues.
+    MailHeader,
+}
+
 struct Reader<'a> {
     source: &'a Source,
     draft: Draft<'a>,
@@ -64,7 +81,9 @@ struct Reader<'a> {
     named_above: Option<String>,
     lines_above: usize,
     begun: bool,
-    after_comment: bool,
+    before: Before,
+    /// Whether the author defangs: what is not defanged is then no hostile URL.
+    defangs: bool,
 }
 
 impl Reader<'_> {
@@ -73,14 +92,20 @@ impl Reader<'_> {
         if line.len() > LINE_MAX {
             return self.draft.refuse(&place, &line[..line.floor_char_boundary(80)], Reason::LongLine);
         }
+        let indented = line.starts_with([' ', '\t']);
         let line = line.trim();
-        let continues = std::mem::take(&mut self.after_comment);
+        let before = std::mem::replace(&mut self.before, Before::Nothing);
         if line.is_empty() {
             return;
         }
         if let Some((level, text)) = marked_heading(line) {
-            self.after_comment = true;
-            return self.comment(level, text, continues);
+            self.before = Before::Comment;
+            return self.comment(level, text, before == Before::Comment);
+        }
+        if MAIL_HEADER.is_match(line) || (indented && before == Before::MailHeader) {
+            // Relays carry the mail of everyone: they are no infrastructure of anyone.
+            self.before = Before::MailHeader;
+            return self.draft.set_aside("mail header");
         }
         let content = refang(without_comment(line));
         let found = find(&content, Names::Known);
@@ -89,7 +114,8 @@ impl Reader<'_> {
         if !found.iter().any(speaks) {
             return self.text(line);
         }
-        self.indicators(&place, line, &content, found, sole);
+        let alone = sole && found.len() == 1;
+        self.indicators(&place, line, &content, found, alone, before == Before::Prose);
     }
 
     /// A line that a sign marks as a heading or a comment.
@@ -115,6 +141,7 @@ impl Reader<'_> {
         let level = if heading.ends_with(':') { COLON } else { PLAIN };
         let title = self.sections.is_empty() && !self.begun;
         if is_bullet(line) || !is_heading(heading, title) {
+            self.before = if line.ends_with(':') { Before::Nothing } else { Before::Prose };
             return self.look_above(line);
         }
         if let [only] = self.sections.as_mut_slice()
@@ -127,6 +154,10 @@ impl Reader<'_> {
             }
         }
         self.open(level, heading);
+        if let Some(name) = self.sections.last().and_then(|section| section.cluster.clone()) {
+            // Plain headings have no levels: a name stands until another is named.
+            self.named_above = Some(name);
+        }
     }
 
     fn look_above(&mut self, text: &str) {
@@ -155,10 +186,20 @@ impl Reader<'_> {
         self.sections.push(section);
     }
 
-    fn indicators(&mut self, place: &str, line: &str, content: &Refanged, found: Vec<Found>, sole: bool) {
+    /// A line with indicators. `alone`: nothing else stands on it; `continued`: it goes on with
+    /// the prose before it.
+    fn indicators(
+        &mut self,
+        place: &str,
+        line: &str,
+        content: &Refanged,
+        found: Vec<Found>,
+        alone: bool,
+        continued: bool,
+    ) {
         self.begun = true;
         let references = self.sections.iter().any(|section| section.references);
-        let mut entry = !references && is_entry(&content.text[..found[0].start]);
+        let mut entry = !references && !continued && is_entry(&content.text[..found[0].start]);
         let first_is_entry = entry;
         let mut terms = self.terms(place);
         if let Some(window) = note_window(content, &found).filter(|_| first_is_entry) {
@@ -172,7 +213,8 @@ impl Reader<'_> {
             match found.what {
                 What::Endpoint(endpoint) => {
                     let is_hash = matches!(endpoint.indicator, Indicator::Hash(..));
-                    if bare_name(&endpoint) && !found.defanged && !entry {
+                    let url = matches!(endpoint.indicator, Indicator::Url(_));
+                    if bare_name(&endpoint) && !found.defanged && (!entry || url && self.defangs) {
                         continue;
                     }
                     self.claim(endpoint, &terms);
@@ -182,7 +224,7 @@ impl Reader<'_> {
                 What::Wrong(reason) => {
                     self.draft.refuse(place, &content.text[found.start..found.end], reason)
                 }
-                What::Doubtful(reason) if sole => self.draft.refuse(place, line, reason),
+                What::Doubtful(reason) if alone => self.draft.refuse(place, line, reason),
                 What::Doubtful(_) => {}
                 What::Aside(kind) => self.draft.set_aside(kind),
             }
@@ -242,9 +284,21 @@ static NO_LABEL: LazyLock<Regex> = LazyLock::new(|| {
         r"(?i)^\W*(references?|ref|sources?|via|credits?|from|to|cc|received|subject|message-id|reply-to|note|report|blog|read more|twitter|website|url of report)\W*$",
     )
 });
+/// Lines of the header of a mail.
+static MAIL_HEADER: LazyLock<Regex> = LazyLock::new(|| {
+    crate::pattern(
+        r"(?i)^[-*• ]*(received|return-path|delivered-to|message-id|reply-to|authentication-results|x-[a-z-]+|mime-version|dkim-signature)\s*:\s",
+    )
+});
 /// Words of a note that date what stands beside it.
-static SEEN: LazyLock<Regex> =
-    LazyLock::new(|| crate::pattern(r"(?i)\b(seen|since|active|observed|valid|between|used|resolv\w*)\b"));
+static SEEN: LazyLock<Regex> = LazyLock::new(|| crate::pattern(r"(?i)\b(seen|since|active|observed)\b"));
+
+/// Whether a line holds a defanged name or URL.
+fn defangs(line: &str) -> bool {
+    let content = refang(without_comment(line.trim()));
+    let named = |found: &Found| matches!(&found.what, What::Endpoint(endpoint) if bare_name(endpoint));
+    find(&content, Names::Known).iter().any(|found| found.defanged && named(found))
+}
 
 /// A heading or comment by its sign: the level, and the text.
 fn marked_heading(line: &str) -> Option<(u8, &str)> {
@@ -291,7 +345,7 @@ fn tool_name(level: u8, text: &str) -> Option<String> {
     let short = (1..=4).contains(&text.split_whitespace().count());
     let named = text.starts_with(|c: char| c.is_alphanumeric()) && !NO_TOOL.is_match(text);
     let is_cluster = naming::in_text(text).is_some() || date::span(text).is_some();
-    (level != TITLE && short && named && !is_cluster).then(|| text.to_owned())
+    (level == PLAIN && short && named && !is_cluster).then(|| text.to_owned())
 }
 
 /// Whether an indicator that comes after this text is the subject of its line: nothing stands

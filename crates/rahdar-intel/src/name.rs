@@ -37,6 +37,18 @@ pub(crate) fn has_known_suffix(domain: &str) -> bool {
     OUTSIDE.contains(&top) || psl::suffix(domain.as_bytes()).is_some_and(|suffix| suffix.is_known())
 }
 
+/// The address that a name resolves to by its very form: `a.192-0-2-1.sslip.io`. Three public
+/// services answer such names for everyone.
+pub(crate) fn embedded_address(domain: &str) -> Option<Address> {
+    let rest = [".sslip.io", ".nip.io", ".xip.io"].iter().find_map(|service| domain.strip_suffix(service))?;
+    let dotted = rest.rsplit('.').take(4).collect::<Vec<_>>();
+    let dotted = dotted.into_iter().rev().collect::<Vec<_>>().join(".");
+    let dashed = rest.rsplit('.').next().unwrap_or_default().rsplit('-').take(4).collect::<Vec<_>>();
+    let dashed = dashed.into_iter().rev().collect::<Vec<_>>().join(".");
+    let v4 = |text: &str| text.parse::<std::net::Ipv4Addr>().ok().map(Address::from);
+    v4(&dotted).or_else(|| v4(&dashed))
+}
+
 /// The host of a URL in its kept form: a domain, or an address as text; none if it has neither.
 pub(crate) fn url_host(url: &str) -> Option<String> {
     let (host, _) = url_authority(url)?;
@@ -116,6 +128,18 @@ mod tests {
         check("example.org/a", Some("example.org"));
         check("http://", None);
         assert_eq!(url_authority("http://192.0.2.1:99999/"), Some(("192.0.2.1", None)));
+    }
+
+    #[test]
+    fn names_of_wildcard_services_hold_their_address() {
+        let check = |name, address: Option<&str>| {
+            assert_eq!(embedded_address(name).map(|a| a.to_string()).as_deref(), address, "{name}");
+        };
+        check("192.0.2.1.sslip.io", Some("192.0.2.1"));
+        check("app.192-0-2-1.nip.io", Some("192.0.2.1"));
+        check("app-192-0-2-1.nip.io", Some("192.0.2.1"));
+        check("www.nip.io", None);
+        check("192.0.2.1.example.org", None);
     }
 
     #[test]

@@ -31,57 +31,25 @@ static PATTERNS: LazyLock<Vec<Regex>> =
     LazyLock::new(|| WAYS.iter().map(|way| crate::pattern(way)).collect());
 
 /// Words that stand where a name would and are none.
-const NO_NAMES: [&str; 44] = [
-    "a",
-    "activity",
-    "actor",
-    "advanced",
-    "adversary",
-    "an",
-    "apt",
-    "attack",
-    "belarusian",
-    "campaign",
-    "chinese",
-    "criminal",
-    "cyber",
-    "domains",
-    "east",
-    "espionage",
-    "group",
-    "hacking",
-    "indian",
-    "indicators",
-    "insikt",
-    "intelligence",
-    "iranian",
-    "israeli",
-    "korean",
-    "malware",
-    "nation",
-    "new",
-    "north",
-    "other",
-    "pakistani",
-    "ransomware",
-    "research",
-    "russian",
-    "sponsored",
-    "state",
-    "suspected",
-    "the",
-    "this",
-    "threat",
-    "turkish",
-    "unknown",
-    "vietnamese",
-    "year",
-];
+const NO_NAMES: &str = "a activity actor advanced adversary an apt attack belarusian campaign chinese \
+    criminal cyber domains east espionage group hacking indian indicators insikt intelligence iranian \
+    israeli korean malware nation new north other pakistani ransomware research russian sponsored state \
+    suspected teddy the this threat turkish unknown vietnamese year";
+
+/// Words that make what stands before them a tool.
+static TOOL: LazyLock<Regex> = LazyLock::new(|| {
+    crate::pattern(
+        r"(?i)^ (backdoor|malware|trojan|tool|loader|implant|rat|framework|ransomware|stealer|botnet)",
+    )
+});
 
 /// The name of a cluster in a heading or a line of text.
 pub(crate) fn in_text(text: &str) -> Option<String> {
-    let candidates = PATTERNS.iter().flat_map(|pattern| pattern.captures_iter(text).filter_map(|c| c.get(1)));
-    let named = candidates.filter(|name| is_name(name.as_str()));
+    let candidates = PATTERNS.iter().flat_map(|pattern| pattern.captures_iter(text));
+    // `the ShadowPad APT backdoor` is a tool.
+    let of_a_group =
+        candidates.filter(|c| !c.get(0).is_some_and(|whole| TOOL.is_match(&text[whole.end()..])));
+    let named = of_a_group.filter_map(|c| c.get(1)).filter(|name| is_name(name.as_str()));
     named.min_by_key(|name| name.start()).map(|name| tidy(name.as_str()))
 }
 
@@ -109,7 +77,8 @@ fn is_name(name: &str) -> bool {
     // `TA0011` is a tactic of ATT&CK; COBALT STRIKE is a tool.
     let tactic = name.starts_with("TA00") && name.len() == 6;
     let numbered = name.contains(|c: char| c.is_ascii_digit());
-    let words_are_names = name.split(' ').all(|word| !NO_NAMES.contains(&word.to_ascii_lowercase().as_str()));
+    let words_are_names =
+        name.split(' ').all(|word| !NO_NAMES.split(' ').any(|no| word.eq_ignore_ascii_case(no)));
     (numbered || words_are_names) && !tactic && !name.eq_ignore_ascii_case("cobalt strike")
 }
 
@@ -156,6 +125,8 @@ mod tests {
             "COBALT STRIKE",
             "Command and Control (TA0011)",
             "RedLine Stealer",
+            "Study of the ShadowPad APT backdoor",
+            "Teddy Bear",
             "C2 Domains:",
             "Insikt Group",
         ] {

@@ -327,8 +327,7 @@ impl<'a> Draft<'a> {
     pub(crate) fn refuse(&mut self, place: &str, text: &str, reason: Reason) {
         self.reading.refused_count += 1;
         if self.reading.refused.len() < REFUSALS_KEPT {
-            let text = text.trim().chars().take(QUOTE_MAX).filter(|c| !c.is_control()).collect();
-            self.reading.refused.push(Refusal { place: place.to_owned(), text, reason });
+            self.reading.refused.push(Refusal { place: place.to_owned(), text: quote(text), reason });
         }
     }
 
@@ -470,6 +469,11 @@ fn believable(indicator: &Indicator, validity: Window) -> Result<(), Reason> {
         return Err(Reason::TooBroad);
     }
     if network.first().is_unroutable() { Err(Reason::Unroutable) } else { Ok(()) }
+}
+
+/// A text as a refusal quotes it.
+pub(crate) fn quote(text: &str) -> String {
+    text.trim().chars().filter(|c| !c.is_control()).take(QUOTE_MAX).collect()
 }
 
 /// Names of tools as a claim keeps them: sorted, each once, none empty.

@@ -1,11 +1,11 @@
 //! Tables: rows and columns with a header that says what they hold.
 
 use rahdar_model::intelligence::{HostClass, Indicator, Tlp, WindowBasis};
-use rahdar_model::{Timestamp, Window};
+use rahdar_model::{Address, Timestamp, Window};
 
 use crate::date::{Instant, NumberOrder, day_end, instant, number_order};
 use crate::find::{Endpoint, Names, What, find, protocol};
-use crate::reading::{Draft, Format, Origin, ReadError, ReadOptions, Reading, Reason, Terms};
+use crate::reading::{Draft, Format, Origin, ReadError, ReadOptions, Reading, Reason, Terms, quote};
 use crate::refang::refang;
 use crate::rows::{Delimiter, Row, rows};
 use crate::source::Source;
@@ -33,6 +33,9 @@ enum Column {
     Source,
     Tlp,
     Class,
+    /// The first and the last address of a range.
+    RangeFirst,
+    RangeLast,
     /// Anything else.
     Text,
 }
@@ -119,9 +122,24 @@ fn header(text: &str, at: usize, line: &str) -> Option<Layout> {
         let columns: Vec<Column> = header.cells.iter().map(|cell| column(cell)).collect();
         let fits =
             (2..=COLUMNS_MAX).contains(&columns.len()) && says_enough(&header.cells, &columns, delimiter);
-        let layout = Layout { delimiter, columns, header };
-        (fits && has_rows(text, &layout)).then_some(layout)
+        let mut layout = Layout { delimiter, columns, header };
+        let found = fits && has_rows(text, &layout);
+        mark_ranges(text, &mut layout);
+        found.then_some(layout)
     })
+}
+
+/// `start` and `end` are times, unless the first row has addresses there.
+fn mark_ranges(text: &str, layout: &mut Layout) {
+    let Some(row) = body(text, layout).next() else { return };
+    for (column, cell) in layout.columns.iter_mut().zip(&row.cells) {
+        match column {
+            _ if cell.parse::<Address>().is_err() => {}
+            Column::From(Edge::Validity) => *column = Column::RangeFirst,
+            Column::Until(Edge::Validity) => *column = Column::RangeLast,
+            _ => {}
+        }
+    }
 }
 
 /// Whether these cells are names of columns rather than a first row or a heading.
@@ -132,7 +150,8 @@ fn says_enough(cells: &[String], columns: &[Column], delimiter: Delimiter) -> bo
     let is_data = cells.iter().any(|cell| {
         find(&refang(cell), Names::Known).iter().any(|found| matches!(found.what, What::Endpoint(_)))
     });
-    let all_known = delimiter != Delimiter::Blanks || known == columns.len();
+    // Words divided by single blanks are a header only if each is a name, and not all alike.
+    let all_known = delimiter != Delimiter::Blanks || known == columns.len() && indicators < known;
     names && all_known && !is_data && (indicators > 0 || known >= 2)
 }
 
@@ -165,7 +184,8 @@ pub(crate) fn read(
     // Five rows in six would tell; all are read because one telling row is enough.
     let dates: Vec<String> = dates.take(DATES_SEEN).collect();
     let order = number_order(dates.iter().map(String::as_str));
-    let has_indicators = layout.columns.iter().any(|column| matches!(column, Column::Indicator(_)));
+    let holds = |column: &Column| matches!(column, Column::Indicator(_) | Column::RangeFirst);
+    let has_indicators = layout.columns.iter().any(holds);
     let mut reader = Reader {
         source,
         layout,
@@ -216,6 +236,11 @@ impl Reader<'_> {
             Ok(meaning) => meaning,
             Err(reason) => return self.draft.refuse(&place, &row.cells.join(","), reason),
         };
+        let at = |wanted: Column| self.layout.columns.iter().position(|column| *column == wanted);
+        if let (Some(first), Some(last)) = (at(Column::RangeFirst), at(Column::RangeLast)) {
+            let cell = |i: usize| row.cells.get(i).map_or("", String::as_str);
+            self.cell(&place, &format!("{}-{}", cell(first), cell(last)), Kind::Network, &meaning);
+        }
         for (column, cell) in self.layout.columns.iter().zip(&row.cells) {
             let kind = match column {
                 Column::Indicator(kind) => *kind,
@@ -320,7 +345,7 @@ impl Reader<'_> {
                 continue;
             }
             match column {
-                Column::Indicator(_) | Column::Text => {}
+                Column::Indicator(_) | Column::RangeFirst | Column::RangeLast | Column::Text => {}
                 Column::Type => meaning.kind = kind_of(cell),
                 Column::Cluster => meaning.terms.cluster = Some((cell.clone(), Origin::Column)),
                 Column::Tool => meaning.terms.tools.extend(cell.split([';', '|']).map(str::to_owned)),
@@ -329,14 +354,14 @@ impl Reader<'_> {
                 Column::Confidence => meaning.terms.confidence = Some(confidence(cell)?),
                 Column::Source => meaning.terms.source = Some(cell.as_str().into()),
                 Column::Tlp => {
-                    meaning.terms.tlp = Some(Tlp::from_word(cell).ok_or_else(|| Reason::Tlp(cell.clone()))?);
+                    meaning.terms.tlp = Some(Tlp::from_word(cell).ok_or_else(|| Reason::Tlp(quote(cell)))?);
                 }
                 Column::Class => {
                     meaning.class =
-                        Some(HostClass::from_word(cell).ok_or_else(|| Reason::Class(cell.clone()))?);
+                        Some(HostClass::from_word(cell).ok_or_else(|| Reason::Class(quote(cell)))?);
                 }
                 Column::From(_) | Column::Until(_) | Column::Seen | Column::Published => {
-                    let time = instant(cell, self.order).ok_or_else(|| Reason::Time(cell.clone()))?;
+                    let time = instant(cell, self.order).ok_or_else(|| Reason::Time(quote(cell)))?;
                     times.put(*column, time);
                 }
             }
@@ -443,7 +468,7 @@ fn protocol_word(word: &str) -> Option<u8> {
 /// A confidence as STIX has it, 0–100; words by the None/Low/Medium/High scale of STIX 2.1
 /// appendix A.
 fn confidence(cell: &str) -> Result<u8, Reason> {
-    let wrong = || Reason::Confidence(cell.to_owned());
+    let wrong = || Reason::Confidence(quote(cell));
     match cell.trim_end_matches('%').trim().to_ascii_lowercase().as_str() {
         "low" => Ok(15),
         "medium" | "moderate" | "med" => Ok(50),
@@ -736,12 +761,21 @@ mod tests {
         for text in [
             "Domains, addresses and hashes\nexample[.]org\n",
             "192.0.2.1,443\n192.0.2.2,80\n",
-            "C2 IPs\n192.0.2.1\n",
+            "C2 IPs\n192.0.2.1\n\nPoison Ivy\n",
             "a,b\nc,d\n",
             "",
         ] {
             assert_eq!(layout(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_range_of_addresses_is_its_networks() {
+        check(
+            "Start\tEnd\tNetmask\n192.0.2.0\t192.0.2.255\t24\n",
+            &["192.0.2.0/24 [the beginning, the end) undated line 2"],
+            &[],
+        );
     }
 
     #[test]

@@ -81,8 +81,8 @@ impl Reader<'_> {
         for path in &pattern.unanswerable {
             self.draft.set_aside(path);
         }
-        for value in &pattern.wrong {
-            self.draft.refuse(&object.id, value, Reason::NotAddress);
+        for (path, value) in pattern.wrong {
+            self.draft.refuse(&object.id, &value, Reason::NotOfType(path));
         }
         let mut terms = self.terms(object);
         terms.window = validity(object).map(|window| (window, WindowBasis::Stated));

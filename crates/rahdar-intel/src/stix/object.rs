@@ -151,7 +151,15 @@ pub(crate) fn raws(text: &str) -> Result<Vec<Raw<'_>>, ReadError> {
     let objects = if text.trim_start().starts_with('[') {
         parse::<Vec<Raw<'_>>>(text)?
     } else {
-        let fields: BTreeMap<String, Raw<'_>> = parse(text)?;
+        let fields = match parse::<BTreeMap<String, Raw<'_>>>(text) {
+            Err(ReadError::NotJson { .. }) if is_json_lines(text) => {
+                return Err(ReadError::Unsupported {
+                    what: "JSON lines",
+                    remedy: "convert it to STIX 2.1 or CSV",
+                });
+            }
+            fields => fields?,
+        };
         match fields.get("objects") {
             Some(objects) if objects.get().starts_with('[') => parse_within(text, objects)?,
             _ => one_object(text, &fields)?,
@@ -164,6 +172,13 @@ pub(crate) fn raws(text: &str) -> Result<Vec<Raw<'_>>, ReadError> {
         }
         _ => Ok(objects),
     }
+}
+
+/// Whether each of the first two lines is JSON of its own.
+fn is_json_lines(text: &str) -> bool {
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    let mut whole = || lines.next().is_some_and(|line| serde_json::from_str::<Raw<'_>>(line).is_ok());
+    whole() && whole()
 }
 
 fn one_object<'a>(text: &'a str, fields: &BTreeMap<String, Raw<'a>>) -> Result<Vec<Raw<'a>>, ReadError> {

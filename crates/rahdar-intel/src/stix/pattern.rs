@@ -20,8 +20,8 @@ pub(crate) struct Reading {
     pub(crate) endpoints: Vec<Endpoint>,
     /// Object paths that flows cannot answer, such as `file:name`.
     pub(crate) unanswerable: BTreeSet<String>,
-    /// Values that should be endpoints and are none.
-    pub(crate) wrong: Vec<String>,
+    /// Values that are none of what their object path holds, after that path.
+    pub(crate) wrong: Vec<(String, String)>,
     /// The window of a `START … STOP …` qualifier.
     pub(crate) window: Option<Window>,
 }
@@ -428,7 +428,7 @@ impl Parser<'_> {
             };
             match way {
                 Some(way) => ways.push(way),
-                None => self.reading.wrong.push(value.clone()),
+                None => self.reading.wrong.push((path.to_owned(), value.clone())),
             }
         }
         if ways.is_empty() { vec![Way::default()] } else { ways }
@@ -493,7 +493,7 @@ mod tests {
             })
             .collect();
         shown.extend(reading.unanswerable.iter().map(|path| format!("no {path}")));
-        shown.extend(reading.wrong.iter().map(|value| format!("wrong {value}")));
+        shown.extend(reading.wrong.iter().map(|(path, value)| format!("wrong {path} {value}")));
         shown.extend(reading.window.map(|window| format!("{window:?}").replace("T00:00:00Z", "")));
         assert_eq!(shown, expected, "{pattern}");
     }
@@ -560,8 +560,11 @@ mod tests {
 
     #[test]
     fn wrong_values_are_named() {
-        check("[ipv4-addr:value = '192.0.2.256']", &["wrong 192.0.2.256"]);
-        check("[domain-name:value IN ('a b', 'example.org')]", &["example.org", "wrong a b"]);
+        check("[ipv4-addr:value = '192.0.2.256']", &["wrong ipv4-addr:value 192.0.2.256"]);
+        check(
+            "[domain-name:value IN ('a b', 'example.org')]",
+            &["example.org", "wrong domain-name:value a b"],
+        );
     }
 
     #[test]

@@ -266,6 +266,7 @@ fn other_json_is_named() {
         "[{\"ip\": \"192.0.2.1\"}]",
         "JSON that is no STIX bundle: not read yet; convert it to STIX 2.1 or CSV",
     );
+    check_error("{\"a\": 1}\n{\"a\": 2}\n", "JSON lines: not read yet; convert it to STIX 2.1 or CSV");
     check_error("{\"a\": 1,}", "not valid JSON at line 1, column 9: trailing comma");
     check_error(
         "{\"type\": \"bundle\", \"id\": \"bundle--1\"}",

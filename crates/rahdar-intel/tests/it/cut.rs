@@ -1,0 +1,62 @@
+//! Files cut at every octet, and octets at random: never a panic, never a claim that the whole
+//! file does not make but for the line that was cut.
+
+use proptest::prelude::*;
+use rahdar_intel::{ReadOptions, read};
+
+fn check(name: &str, whole: &[u8]) {
+    let options = ReadOptions::default();
+    let claims = read(name, whole, &options).unwrap().claims;
+    for end in 0..whole.len() {
+        let Ok(cut) = read(name, &whole[..end], &options) else { continue };
+        let strange = cut.claims.iter().filter(|claim| !claims.contains(claim)).count();
+        assert!(strange <= 1, "{name} cut at {end}: {:?}", cut.claims);
+    }
+}
+
+#[test]
+fn a_list_cut_anywhere() {
+    check(
+        "a.txt",
+        "\u{feff}# RedFoxtrot, May-June 2021\r\n192.0.2[.]1:443\r\nc2(.)example[.]org\r\n2001:db8::1\r\n"
+            .as_bytes(),
+    );
+    let utf16 = std::iter::once(0xfeff).chain("C2 (May 2021):\n192.0.2.1\n".encode_utf16());
+    check("b.txt", &utf16.flat_map(u16::to_le_bytes).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_table_cut_anywhere() {
+    check(
+        "a.csv",
+        b"ip,first_seen,last_seen,port\n192.0.2.1,2021-05-01,2021-06-01,443\n\"192.0.2.2\",\"May 3, 2021\",,\n",
+    );
+}
+
+#[test]
+fn a_bundle_cut_anywhere() {
+    let bundle = br#"{"type":"bundle","id":"bundle--1","objects":[
+        {"type":"indicator","id":"indicator--1","created":"2021-06-16T00:00:00Z","modified":"2021-06-16T00:00:00Z",
+         "pattern":"[ipv4-addr:value = '192.0.2.1']","pattern_type":"stix","valid_from":"2021-05-01T00:00:00Z"}]}"#;
+    check("a.json", bundle);
+}
+
+proptest! {
+    #[test]
+    fn any_octets_are_taken(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let _ = read("a", &bytes, &ReadOptions::default());
+    }
+
+    #[test]
+    fn any_text_is_taken(text in "(\\PC|\\n){0,200}") {
+        let _ = read("a", text.as_bytes(), &ReadOptions::default());
+    }
+
+    #[test]
+    fn text_made_of_the_parts_of_lists_is_taken(parts in prop::collection::vec(prop::sample::select(vec![
+        "\n", "# ", "C2 IPs (May-June 2021):", "192.0.2[.]1", ":443", ",", "\"", "example(.)org", "hxxp://", "/x", "ip,port\n",
+        "first_seen\tlast_seen\tip\n", "2021-05-01", "\t", " port 80", "[", "]", "{\"type\":\"bundle\",\"objects\":[", "0", "a", ".", " ",
+    ]), 0..40)) {
+        let _ = read("a", parts.concat().as_bytes(), &ReadOptions::default());
+    }
+}
