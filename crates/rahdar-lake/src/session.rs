@@ -1,0 +1,116 @@
+//! The engine: DataFusion over one version of the table.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, Int64Array};
+use arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampMicrosecondType};
+use datafusion::catalog::MemoryCatalogProviderList;
+use datafusion::error::Result;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
+use datafusion::physical_plan::SendableRecordBatchStream;
+use datafusion::prelude::{Expr, SessionConfig, SessionContext, col, lit};
+use datafusion::scalar::ScalarValue;
+use object_store::ObjectStore;
+use rahdar_model::time::Window;
+
+use crate::scan::{FlowScan, TABLE_URL};
+use crate::table::Snapshot;
+
+/// Memory of one plan of ours before it writes to the disk. Chosen here: a laptop has it.
+const PLAN_MEMORY: usize = 1 << 30;
+
+/// What all sessions share: the functions and the settings, which take long to make.
+pub(crate) struct Engine {
+    state: SessionState,
+    store: Arc<dyn ObjectStore>,
+}
+
+impl Engine {
+    /// An engine that finds data files in `store`.
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, threads: usize) -> Result<Self> {
+        let mut config = SessionConfig::new().with_target_partitions(threads).with_information_schema(false);
+        let options = config.options_mut();
+        // Columns that the filter does not need are decoded for the rows that pass.
+        options.execution.parquet.pushdown_filters = true;
+        options.execution.parquet.reorder_filters = true;
+        options.execution.time_zone = Some("UTC".to_owned());
+        let mut state = SessionStateBuilder::new().with_config(config).with_default_features().build();
+        // Nothing but the view `flows` can be named, so no file can.
+        state.table_factories_mut().clear();
+        Ok(Self { state, store })
+    }
+
+    /// A session that may spill to the disk, for plans of ours.
+    pub(crate) fn session(&self) -> Result<SessionContext> {
+        let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(PLAN_MEMORY)));
+        self.session_with(runtime)
+    }
+
+    /// A session of at most `memory` octets, and no disk, for queries of others.
+    pub(crate) fn bounded_session(&self, memory: usize) -> Result<SessionContext> {
+        let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(FairSpillPool::new(memory)))
+            .with_disk_manager_builder(disk);
+        self.session_with(runtime)
+    }
+
+    fn session_with(&self, runtime: RuntimeEnvBuilder) -> Result<SessionContext> {
+        let runtime: Arc<RuntimeEnv> = runtime.build_arc()?;
+        runtime.register_object_store(TABLE_URL.as_ref(), self.store.clone());
+        let state = SessionStateBuilder::new_from_existing(self.state.clone())
+            .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()))
+            .with_runtime_env(runtime)
+            .build();
+        Ok(SessionContext::new_with_state(state))
+    }
+
+    /// Runs `sql` over `flow`: the flows of `snapshot` that start in `window`, as they are stored.
+    pub(crate) async fn run(
+        &self,
+        snapshot: &Snapshot,
+        window: Window,
+        functions: impl IntoIterator<Item = ScalarUDF>,
+        sql: &str,
+    ) -> Result<SendableRecordBatchStream> {
+        let session = self.session()?;
+        for function in functions.into_iter().chain([floor()]) {
+            session.register_udf(function);
+        }
+        let flows = session.read_table(Arc::new(FlowScan::of(snapshot, window)))?;
+        session.register_table("flow", flows.filter(starts_in(window))?.into_view())?;
+        session.sql(sql).await?.execute_stream().await
+    }
+}
+
+fn starts_in(window: Window) -> Expr {
+    let time = |us| lit(ScalarValue::TimestampMicrosecond(Some(us), Some("UTC".into())));
+    match window {
+        Window::ALL => lit(true),
+        _ => col("start_time")
+            .gt_eq(time(window.from.micros()))
+            .and(col("start_time").lt(time(window.until.micros()))),
+    }
+}
+
+/// `floor_us(time, unit)`: the start of the unit of that many microseconds, counted from the
+/// epoch, that holds the time; in microseconds.
+fn floor() -> ScalarUDF {
+    let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    let run = |arguments: &[ColumnarValue]| {
+        let columns: Vec<ArrayRef> = ColumnarValue::values_to_arrays(arguments)?;
+        let times = columns[0].as_primitive::<TimestampMicrosecondType>();
+        let units = columns[1].as_primitive::<Int64Type>();
+        let floors = times.iter().zip(units).map(|(time, unit)| {
+            let unit = unit?.max(1);
+            Some(time?.div_euclid(unit).saturating_mul(unit))
+        });
+        Ok(ColumnarValue::Array(Arc::new(floors.collect::<Int64Array>())))
+    };
+    create_udf("floor_us", vec![time, DataType::Int64], DataType::Int64, Volatility::Immutable, Arc::new(run))
+}

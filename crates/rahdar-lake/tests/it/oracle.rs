@@ -1,0 +1,76 @@
+//! For any flows, networks and window, the lake answers as nested loops do.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use rahdar_lake::Lake;
+use rahdar_model::store::{End, FlowStore, Import, Input};
+use rahdar_model::time::{DAY_US, HOUR_US};
+use rahdar_model::{FlowRecord, FlowSink, Prefix, Window};
+use rahdar_testkit::{NaiveStore, strategy};
+
+/// Stores `flows` as two inputs in two commits, so that days have more than one file.
+fn fill(store: &dyn FlowStore, flows: &[FlowRecord]) {
+    for (number, part) in flows.chunks(flows.len().div_ceil(2).max(1)).enumerate() {
+        let mut import = store.import().unwrap();
+        import.begin(&Input { id: number.to_string(), name: "test".into() }).unwrap();
+        for flow in part {
+            import.flow(flow).unwrap();
+        }
+        assert_eq!(import.commit().unwrap().rows, part.len() as u64);
+    }
+}
+
+/// Sightings in an order of their own; the store's is not defined.
+fn sightings(store: &dyn FlowStore, networks: &[Prefix], window: Window) -> Vec<String> {
+    let mut sightings = Vec::new();
+    store
+        .sightings(networks, window, &mut |sighting| {
+            let end = if sighting.end == End::Source { "source" } else { "destination" };
+            sightings.push(format!("{end} {:?}", sighting.flow));
+        })
+        .unwrap();
+    sightings.sort_unstable();
+    sightings
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_lake_answers_as_the_naive_store_does(
+        flows in strategy::flows(60),
+        questions in proptest::collection::vec(
+            (strategy::networks(6), strategy::network(), strategy::address(), strategy::window()),
+            3,
+        ),
+        bin_us in select(vec![HOUR_US, DAY_US, 7, i64::MAX]),
+        least_destinations in 0_u64..3,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let (naive, lake) = (NaiveStore::new(), Lake::open(folder.path()).unwrap());
+        fill(&naive, &flows);
+        fill(&lake, &flows);
+        prop_assert_eq!(lake.version().unwrap(), naive.version().unwrap());
+        for (networks, key, address, window) in questions {
+            let pair = (key, Prefix::host(address));
+            prop_assert_eq!(lake.count(window).unwrap(), naive.count(window).unwrap());
+            prop_assert_eq!(sightings(&lake, &networks, window), sightings(&naive, &networks, window));
+            prop_assert_eq!(lake.contacts(pair, window).unwrap(), naive.contacts(pair, window).unwrap());
+            prop_assert_eq!(
+                lake.volumes(key, window, bin_us).unwrap(),
+                naive.volumes(key, window, bin_us).unwrap()
+            );
+            prop_assert_eq!(lake.coverage(window).unwrap(), naive.coverage(window).unwrap());
+            prop_assert_eq!(lake.services(address, window).unwrap(), naive.services(address, window).unwrap());
+            let sources = [address, key.first()];
+            prop_assert_eq!(
+                lake.fan_outs(&sources, window, least_destinations).unwrap(),
+                naive.fan_outs(&sources, window, least_destinations).unwrap()
+            );
+            prop_assert_eq!(
+                lake.active_hosts(&networks, window).unwrap(),
+                naive.active_hosts(&networks, window).unwrap()
+            );
+        }
+    }
+}
