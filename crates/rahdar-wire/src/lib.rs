@@ -1,10 +1,10 @@
 //! Untrusted bytes into flow records.
 //!
 //! The room is handed a reader and a [`FlowSink`]. It peels compression, sees by content what
-//! the input is, and pushes one reused [`FlowRecord`] per flow, problems beside them, counts
+//! the input is, and pushes one reused [`FlowRecord`](rahdar_model::FlowRecord) per flow, problems beside them, counts
 //! for both. In reading order:
 //!
-//! * [`open`], [`decode`] and [`detect`]: the doors.
+//! * [`open`], [`decode`] and [`detect()`]: the doors.
 //! * `zeek`: `conn.log` as tab-separated text and as JSON lines.
 //! * `capture`: pcap and pcapng, packets assembled into biflows.
 //! * `netflow`: export datagrams of NetFlow v5, v9 and IPFIX, from captures and from files.
@@ -93,7 +93,7 @@ pub struct Options {
     pub format: Option<Format>,
     /// The exporter's name, in place of its address, `zeek` or `packets`.
     pub exporter: Option<Arc<str>>,
-    /// The sampling interval, in place of what the input says.
+    /// The sampling interval, in place of what the input says. 0 says nothing.
     pub sampling: Option<u32>,
     /// Moves every time of the input by this many microseconds.
     pub time_offset_us: i64,
@@ -117,7 +117,7 @@ pub enum WireError {
     #[error("the input is empty")]
     Empty,
     /// A known kind that is not read. List it and go on.
-    #[error("{kind} is not read by rahdar")]
+    #[error("rahdar does not read {kind}")]
     Unsupported {
         /// The kind, in words.
         kind: &'static str,

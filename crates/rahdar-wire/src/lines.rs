@@ -45,28 +45,26 @@ impl<'a> Lines<'a> {
         self.window.pass(self.used);
         self.used = 0;
         let mut searched = 0;
-        let length = loop {
+        let (length, is_ended) = loop {
             if let Some(at) = memchr(b'\n', &self.window.view()[searched..]) {
-                break searched + at;
+                break (searched + at, true);
             }
             searched = self.window.view().len();
-            if searched > LINE_OCTETS_MAX {
-                self.number += 1;
-                self.pass_line()?;
-                return Ok(Some(Line::TooLong));
-            }
-            if !self.window.more()? {
-                if searched == 0 {
-                    return Ok(None);
-                }
-                self.number += 1;
-                self.used = searched;
-                return Ok(Some(Line::Unended(without_return(&self.window.view()[..searched]))));
+            if searched > LINE_OCTETS_MAX || !self.window.more()? {
+                break (searched, false);
             }
         };
+        if length == 0 && !is_ended {
+            return Ok(None);
+        }
         self.number += 1;
-        self.used = length + 1;
-        Ok(Some(Line::Whole(without_return(&self.window.view()[..length]))))
+        if length > LINE_OCTETS_MAX {
+            self.pass_line()?;
+            return Ok(Some(Line::TooLong));
+        }
+        self.used = length + usize::from(is_ended);
+        let line = without_return(&self.window.view()[..length]);
+        Ok(Some(if is_ended { Line::Whole(line) } else { Line::Unended(line) }))
     }
 
     fn pass_line(&mut self) -> io::Result<()> {
@@ -122,5 +120,7 @@ mod tests {
         let mut text = vec![b'x'; 3 * LINE_OCTETS_MAX];
         text.extend(b"\nb\n");
         check(&text, &[Line::TooLong, Line::Whole(b"b")]);
+        check(&text[2 * LINE_OCTETS_MAX - 1..], &[Line::TooLong, Line::Whole(b"b")]);
+        check(&text[..2 * LINE_OCTETS_MAX], &[Line::TooLong]);
     }
 }

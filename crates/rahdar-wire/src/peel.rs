@@ -58,13 +58,13 @@ pub(crate) fn peel(input: &mut dyn Read) -> Result<Peeled<'_>, WireError> {
     if magic.is_empty() {
         return Err(WireError::Empty);
     }
-    let compression = compression(&magic);
-    let whole = BufReader::new(Cursor::new(magic).chain(counted));
+    let compression = compression_of(&magic);
+    let input = BufReader::new(Cursor::new(magic).chain(counted));
     let mut rest: Box<dyn Read + '_> = match compression {
-        None => Box::new(whole),
-        Some(Compression::Gzip) => Box::new(Grown { stream: MultiGzDecoder::new(whole), given: 0, taken }),
+        None => Box::new(input),
+        Some(Compression::Gzip) => Box::new(Grown { stream: MultiGzDecoder::new(input), given: 0, taken }),
         Some(Compression::Zstd) => {
-            let mut stream = zstd::Decoder::with_buffer(whole).map_err(nothing_read)?;
+            let mut stream = zstd::Decoder::with_buffer(input).map_err(nothing_read)?;
             stream.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(nothing_read)?;
             Box::new(Grown { stream, given: 0, taken })
         }
@@ -73,7 +73,7 @@ pub(crate) fn peel(input: &mut dyn Read) -> Result<Peeled<'_>, WireError> {
     if head.is_empty() {
         return Err(damage.map_or(WireError::Empty, nothing_read));
     }
-    if self::compression(&head).is_some() && compression.is_some() {
+    if compression.is_some() && compression_of(&head).is_some() {
         return Err(WireError::Unsupported { kind: "a compressed file inside a compressed file" });
     }
     let whole = head.len() < HEAD_OCTETS && damage.is_none();
@@ -87,7 +87,7 @@ pub(crate) fn peel(input: &mut dyn Read) -> Result<Peeled<'_>, WireError> {
 /// Octets of the longest magic number here.
 const MAGIC_OCTETS: usize = 4;
 
-fn compression(magic: &[u8]) -> Option<Compression> {
+fn compression_of(magic: &[u8]) -> Option<Compression> {
     match magic {
         [0x1f, 0x8b, 0x08, ..] => Some(Compression::Gzip),
         // A zstd frame, and a skippable frame (RFC 8878 §3.1.1, §3.1.2).

@@ -67,6 +67,10 @@ impl Packet<'_> {
         self.transport.tcp_flags.is_some_and(|flags| flags & set == set && flags & clear == 0)
     }
 
+    fn exchange(&self) -> Option<Exchange> {
+        self.transport.icmp.map(|(kind, code)| Exchange::of(kind, code, self.ip.protocol))
+    }
+
     /// Whether the packet asks for a new TCP connection.
     fn opens(&self) -> bool {
         self.has_flags(tcp::SYN, tcp::ACK)
@@ -102,11 +106,8 @@ impl Side {
 /// The flow that a packet belongs to, and the side that sent it.
 fn key_of(packet: &Packet<'_>) -> (Key, Side) {
     let (ip, transport) = (packet.ip, &packet.transport);
-    let (src_port, dst_port) = match transport.icmp {
-        Some((kind, code)) => {
-            let exchange = Exchange::of(kind, code, ip.src.is_v4());
-            (exchange.number(), exchange.number())
-        }
+    let (src_port, dst_port) = match packet.exchange() {
+        Some(exchange) => (exchange.number(), exchange.number()),
         None => (transport.src_port, transport.dst_port),
     };
     let (src, dst) = ((ip.src, src_port), (ip.dst, dst_port));
@@ -124,12 +125,12 @@ struct Exchange {
 
 impl Exchange {
     /// Questions and answers of RFC 792, RFC 950, RFC 1256, RFC 4443 and RFC 4861.
-    fn of(kind: u8, code: u8, v4: bool) -> Self {
-        let question = match (v4, kind) {
-            (true, 0) => 8,
-            (true, 9) => 10,
-            (true, 14 | 16 | 18) => kind - 1,
-            (false, 129 | 131 | 134 | 136 | 140) => kind - 1,
+    fn of(kind: u8, code: u8, icmp: u8) -> Self {
+        let question = match (icmp, kind) {
+            (protocol::ICMP, 0) => 8,
+            (protocol::ICMP, 9) => 10,
+            (protocol::ICMP, 14 | 16 | 18) => kind - 1,
+            (protocol::ICMPV6, 129 | 131 | 134 | 136 | 140) => kind - 1,
             _ => return Self { kind, code, is_answer: false },
         };
         Self { kind: question, code, is_answer: true }
@@ -174,8 +175,7 @@ impl Flow {
     /// A flow that begins with this packet of `side`.
     fn begin(packet: &Packet<'_>, side: Side) -> Self {
         let is_tcp = packet.ip.protocol == protocol::TCP;
-        let exchange =
-            packet.transport.icmp.map(|(kind, code)| Exchange::of(kind, code, packet.ip.src.is_v4()));
+        let exchange = packet.exchange();
         let answers = packet.has_flags(tcp::SYN | tcp::ACK, 0) || exchange.is_some_and(|e| e.is_answer);
         let mut flow = Self {
             start: packet.time,

@@ -3,7 +3,7 @@
 //! The originator is the source, the responder the destination. Zeek sees every packet of the
 //! link it watches, so rows are unsampled, and it says itself where it missed some
 //! (`missed_bytes`). What a row holds is the same in both forms, [`tsv`] and [`json`]; they
-//! share [`Row`].
+//! share [`row::Row`].
 
 pub(crate) mod json;
 mod row;

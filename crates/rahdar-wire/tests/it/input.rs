@@ -125,10 +125,10 @@ fn errors_say_what_is_wrong_and_what_is_read() {
         error(&b"\x7fELF\0"[..]),
         format!("the input begins with the octets `\\x7fELF\\x00`; {reads}")
     );
-    assert_eq!(error(&b"BZh91AY"[..]), "bzip2 (unpack it first) is not read by rahdar");
+    assert_eq!(error(&b"BZh91AY"[..]), "rahdar does not read bzip2 (unpack it first)");
     assert_eq!(
         error(&*gzip(&gzip(&log(1)))),
-        "a compressed file inside a compressed file is not read by rahdar"
+        "rahdar does not read a compressed file inside a compressed file"
     );
 }
 
