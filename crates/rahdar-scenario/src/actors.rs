@@ -121,6 +121,9 @@ const DAY_MEDIAN: u64 = 1_000_000;
 /// Least octets of a day before scaling, so that a day still makes an upload after it.
 const DAY_LEAST: u64 = DAY_MEDIAN / 50;
 
+/// Archives are sent in volumes of this many octets at most.
+const MOST_UPLOAD: u64 = 20_000_000;
+
 /// The clusters, in the order of their first contact.
 pub(crate) const CLUSTERS: [Cluster; 4] = [
     Cluster {
@@ -327,10 +330,18 @@ impl Cluster {
     fn uploads(&self, campaign: &Campaign, day: Day, volume: u64, draw: &mut Draw, out: &mut Vec<Session>) {
         let edge = day == crate::plan::day(campaign.first) || day == crate::plan::day(campaign.last);
         let inbound = draw.chance(self.inbound_per_mille);
-        let most = (volume / (2 * LEAST_UPLOAD)).clamp(1, 4);
+        let mut parts = Vec::new();
+        let mut rest = volume;
+        while rest > MOST_UPLOAD + LEAST_UPLOAD {
+            let part = draw.between(MOST_UPLOAD * 19 / 20, MOST_UPLOAD);
+            parts.push(part);
+            rest -= part;
+        }
+        let most = (rest / (2 * LEAST_UPLOAD)).clamp(1, 4);
         let count = if edge { most } else { draw.between(1, most) };
         let shares: Vec<u64> = (0..count).map(|_| draw.between(500, 1_000)).collect();
-        for octets in divide(volume, &shares) {
+        parts.extend(divide(rest, &shares));
+        for octets in parts {
             let pick = if edge { None } else { Some(draw.bits()) };
             let Some(server) = self.server_on(campaign, day, pick) else { return };
             let duration_us = draw.span(300, 3_600) * SECOND_US + draw.span(0, SECOND_US - 1);

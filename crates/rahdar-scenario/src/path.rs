@@ -57,36 +57,39 @@ const SHARES: [(Path, i64); 6] = [
     (Path(0b000), 12_000),
 ];
 
-/// Sends every session on the path that its hash chooses, as long as that path has room in its
-/// share of `octets_of`; uploads without room take the path with most room.
+/// Sends every session on the path that its hash chooses; an upload only as long as that path has
+/// not had its share of `octets_of` yet, else on the path that lacks most.
 ///
-/// Check-ins go by hash alone, for they are many and small. Then come the uploads, largest first,
-/// so that what misses a share in the end is less than one of the smallest.
+/// Check-ins go by hash alone, for they are many and small. Then come the uploads, largest first:
+/// so the shares hold among large ones as among small ones, and what misses a share in the end is
+/// less than one of the smallest.
 pub(crate) fn share_out(sessions: &mut [Session], octets_of: impl Fn(&Session) -> u64) {
-    let total: u64 = sessions.iter().map(&octets_of).sum();
-    let mut room =
-        SHARES.map(|(_, share)| (i128::from(total) * i128::from(share) / i128::from(WHOLE)) as i64);
+    // What each path lacks of its share of all octets so far, in parts of an octet.
+    let mut lacking = [0_i64; SHARES.len()];
+    let mut carry = |path: Path, octets: u64| {
+        for (lacking, (other, share)) in lacking.iter_mut().zip(SHARES) {
+            let carried = if other == path { WHOLE as i64 } else { 0 };
+            *lacking += (share - carried) * octets as i64;
+        }
+        lacking
+    };
+    let mut lacks = [0; SHARES.len()];
     let mut uploads = Vec::new();
     for (n, session) in sessions.iter_mut().enumerate() {
-        let octets = octets_of(session);
-        if octets >= LEAST_UPLOAD {
-            uploads.push((octets, n));
-        } else {
-            session.path = Path::of_hash(session.tuple_hash());
-            room[session.path.number()] -= octets as i64;
+        session.path = Path::of_hash(session.tuple_hash());
+        match octets_of(session) {
+            octets if octets < LEAST_UPLOAD => lacks = carry(session.path, octets),
+            octets => uploads.push((Reverse(octets), n)),
         }
     }
-    uploads.sort_unstable_by_key(|&(octets, n)| (Reverse(octets), n));
-    for (octets, n) in uploads {
-        let hashed = Path::of_hash(sessions[n].tuple_hash());
-        let path = if room[hashed.number()] >= octets as i64 {
-            hashed
-        } else {
-            let most = (0..SHARES.len()).max_by_key(|&path| room[path]).unwrap_or(0);
-            SHARES[most].0
-        };
-        sessions[n].path = path;
-        room[path.number()] -= octets as i64;
+    uploads.sort_unstable();
+    for (Reverse(octets), n) in uploads {
+        let path = &mut sessions[n].path;
+        if lacks[path.number()] < 0 {
+            let most = (0..SHARES.len()).max_by_key(|&path| lacks[path]).unwrap_or(0);
+            *path = SHARES[most].0;
+        }
+        lacks = carry(*path, octets);
     }
 }
 
