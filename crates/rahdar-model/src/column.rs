@@ -296,7 +296,7 @@ pub const COLUMNS: &[Column] = &[
         required,
         "port of the source, 0 where there is none",
         "srcport",
-        "7",
+        "7, 180, 182",
         "id.orig_p",
         "transport header"
     ),
@@ -306,7 +306,7 @@ pub const COLUMNS: &[Column] = &[
         required,
         "port of the destination, 0 where there is none",
         "dstport",
-        "11",
+        "11, 181, 183",
         "id.resp_p",
         "transport header"
     ),
@@ -397,7 +397,7 @@ pub const COLUMNS: &[Column] = &[
         nullable,
         "forward octets above the transport header",
         "",
-        "",
+        "231",
         "orig_bytes",
         "IP length − headers"
     ),
@@ -407,7 +407,7 @@ pub const COLUMNS: &[Column] = &[
         nullable,
         "reverse octets above the transport header",
         "",
-        "",
+        "232",
         "resp_bytes",
         "IP length − headers"
     ),
@@ -509,7 +509,7 @@ pub const COLUMNS: &[Column] = &[
     column!(community_id, Text, nullable, "Community ID v1", "", "", "community_id", ""),
     column!(uid, Text, nullable, "the source's own id of the flow", "", "148", "uid", ""),
     column!(service, Text, nullable, "application protocol as the source detected it", "", "", "service", ""),
-    column!(state, Text, nullable, "connection state as the source names it", "", "", "conn_state", ""),
+    column!(state, Text, nullable, "connection state as the source names it", "", "233", "conn_state", ""),
     column!(
         quality,
         Int32,
