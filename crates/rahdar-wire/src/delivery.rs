@@ -60,9 +60,14 @@ impl<'a> Delivery<'a> {
 
     /// Counts one record as refused and says why.
     pub(crate) fn refuse(&mut self, place: Place, why: fmt::Arguments<'_>) {
-        self.tally.received += 1;
-        self.tally.refused += 1;
-        self.problem(place, why, 1);
+        self.refuse_all(place, why, 1);
+    }
+
+    /// Counts records as refused for one reason that was first met at `place`.
+    pub(crate) fn refuse_all(&mut self, place: Place, why: fmt::Arguments<'_>, records: u64) {
+        self.tally.received += records;
+        self.tally.refused += records;
+        self.problem(place, why, records);
     }
 
     /// Says something about the input that cost no record.

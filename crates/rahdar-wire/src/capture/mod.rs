@@ -1,6 +1,6 @@
 //! Captures: packets read from pcap and pcapng files and assembled into biflows.
 //!
-//! In reading order: [`file`] finds the packets in a capture, [`frame`] finds IP in a packet,
+//! In reading order: [`mod@file`] finds the packets in a capture, [`frame`] finds IP in a packet,
 //! [`assemble`] joins packets of one 5-tuple into a flow, [`fragment`] finds the flow of a
 //! packet that has no ports of its own, [`carrier`] tells packets that carry flow export.
 
@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use rahdar_model::flow::{FlowRecord, protocol};
 use rahdar_model::sink::{Place, SinkError};
-use rahdar_model::{FlowSink, Problem, Tally};
+use rahdar_model::{FlowSink, Tally};
 
 use crate::delivery::Delivery;
 use crate::netflow::{Arrival, Collector};
@@ -103,8 +103,6 @@ impl Reading<'_> {
                 Ok(())
             }
             Content::UnknownLink => {
-                self.delivery.tally.received += 1;
-                self.delivery.tally.refused += 1;
                 self.not_read.entry(frame.link).or_insert((frame.number, 0)).1 += 1;
                 Ok(())
             }
@@ -161,12 +159,9 @@ impl Reading<'_> {
                 format_args!("sFlow export was found; it is not read yet, its packets are kept as packets");
             self.delivery.note(Place::Packet(packet), text);
         }
-        for (link, (packet, refused)) in self.not_read {
-            self.delivery.sink.problem(Problem {
-                place: Place::Packet(packet),
-                text: format!("frames of link type `{link}` are not read"),
-                refused,
-            });
+        for (link, (packet, frames)) in self.not_read {
+            let why = format_args!("frames of link type `{link}` are not read");
+            self.delivery.refuse_all(Place::Packet(packet), why, frames);
         }
         Ok(self.delivery.close())
     }

@@ -161,6 +161,15 @@ fn a_wrong_row_is_refused_by_line_and_field() {
 }
 
 #[test]
+fn a_flood_of_wrong_rows_is_counted_and_not_named() {
+    let log = format!("{CONN_HEADER}{}{CONN_ROW}", "x\n".repeat(1_500));
+    let (kept, tally) = decoded(log.as_bytes());
+    assert_eq!((tally.decoded, tally.refused, kept.problems.len()), (1, 1_500, 1_001));
+    let last = kept.problems().pop().unwrap();
+    assert_eq!(last, "line 1009: 500 more records are refused from here on; they are not named");
+}
+
+#[test]
 fn a_last_row_that_is_cut_is_refused() {
     let whole = format!("{CONN_HEADER}{CONN_ROW}{CONN_ROW}");
     check(whole.trim_end(), &[ROW_LINE, ROW_LINE], &[]);
