@@ -124,7 +124,6 @@ fn bounds(column: &Column, array: &ArrayRef) -> Option<(Value, Value)> {
 
 #[cfg(test)]
 mod tests {
-    use parquet::file::metadata::PageIndexPolicy;
     use parquet::file::reader::FileReader;
     use parquet::file::serialized_reader::{ReadOptionsBuilder, SerializedFileReader};
     use rahdar_testkit::flow;
@@ -168,7 +167,7 @@ mod tests {
     #[test]
     fn pages_hold_two_thousand_rows() {
         let file = file((0..5_000).map(|_| flow("192.0.2.1 > 192.0.2.2")));
-        let options = ReadOptionsBuilder::new().with_page_index_policy(PageIndexPolicy::Required).build();
+        let options = ReadOptionsBuilder::new().with_page_index().build();
         let reader =
             SerializedFileReader::new_with_options(bytes::Bytes::from(file.content), options).unwrap();
         let offsets = reader.metadata().offset_index().unwrap();

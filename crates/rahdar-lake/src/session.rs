@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array};
 use arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampMicrosecondType};
-use datafusion::catalog::MemoryCatalogProviderList;
+use datafusion::catalog::{
+    CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList,
+    MemorySchemaProvider,
+};
 use datafusion::error::Result;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
@@ -64,7 +67,7 @@ impl Engine {
         let runtime: Arc<RuntimeEnv> = runtime.build_arc()?;
         runtime.register_object_store(TABLE_URL.as_ref(), self.store.clone());
         let state = SessionStateBuilder::new_from_existing(self.state.clone())
-            .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()))
+            .with_catalog_list(catalogs()?)
             .with_runtime_env(runtime)
             .build();
         Ok(SessionContext::new_with_state(state))
@@ -86,6 +89,15 @@ impl Engine {
         session.register_table("flow", flows.filter(starts_in(window))?.into_view())?;
         session.sql(sql).await?.execute_stream().await
     }
+}
+
+/// One empty schema where a session's views go. DataFusion makes none for a state that is used again.
+fn catalogs() -> Result<Arc<dyn CatalogProviderList>> {
+    let catalog = MemoryCatalogProvider::new();
+    catalog.register_schema("public", Arc::new(MemorySchemaProvider::new()))?;
+    let catalogs = MemoryCatalogProviderList::new();
+    catalogs.register_catalog("datafusion".to_owned(), Arc::new(catalog));
+    Ok(Arc::new(catalogs))
 }
 
 fn starts_in(window: Window) -> Expr {

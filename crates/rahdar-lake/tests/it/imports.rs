@@ -3,8 +3,8 @@
 use std::thread;
 
 use rahdar_lake::Lake;
-use rahdar_model::store::{Admission, Commit, FlowStore, Import, Input, StoreError};
-use rahdar_model::{FlowRecord, FlowSink, Window};
+use rahdar_model::store::{Admission, Commit, FlowStore, Input, StoreError};
+use rahdar_model::{FlowRecord, Window};
 use rahdar_testkit::builder::FlowBuilder;
 use rahdar_testkit::{flow, time};
 

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 use rahdar_lake::Lake;
-use rahdar_model::store::{End, FlowStore, Import, Input};
+use rahdar_model::store::{End, FlowStore, Input};
 use rahdar_model::time::{DAY_US, HOUR_US};
-use rahdar_model::{FlowRecord, FlowSink, Prefix, Window};
+use rahdar_model::{FlowRecord, Prefix, Window};
 use rahdar_testkit::{NaiveStore, strategy};
 
 /// Stores `flows` as two inputs in two commits, so that days have more than one file.
