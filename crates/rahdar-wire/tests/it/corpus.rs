@@ -136,6 +136,12 @@ fn what_victims_sent_is_what_the_manifest_says() {
         let kept = read(&corpus, &format!("{traces}/{file}.pcap"));
         assert_eq!(exchanged(&kept, src, dst, port).0, payload, "{file}");
     }
+    let kept = read(&corpus, "captures/pcap/unit42/2023-01-Unit42-Wireshark-quiz.pcap");
+    assert_eq!(exchanged(&kept, "192.168.1.27", "45.56.99.101", 80), (76, 664_921, 1));
+    assert_eq!(exchanged(&kept, "192.168.1.27", "204.11.58.28", 587).0, 2_067);
+    let traces = "captures/pcap/corelight-quasarrat/testing/Traces";
+    let kept = read(&corpus, &format!("{traces}/09ffabf7-774a-43a3-8c97-68f2046fd385.pcap"));
+    assert_eq!(exchanged(&kept, "192.168.100.7", "86.136.67.231", 1337).2, 77);
     let kept = read(&corpus, "captures/zeek/stratosphere-003/conn.log");
     assert_eq!(exchanged(&kept, "10.8.0.61", "147.32.83.234", 1337), (41_968_113, 5_845, 12));
 }
