@@ -118,8 +118,6 @@ const PERSISTENCE_PER_MILLE: u64 = 700;
 const DAY_SIGMA: f64 = 0.9;
 /// Octets of a day before they are scaled to the total. Only ratios matter.
 const DAY_MEDIAN: u64 = 1_000_000;
-/// Least octets of a day before scaling, so that a day still makes an upload after it.
-const DAY_LEAST: u64 = DAY_MEDIAN / 50;
 
 /// Archives are sent in volumes of this many octets at most.
 const MOST_UPLOAD: u64 = 20_000_000;
@@ -256,8 +254,11 @@ impl Cluster {
             self.check_ins(campaign, day, &mut draw, &mut sessions);
         }
         let beacons: u64 = sessions.iter().map(|session| octets_from(session, campaign.victim)).sum();
-        let volumes = divide(campaign.octets_out.saturating_sub(beacons), &weights);
+        // Every active day has an upload that can be made of whole packets.
+        let least = LEAST_UPLOAD * days.len() as u64;
+        let volumes = divide(campaign.octets_out.saturating_sub(beacons + least), &weights);
         for (&day, volume) in days.iter().zip(volumes) {
+            let volume = volume + LEAST_UPLOAD;
             let mut draw = Draw::on(seed, &format!("{subject}/upload"), day);
             self.uploads(campaign, day, volume, &mut draw, &mut sessions);
         }
@@ -282,7 +283,7 @@ impl Cluster {
             let stay = if active { PERSISTENCE_PER_MILLE } else { 0 };
             let edge = day == first || day == last;
             active = draw.below(1_000_000) < stay * 1_000 + share * (1_000 - PERSISTENCE_PER_MILLE);
-            let weight = draw.log_normal(DAY_MEDIAN, DAY_SIGMA).max(DAY_LEAST);
+            let weight = draw.log_normal(DAY_MEDIAN, DAY_SIGMA).max(1);
             active |= edge;
             if active {
                 let weight = if edge { weight.max(DAY_MEDIAN * 3 / 2) } else { weight };

@@ -3,12 +3,12 @@
 
 use rahdar_model::flow::protocol;
 use rahdar_model::time::{HOUR_US, SECOND_US};
-use rahdar_model::{Address, Day, Window};
+use rahdar_model::{Address, Day};
 
 use crate::background::{HOSTS, RESOLVER, conversation, host, question, second_host, with_payload};
 use crate::draw::Draw;
 use crate::path::Path;
-use crate::plan::{V1, address, day, window};
+use crate::plan::{V1, address, day};
 use crate::session::{Outcome, Service, Session, Socket, backscatter, half_open, probe};
 
 /// What a decoy is.
@@ -57,28 +57,32 @@ impl Kind {
 /// One decoy.
 pub(crate) struct Decoy {
     pub(crate) kind: Kind,
-    /// What intelligence lists, and what nobody must believe. None where the listed address is a
-    /// true server and only the other end is a decoy.
-    pub(crate) indicator: Option<&'static str>,
-    /// The port that intelligence gives.
-    pub(crate) port: Option<u16>,
-    /// Whose it is said to be.
+    /// Whose contact it looks like.
     pub(crate) cluster: Option<&'static str>,
-    /// The days for which that is said: first, first after.
-    pub(crate) claimed: (&'static str, &'static str),
+    /// What intelligence lists for it, and nobody must believe. None where the listed address is a
+    /// true server, and only the other end is a decoy.
+    pub(crate) listed: Option<Listed>,
     /// The days of its traffic: first, first after.
-    pub(crate) traffic: (&'static str, &'static str),
+    traffic: (&'static str, &'static str),
 }
 
-const fn decoy(
+/// An entry of intelligence that misleads.
+pub(crate) struct Listed {
+    pub(crate) indicator: &'static str,
+    pub(crate) port: Option<u16>,
+    /// First day, first day after.
+    pub(crate) claimed: (&'static str, &'static str),
+}
+
+const fn listed(
     kind: Kind,
+    cluster: Option<&'static str>,
     indicator: &'static str,
     port: Option<u16>,
-    cluster: &'static str,
     claimed: (&'static str, &'static str),
     traffic: (&'static str, &'static str),
 ) -> Decoy {
-    Decoy { kind, indicator: Some(indicator), port, cluster: Some(cluster), claimed, traffic }
+    Decoy { kind, cluster, listed: Some(Listed { indicator, port, claimed }), traffic }
 }
 
 /// The true server behind the backscatter: Calypso's second, in its window.
@@ -86,110 +90,106 @@ const FORGED_AGAINST: (&str, u16) = ("192.0.2.37", 8080);
 
 /// Every decoy.
 pub(crate) const DECOYS: [Decoy; 13] = [
-    decoy(
+    listed(
         Kind::Scanner,
+        Some("Calypso"),
         "192.0.2.201",
         None,
-        "Calypso",
         ("2020-09-01", "2021-09-28"),
         ("2020-09-10", "2021-08-01"),
     ),
-    decoy(
+    listed(
         Kind::Scanner,
+        Some("Winnti cluster"),
         "192.0.2.202",
         None,
-        "Winnti cluster",
         ("2021-01-05", "2021-09-28"),
         ("2021-01-20", "2021-09-20"),
     ),
-    decoy(
+    listed(
         Kind::Scanner,
+        Some("PlugX cluster"),
         "192.0.2.203",
         None,
-        "PlugX cluster",
         ("2020-11-01", "2021-09-28"),
         ("2020-12-01", "2021-07-01"),
     ),
     Decoy {
         kind: Kind::Backscatter,
-        indicator: None,
-        port: None,
         cluster: Some("Calypso"),
-        claimed: ("2020-10-02", "2021-01-04"),
+        listed: None,
         traffic: ("2020-11-20", "2020-11-22"),
     },
-    decoy(
+    listed(
         Kind::Cdn,
+        Some("Calypso"),
         "198.18.200.10",
         Some(443),
-        "Calypso",
         ("2020-07-04", "2021-09-28"),
         ("2020-07-06", "2021-09-28"),
     ),
-    decoy(
+    listed(
         Kind::Cdn,
+        Some("Calypso"),
         "198.18.200.11",
         Some(443),
-        "Calypso",
         ("2020-07-04", "2021-09-28"),
         ("2020-07-06", "2021-09-28"),
     ),
-    decoy(
+    listed(
         Kind::UnknownCdn,
+        Some("PlugX cluster"),
         "198.19.77.5",
         Some(443),
-        "PlugX cluster",
         ("2020-11-01", "2021-09-28"),
         ("2020-07-01", "2021-09-28"),
     ),
-    decoy(
+    listed(
         Kind::SharedHosting,
+        Some("RedFoxtrot"),
         "198.18.210.80",
         Some(8443),
-        "RedFoxtrot",
         ("2021-02-01", "2021-06-15"),
         ("2021-02-01", "2021-06-15"),
     ),
-    decoy(
+    listed(
         Kind::Reassigned,
+        Some("RedFoxtrot"),
         "192.0.2.150",
         Some(443),
-        "RedFoxtrot",
         ("2020-07-01", "2020-11-01"),
         ("2021-03-10", "2021-09-28"),
     ),
-    decoy(
+    listed(
         Kind::Sinkhole,
+        Some("Calypso"),
         "192.0.2.66",
         Some(443),
-        "Calypso",
         ("2020-12-01", "2021-09-28"),
         ("2021-06-08", "2021-09-28"),
     ),
     Decoy {
         kind: Kind::LookupOnly,
-        indicator: None,
-        port: None,
         cluster: Some("RedFoxtrot"),
-        claimed: ("2021-03-05", "2021-06-02"),
+        listed: None,
         traffic: ("2021-03-20", "2021-05-20"),
     },
-    Decoy {
-        kind: Kind::ResearchScanner,
-        indicator: Some("192.0.2.190"),
-        port: None,
-        cluster: None,
-        claimed: ("2021-05-01", "2021-07-01"),
-        traffic: ("2020-07-02", "2021-09-28"),
-    },
-    Decoy {
-        kind: Kind::TypingError,
-        indicator: Some("198.18.0.0/8"),
-        port: None,
-        cluster: Some("Winnti cluster"),
-        claimed: ("2021-01-08", "2021-09-28"),
-        traffic: ("2020-07-01", "2021-09-28"),
-    },
+    listed(
+        Kind::ResearchScanner,
+        None,
+        "192.0.2.190",
+        None,
+        ("2021-05-01", "2021-07-01"),
+        ("2020-07-02", "2021-09-28"),
+    ),
+    listed(
+        Kind::TypingError,
+        Some("Winnti cluster"),
+        "198.18.0.0/8",
+        None,
+        ("2021-01-08", "2021-09-28"),
+        ("2020-07-01", "2021-09-28"),
+    ),
 ];
 
 /// Hosts that use the known content delivery network.
@@ -214,12 +214,12 @@ const OPEN_PORTS: [u16; 4] = [25, 443, 587, 993];
 impl Decoy {
     /// The name of its streams of chance.
     pub(crate) fn subject(&self) -> String {
-        format!("{} {}", self.kind.word(), self.indicator.unwrap_or("without indicator"))
+        format!("{} {}", self.kind.word(), self.indicator().unwrap_or("not listed"))
     }
 
-    /// For what time it is claimed to be hostile.
-    pub(crate) fn claim(&self) -> Window {
-        window(self.claimed.0, self.claimed.1)
+    /// What intelligence lists.
+    pub(crate) fn indicator(&self) -> Option<&'static str> {
+        self.listed.as_ref().map(|listed| listed.indicator)
     }
 
     /// The monitored addresses that must not be called victims because of it, sorted. The mail
@@ -250,7 +250,7 @@ impl Decoy {
         }
         let first = out.len();
         let mut draw = Draw::on(seed, &self.subject(), today);
-        let remote = self.indicator.filter(|_| self.kind != Kind::TypingError).map(address);
+        let remote = self.indicator().filter(|_| self.kind != Kind::TypingError).map(address);
         match (self.kind, remote) {
             (Kind::Scanner, Some(remote)) => scan_one(today, remote, &mut draw, out),
             (Kind::ResearchScanner, Some(remote)) => scan_all(today, remote, &mut draw, out),

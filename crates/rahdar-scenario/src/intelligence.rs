@@ -8,7 +8,7 @@ use rahdar_model::Window;
 use serde_json::{Value, json};
 
 use crate::actors::{CLUSTERS, Cluster, Role, Server};
-use crate::decoys::{DECOYS, Kind};
+use crate::decoys::{DECOYS, Kind, Listed};
 use crate::draw::{hash, hash_on};
 use crate::plan::{EVENTS, NETWORKS, window};
 
@@ -55,12 +55,11 @@ fn csv() -> String {
         for server in cluster.servers.iter().filter(|server| server.role != Role::Late) {
             row(&mut text, cluster, server, "2021-08-24");
         }
-        for decoy in DECOYS.iter().filter(|decoy| decoy.cluster == Some(cluster.name)) {
-            let Some(indicator) = decoy.indicator else { continue };
-            let kind = if indicator.contains('/') { "cidr" } else { "ipv4" };
+        for decoy in listed_for(Some(cluster.name)) {
+            let kind = if decoy.indicator.contains('/') { "cidr" } else { "ipv4" };
             let port = decoy.port.map_or(String::new(), |port| port.to_string());
-            let Window { from, until } = decoy.claim();
-            let name = cluster.name;
+            let Window { from, until } = window(decoy.claimed.0, decoy.claimed.1);
+            let (indicator, name) = (decoy.indicator, cluster.name);
             line(&mut text, format_args!("{indicator},{kind},{name},,{from},{until},{port},60,2021-08-24"));
         }
     }
@@ -78,6 +77,11 @@ fn late() -> String {
     text
 }
 
+/// The decoys that are listed as a cluster's, or as nobody's.
+fn listed_for(cluster: Option<&str>) -> impl Iterator<Item = &'static Listed> {
+    DECOYS.iter().filter(move |decoy| decoy.cluster == cluster).filter_map(|decoy| decoy.listed.as_ref())
+}
+
 fn row(text: &mut String, cluster: &Cluster, server: &Server, published: &str) {
     let Window { from, until } = window(server.claimed.0, server.claimed.1);
     let (address, port, name) = (server.address, server.port, cluster.name);
@@ -88,10 +92,10 @@ fn row(text: &mut String, cluster: &Cluster, server: &Server, published: &str) {
 /// A list as volunteers keep it: defanged, dated by headings, without clusters.
 fn list() -> String {
     let mut text = String::from(
-        "# Open list of hostile hosts. Defanged by hand; no warranty.\n\nScanning IP Addresses (May-June 2021)\n",
+        "# Open list of hostile hosts, defanged by hand.\n\nScanning IP Addresses (May-June 2021)\n",
     );
-    for decoy in DECOYS.iter().filter(|decoy| decoy.cluster.is_none()) {
-        line(&mut text, format_args!("{}", decoy.indicator.unwrap_or_default().replace('.', "[.]")));
+    for decoy in listed_for(None) {
+        line(&mut text, format_args!("{}", decoy.indicator.replace('.', "[.]")));
     }
     text.push_str("\nDomains (March-June 2021)\n");
     for domain in CLUSTERS.iter().filter(|cluster| cluster.name == "RedFoxtrot").flat_map(|c| c.domains) {
@@ -108,15 +112,16 @@ fn list() -> String {
 fn facts() -> String {
     let mut text = String::from("indicator,type,class,valid_from,valid_until\n");
     for decoy in &DECOYS {
-        let (class, from, until) = match decoy.kind {
-            Kind::Cdn => ("cdn", decoy.claimed.0, decoy.claimed.1),
-            Kind::SharedHosting => ("shared", decoy.claimed.0, decoy.claimed.1),
-            Kind::Sinkhole => ("sinkhole", "2021-06-01", "2021-09-28"),
-            Kind::ResearchScanner => ("scanner", "2020-01-01", "2021-12-31"),
+        let Some(listed) = &decoy.listed else { continue };
+        let (class, (from, until)) = match decoy.kind {
+            Kind::Cdn => ("cdn", listed.claimed),
+            Kind::SharedHosting => ("shared", listed.claimed),
+            Kind::Sinkhole => ("sinkhole", ("2021-06-01", "2021-09-28")),
+            Kind::ResearchScanner => ("scanner", ("2020-01-01", "2021-12-31")),
             _ => continue,
         };
         let Window { from, until } = window(from, until);
-        line(&mut text, format_args!("{},ipv4,{class},{from},{until}", decoy.indicator.unwrap_or_default()));
+        line(&mut text, format_args!("{},ipv4,{class},{from},{until}", listed.indicator));
     }
     text
 }
@@ -175,10 +180,9 @@ fn stix() -> String {
             let known = window(cluster.campaigns[0].first, "2021-09-28");
             patterns.push((format!("[domain-name:value = '{domain}']"), known, 75));
         }
-        for decoy in DECOYS.iter().filter(|decoy| decoy.cluster == Some(cluster.name)) {
-            if let Some(indicator) = decoy.indicator {
-                patterns.push((endpoint(indicator, decoy.port), decoy.claim(), 60));
-            }
+        for decoy in listed_for(Some(cluster.name)) {
+            let claimed = window(decoy.claimed.0, decoy.claimed.1);
+            patterns.push((endpoint(decoy.indicator, decoy.port), claimed, 60));
         }
         for (pattern, claimed, confidence) in patterns {
             let indicator = id("indicator", &format!("{} {pattern}", cluster.name));

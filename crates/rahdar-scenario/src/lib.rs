@@ -2,10 +2,10 @@
 //!
 //! Two newspaper articles of September 2021 say that four clusters of activity were on one Afghan
 //! telecom's mail server, one of them on a second telecom too, and that at least four gigabytes
-//! left. This room makes fifteen months of telemetry in which that happens, with everything around it that misleads,
-//! the intelligence a defender would have, and a truth file; and it scores what a hunt says
-//! against that truth. Labels carry the articles' names; what the articles do not say is invented;
-//! every address is one of documentation or benchmarks.
+//! left. This room makes fifteen months of telemetry in which that happens, with what misleads
+//! around it, the intelligence a defender would have, and a truth file; and it scores what a hunt
+//! says against that truth. Labels carry the articles' names; what the articles do not say is
+//! invented; every address is one of documentation or benchmarks.
 //!
 //! In reading order:
 //!
@@ -13,7 +13,8 @@
 //! * `session`: one conversation, packet by packet. `path`: which exporters it passes.
 //! * `actors`, `decoys`, `background`: what happens.
 //! * `sampling`: what an exporter records of it. `encode`: how it is written.
-//! * `telemetry` and `intelligence`: the files. [`truth`]: what really happened. [`score`](mod@score): the judge.
+//! * `telemetry` and `intelligence`: the files.
+//! * [`truth`]: what really happened. [`score`](mod@score): the judge.
 //!
 //! The same settings make the same octets on every machine. The crate writes where it is told to and
 //! knows no clock, no network and nothing of how findings are made.
@@ -50,7 +51,8 @@ use telemetry::World;
 pub struct Settings {
     /// Chooses everything that is drawn.
     pub seed: u64,
-    /// Background conversations, all exporters together. Clusters and decoys do not depend on it.
+    /// Background conversations that leave a record, about, at all sensors together. Clusters, decoys
+    /// and what runs by the clock come on top and do not depend on it.
     pub flows: u64,
     /// Who watches.
     pub sampling: Sampling,
@@ -126,7 +128,7 @@ pub enum ScenarioError {
         interval: u32,
     },
     /// Choose an empty folder.
-    #[error("`{}` is not of this scenario, and would be imported with it: choose an empty folder", path.display())]
+    #[error("`{}` is in the way and is not of this scenario: choose an empty folder", path.display())]
     Occupied {
         /// The file in the way.
         path: PathBuf,

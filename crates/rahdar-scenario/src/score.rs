@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use rahdar_model::finding::{Finding, Hunt, Verdict};
-use rahdar_model::{Address, Estimate, Timestamp};
+use rahdar_model::{Address, Estimate, Prefix, Timestamp};
 
 use crate::Sampling;
 use crate::truth::{Pair, Truth, Victim};
@@ -160,12 +160,19 @@ impl Judge<'_> {
 
     /// What is listed and must not be believed: no believed finding rests on it.
     fn decoys(&self) -> Line {
+        let network = |indicator: &str| indicator.parse::<Prefix>().ok();
+        let listed: Vec<Prefix> = self
+            .truth
+            .decoys
+            .iter()
+            .filter_map(|decoy| decoy.indicator.as_deref().and_then(network))
+            .collect();
         let believed: BTreeSet<&str> = self
             .believed
             .iter()
             .flat_map(|finding| &finding.infrastructure)
             .map(|endpoint| endpoint.indicator.as_str())
-            .filter(|indicator| self.truth.decoys.iter().any(|d| d.indicator.as_deref() == Some(indicator)))
+            .filter(|indicator| network(indicator).is_some_and(|network| listed.contains(&network)))
             .collect();
         line("decoys believed", "none", list(&believed), believed.is_empty())
     }
@@ -478,6 +485,11 @@ mod tests {
     #[test]
     fn counting_the_probes_of_a_scanner_fails() {
         check(|hunt, _| hunt.findings[0].infrastructure.push(endpoint("192.0.2.201")), &["decoys believed"]);
+    }
+
+    #[test]
+    fn believing_a_typing_error_fails_however_it_is_written() {
+        check(|hunt, _| hunt.findings[0].infrastructure.push(endpoint("198.0.0.0/8")), &["decoys believed"]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::encode::netflow_v5::NetflowV5;
 use crate::encode::netflow_v9::NetflowV9;
 use crate::encode::pcap::{Pcap, Route};
 use crate::encode::{Announce, Protocol, zeek};
-use crate::plan::{COLLECTOR, days, exporters};
+use crate::plan::{COLLECTOR, LAST_DAY, day, days, exporters};
 use crate::sampling::{Exporter, Record, recorder};
 use crate::session::Session;
 use crate::truth::Telemetry;
@@ -117,7 +117,7 @@ impl World {
                 capture.day(self, day, &scenes)?;
             }
         }
-        progress(Progress { day: Day(days().map(|day| day.0).max().unwrap_or(0)), done: total, total });
+        progress(Progress { day: day(LAST_DAY), done: total, total });
         let mut done = zeek.finish()?;
         for capture in captures {
             done.push(capture.finish()?);
@@ -229,19 +229,19 @@ struct Capture<'a> {
     loss: Draw,
     announced: Option<Timestamp>,
     since_announced: u32,
-    sampling: Sampling,
+    telling: Telling,
     truth: Telemetry,
 }
 
-/// Whether the exporter has told how it samples.
+/// When an exporter tells how it samples.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Sampling {
-    /// It tells with its templates.
-    Told,
-    /// It tells so long after its first datagram.
+enum Telling {
+    /// Whenever it tells its templates.
+    Always,
+    /// Not yet: [`LATE_US`] after its first datagram, which it has not sent.
     Late,
-    /// It tells then.
-    At(Timestamp),
+    /// Not before this.
+    From(Timestamp),
 }
 
 impl<'a> Capture<'a> {
@@ -269,7 +269,7 @@ impl<'a> Capture<'a> {
             loss: Draw::of(seed, &format!("loss of {}", exporter.name)),
             announced: None,
             since_announced: 0,
-            sampling: if exporter.index == 1 { Sampling::Late } else { Sampling::Told },
+            telling: if exporter.index == 1 { Telling::Late } else { Telling::Always },
             truth: Telemetry::new(name.to_owned(), exporter.name, exporter.interval),
         })
     }
@@ -310,13 +310,13 @@ impl<'a> Capture<'a> {
 
     /// Sends one datagram with records, and before it what is due to be announced.
     fn datagram(&mut self, sent: Timestamp, records: &[Record]) -> Result<(), ScenarioError> {
-        match self.sampling {
-            Sampling::Late => self.sampling = Sampling::At(sent.plus_micros(LATE_US)),
-            Sampling::At(at) if at <= sent => {
-                self.sampling = Sampling::Told;
+        match self.telling {
+            Telling::Late => self.telling = Telling::From(sent.plus_micros(LATE_US)),
+            Telling::From(at) if at <= sent => {
+                self.telling = Telling::Always;
                 self.emit(at, &[], Announce { templates: false, sampling: true })?;
             }
-            Sampling::At(_) | Sampling::Told => {}
+            Telling::From(_) | Telling::Always => {}
         }
         let due = self.announced.is_none_or(|last| sent.since(last) >= ANNOUNCE_US)
             || self.since_announced >= ANNOUNCE_DATAGRAMS;
@@ -328,7 +328,7 @@ impl<'a> Capture<'a> {
         self.emit(
             sent,
             records,
-            Announce { templates: due, sampling: due && self.sampling == Sampling::Told },
+            Announce { templates: due, sampling: due && self.telling == Telling::Always },
         )
     }
 

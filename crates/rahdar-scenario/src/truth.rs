@@ -245,7 +245,7 @@ impl Truth {
                 .iter()
                 .map(|decoy| Decoy {
                     kind: decoy.kind.word().to_owned(),
-                    indicator: decoy.indicator.map(str::to_owned),
+                    indicator: decoy.indicator().map(str::to_owned),
                     cluster: decoy.cluster.map(str::to_owned),
                     hosts: decoy.hosts(),
                 })
