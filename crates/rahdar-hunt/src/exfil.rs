@@ -14,8 +14,8 @@
 //! cluster believed more (`likely`, `confirmed`) claims.
 //!
 //! A record that lasts over midnight is cut in proportion to time; the bounds of a day count it
-//! not at all below, and whole above. A record that spans more than [`MOST_DAYS`] belongs to the
-//! day of its start.
+//! not at all below, and whole above. A record that spans more than [`MOST_DAYS`] days belongs
+//! to the day of its start.
 //!
 //! Octets are those of IP: headers, acknowledgements and retransmissions included. They are
 //! traffic to an address, never "data stolen".
@@ -40,9 +40,9 @@ use crate::sweep::Party;
 
 /// Exclusive sessions this near in time speak for a cluster's part in a shared one.
 pub const NEAR_DAYS: i32 = 30;
-/// A record that spans more days than this has a doubtful clock, and a hostile one would cost
-/// memory. A year and a day.
-pub const MOST_DAYS: i32 = 366;
+/// A record that spans more days than this has a doubtful clock, and many hostile ones would cost
+/// memory. A month; a guess.
+pub const MOST_DAYS: i32 = 31;
 
 /// The days of a record from `start` to `end`, each with its cut.
 pub fn days(start: Timestamp, end: Timestamp) -> impl Iterator<Item = (Day, Cut)> {

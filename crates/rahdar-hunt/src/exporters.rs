@@ -424,3 +424,106 @@ fn add_session(
         seen |= packets > 0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rahdar_model::store::{End, Sighting};
+    use rahdar_testkit::flow;
+
+    use super::*;
+    use crate::stitch::{FanIn, stitch};
+
+    /// A small generator of chance (Steele and Vigna, splitmix64): tests need no better.
+    struct Chance(u64);
+
+    impl Chance {
+        fn unit(&mut self) -> f64 {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = self.0;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+        }
+
+        /// How many of `packets` a sampler takes, one in `interval`: Poisson (Knuth).
+        fn sampled(&mut self, packets: f64, interval: u32) -> u64 {
+            let least = (-packets / f64::from(interval)).exp();
+            let mut product = self.unit();
+            let mut count = 0;
+            while product > least {
+                product *= self.unit();
+                count += 1;
+            }
+            count
+        }
+    }
+
+    const PACKET: f64 = 1_400.0;
+
+    fn contact(session: usize, exporter: &str, interval: u32, packets: u64) -> Contact {
+        let ends = format!("203.0.113.25:{} > 192.0.2.9:443", 1_024 + session);
+        let flow = flow(&ends).sent(packets, packets * PACKET as u64).exporter(exporter).sampled(interval);
+        Contact::of(&Sighting { end: End::Destination, flow: flow.build() })
+    }
+
+    /// Octets that an exporter saw, and what is said of them.
+    fn simulate(seed: u64) -> (f64, Estimate) {
+        let mut chance = Chance(seed);
+        let mut contacts = Vec::new();
+        let mut visible = 0.0;
+        for session in 0..300 {
+            let packets = (200.0 * (chance.unit() * 4.6).exp()).round();
+            let paths = [(chance.unit() < 0.8, "a", 512), (chance.unit() < 0.5, "b", 1_000)];
+            if paths.iter().any(|(passes, ..)| *passes) {
+                visible += packets * PACKET;
+            }
+            for (_, exporter, interval) in paths.into_iter().filter(|(passes, ..)| *passes) {
+                let count = chance.sampled(packets, interval);
+                contacts.extend((count > 0).then(|| contact(session, exporter, interval, count)));
+            }
+        }
+        contacts.sort();
+        let sessions = stitch(&contacts, &FanIn::of(&contacts), &|_, _| false);
+        let weights = weigh(&[(&contacts[..], &sessions[..])]);
+        let parts = contacts.iter().zip(&weights).map(|(contact, weight)| Part::whole(contact, weight));
+        (visible, estimate(parts, Party::Victim, true))
+    }
+
+    #[test]
+    fn paths_that_overlap_in_part_are_estimated_without_bias_and_bounded() {
+        let runs: Vec<(f64, Estimate)> = (0..60).map(simulate).collect();
+        let mean = runs.iter().map(|(visible, out)| out.point / visible).sum::<f64>() / runs.len() as f64;
+        assert!((mean - 1.0).abs() < 0.015, "the mean of estimate over truth is {mean}");
+        let below = runs.iter().filter(|(visible, out)| out.low <= *visible).count();
+        let above =
+            runs.iter().filter(|(visible, out)| out.high.is_some_and(|high| *visible <= high)).count();
+        assert_eq!((below, above), (60, 60));
+    }
+
+    #[test]
+    fn an_exporter_that_alone_saw_a_pair_counts_in_full() {
+        let mut contacts: Vec<Contact> = (0..40).map(|n| contact(n, "a", 100, 30)).collect();
+        contacts.extend((0..20).map(|n| contact(n, "b", 200, 15)));
+        let mut elsewhere = contact(0, "b", 200, 15);
+        elsewhere.remote = "192.0.2.77".parse().unwrap();
+        let pairs = [contacts, vec![elsewhere]].map(|mut contacts| {
+            contacts.sort();
+            let sessions = stitch(&contacts, &FanIn::of(&contacts), &|_, _| false);
+            (contacts, sessions)
+        });
+        let borrowed: Vec<_> =
+            pairs.iter().map(|(contacts, sessions)| (&contacts[..], &sessions[..])).collect();
+        let weights = weigh(&borrowed);
+        let part = Part::whole(&pairs[1].0[0], &weights[60]);
+        assert_eq!(estimate([part], Party::Victim, false).point, 15.0 * PACKET * 200.0);
+    }
+
+    #[test]
+    fn cuts_of_a_record_lose_and_invent_nothing() {
+        for (n, whole) in [(1, 3), (100, 7), (u64::MAX, 1_000_003), (0, 5)] {
+            let marks = [0, whole / 3, whole / 2, whole];
+            let sum: u64 = marks.windows(2).map(|m| Cut { from: m[0], to: m[1], whole }.of(n)).sum();
+            assert_eq!(sum, n);
+        }
+    }
+}

@@ -10,14 +10,15 @@ use rahdar_intel::index::Snapshot;
 use rahdar_model::finding::{
     ExporterCoverage, Finding, Infrastructure, Reason, Rhythm, Verdict, Victim, VictimTotal,
 };
-use rahdar_model::intelligence::{Claim, Cluster, Indicator, Network};
+use rahdar_model::intelligence::{Cluster, Network};
 use rahdar_model::{Address, Day, Estimate, Timestamp, Window};
 
 use crate::evidence::counted;
 use crate::exfil::{self, Shares, Stake};
 use crate::exporters::{Part, estimate};
-use crate::lead::{Affiliation, Beside, Lead, Pair};
-use crate::sweep::{Aside, Party, Swept, Tally, is_narrow};
+use crate::lead::{Affiliation, Beside, Lead};
+use crate::pair::Pair;
+use crate::sweep::{Party, Swept, Tally};
 use crate::{overlap, seen};
 
 /// The leads of one victim and one cluster, the best first.
@@ -77,7 +78,7 @@ pub(crate) struct Teller<'a> {
     book: &'a Snapshot,
     networks: &'a [Network],
     coverage: &'a [ExporterCoverage],
-    asides: BTreeMap<(Address, Affiliation), Tallies>,
+    unusable: BTreeMap<(Address, Affiliation), Tally>,
     shares: Shares,
 }
 
@@ -88,7 +89,7 @@ impl<'a> Teller<'a> {
         book: &'a Snapshot,
         networks: &'a [Network],
         coverage: &'a [ExporterCoverage],
-        asides: BTreeMap<(Address, Affiliation), Tallies>,
+        unusable: BTreeMap<(Address, Affiliation), Tally>,
     ) -> Self {
         let believed = cases.iter().enumerate().filter(|(_, case)| case.verdict() > Verdict::Discounted);
         let stakes: Vec<Stake> = believed
@@ -101,7 +102,7 @@ impl<'a> Teller<'a> {
                 })
             })
             .collect();
-        Self { pairs, cases, book, networks, coverage, asides, shares: Shares::of(&stakes) }
+        Self { pairs, cases, book, networks, coverage, unusable, shares: Shares::of(&stakes) }
     }
 
     /// The finding of case `i`. `roles` are those that its behaviour shows.
@@ -174,9 +175,8 @@ impl<'a> Teller<'a> {
     /// What else is to be said of a case, without weight.
     fn notes(&self, i: usize) -> Vec<Reason> {
         let case = &self.cases[i];
-        let aside = self.asides.get(&(case.victim, case.affiliation.clone()));
-        let mut notes: Vec<Reason> =
-            aside.into_iter().flatten().map(|(why, tally)| aside_reason(*why, tally)).collect();
+        let unusable = self.unusable.get(&(case.victim, case.affiliation.clone()));
+        let mut notes: Vec<Reason> = unusable.map(left_out).into_iter().collect();
         if case.verdict() == Verdict::Discounted {
             return notes;
         }
@@ -184,7 +184,7 @@ impl<'a> Teller<'a> {
         let outside = beside().filter(|b| matches!(b, Beside::Outside(_))).count() as u64;
         let held = beside().filter(|b| matches!(b, Beside::Held(_))).count() as u64;
         let shared = case.sessions().filter(|session| self.shares.part(i, *session).is_some()).count() as u64;
-        let left_out = (case.leads.len() - case.believed) as u64;
+        let others = (case.leads.len() - case.believed) as u64;
         let mut note = |count: u64, noun: &str, text: &str| {
             if count > 0 {
                 let text = format!("{} {text}", counted(count, noun));
@@ -193,7 +193,7 @@ impl<'a> Teller<'a> {
         };
         note(outside, "session", "outside the windows not counted");
         note(held, "session", "not counted: defenders or a content network held the address");
-        note(left_out, "more claimed address", "met and not believed");
+        note(others, "other listed host", "of this cluster met and not believed");
         note(shared, "session", "with an address that another cluster claims too: shared out");
         if case.is_firm() {
             let firm = |other: &&Case<'_>| other.is_firm() && !std::ptr::eq(*other, case);
@@ -289,33 +289,29 @@ impl<'a> Teller<'a> {
         estimate(parts, Party::Victim, is_covered)
     }
 
-    /// Findings of what matched and was not judged, where no case tells of it.
-    pub(crate) fn asides(&self) -> Vec<Finding> {
-        let is_told = |key: &(Address, Affiliation)| {
-            self.cases.iter().any(|case| case.victim == key.0 && case.affiliation == key.1)
+    /// Findings of records that cannot be true, where no case tells of them.
+    pub(crate) fn unusable(&self) -> Vec<Finding> {
+        let is_told = |(victim, affiliation): &(Address, Affiliation)| {
+            let key = (victim, affiliation);
+            self.cases.binary_search_by(|case| (&case.victim, &case.affiliation).cmp(&key)).is_ok()
         };
-        self.asides
-            .iter()
-            .filter(|(key, _)| !is_told(key))
-            .map(|(key, tallies)| self.aside(key, tallies))
-            .collect()
+        let untold = self.unusable.iter().filter(|(key, _)| !is_told(key));
+        untold.map(|((victim, affiliation), tally)| self.untrue(*victim, affiliation, tally)).collect()
     }
 
-    fn aside(&self, (victim, affiliation): &(Address, Affiliation), tallies: &Tallies) -> Finding {
-        let first_seen = tallies.values().map(|tally| tally.first).min().unwrap_or_default();
-        let last_seen = tallies.values().map(|tally| tally.last).max().unwrap_or_default();
+    fn untrue(&self, victim: Address, affiliation: &Affiliation, tally: &Tally) -> Finding {
         Finding {
             id: format!("{}@{victim}", affiliation.id()),
-            victim: self.victim(*victim, Vec::new()),
+            victim: self.victim(victim, Vec::new()),
             cluster: self.cluster(affiliation),
             verdict: Verdict::Discounted,
             confidence: 1,
-            reasons: tallies.iter().map(|(why, tally)| aside_reason(*why, tally)).collect(),
-            first_seen,
-            last_seen,
+            reasons: vec![left_out(tally)],
+            first_seen: tally.first,
+            last_seen: tally.last,
             at_least: false,
             days_active: 0,
-            flows: tallies.values().map(|tally| tally.flows).sum(),
+            flows: tally.flows,
             octets_out: estimate([], Party::Victim, false),
             octets_in: estimate([], Party::Remote, false),
             rhythm: unjudged_rhythm(),
@@ -327,42 +323,24 @@ impl<'a> Teller<'a> {
     }
 }
 
-/// Matches that were not judged, by why.
-pub(crate) type Tallies = BTreeMap<Aside, Tally>;
-
-/// What a sweep set aside, by victim and by whose the claims are.
-pub(crate) fn by_affiliation(swept: &Swept, book: &Snapshot) -> BTreeMap<(Address, Affiliation), Tallies> {
-    let mut asides: BTreeMap<(Address, Affiliation), Tallies> = BTreeMap::new();
-    for ((victim, network, why), tally) in &swept.aside {
-        let is_meant = |claim: &&Claim| match why {
-            Aside::Broad => claim.indicator == Indicator::Network(*network),
-            Aside::Unusable => is_narrow(claim),
-        };
-        let Some(claim) = book.claims_on(network.first()).find(is_meant) else { continue };
-        let affiliation = match &claim.cluster {
-            Some(id) => Affiliation::Cluster(id.clone()),
-            None => Affiliation::Source(claim.source.clone()),
-        };
-        let tallies = asides.entry((*victim, affiliation)).or_default();
-        let sum = tallies.entry(*why).or_insert(Tally { flows: 0, ..*tally });
-        sum.flows += tally.flows;
-        sum.first = sum.first.min(tally.first);
-        sum.last = sum.last.max(tally.last);
+/// Records that cannot be true, by victim and by whose the claims are.
+pub(crate) fn unusable(swept: &Swept, book: &Snapshot) -> BTreeMap<(Address, Affiliation), Tally> {
+    let mut unusable: BTreeMap<(Address, Affiliation), Tally> = BTreeMap::new();
+    for ((victim, remote), tally) in &swept.unusable {
+        let affiliation = book.claims_on(*remote).map(Affiliation::of).min();
+        let key = (*victim, affiliation.expect("a sighting met a claim of the book"));
+        unusable.entry(key).and_modify(|sum| *sum = sum.and(*tally)).or_insert(*tally);
     }
-    asides
+    unusable
 }
 
-fn aside_reason(why: Aside, tally: &Tally) -> Reason {
-    let flows = counted(tally.flows, "flow");
-    let (kind, text) = match why {
-        Aside::Broad => ("broad", format!("{flows} matched only a network too wide to accuse its addresses")),
-        Aside::Unusable => ("unusable", format!("{flows} left out: their counters cannot be true")),
-    };
-    Reason { kind, weight: 0.0, text }
+fn left_out(tally: &Tally) -> Reason {
+    let text = format!("{} left out: the records cannot be true", counted(tally.flows, "flow"));
+    Reason { kind: "unusable", weight: 0.0, text }
 }
 
 /// The narrowest network that holds `address`.
-pub(crate) fn narrowest(networks: &[Network], address: Address) -> Option<&Network> {
+fn narrowest(networks: &[Network], address: Address) -> Option<&Network> {
     networks.iter().filter(|network| network.prefix.contains(address)).max_by_key(|n| n.prefix.bits())
 }
 

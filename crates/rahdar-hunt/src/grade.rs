@@ -8,9 +8,9 @@
 //! | discounted | otherwise, and whatever a kill rule names or has expired |
 //!
 //! Caps on p, so that the number never says more than the word: 0.95 until weights are calibrated
-//! on local traffic; below 0.90 where a gate is missing; 0.80 where one direction was seen; below
-//! 0.55 where G1 < +4 or the claim had lapsed by more than 30 days; below 0.20 where discounted.
-//! The order of the verdicts is that of the numbers.
+//! on local traffic; below 0.90 where a gate is missing; below 0.55 where G1 < +4 (so also where
+//! one direction was seen) or the claim had lapsed by more than 30 days; below 0.20 where
+//! discounted. The order of the verdicts is that of the numbers.
 //!
 //! ```
 //! use rahdar_hunt::evidence::establishment::Exchange;
@@ -38,7 +38,6 @@ const CONFIRMED: f64 = 0.90;
 const LIKELY: f64 = 0.55;
 const POSSIBLE: f64 = 0.20;
 const MOST_UNCALIBRATED: f64 = 0.95;
-const MOST_ONE_WAY: f64 = 0.80;
 /// Just below a threshold: the highest confidence, in hundredths, that the lower word may have.
 const BELOW: f64 = 0.01;
 
@@ -72,9 +71,6 @@ pub fn grade(log_odds: f64, gates: &Gates) -> Grade {
         && gates.recurs;
     if !complete {
         p = p.min(CONFIRMED - BELOW);
-    }
-    if gates.exchange == Exchange::OneWay {
-        p = p.min(MOST_ONE_WAY);
     }
     let is_weak = gates.exchange.weight() < Exchange::Silent.weight();
     if is_weak || matches!(gates.validity, Validity::Far { .. }) {

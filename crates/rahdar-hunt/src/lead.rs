@@ -10,29 +10,25 @@
 //! so that five lists of one address are one lead; and they take only sessions that no cluster's
 //! claim covers.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rahdar_intel::index::Snapshot;
-use rahdar_model::finding::{ExporterCoverage, Reason, Verdict};
+use rahdar_model::finding::{Reason, Verdict};
 use rahdar_model::intelligence::{Claim, ClusterId, HostClass, WindowBasis};
-use rahdar_model::{Address, Day, Window};
+use rahdar_model::{Address, Day};
 
 use crate::evidence::asymmetry::{self, Flow};
 use crate::evidence::establishment::{self, Establishment, Exchange};
 use crate::evidence::host::Host;
-use crate::evidence::peers::Peers;
 use crate::evidence::port::{self, Port, WEB_SHELL_OCTETS};
 use crate::evidence::validity::Validity;
 use crate::evidence::{self, Row, corroboration, persistence, prober, scanning};
-use crate::exporters::{Part, Weight, estimate};
+use crate::exporters::estimate;
 use crate::grade::{Gates, Grade, grade};
+use crate::pair::{Company, Pair, Surroundings};
 use crate::stitch::Session;
-use crate::sweep::{Contact, Party, is_narrow};
-
-/// An exporter with at least this many TCP records of three packets or more, of which fewer than
-/// half have a reverse direction, sees asymmetric routes (`methods.md` §1.2).
-const LEAST_TCP_FLOWS: u64 = 20;
+use crate::sweep::Party;
 
 /// The quality of a claim never counts for less: a source that doubts itself still says something.
 const LEAST_QUALITY: f64 = 0.1;
@@ -44,132 +40,6 @@ const RECURRING_SESSIONS: u64 = 3;
 /// Days that make contact recur.
 const RECURRING_DAYS: usize = 2;
 
-/// A victim and an address, with all that passed between them.
-pub(crate) struct Pair<'a> {
-    pub(crate) victim: Address,
-    pub(crate) remote: Address,
-    pub(crate) contacts: &'a [Contact],
-    pub(crate) weights: &'a [Weight],
-    pub(crate) sessions: &'a [Session],
-    /// What each session shows.
-    pub(crate) exchanges: Vec<Exchange>,
-    /// What they amount to, at any time.
-    pub(crate) whole: Establishment,
-    /// Whether its vantage often misses one direction.
-    sees_one_way: bool,
-    /// Whether the victim can be one.
-    pub(crate) is_monitored: bool,
-}
-
-impl<'a> Pair<'a> {
-    pub(crate) fn new(
-        contacts: &'a [Contact],
-        weights: &'a [Weight],
-        sessions: &'a [Session],
-        is_monitored: bool,
-        surroundings: &Surroundings<'_>,
-    ) -> Self {
-        let (victim, remote) = (contacts[0].victim, contacts[0].remote);
-        let sees_one_way = contacts.iter().all(|c| surroundings.asymmetric.contains(&*c.exporter));
-        let victim_scans = surroundings.scanners.contains(&victim);
-        Self {
-            victim,
-            remote,
-            contacts,
-            weights,
-            sessions,
-            exchanges: sessions.iter().map(|s| establishment::of_session(s, sees_one_way)).collect(),
-            whole: establishment::of_sessions(sessions, sees_one_way, victim_scans),
-            sees_one_way,
-            is_monitored,
-        }
-    }
-
-    /// The records of a session, whole.
-    pub(crate) fn parts(&self, session: usize) -> impl Iterator<Item = Part<'a>> {
-        let (contacts, weights) = (self.contacts, self.weights);
-        self.sessions[session].records.clone().map(move |i| Part::whole(&contacts[i], &weights[i]))
-    }
-
-    /// Whether the victim sent the address anything beyond knocking.
-    pub(crate) fn is_talk(&self) -> bool {
-        let spoke = |(session, exchange): (&Session, &Exchange)| match exchange {
-            Exchange::Payload | Exchange::Answered | Exchange::Slight => true,
-            Exchange::OneWay => session.out.seen(),
-            _ => false,
-        };
-        self.whole.exchange.is_established() || self.sessions.iter().zip(&self.exchanges).any(spoke)
-    }
-}
-
-/// What is known beside the contacts.
-pub(crate) struct Surroundings<'a> {
-    pub(crate) book: &'a Snapshot,
-    pub(crate) scanners: BTreeSet<Address>,
-    /// Exporters that see asymmetric routes.
-    asymmetric: BTreeSet<&'a str>,
-}
-
-impl<'a> Surroundings<'a> {
-    pub(crate) fn new(
-        book: &'a Snapshot,
-        scanners: BTreeSet<Address>,
-        coverage: &'a [ExporterCoverage],
-    ) -> Self {
-        let mut two_way: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
-        for ledger in coverage {
-            let sums = two_way.entry(&ledger.exporter).or_default();
-            *sums = (sums.0 + ledger.tcp_flows, sums.1 + ledger.tcp_flows_two_way);
-        }
-        let asymmetric = two_way
-            .into_iter()
-            .filter(|(_, (all, both))| *all >= LEAST_TCP_FLOWS && both * 2 < *all)
-            .map(|(exporter, _)| exporter);
-        Self { book, scanners, asymmetric: asymmetric.collect() }
-    }
-}
-
-/// What the pairs say of each other.
-pub(crate) struct Company {
-    peers: HashMap<Address, Peers>,
-    probing: HashMap<Address, Vec<Window>>,
-}
-
-impl Company {
-    /// `active` counts the monitored hosts that sent or received anything.
-    pub(crate) fn of(pairs: &[Pair<'_>], book: &Snapshot, active: u64) -> Self {
-        let mut peers: HashMap<Address, Peers> = HashMap::new();
-        let mut numbers: BTreeMap<Option<&ClusterId>, usize> = BTreeMap::new();
-        let mut knocks: HashMap<Address, Vec<prober::Knock>> = HashMap::new();
-        for pair in pairs {
-            let counts = peers.entry(pair.remote).or_insert(Peers { established: 0, talkers: 0, active });
-            counts.established += u64::from(pair.is_monitored && pair.whole.exchange.is_established());
-            counts.talkers += u64::from(pair.is_monitored && pair.is_talk());
-            if pair.whole.exchange.weight() > Exchange::Handshake.weight() {
-                continue;
-            }
-            let claim = book.claims_on(pair.remote).find(|claim| is_narrow(claim));
-            let next = numbers.len();
-            let cluster = *numbers.entry(claim.and_then(|claim| claim.cluster.as_ref())).or_insert(next);
-            let called = pair.sessions.iter().zip(&pair.exchanges).filter(|(session, exchange)| {
-                matches!(exchange, Exchange::Unanswered | Exchange::Handshake)
-                    && session.opener != Some(Party::Remote)
-            });
-            let called =
-                called.map(|(session, _)| prober::Knock { at: session.start, remote: pair.remote, cluster });
-            knocks.entry(pair.victim).or_default().extend(called);
-        }
-        let probing = knocks.into_iter().map(|(victim, knocks)| (victim, prober::hours(knocks)));
-        Self { peers, probing: probing.collect() }
-    }
-
-    fn is_probing(&self, victim: Address, session: &Session) -> bool {
-        let hours = self.probing.get(&victim).map_or(&[][..], Vec::as_slice);
-        let next = hours.partition_point(|hour| hour.until <= session.start);
-        hours.get(next).is_some_and(|hour| hour.contains(session.start))
-    }
-}
-
 /// Whose a lead is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Affiliation {
@@ -180,6 +50,14 @@ pub(crate) enum Affiliation {
 }
 
 impl Affiliation {
+    /// Whose a claim is.
+    pub(crate) fn of(claim: &Claim) -> Self {
+        match &claim.cluster {
+            Some(id) => Self::Cluster(id.clone()),
+            None => Self::Source(claim.source.clone()),
+        }
+    }
+
     /// The cluster's id; of a source, a derived one.
     pub(crate) fn id(&self) -> ClusterId {
         match self {
@@ -232,12 +110,14 @@ pub(crate) fn leads<'a>(
         let drafts = drafts(begin, own, surroundings.book);
         let weighed: Vec<Weighed<'a>> =
             drafts.into_iter().map(|draft| draft.weigh(pairs, surroundings, company)).collect();
-        let mut sums: BTreeMap<&Affiliation, Sum> = BTreeMap::new();
+        let mut sums: BTreeMap<Affiliation, Sum> = BTreeMap::new();
         for one in &weighed {
-            sums.entry(&one.draft.affiliation).or_default().add(one);
+            sums.entry(one.draft.affiliation.clone()).or_default().add(one);
         }
-        let sums: Vec<Sum> = weighed.iter().map(|one| sums[&one.draft.affiliation].clone()).collect();
-        leads.extend(weighed.into_iter().zip(&sums).map(|(one, sum)| one.grade(sum)));
+        for one in weighed {
+            let sum = &sums[&one.draft.affiliation];
+            leads.push(one.grade(sum));
+        }
         begin += own.len();
     }
     leads
@@ -252,7 +132,7 @@ struct Claims<'a> {
 impl<'a> Claims<'a> {
     fn on(book: &'a Snapshot, address: Address) -> Self {
         let mut claims = Self { clusters: BTreeMap::new(), sources: BTreeMap::new() };
-        for claim in book.claims_on(address).filter(|claim| is_narrow(claim)) {
+        for claim in book.claims_on(address) {
             match &claim.cluster {
                 Some(id) => claims.clusters.entry(id.clone()).or_default().push(claim),
                 None => claims.sources.entry(claim.source.clone()).or_default().push(claim),
@@ -462,7 +342,7 @@ struct Weighed<'a> {
 }
 
 /// What the leads of one cluster on one victim amount to together.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 struct Sum {
     /// Established addresses whose claims held.
     addresses: usize,
@@ -500,7 +380,7 @@ impl<'a> Weighed<'a> {
         reasons.sort_by(|a, b| {
             let is_prior = |reason: &Reason| reason.kind == "prior";
             let heavier = b.weight.abs().total_cmp(&a.weight.abs());
-            is_prior(a).cmp(&is_prior(b)).then(heavier).then(a.kind.cmp(b.kind))
+            is_prior(a).cmp(&is_prior(b)).then(heavier)
         });
         if grade.verdict == Verdict::Discounted {
             name_rival(&mut reasons, self.kill);

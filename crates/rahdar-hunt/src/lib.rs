@@ -25,6 +25,7 @@ pub mod grade;
 pub mod initiator;
 mod lead;
 pub mod overlap;
+mod pair;
 pub mod role;
 pub mod sampling;
 pub mod scanner;
@@ -42,7 +43,8 @@ use rahdar_model::{Address, FlowStore, Prefix, Window};
 use thiserror::Error;
 
 use crate::finding::Teller;
-use crate::lead::{Affiliation, Company, Pair, Surroundings};
+use crate::lead::Affiliation;
+use crate::pair::{Company, Pair, Surroundings};
 use crate::stitch::{FanIn, Session, stitch};
 use crate::sweep::Contact;
 
@@ -100,9 +102,7 @@ pub fn hunt(
 
     let by_pair: Vec<&[Contact]> = swept.contacts.chunk_by(is_same_pair).collect();
     let fan_in = FanIn::of(&swept.contacts);
-    let is_documented = |address, port| {
-        book.claims_on(address).any(|claim| sweep::is_narrow(claim) && claim.port == Some(port))
-    };
+    let is_documented = |address, port| book.claims_on(address).any(|claim| claim.port == Some(port));
     let sessions: Vec<Vec<Session>> =
         by_pair.iter().map(|contacts| stitch(contacts, &fan_in, &is_documented)).collect();
     let joined: Vec<(&[Contact], &[Session])> =
@@ -120,8 +120,8 @@ pub fn hunt(
     }
     let company = Company::of(&pairs, book, active);
     let cases = finding::cases(lead::leads(&pairs, &surroundings, &company), &pairs);
-    let asides = finding::by_affiliation(&swept, book);
-    let teller = Teller::new(&pairs, &cases, book, networks, &coverage, asides);
+    let unusable = finding::unusable(&swept, book);
+    let teller = Teller::new(&pairs, &cases, book, networks, &coverage, unusable);
 
     let is_told = |victim: Address, cluster: &ClusterId| {
         (request.victims.is_empty() || request.victims.iter().any(|prefix| prefix.contains(victim)))
@@ -129,7 +129,7 @@ pub fn hunt(
     };
     let told: Vec<usize> =
         (0..cases.len()).filter(|i| is_told(cases[*i].victim, &cases[*i].affiliation.id())).collect();
-    let mut all = teller.asides();
+    let mut all = teller.unusable();
     all.retain(|finding| is_told(finding.victim.address, &finding.cluster.id));
     let mut roles: BTreeMap<Address, Vec<String>> = BTreeMap::new();
     for i in &told {
@@ -176,10 +176,7 @@ fn is_host_of(networks: &[Network], address: Address) -> bool {
 /// Whether any claim is told under this cluster.
 fn is_known(book: &Snapshot, cluster: &ClusterId) -> bool {
     book.cluster(cluster).is_some()
-        || book.claims().iter().any(|claim| match &claim.cluster {
-            Some(id) => id == cluster,
-            None => Affiliation::Source(claim.source.clone()).id() == *cluster,
-        })
+        || book.claims().iter().any(|claim| Affiliation::of(claim).id() == *cluster)
 }
 
 /// The hosts among the ends of `contacts` that scan. Mail servers are let off at port 25.

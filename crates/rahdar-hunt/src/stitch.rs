@@ -2,7 +2,8 @@
 //! conversation (`methods.md` §1.2 and §1.4).
 //!
 //! A session is a run of records with the same ends and ports, without a silence of more than
-//! [`LONGEST_SILENCE_US`], that no new opening cuts after a close. Uniflows of both directions
+//! [`LONGEST_SILENCE_US`], that no new opening cuts after a close. After a day a new one begins:
+//! claims have windows, and a connection that never ends must not be judged by its first hour. Uniflows of both directions
 //! meet in it, records split by timeouts are joined again, and records of several exporters stand
 //! side by side: each direction is told as the exporter saw it that saw most of it, unsampled
 //! before sampled. So a path whose directions pass different routers is still seen both ways.
@@ -33,7 +34,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use rahdar_model::flow::{protocol, tcp};
-use rahdar_model::time::SECOND_US;
+use rahdar_model::time::{DAY_US, SECOND_US};
 use rahdar_model::{Address, Day, Timestamp};
 
 use crate::initiator;
@@ -45,7 +46,7 @@ pub const LONGEST_SILENCE_US: i64 = 1_800 * SECOND_US;
 
 /// An unanswered SYN with ACK is sent up to six times (Linux `tcp_synack_retries`, 5, and the
 /// first). More packets than this are more than a reply.
-const REPLY_PACKETS: u64 = 6;
+pub const REPLY_PACKETS: u64 = 6;
 
 /// Packets of this many octets or fewer on average carry headers alone: IPv4, TCP and their
 /// options (`methods.md` §2.2, G1).
@@ -184,9 +185,10 @@ pub fn stitch(
         let mut from = begin;
         let mut end = flows[0].end;
         for (i, record) in (begin..).zip(flows) {
-            if i > from
-                && (record.start.since(end) > LONGEST_SILENCE_US || reopens(&contacts[from..i], record))
-            {
+            let is_new = record.start.since(end) > LONGEST_SILENCE_US
+                || record.start.since(contacts[from].start) >= DAY_US
+                || reopens(&contacts[from..i], record);
+            if i > from && is_new {
                 sessions.push(session(contacts, from..i, fan_in, is_documented));
                 from = i;
                 end = record.end;
@@ -396,6 +398,13 @@ mod tests {
         let closed = out("2021-08-15T10:00:00Z").flags(SYN | ACK | FIN);
         let reopened = out("2021-08-15T10:00:05Z").flags(SYN | ACK);
         assert_eq!(sessions([closed, reopened]).len(), 2);
+    }
+
+    #[test]
+    fn a_connection_that_never_ends_is_cut_after_a_day() {
+        let start = Timestamp::from_seconds(1_600_000_000);
+        let alive = |n: i64| out("2021-08-15").flags(ACK).at_time(start.plus_micros(n * 600 * SECOND_US));
+        assert_eq!(sessions((0..300).map(alive)).len(), 3);
     }
 
     #[test]

@@ -7,20 +7,13 @@
 //! What comes out is sorted by its whole content: the order in which a store answers changes
 //! nothing that is judged.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use rahdar_intel::index::Snapshot;
 use rahdar_model::flow::{Direction, Initiator, Sampler};
-use rahdar_model::intelligence::{Claim, Indicator};
 use rahdar_model::store::{End, StoreError};
-use rahdar_model::{Address, FlowStore, Prefix, Quality, Sighting, Timestamp, Window};
-
-/// The widest networks that a claim may name and still accuse each of its addresses, in bits of
-/// 128: an IPv4 /16, an IPv6 /32. A guess: reports name hosts and small hosting ranges; what is
-/// wider is mostly a typing error, and would make most traffic a contact.
-const WIDEST_V4_BITS: u8 = 96 + 16;
-const WIDEST_V6_BITS: u8 = 32;
+use rahdar_model::{Address, FlowStore, Quality, Sighting, Timestamp, Window};
 
 /// What an Ethernet frame adds to an IP packet at most: header 14, one VLAN tag 4, checksum 4.
 /// Taken from octets that include layer 2, so that a lower bound stays one.
@@ -197,20 +190,12 @@ impl Contact {
 pub struct Swept {
     /// Sorted.
     pub contacts: Vec<Contact>,
-    /// What matched and cannot be judged, by victim and claimed address or network.
-    pub aside: BTreeMap<(Address, Prefix, Aside), Tally>,
+    /// Records that cannot be true, by victim and remote: their counters are impossible
+    /// ([`Quality::UNUSABLE`]), or both ends are one.
+    pub unusable: BTreeMap<(Address, Address), Tally>,
 }
 
-/// Why a match is not judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Aside {
-    /// Only claims on very wide networks hold the address.
-    Broad,
-    /// The record's counters cannot be true ([`Quality::UNUSABLE`]).
-    Unusable,
-}
-
-/// How much of it there was.
+/// How much was left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tally {
     /// Flow records.
@@ -221,13 +206,15 @@ pub struct Tally {
     pub last: Timestamp,
 }
 
-/// Whether a claim names addresses at all, and few enough to accuse each of them.
-pub fn is_narrow(claim: &Claim) -> bool {
-    let Indicator::Network(prefix) = claim.indicator else {
-        return false;
-    };
-    let widest = if prefix.first().is_v4() { WIDEST_V4_BITS } else { WIDEST_V6_BITS };
-    prefix.bits() >= widest
+impl Tally {
+    /// Both together.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            flows: self.flows + other.flows,
+            first: self.first.min(other.first),
+            last: self.last.max(other.last),
+        }
+    }
 }
 
 /// Everything in `window` that met a claim of the book.
@@ -236,28 +223,15 @@ pub fn is_narrow(claim: &Claim) -> bool {
 /// Those of the store.
 pub fn sweep(store: &dyn FlowStore, book: &Snapshot, window: Window) -> Result<Swept, StoreError> {
     let mut swept = Swept::default();
-    let mut narrow: HashMap<Address, bool> = HashMap::new();
     store.sightings(&book.networks(), window, &mut |sighting| {
-        let remote = sighting.remote();
-        let judged = *narrow.entry(remote).or_insert_with(|| book.claims_on(remote).any(is_narrow));
-        let (key, why) = if !judged {
-            let widest = book.claims_on(remote).filter_map(|claim| match claim.indicator {
-                Indicator::Network(prefix) => Some(prefix),
-                _ => None,
-            });
-            (widest.last().unwrap_or(remote.into()), Aside::Broad)
-        } else if sighting.flow.quality.intersects(Quality::UNUSABLE) {
-            (remote.into(), Aside::Unusable)
-        } else {
+        let (victim, remote) = (sighting.local(), sighting.remote());
+        let flow = &sighting.flow;
+        if victim != remote && !flow.quality.intersects(Quality::UNUSABLE) {
             swept.contacts.push(Contact::of(&sighting));
             return;
-        };
-        let (first, last) = (sighting.flow.start_time, sighting.flow.end_time);
-        let tally =
-            swept.aside.entry((sighting.local(), key, why)).or_insert(Tally { flows: 0, first, last });
-        tally.flows += 1;
-        tally.first = tally.first.min(first);
-        tally.last = tally.last.max(last);
+        }
+        let one = Tally { flows: 1, first: flow.start_time, last: flow.end_time };
+        swept.unusable.entry((victim, remote)).and_modify(|sum| *sum = sum.and(one)).or_insert(one);
     })?;
     swept.contacts.sort_unstable();
     drop_egress_twins(&mut swept.contacts);
@@ -269,7 +243,7 @@ pub fn sweep(store: &dyn FlowStore, book: &Snapshot, window: Window) -> Result<S
 fn drop_egress_twins(contacts: &mut Vec<Contact>) {
     type Key = (Address, Address, Arc<str>, Party);
     let key = |c: &Contact| -> Key { (c.victim, c.remote, c.exporter.clone(), c.forward) };
-    let ingress: std::collections::HashSet<Key> =
+    let ingress: HashSet<Key> =
         contacts.iter().filter(|c| c.metered == Some(Direction::Ingress)).map(key).collect();
     if ingress.is_empty() {
         return;

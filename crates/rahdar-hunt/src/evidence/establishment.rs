@@ -4,7 +4,7 @@
 //! |---|---|
 //! | TCP payload both ways: known as such, or both sides with ACK and at least three packets and one side's packets larger than headers; sampled: five packets each way | +12 |
 //! | both ways otherwise: payload one way and acknowledged, flags unknown, three or more datagram exchanges; sampled: a packet each way in two records | +8 |
-//! | the victim called in vain on three days or more, and scans nobody: a silent command server | +4 |
+//! | the victim called in vain on three days or more, or thirty times, and scans nobody: a silent command server | +4 |
 //! | datagrams both ways, fewer than three exchanges | 0 |
 //! | data one way only | 0, and p at most 0.80 |
 //! | connected, and nothing said | −3 |
@@ -13,8 +13,8 @@
 //! | only replies to what the victim never sent | −20 |
 //!
 //! Of several sessions the best speaks. Sampled sessions are pooled: one packet in a thousand says
-//! little of one session and much of fifty. Payload one way, the banner and the sizes of sampled
-//! packets are chosen here, where the table of the specification leaves a gap.
+//! little of one session and much of fifty. Payload one way, the banner, thirty calls and the sizes
+//! of sampled packets are chosen here, where the table of the specification leaves a gap.
 //!
 //! Assumes that flags are the union over the packets seen. Wrong for exporters that report none
 //! (states fall to the next lower) and for connections that carry so little that it hides among
@@ -41,7 +41,7 @@ use rahdar_model::Day;
 use rahdar_model::flow::{protocol, tcp};
 
 use super::{Group, Row, counted};
-use crate::stitch::{Half, Session, is_large, is_mere_reply, is_opening};
+use crate::stitch::{Half, REPLY_PACKETS, Session, is_large, is_mere_reply, is_opening};
 use crate::sweep::Party;
 
 /// Packets from each side that a connection with payload has at least: two of the handshake, one
@@ -49,8 +49,10 @@ use crate::sweep::Party;
 const LEAST_PACKETS: u64 = 3;
 /// Datagram exchanges that are more than a question and its repetition.
 const LEAST_EXCHANGES: u64 = 3;
-/// Days on which a host calls in vain before that is a habit.
+/// Days on which a host calls in vain before that is a habit, or calls; the number of calls is
+/// chosen here, for records that do not last three days: people give up sooner.
 const SILENT_DAYS: usize = 3;
+const SILENT_CALLS: u64 = 30;
 /// Sampled packets each way that stand for payload both ways.
 const SAMPLED_PACKETS: u64 = 5;
 /// Sampled records that stand for an exchange.
@@ -113,6 +115,8 @@ impl Exchange {
 pub struct Establishment {
     /// The best of them, or all sampled ones together.
     pub exchange: Exchange,
+    /// Whether it took several sampled sessions together to say so.
+    pub is_pooled: bool,
     /// Sessions that show it.
     pub sessions: u64,
     /// Days on which they began.
@@ -186,7 +190,7 @@ fn half_connection(session: &Session, sees_one_way: bool) -> Exchange {
     match half.flags {
         Some(flags) if is_opening(flags) => in_vain,
         Some(flags) if is_mere_reply(half.packets, half.octets, flags) => replied,
-        Some(_) if is_data => Exchange::OneWay,
+        Some(flags) if is_data || (flags & tcp::ACK != 0 && half.packets > REPLY_PACKETS) => Exchange::OneWay,
         None if is_data && sees_one_way => Exchange::OneWay,
         _ => in_vain,
     }
@@ -196,7 +200,8 @@ fn half_connection(session: &Session, sees_one_way: bool) -> Exchange {
 fn sampled_tcp(session: &Session) -> Exchange {
     let (out, back) = (&session.out, &session.back);
     match (out.carrying_packets > 0, back.carrying_packets > 0) {
-        (true, true) => Exchange::Slight,
+        (true, true) if out.is_large() || back.is_large() => Exchange::Slight,
+        (true, true) => Exchange::Handshake,
         (true, false) if is_large(out.carrying_packets, out.carrying_octets) => Exchange::OneWay,
         (false, true) if is_large(back.carrying_packets, back.carrying_octets) => Exchange::OneWay,
         (true, false) | (false, true) => Exchange::Handshake,
@@ -216,12 +221,20 @@ pub fn of_sessions<'a>(
 ) -> Establishment {
     let judged: Vec<(&Session, Exchange)> =
         sessions.into_iter().map(|session| (session, of_session(session, sees_one_way))).collect();
-    let mut best = judged.iter().map(|(_, exchange)| *exchange).min().unwrap_or(Exchange::Backscatter);
-    best = best.min(pooled(&judged));
-    if best == Exchange::Unanswered && !victim_scans && days(&judged, best).len() >= SILENT_DAYS {
-        return Establishment { exchange: Exchange::Silent, ..shown_by(&judged, Exchange::Unanswered) };
+    let best = judged.iter().map(|(_, exchange)| *exchange).min().unwrap_or(Exchange::Backscatter);
+    let together = pooled(&judged);
+    let exchange = best.min(together);
+    let shown = judged.iter().filter(|(session, own)| shows(session, *own, exchange));
+    let mut all = Establishment { exchange, is_pooled: together < best, sessions: 0, days: BTreeSet::new() };
+    for (session, _) in shown {
+        all.sessions += 1;
+        all.days.extend(&session.days);
     }
-    Establishment { exchange: best, ..shown_by(&judged, best) }
+    let is_habit = all.days.len() >= SILENT_DAYS || all.sessions >= SILENT_CALLS;
+    if exchange == Exchange::Unanswered && is_habit && !victim_scans {
+        all.exchange = Exchange::Silent;
+    }
+    all
 }
 
 /// What sampled connections and datagrams amount to together.
@@ -275,22 +288,15 @@ fn shows(session: &Session, own: Exchange, exchange: Exchange) -> bool {
     }
 }
 
-fn days(judged: &[(&Session, Exchange)], exchange: Exchange) -> BTreeSet<Day> {
-    let shown = judged.iter().filter(|(session, own)| shows(session, *own, exchange));
-    shown.flat_map(|(session, _)| session.days.iter().copied()).collect()
-}
-
-fn shown_by(judged: &[(&Session, Exchange)], exchange: Exchange) -> Establishment {
-    let sessions = judged.iter().filter(|(session, own)| shows(session, *own, exchange)).count() as u64;
-    Establishment { exchange, sessions, days: days(judged, exchange) }
-}
-
 impl Establishment {
     /// The reason.
     pub fn row(&self) -> Row {
         let sessions = counted(self.sessions, "session");
         let days = counted(self.days.len() as u64, "day");
         let (kind, text) = match self.exchange {
+            Exchange::Payload | Exchange::Answered if self.is_pooled => {
+                ("establishment", format!("sampled packets went both ways, over {sessions} on {days}"))
+            }
             Exchange::Payload => ("establishment", format!("payload went both ways: {sessions} on {days}")),
             Exchange::Answered => ("establishment", format!("packets went both ways: {sessions} on {days}")),
             Exchange::Silent => (
@@ -311,5 +317,129 @@ impl Establishment {
             }
         };
         Row::new(Group::Establishment, kind, self.exchange.weight(), text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rahdar_model::store::{End, Sighting};
+    use rahdar_testkit::builder::FlowBuilder;
+    use rahdar_testkit::flow;
+
+    use super::*;
+    use crate::stitch::{FanIn, stitch};
+    use crate::sweep::Contact;
+
+    const SYN: u16 = tcp::SYN;
+    const ACK: u16 = tcp::ACK;
+    const PSH: u16 = tcp::PSH;
+    const RST: u16 = tcp::RST;
+
+    fn sessions(flows: impl IntoIterator<Item = FlowBuilder>) -> Vec<Session> {
+        let remote = "192.0.2.9".parse().unwrap();
+        let contact = |flow: FlowBuilder| {
+            let flow = flow.build();
+            let end = if flow.src == remote { End::Source } else { End::Destination };
+            Contact::of(&Sighting { end, flow })
+        };
+        let mut contacts: Vec<Contact> = flows.into_iter().map(contact).collect();
+        contacts.sort();
+        stitch(&contacts, &FanIn::of(&contacts), &|_, _| false)
+    }
+
+    /// The victim calls.
+    fn call() -> FlowBuilder {
+        flow("203.0.113.25:50000 > 192.0.2.9:443")
+    }
+
+    /// The remote calls.
+    fn called() -> FlowBuilder {
+        flow("192.0.2.9:50000 > 203.0.113.25:25")
+    }
+
+    fn check(flow: FlowBuilder, expected: Exchange) {
+        let session = &sessions([flow])[0];
+        assert_eq!(of_session(session, false), expected, "{session:#?}");
+    }
+
+    #[test]
+    fn a_connection_is_told_by_its_payload() {
+        let talk =
+            |out, back| call().sent(8, out).answered(6, back).flags(SYN | ACK | PSH).answer_flags(SYN | ACK);
+        check(talk(1_200, 400), Exchange::Payload);
+        check(talk(320, 900), Exchange::Payload);
+        check(talk(420, 320), Exchange::Handshake);
+        check(call().sent(8, 1_200).answered(6, 900), Exchange::Answered);
+        check(call().sent(2, 200).answered(2, 100), Exchange::Handshake);
+    }
+
+    #[test]
+    fn known_payload_goes_before_sizes() {
+        let zeek = |sent: u64, received: u64| {
+            let mut record = call().sent(8, 9_000).answered(6, 360).build();
+            (record.payload_octets, record.rev_payload_octets) = (Some(sent), Some(received));
+            let contact = Contact::of(&Sighting { end: End::Destination, flow: record });
+            let contacts = [contact];
+            of_session(&stitch(&contacts, &FanIn::of(&contacts), &|_, _| false)[0], false)
+        };
+        assert_eq!(zeek(8_000, 20), Exchange::Payload);
+        assert_eq!(zeek(8_000, 0), Exchange::Answered);
+        assert_eq!(zeek(0, 0), Exchange::Handshake);
+    }
+
+    #[test]
+    fn knocking_is_told_by_who_knocks() {
+        check(call().sent(3, 180).flags(SYN), Exchange::Unanswered);
+        check(call().sent(1, 60).answered(1, 40).flags(SYN).answer_flags(RST | ACK), Exchange::Unanswered);
+        check(called().sent(1, 44).flags(SYN), Exchange::Probe);
+        check(called().sent(2, 84).answered(1, 44).flags(SYN | RST).answer_flags(SYN | ACK), Exchange::Probe);
+        check(call().sent(2, 84).flags(RST | ACK), Exchange::Probe);
+        check(called().sent(5, 220).flags(SYN | ACK), Exchange::Backscatter);
+        check(called().sent(1, 40).flags(RST), Exchange::Backscatter);
+    }
+
+    #[test]
+    fn one_direction_is_data_if_it_is_large_or_goes_on() {
+        check(call().sent(900, 1_200_000).flags(ACK | PSH), Exchange::OneWay);
+        check(called().sent(900, 46_800).flags(ACK), Exchange::OneWay);
+        check(called().sent(2, 80).flags(ACK), Exchange::Probe);
+        check(call().sent(900, 1_200_000), Exchange::Unanswered);
+        let session = &sessions([call().sent(900, 1_200_000)])[0];
+        assert_eq!(of_session(session, true), Exchange::OneWay);
+    }
+
+    #[test]
+    fn datagrams_need_three_exchanges_in_all() {
+        let ask = |n: i64| {
+            let at = rahdar_model::Timestamp::from_seconds(1_600_000_000 + n * 4_000);
+            call().udp().at_time(at).sent(1, 80).answered(1, 120)
+        };
+        let amount = |n| of_sessions(&sessions((0..n).map(ask)), false, false).exchange;
+        assert_eq!([1, 2, 3].map(amount), [Exchange::Slight, Exchange::Slight, Exchange::Answered]);
+        check(call().udp().sent(5, 400), Exchange::Unanswered);
+        check(called().udp().sent(5, 400), Exchange::Probe);
+    }
+
+    #[test]
+    fn sampled_handshakes_are_no_exchange_however_many() {
+        let day = |n: i64| rahdar_model::Timestamp::from_seconds(1_600_000_000 + n * 86_400);
+        let probe = |n| called().at_time(day(n)).sent(1, 40).flags(ACK).sampled(1_000);
+        let reply = |n| {
+            flow("203.0.113.25:25 > 192.0.2.9:50000").at_time(day(n)).sent(1, 52).flags(ACK).sampled(1_000)
+        };
+        let all = of_sessions(&sessions((0..40).flat_map(|n| [probe(n), reply(n)])), false, false);
+        assert_eq!(all.exchange, Exchange::Handshake);
+    }
+
+    #[test]
+    fn a_scanner_has_no_silent_command_server() {
+        let calls = || {
+            sessions((0..40).map(|n| {
+                let at = rahdar_model::Timestamp::from_seconds(1_600_000_000 + n * 86_400);
+                call().at_time(at).sent(1, 60).flags(SYN)
+            }))
+        };
+        assert_eq!(of_sessions(&calls(), false, false).exchange, Exchange::Silent);
+        assert_eq!(of_sessions(&calls(), false, true).exchange, Exchange::Unanswered);
     }
 }

@@ -119,7 +119,10 @@ pub fn sum(prior: f64, rows: Vec<Row>) -> Sum {
         let text = format!("all of it together counts to {MOST_DB} dB");
         reasons.push(Reason { kind: "cap", weight: MOST_DB - log_odds, text });
     }
-    let text = format!("before the traffic is looked at, {:.1} of 100 such matches are real", prior * 100.0);
+    let text = format!(
+        "before the traffic is looked at, {:.1} of 100 such matches are taken to be real",
+        prior * 100.0
+    );
     reasons.push(Reason { kind: "prior", weight, text });
     Sum { reasons, log_odds: log_odds.min(MOST_DB) }
 }

@@ -37,7 +37,7 @@ const FAMILY_PORTS: [(&str, &[u16]); 14] = [
     ("meterpreter", &[4444]),
     ("nanocore", &[54984]),
     ("netwire", &[3360]),
-    ("njrat", &[5552]),
+    ("njrat", &[1177, 5552]),
     ("poisonivy", &[3460]),
     ("quasar", &[4782]),
     ("remcos", &[2404]),

@@ -103,7 +103,7 @@ impl World {
 
     pub(crate) fn hunt(&self) -> Hunt {
         let store = NaiveStore::of(self.flows.clone());
-        hunt(&store, &self.book(), &self.networks, &[], &self.request).unwrap()
+        hunt(&store, &self.book(), &self.networks, &[], &self.request).expect("a naive store does not fail")
     }
 
     /// The only finding, believed or not.
@@ -117,7 +117,7 @@ impl World {
 
 /// Noon of the n-th day of 2021, from 0.
 pub(crate) fn noon(day: i32) -> rahdar_model::Timestamp {
-    let new_year = rahdar_model::Day::from_date(2021, 1, 1).unwrap();
+    let new_year = rahdar_model::Day::from_date(2021, 1, 1).expect("a date");
     rahdar_model::Day(new_year.0 + day).start().plus_micros(12 * rahdar_model::time::HOUR_US)
 }
 

@@ -1,0 +1,149 @@
+//! A victim and an address that a claim is about, with all that passed between them, and what
+//! the pairs of a hunt say of each other.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use rahdar_intel::index::Snapshot;
+use rahdar_model::finding::ExporterCoverage;
+use rahdar_model::intelligence::ClusterId;
+use rahdar_model::{Address, Window};
+
+use crate::evidence::establishment::{self, Establishment, Exchange};
+use crate::evidence::peers::Peers;
+use crate::evidence::prober;
+use crate::exporters::{Part, Weight};
+use crate::stitch::Session;
+use crate::sweep::{Contact, Party};
+
+/// An exporter with at least this many TCP records of three packets or more, of which fewer than
+/// half have a reverse direction, sees asymmetric routes (`methods.md` §1.2).
+const LEAST_TCP_FLOWS: u64 = 20;
+
+/// A victim and an address, with all that passed between them.
+pub(crate) struct Pair<'a> {
+    pub(crate) victim: Address,
+    pub(crate) remote: Address,
+    contacts: &'a [Contact],
+    weights: &'a [Weight],
+    pub(crate) sessions: &'a [Session],
+    /// What each session shows.
+    pub(crate) exchanges: Vec<Exchange>,
+    /// What they amount to, at any time.
+    whole: Establishment,
+    /// Whether its vantage often misses one direction.
+    pub(crate) sees_one_way: bool,
+    /// Whether the victim can be one.
+    pub(crate) is_monitored: bool,
+}
+
+impl<'a> Pair<'a> {
+    pub(crate) fn new(
+        contacts: &'a [Contact],
+        weights: &'a [Weight],
+        sessions: &'a [Session],
+        is_monitored: bool,
+        surroundings: &Surroundings<'_>,
+    ) -> Self {
+        let (victim, remote) = (contacts[0].victim, contacts[0].remote);
+        let sees_one_way = contacts.iter().all(|c| surroundings.asymmetric.contains(&*c.exporter));
+        let victim_scans = surroundings.scanners.contains(&victim);
+        Self {
+            victim,
+            remote,
+            contacts,
+            weights,
+            sessions,
+            exchanges: sessions.iter().map(|s| establishment::of_session(s, sees_one_way)).collect(),
+            whole: establishment::of_sessions(sessions, sees_one_way, victim_scans),
+            sees_one_way,
+            is_monitored,
+        }
+    }
+
+    /// The records of a session, whole.
+    pub(crate) fn parts(&self, session: usize) -> impl Iterator<Item = Part<'a>> {
+        let (contacts, weights) = (self.contacts, self.weights);
+        self.sessions[session].records.clone().map(move |i| Part::whole(&contacts[i], &weights[i]))
+    }
+
+    /// Whether the victim sent the address anything beyond knocking.
+    fn is_talk(&self) -> bool {
+        let spoke = |(session, exchange): (&Session, &Exchange)| match exchange {
+            Exchange::Payload | Exchange::Answered | Exchange::Slight => true,
+            Exchange::OneWay => session.out.seen(),
+            _ => false,
+        };
+        self.whole.exchange.is_established() || self.sessions.iter().zip(&self.exchanges).any(spoke)
+    }
+}
+
+/// What is known beside the contacts.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) book: &'a Snapshot,
+    pub(crate) scanners: BTreeSet<Address>,
+    /// Exporters that see asymmetric routes.
+    asymmetric: BTreeSet<&'a str>,
+}
+
+impl<'a> Surroundings<'a> {
+    pub(crate) fn new(
+        book: &'a Snapshot,
+        scanners: BTreeSet<Address>,
+        coverage: &'a [ExporterCoverage],
+    ) -> Self {
+        let mut two_way: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+        for ledger in coverage {
+            let sums = two_way.entry(&ledger.exporter).or_default();
+            *sums = (sums.0 + ledger.tcp_flows, sums.1 + ledger.tcp_flows_two_way);
+        }
+        let asymmetric = two_way
+            .into_iter()
+            .filter(|(_, (all, both))| *all >= LEAST_TCP_FLOWS && both * 2 < *all)
+            .map(|(exporter, _)| exporter);
+        Self { book, scanners, asymmetric: asymmetric.collect() }
+    }
+}
+
+/// What the pairs say of each other.
+pub(crate) struct Company {
+    /// By remote.
+    pub(crate) peers: HashMap<Address, Peers>,
+    /// By victim.
+    probing: HashMap<Address, Vec<Window>>,
+}
+
+impl Company {
+    /// `active` counts the monitored hosts that sent or received anything.
+    pub(crate) fn of(pairs: &[Pair<'_>], book: &Snapshot, active: u64) -> Self {
+        let mut peers: HashMap<Address, Peers> = HashMap::new();
+        let mut numbers: BTreeMap<Option<&ClusterId>, usize> = BTreeMap::new();
+        let mut knocks: HashMap<Address, Vec<prober::Knock>> = HashMap::new();
+        for pair in pairs {
+            let counts = peers.entry(pair.remote).or_insert(Peers { established: 0, talkers: 0, active });
+            counts.established += u64::from(pair.is_monitored && pair.whole.exchange.is_established());
+            counts.talkers += u64::from(pair.is_monitored && pair.is_talk());
+            if pair.whole.exchange.weight() > Exchange::Handshake.weight() {
+                continue;
+            }
+            let claim = book.claims_on(pair.remote).next();
+            let next = numbers.len();
+            let cluster = *numbers.entry(claim.and_then(|claim| claim.cluster.as_ref())).or_insert(next);
+            let called = pair.sessions.iter().zip(&pair.exchanges).filter(|(session, exchange)| {
+                matches!(exchange, Exchange::Unanswered | Exchange::Handshake)
+                    && session.opener != Some(Party::Remote)
+            });
+            let called =
+                called.map(|(session, _)| prober::Knock { at: session.start, remote: pair.remote, cluster });
+            knocks.entry(pair.victim).or_default().extend(called);
+        }
+        let probing = knocks.into_iter().map(|(victim, knocks)| (victim, prober::hours(knocks)));
+        Self { peers, probing: probing.collect() }
+    }
+
+    /// Whether the victim probed when the session began.
+    pub(crate) fn is_probing(&self, victim: Address, session: &Session) -> bool {
+        let hours = self.probing.get(&victim).map_or(&[][..], Vec::as_slice);
+        let next = hours.partition_point(|hour| hour.until <= session.start);
+        hours.get(next).is_some_and(|hour| hour.contains(session.start))
+    }
+}
