@@ -135,7 +135,8 @@ pub(super) struct Role {
 
 /// Rank of octets that include layer-2 headers.
 pub(super) const RANK_LAYER2: u8 = 3;
-/// Rank of what is counted for initiator and responder (Cisco's firewalls).
+/// Rank of what is counted for initiator and responder (Cisco's firewalls). Their octets are those
+/// above the transport header: fewer than the IP octets that they stand in for.
 pub(super) const RANK_INITIATOR: u8 = 4;
 
 /// The uses of an element of IANA's registry: none for most.

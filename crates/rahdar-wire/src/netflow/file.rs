@@ -45,10 +45,7 @@ pub(crate) fn file(
     };
     let mut window = Window::new(input);
     loop {
-        if let Err(source) = window.fill() {
-            reading.finish()?;
-            return Err(WireError::Read { tally: reading.tally, source });
-        }
+        window.fill();
         let octets = match window.next_message() {
             Next::Message(octets) => octets,
             Next::End => break,
@@ -64,11 +61,13 @@ pub(crate) fn file(
         reading.message(&window.buffer[window.start..window.start + octets])?;
         window.advance(octets);
     }
-    if reading.messages == 0 {
-        return Err(WireError::Empty);
-    }
     reading.finish()?;
-    Ok(reading.tally)
+    let tally = reading.tally;
+    match window.failure {
+        Some(source) => Err(WireError::Read { tally, source }),
+        None if reading.messages == 0 => Err(WireError::Empty),
+        None => Ok(tally),
+    }
 }
 
 /// One reading of a file.
@@ -110,6 +109,8 @@ struct Window<'a> {
     /// That octet's place in the file.
     at: u64,
     is_ended: bool,
+    /// What ended it, if not its end. What came before is read all the same.
+    failure: Option<io::Error>,
 }
 
 /// What begins at the window's start.
@@ -124,21 +125,25 @@ enum Next {
 
 impl<'a> Window<'a> {
     fn new(input: &'a mut dyn Read) -> Self {
-        Self { input, buffer: Vec::new(), start: 0, at: 0, is_ended: false }
+        Self { input, buffer: Vec::new(), start: 0, at: 0, is_ended: false, failure: None }
     }
 
     /// Reads on until the longest message, and the beginning of the one after it, would fit.
-    fn fill(&mut self) -> io::Result<()> {
+    fn fill(&mut self) {
         const WANTED: usize = MESSAGE_OCTETS_MAX + 4;
         if self.is_ended || self.buffer.len() - self.start >= WANTED {
-            return Ok(());
+            return;
         }
         self.buffer.drain(..self.start);
         self.start = 0;
         let missing = WINDOW_OCTETS - self.buffer.len();
-        let read = (&mut *self.input).take(missing as u64).read_to_end(&mut self.buffer)?;
-        self.is_ended = read < missing;
-        Ok(())
+        match (&mut *self.input).take(missing as u64).read_to_end(&mut self.buffer) {
+            Ok(read) => self.is_ended = read < missing,
+            Err(failure) => {
+                self.is_ended = true;
+                self.failure = Some(failure);
+            }
+        }
     }
 
     fn advance(&mut self, octets: usize) {

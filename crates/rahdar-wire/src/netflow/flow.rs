@@ -172,8 +172,10 @@ impl Out<'_> {
 
         let mut values = Values::default();
         plan.records(body, record, &mut values, |record, values| {
-            if let Some(address) = values.exporter.filter(|address| !is_unset(*address)) {
-                record.exporter = books.names.of(address, 0);
+            match values.exporter {
+                None => {}
+                Some(address) if is_unset(address) => record.exporter.clone_from(known.exporter),
+                Some(address) => record.exporter = books.names.of(address, 0),
             }
             let span = clock.span(plan, values);
             record.start_time = span.start;
@@ -187,12 +189,10 @@ impl Out<'_> {
             record.quality |= span.quality | sizes(plan, record);
             transport(plan, values, record);
             if common_rate.is_none() {
-                let rate = match known.sampling {
-                    Sampling::Options(rates) if !plan.has_rate => {
-                        rates.of(template, values.sampler_id, record)
-                    }
-                    _ => Rate::of(values),
-                };
+                let rate = Rate::of(values).or_else(|| match known.sampling {
+                    Sampling::Options(rates) => rates.of(template, values.sampler_id, record),
+                    Sampling::Header(rate) => rate,
+                });
                 let rate = rate.map(|rate| (rate, SamplingSource::OptionTemplate));
                 let mark = sampled(rate, books.untold, record);
                 record.quality |= mark;

@@ -17,8 +17,9 @@
 //!
 //! # What is counted
 //! A data record of a flow is a record. Templates, options records, and records that have not
-//! both addresses (counters, address translations of one side, link-layer flows) are no flows:
-//! they are counted beside.
+//! both addresses (counters, translations of one address, link-layer flows, pieces of packets)
+//! are no flows: they are counted beside, and a problem names their template. A record with both
+//! addresses is a flow even if it counts nothing: somebody saw the two talk.
 //!
 //! A data set that cannot be read yet is held. It counts as one record held, whatever it holds;
 //! as soon as it is read, its records count in its place.
@@ -273,7 +274,10 @@ impl Collector {
                 }
                 Kind::Reserved(id) => {
                     out.tally.beside += 1;
-                    out.note(origin.place(0), format_args!("a set `{id}` is nothing that is known"));
+                    out.note(
+                        origin.place(0),
+                        format_args!("a set of the reserved number `{id}` is passed over"),
+                    );
                 }
             }
         }

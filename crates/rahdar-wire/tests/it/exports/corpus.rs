@@ -117,12 +117,12 @@ fn flows_are_those_that_pmacct_expects() {
 /// A record as netgauze prints it: a list of objects of one field each. Of a field that is there
 /// more than once, the last that is not zero.
 fn last<'a>(record: &'a Value, names: &[&str]) -> Option<&'a Value> {
-    let all = record["fields"].as_array().unwrap().iter().filter_map(|field| {
+    let mut all = record["fields"].as_array().unwrap().iter().filter_map(|field| {
         let (name, value) = field.as_object()?.iter().next()?;
         names.contains(&name.as_str()).then_some(value)
     });
-    let is_zero = |value: &Value| value == &0 || value == "::" || value == "0.0.0.0";
-    all.filter(|value| !is_zero(value)).last()
+    let is_zero = |value: &Value| *value == 0 || value == "::" || value == "0.0.0.0";
+    all.rfind(|value| !is_zero(value))
 }
 
 #[test]

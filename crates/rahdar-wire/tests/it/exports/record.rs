@@ -1,32 +1,28 @@
 //! Records: what their values mean, and what is doubtful about them.
 
+use std::io::Read;
+
 use rahdar_model::flow::{Direction, FlowRecord, Initiator, Quality};
 use rahdar_model::time::SECOND_US;
-use rahdar_wire::Options;
+use rahdar_wire::{Format, Options, WireError};
 
 use super::message::{
     EXPORT_S, FLOW_FIELDS, FLOWS, Header, UPTIME_MS, capture, flow, ipfix, ipfix_template, record, set,
     v5_record, v9, v9_template,
 };
 use super::{messages, messages_with, one};
-use crate::kept::decoded;
+use crate::kept::{decode_all, decoded};
 
-/// A flow of the given fields behind both addresses and the protocol, TCP if it is not given.
+/// A flow of these values behind both addresses and the protocol, TCP if it is not among them:
+/// each an element, what it says, and its octets.
 fn flow_of(values: &[(u16, u128, usize)]) -> FlowRecord {
-    let (fields, values) = with_addresses(values);
+    let addresses = [(8, 0xc000_020a, 4), (12, 0xc633_6407, 4)];
+    let has_protocol = values.iter().any(|(element, ..)| *element == 4);
+    let protocol: &[_] = if has_protocol { &[] } else { &[(4, 6, 1)] };
+    let all = [&addresses, protocol, values].concat();
+    let fields: Vec<_> = all.iter().map(|(element, _, octets)| (*element, *octets as u16)).collect();
+    let values: Vec<_> = all.iter().map(|(_, value, octets)| (*value, *octets)).collect();
     one(&[ipfix(&[ipfix_template(FLOWS, &fields), set(FLOWS, &record(&values))])])
-}
-
-fn with_addresses(values: &[(u16, u128, usize)]) -> (Vec<(u16, u16)>, Vec<(u128, usize)>) {
-    let mut fields = vec![(8, 4), (12, 4)];
-    let mut record = vec![(0xc000_020a, 4), (0xc633_6407, 4)];
-    if values.iter().all(|(element, ..)| *element != 4) {
-        fields.push((4, 1));
-        record.push((6, 1));
-    }
-    fields.extend(values.iter().map(|(element, _, octets)| (*element, *octets as u16)));
-    record.extend(values.iter().map(|(_, value, octets)| (*value, *octets)));
-    (fields, record)
 }
 
 fn seconds_before_export(flow: &FlowRecord) -> (i64, i64) {
@@ -297,6 +293,34 @@ fn the_operator_moves_times_and_names_the_exporter() {
     let flow = &kept.flows[0];
     assert_eq!((seconds_before_export(flow), &*flow.exporter), ((60 - 3_600, 50 - 3_600), "edge-1"));
     assert!(flow.quality.contains(Quality::TIME_SHIFTED));
+}
+
+#[test]
+fn a_record_may_name_its_exporter() {
+    let records =
+        [0xcb00_7109, 0].map(|exporter| record(&[(0xc000_020a, 4), (0xc633_6407, 4), (exporter, 4)]));
+    let message =
+        ipfix(&[ipfix_template(FLOWS, &[(8, 4), (12, 4), (130, 4)]), set(FLOWS, &records.concat())]);
+    let (kept, _) = decoded(&capture("192.0.2.1:9000", std::slice::from_ref(&message)));
+    let names: Vec<_> = kept.flows.iter().map(|flow| &*flow.exporter).collect();
+    assert_eq!(names, ["203.0.113.9", "192.0.2.1"]);
+    let options = Options { exporter: Some("edge-1".into()), ..Options::default() };
+    assert_eq!(&*messages_with(&[message], options).0.flows[0].exporter, "edge-1");
+}
+
+#[test]
+fn what_a_file_holds_before_it_fails_is_kept() {
+    struct Failing;
+    impl Read for Failing {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::other("the disk is gone"))
+        }
+    }
+    let message = v9(&[v9_template(FLOWS, FLOW_FIELDS), set(FLOWS, &flow(1_000))]);
+    let options = Options { format: Some(Format::Datagram), ..Options::default() };
+    let (kept, result) = decode_all((&*message).chain(Failing), &options);
+    assert_eq!(kept.flows.len(), 1);
+    assert!(matches!(result, Err(WireError::Read { tally, .. }) if tally.decoded == 1), "{result:?}");
 }
 
 #[test]

@@ -25,17 +25,16 @@ fn announcement(header: Header, interval: u128) -> Vec<u8> {
 }
 
 /// Interval, who gave it, how packets were chosen, and whether the rate is unknown.
-fn sampled(flow: &FlowRecord) -> (Option<u32>, Option<SamplingSource>, Option<Sampler>, bool) {
-    let unknown = flow.quality.contains(Quality::RATE_UNKNOWN);
-    (flow.sampling_interval, flow.sampling_source, flow.sampler, unknown)
+type Sampled = (Option<u32>, Option<SamplingSource>, Option<Sampler>, bool);
+
+const UNKNOWN: Sampled = (None, None, None, true);
+
+fn sampled(flow: &FlowRecord) -> Sampled {
+    let is_unknown = flow.quality.contains(Quality::RATE_UNKNOWN);
+    (flow.sampling_interval, flow.sampling_source, flow.sampler, is_unknown)
 }
 
-const UNKNOWN: (Option<u32>, Option<SamplingSource>, Option<Sampler>, bool) = (None, None, None, true);
-
-fn told(
-    interval: u32,
-    sampler: Option<Sampler>,
-) -> (Option<u32>, Option<SamplingSource>, Option<Sampler>, bool) {
+fn told(interval: u32, sampler: Option<Sampler>) -> Sampled {
     (Some(interval), Some(SamplingSource::OptionTemplate), sampler, false)
 }
 
@@ -133,6 +132,9 @@ fn a_record_may_tell_its_own_rate() {
     let (kept, _) = messages(&[v9(&[v9_template(FLOWS, &fields), set(FLOWS, &records)])]);
     assert_eq!(sampled(&kept.flows[0]), told(2_048, Some(Sampler::Systematic)));
     assert_eq!(sampled(&kept.flows[1]), UNKNOWN);
+    let all = [announcement(Header::after(0), 100), v9(&[v9_template(FLOWS, &fields), set(FLOWS, &records)])];
+    let intervals: Vec<_> = messages(&all).0.flows.iter().map(|flow| flow.sampling_interval).collect();
+    assert_eq!(intervals, [Some(2_048), Some(100)], "a 0 leaves it to the options");
 }
 
 #[test]

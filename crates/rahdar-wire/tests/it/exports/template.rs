@@ -22,7 +22,7 @@ fn a_set_waits_for_its_template() {
 #[test]
 fn a_template_that_does_not_come_is_named() {
     let data = set(FLOWS, &flow(1_000));
-    let (kept, tally) = decoded(&capture("192.0.2.1:9000", &[v9(&[data.clone()]), v9(&[data])]));
+    let (kept, tally) = decoded(&capture("192.0.2.1:9000", &vec![v9(&[data]); 2]));
     assert_eq!((tally.received, tally.decoded, tally.held), (2, 0, 2));
     assert_eq!(
         kept.problems(),
