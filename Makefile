@@ -7,7 +7,7 @@ DEMO_HOME ?= demo
 # Builds rahdar, makes the Roshan-2021 scenario, hunts in it and writes demo/report.html.
 demo:
 	cargo build --workspace
-	cargo run --quiet --package rahdar -- --home $(DEMO_HOME) demo
+	$${CARGO_TARGET_DIR:-target}/debug/rahdar --home $(DEMO_HOME) demo
 
 # Every test of every crate, the end-to-end layer over the real binary included.
 test:

@@ -48,7 +48,8 @@ const KEPT_IN: &[(&str, &str)] = &[
 ];
 
 /// Names that say nothing about what is inside.
-const EMPTY_NAMES: &[&str] = &["util", "utils", "helper", "helpers", "common", "core", "misc", "types", "manager"];
+const EMPTY_NAMES: &[&str] =
+    &["util", "utils", "helper", "helpers", "common", "core", "misc", "types", "manager"];
 
 #[derive(Deserialize)]
 struct Manifest {

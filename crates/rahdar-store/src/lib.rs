@@ -47,7 +47,10 @@ impl Database {
     /// [`BookError::Damaged`] if the file is no book of this or an earlier release,
     /// [`BookError::Failed`] if it cannot be opened.
     pub fn open(path: &Path) -> Result<Self, BookError> {
-        let failed = |cause: std::io::Error| BookError::Failed { action: "starting the database", cause: cause.into() };
+        let failed = |cause: std::io::Error| BookError::Failed {
+            action: "starting the database",
+            cause: cause.into(),
+        };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(failed)?;
         let options = SqliteConnectOptions::new()
@@ -123,7 +126,8 @@ mod code {
 
 /// A failure of the database, by what the caller can do about it.
 fn error(action: &'static str, path: &str, cause: sqlx::Error) -> BookError {
-    let result_code = cause.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<i64>().ok());
+    let result_code =
+        cause.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<i64>().ok());
     let undecodable = matches!(cause, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_));
     match result_code.map(|extended| extended & 0xff) {
         Some(code::BUSY | code::LOCKED) => BookError::Busy { cause: cause.into() },
@@ -135,7 +139,9 @@ fn error(action: &'static str, path: &str, cause: sqlx::Error) -> BookError {
 
 fn unmigrated(path: &str, cause: MigrateError) -> BookError {
     match cause {
-        MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => error("opening the book", path, cause),
+        MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => {
+            error("opening the book", path, cause)
+        }
         cause => BookError::Damaged {
             path: path.to_owned(),
             remedy: "it was made by a later release of rahdar; use that, or give another --home".to_owned(),

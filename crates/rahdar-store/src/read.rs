@@ -163,4 +163,3 @@ fn list(text: &str) -> Vec<String> {
 fn strange(value: impl fmt::Display) -> sqlx::Error {
     sqlx::Error::Decode(format!("`{value}` is no value of that column").into())
 }
-

@@ -184,14 +184,13 @@ impl Open {
     }
 
     async fn event(&mut self, event: &Event) -> Result<(), sqlx::Error> {
-        let done = sqlx::query(
-            "INSERT INTO events (version, at, label) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-        )
-        .bind(self.version)
-        .bind(event.at.micros())
-        .bind(&event.label)
-        .execute(&mut *self.transaction)
-        .await?;
+        let done =
+            sqlx::query("INSERT INTO events (version, at, label) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+                .bind(self.version)
+                .bind(event.at.micros())
+                .bind(&event.label)
+                .execute(&mut *self.transaction)
+                .await?;
         self.added += done.rows_affected();
         Ok(())
     }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use rahdar_model::intelligence::Tlp;
 use rahdar_model::Prefix;
+use rahdar_model::intelligence::Tlp;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -136,7 +136,7 @@ pub(crate) struct FlowsImport {
     pub(crate) paths: Vec<PathBuf>,
     /// Take every file as this format instead of finding out: zeek, packets, ipfix, netflow.
     #[arg(long = "as", value_name = "FORMAT")]
-    pub(crate) format: Option<String>,
+    pub(crate) read_as: Option<String>,
     /// The name of the exporter that saw these flows.
     #[arg(long, value_name = "NAME")]
     pub(crate) exporter: Option<String>,
@@ -286,4 +286,3 @@ pub(crate) enum ReportKind {
 fn tlp(text: &str) -> Result<Tlp, String> {
     Tlp::from_word(text).ok_or_else(|| "one of clear, green, amber, amber+strict, red".to_owned())
 }
-

@@ -65,11 +65,9 @@ fn claim(home: &Home, settings: &Settings) -> anyhow::Result<()> {
     let ours = format!("roshan-2021 {settings:?}\n");
     match fs::read_to_string(&mark) {
         Ok(found) if found == ours => return Ok(()),
-        Ok(found) => bail!(
-            "`{}` holds another demo ({}); give another --home",
-            home.path().display(),
-            found.trim()
-        ),
+        Ok(found) => {
+            bail!("`{}` holds another demo ({}); give another --home", home.path().display(), found.trim())
+        }
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             return Err(error).with_context(|| format!("cannot read `{}`", mark.display()));
         }

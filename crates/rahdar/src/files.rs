@@ -102,8 +102,10 @@ mod tests {
             fs::write(folder.path().join(name), "x").unwrap();
         }
         let found = find(&[folder.path().to_owned()]).unwrap();
-        let names: Vec<_> =
-            found.iter().map(|file| file.path.strip_prefix(folder.path()).unwrap().to_str().unwrap()).collect();
+        let names: Vec<_> = found
+            .iter()
+            .map(|file| file.path.strip_prefix(folder.path()).unwrap().to_str().unwrap())
+            .collect();
         assert_eq!(names, ["a.log", "b/x.log", "c.log"]);
         assert!(found.iter().all(|file| !file.named));
     }

@@ -58,8 +58,17 @@ pub(crate) fn hunt(home: &Home, scope: &Scope) -> anyhow::Result<finding::Hunt> 
 /// One row per finding.
 pub(crate) fn table(hunt: &finding::Hunt) -> Table {
     let columns = [
-        "victim", "role", "cluster", "verdict", "confidence", "first_seen", "last_seen", "days",
-        "octets_out_at_least", "octets_out", "why",
+        "victim",
+        "role",
+        "cluster",
+        "verdict",
+        "confidence",
+        "first_seen",
+        "last_seen",
+        "days",
+        "octets_out_at_least",
+        "octets_out",
+        "why",
     ];
     Table { columns: columns.map(str::to_owned).to_vec(), rows: hunt.findings.iter().map(row).collect() }
 }
@@ -92,7 +101,10 @@ fn explain(finding: &Finding) -> anyhow::Result<()> {
         finding.confidence
     )))?;
     for reason in &finding.reasons {
-        output::line(&output::visible(&format!("  {:+6.1} dB  {:<14} {}", reason.weight, reason.kind, reason.text)))?;
+        output::line(&output::visible(&format!(
+            "  {:+6.1} dB  {:<14} {}",
+            reason.weight, reason.kind, reason.text
+        )))?;
     }
     Ok(())
 }

@@ -83,3 +83,13 @@ fn run(command: &Command) -> anyhow::Result<Outcome> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_contradicts_itself_nowhere() {
+        Command::command().debug_assert();
+    }
+}

@@ -24,9 +24,8 @@ pub(crate) fn line(text: &str) -> anyhow::Result<()> {
 
 /// A reader that has seen enough (`| head`) is no failure.
 fn quiet_on_closed_pipe(error: anyhow::Error) -> anyhow::Result<()> {
-    let closed = error
-        .downcast_ref::<io::Error>()
-        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
+    let closed =
+        error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
     if closed { Ok(()) } else { Err(error).context("cannot write to standard output") }
 }
 
@@ -128,7 +127,10 @@ mod tests {
 
     #[test]
     fn a_terminal_sees_control_characters_without_obeying_them() {
-        check(Format::Table, " name             octets\n =cmd⟨U+001B⟩[2J      -7\n                     1.5\n");
+        check(
+            Format::Table,
+            " name             octets\n =cmd⟨U+001B⟩[2J      -7\n                     1.5\n",
+        );
     }
 
     #[test]

@@ -5,9 +5,9 @@ use std::path::Path;
 use anyhow::Context as _;
 use rahdar_case::report::{self, Context};
 use rahdar_intel::book::Book;
+use rahdar_model::Clock;
 use rahdar_model::finding::Hunt;
 use rahdar_model::intelligence::Tlp;
-use rahdar_model::Clock;
 
 use crate::clock::SystemClock;
 use crate::command::{Report, ReportKind};
@@ -33,5 +33,6 @@ pub(crate) fn write(home: &Home, hunt: &Hunt, path: &Path) -> anyhow::Result<()>
         version: env!("CARGO_PKG_VERSION"),
         rerun: "rahdar hunt --format json",
     };
-    std::fs::write(path, report::html(hunt, &context)).with_context(|| format!("cannot write `{}`", path.display()))
+    std::fs::write(path, report::html(hunt, &context))
+        .with_context(|| format!("cannot write `{}`", path.display()))
 }

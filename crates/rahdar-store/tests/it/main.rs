@@ -71,7 +71,8 @@ fn host_facts_are_kept() {
     book.record(&file(text), &reading(text)).unwrap();
     let snapshot = book.snapshot().unwrap();
     let at: Timestamp = "2021-07-01".parse().unwrap();
-    let classes: Vec<_> = snapshot.facts_on("192.0.2.9".parse().unwrap(), at).map(|fact| fact.class).collect();
+    let classes: Vec<_> =
+        snapshot.facts_on("192.0.2.9".parse().unwrap(), at).map(|fact| fact.class).collect();
     assert_eq!(classes, [HostClass::Sinkhole]);
 }
 
@@ -108,10 +109,14 @@ fn events_are_kept_in_the_order_of_time() {
 fn a_file_that_is_no_book_is_named_with_a_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("book.sqlite");
-    std::fs::write(&path, "this is a shopping list, and long enough to be looked at as a database header").unwrap();
+    std::fs::write(&path, "this is a shopping list, and long enough to be looked at as a database header")
+        .unwrap();
     let Err(error) = Database::open(&path) else { panic!("it opened") };
     assert!(matches!(error, BookError::Damaged { .. }), "{error:?}");
-    assert!(error.to_string().contains("book.sqlite") && error.to_string().contains("move it away"), "{error}");
+    assert!(
+        error.to_string().contains("book.sqlite") && error.to_string().contains("move it away"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -19,7 +19,14 @@ pub(crate) fn run(home: &Home, period: &Period, format: Format) -> anyhow::Resul
 
 fn table(coverage: &[ExporterCoverage]) -> Table {
     let columns = [
-        "exporter", "observation_domain", "from", "until", "flows", "sampling", "two_way_share", "marked",
+        "exporter",
+        "observation_domain",
+        "from",
+        "until",
+        "flows",
+        "sampling",
+        "two_way_share",
+        "marked",
         "silent_hours",
     ];
     Table { columns: columns.map(str::to_owned).to_vec(), rows: coverage.iter().map(row).collect() }

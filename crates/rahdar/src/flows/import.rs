@@ -74,7 +74,8 @@ impl Summary {
             ("rows", count(self.tally.flows)),
             ("seconds", Cell::Float((seconds * 1000.0).round() / 1000.0)),
         ];
-        let (names, row): (Vec<_>, Vec<_>) = columns.into_iter().map(|(name, cell)| (name.to_owned(), cell)).unzip();
+        let (names, row): (Vec<_>, Vec<_>) =
+            columns.into_iter().map(|(name, cell)| (name.to_owned(), cell)).unzip();
         Table { columns: names, rows: vec![row] }
     }
 
@@ -260,7 +261,8 @@ struct Noting<'a> {
 
 impl Noting<'_> {
     fn notes(&self, name: &str) -> Vec<String> {
-        let mut notes: Vec<String> = self.problems.iter().map(|problem| format!("{name}: {problem}")).collect();
+        let mut notes: Vec<String> =
+            self.problems.iter().map(|problem| format!("{name}: {problem}")).collect();
         if self.unseen > 0 {
             notes.push(format!("{name}: and {} more", self.unseen));
         }
@@ -323,10 +325,11 @@ fn id(content: &mut dyn Read) -> io::Result<String> {
 }
 
 fn options(args: &FlowsImport) -> anyhow::Result<Options> {
-    let format = match args.format.as_deref() {
-        Some(word) => Some(Format::from_word(word).with_context(|| {
-            format!("`{word}` is no format; rahdar reads {}", readable())
-        })?),
+    let format = match args.read_as.as_deref() {
+        Some(word) => Some(
+            Format::from_word(word)
+                .with_context(|| format!("`{word}` is no format; rahdar reads {}", readable()))?,
+        ),
         None => None,
     };
     let time_offset_us = match args.time_offset.as_deref() {

@@ -15,8 +15,21 @@ pub(crate) fn run(home: &Home, cluster: Option<&str>, format: Format) -> anyhow:
     let wanted = cluster.map(ClusterId::of_name);
     let claims = book.claims().iter().filter(|claim| wanted.is_none() || claim.cluster == wanted);
     let columns = [
-        "indicator", "type", "port", "protocol", "cluster", "valid_from", "valid_until", "basis", "tools",
-        "confidence", "tlp", "published", "revoked", "source", "place",
+        "indicator",
+        "type",
+        "port",
+        "protocol",
+        "cluster",
+        "valid_from",
+        "valid_until",
+        "basis",
+        "tools",
+        "confidence",
+        "tlp",
+        "published",
+        "revoked",
+        "source",
+        "place",
     ];
     let table = Table {
         columns: columns.map(str::to_owned).to_vec(),

@@ -65,7 +65,10 @@ fn a_list_without_indicators_is_refused_by_name() {
 #[test]
 fn a_bundle_that_is_cut_off_is_refused_with_its_place() {
     let home = Home::new();
-    let bundle = home.file("cut.json", "{\"type\":\"bundle\",\"id\":\"bundle--1\",\"objects\":[{\"type\":\"indicator\",\n\"id\":");
+    let bundle = home.file(
+        "cut.json",
+        "{\"type\":\"bundle\",\"id\":\"bundle--1\",\"objects\":[{\"type\":\"indicator\",\n\"id\":",
+    );
     let ran = home.run(&["intel", "import", &bundle]);
     assert_eq!(ran.code, Some(1));
     assert!(ran.stderr.contains("cut.json") && ran.stderr.contains("line 2"), "{}", ran.stderr);
@@ -74,7 +77,10 @@ fn a_bundle_that_is_cut_off_is_refused_with_its_place() {
 #[test]
 fn good_lines_survive_beside_bad_ones_and_the_exit_code_says_so() {
     let home = Home::new();
-    let list = home.file("list.csv", "indicator,valid_from\n192.0.2.7,2021-05-01\n192.0.2.300,2021-05-01\n192.0.2.8,soon\n");
+    let list = home.file(
+        "list.csv",
+        "indicator,valid_from\n192.0.2.7,2021-05-01\n192.0.2.300,2021-05-01\n192.0.2.8,soon\n",
+    );
     let ran = home.run(&["intel", "import", &list]);
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     assert!(ran.stderr.contains("line 3") && ran.stderr.contains("line 4"), "{}", ran.stderr);

@@ -85,11 +85,10 @@ fn labelled_hosts_are_found() {
     let mut answers = BTreeMap::new();
     for row in LABELLED {
         let answer = answers.entry(row.telemetry).or_insert_with(|| hunt(&corpus, row.telemetry));
-        let found = answer["findings"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .any(|finding| finding["victim"]["address"] == row.victim && finding["verdict"] != "possible");
+        let found =
+            answer["findings"].as_array().unwrap().iter().any(|finding| {
+                finding["victim"]["address"] == row.victim && finding["verdict"] != "possible"
+            });
         assert!(found, "{} in {}: {:#}", row.victim, row.telemetry, answer);
     }
 }
@@ -111,7 +110,11 @@ fn every_capture_and_export_is_imported_and_accounted_for() {
         let summary = home.json(&["flows", "import", corpus.join(folder).to_str().unwrap()]);
         let count = |name: &str| summary[0][name].as_u64().unwrap();
         assert!(count("received") > 0, "{folder}");
-        assert_eq!(count("received"), count("decoded") + count("held") + count("refused"), "{folder}: {summary}");
+        assert_eq!(
+            count("received"),
+            count("decoded") + count("held") + count("refused"),
+            "{folder}: {summary}"
+        );
     }
 }
 
@@ -123,7 +126,8 @@ fn a_published_list_answers_for_its_window_and_not_beyond() {
     let state = |at: &str| {
         let answer = home.json(&["intel", "lookup", "206.189.153.132", "--at", at]);
         let claims = answer["claims"].as_array().unwrap().clone();
-        let claim = claims.into_iter().find(|claim| claim["cluster"] == "RedFoxtrot").expect("RedFoxtrot is named");
+        let claim =
+            claims.into_iter().find(|claim| claim["cluster"] == "RedFoxtrot").expect("RedFoxtrot is named");
         assert_eq!(claim["valid_from"], "2021-05-01T00:00:00Z");
         claim["state"].as_str().unwrap().to_owned()
     };

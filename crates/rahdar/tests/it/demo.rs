@@ -27,7 +27,9 @@ fn four_clusters_on_one_server_and_one_of_them_on_a_second() {
         .unwrap()
         .iter()
         .filter(|finding| finding["verdict"] == "confirmed")
-        .map(|finding| format!("{} {}", finding["victim"]["address"], finding["cluster"]["name"]).replace('"', ""))
+        .map(|finding| {
+            format!("{} {}", finding["victim"]["address"], finding["cluster"]["name"]).replace('"', "")
+        })
         .collect();
     pairs.sort();
     assert_eq!(pairs.len(), 5, "{pairs:?}");

@@ -46,7 +46,9 @@ fn a_listed_server_is_found_with_its_bytes_dates_and_reasons() {
     assert_eq!(finding["first_seen"], "2021-05-20T00:00:00Z");
     assert_eq!(finding["days_active"], 2);
     assert_eq!(finding["infrastructure"][0]["address"], "192.0.2.7");
-    assert!(finding["reasons"].as_array().unwrap().iter().any(|reason| reason["weight"].as_f64() > Some(0.0)));
+    assert!(
+        finding["reasons"].as_array().unwrap().iter().any(|reason| reason["weight"].as_f64() > Some(0.0))
+    );
 }
 
 #[test]

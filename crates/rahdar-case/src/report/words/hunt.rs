@@ -2,6 +2,9 @@
 
 use std::collections::HashSet;
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use rahdar_figure::legible;
 use rahdar_figure::octets::{self, Whole};
 use rahdar_model::finding::{Finding, Hunt, Verdict, Victim};
@@ -36,28 +39,44 @@ pub const MOST_VICTIMS: usize = 25;
 /// Clusters of one victim that have a line. Chosen here, likewise.
 pub const MOST_LINES: usize = 25;
 
-/// What `hunt` says, in the order in which a reader asks.
+/// What `hunt` says, in the order in which a reader asks. Victims on whom nothing better than
+/// weak evidence was found are counted, and put into sentences only if there are no others.
 pub fn summary(hunt: &Hunt) -> Summary<'_> {
     let all = victims_of(hunt);
-    let victims = all.iter().take(MOST_VICTIMS).map(|victim| {
+    let (mut told, mut weak): (Vec<_>, Vec<_>) =
+        all.iter().copied().partition(|victim| firmest_on(hunt, victim.address) > Verdict::Possible);
+    if told.is_empty() {
+        std::mem::swap(&mut told, &mut weak);
+    }
+    let victims = told.iter().copied().take(MOST_VICTIMS).map(|victim| {
         let findings = findings_on(hunt, victim.address);
         let mut sentences = clusters_on(victim, &findings);
         sentences.extend(left_in_total(hunt, victim));
-        let mut clusters: Vec<String> =
-            findings.iter().take(MOST_LINES).map(|finding| life(hunt, finding)).collect();
-        if findings.len() > MOST_LINES {
-            let rest = counted(findings.len() - MOST_LINES, "more cluster is", "more clusters are");
-            clusters.push(format!("{} in the table alone.", phrase::capital(&rest)));
-        }
-        VictimSummary { victim, sentences, clusters }
+        VictimSummary { victim, sentences, clusters: findings.iter().map(|one| life(hunt, one)).collect() }
     });
-    Summary { opening: opening(hunt, all.len()), victims: victims.collect() }
+    Summary { opening: opening(hunt, told.len(), weak.len()), victims: victims.collect() }
 }
 
-/// The believed victims, in the order of the findings, each once.
+/// The believed victims, each once: those with the most clusters first, then in the order of the
+/// findings.
 pub(crate) fn victims_of(hunt: &Hunt) -> Vec<&Victim> {
-    let mut seen = HashSet::new();
-    hunt.findings.iter().map(|finding| &finding.victim).filter(|victim| seen.insert(victim.address)).collect()
+    let mut clusters = BTreeMap::<Address, usize>::new();
+    let mut victims = Vec::new();
+    for finding in &hunt.findings {
+        let count = clusters.entry(finding.victim.address).or_default();
+        if *count == 0 {
+            victims.push(&finding.victim);
+        }
+        *count += 1;
+    }
+    victims.sort_by_key(|victim| Reverse(clusters[&victim.address]));
+    victims
+}
+
+/// How far the best finding on a victim is believed.
+fn firmest_on(hunt: &Hunt, victim: Address) -> Verdict {
+    let verdicts = hunt.findings.iter().filter(|finding| finding.victim.address == victim);
+    verdicts.map(|finding| finding.verdict).max().unwrap_or(Verdict::Discounted)
 }
 
 /// The believed findings on one victim, in the order of the hunt.
@@ -87,7 +106,8 @@ pub fn may_be_higher(hunt: &Hunt, estimate: &Estimate) -> Option<String> {
     (!why.is_empty()).then(|| format!("The true figure may be much higher: {}.", why.join(", and ")))
 }
 
-fn opening(hunt: &Hunt, victims: usize) -> Vec<String> {
+fn opening(hunt: &Hunt, told: usize, weak: usize) -> Vec<String> {
+    let victims = told + weak;
     let mut sentences = Vec::new();
     let swept = format!("{} flow records", octets::count(hunt.flows_swept));
     let span = observed(hunt).map_or_else(String::new, |observed| {
@@ -100,8 +120,12 @@ fn opening(hunt: &Hunt, victims: usize) -> Vec<String> {
         let hosts = counted(victims, "host", "hosts");
         sentences.push(format!("{findings} on {hosts}, in {swept}{span}."));
     }
-    if victims > MOST_VICTIMS {
-        let rest = counted(victims - MOST_VICTIMS, "host is", "hosts are");
+    if weak > 0 {
+        let hosts = counted(weak, "of these hosts", "of these hosts");
+        sentences.push(format!("On {hosts} the evidence is weak; the table has them."));
+    }
+    if told > MOST_VICTIMS {
+        let rest = counted(told - MOST_VICTIMS, "host is", "hosts are");
         sentences.push(format!("{} in the table alone.", phrase::capital(&rest)));
     }
     if !hunt.discounted.is_empty() {
