@@ -25,7 +25,7 @@
 //! use rahdar_model::Timestamp;
 //!
 //! // Three hours before midnight, one after: three quarters and one.
-//! let hour = |n| Timestamp::from_seconds(n * 3_600);
+//! let hour = |n: i64| Timestamp::from_seconds(n * 3_600);
 //! let cuts: Vec<u64> = days(hour(21), hour(25)).map(|(_, cut)| cut.of(1_000)).collect();
 //! assert_eq!(cuts, [750, 250]);
 //! ```

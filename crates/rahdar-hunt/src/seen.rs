@@ -9,7 +9,7 @@
 //! use rahdar_hunt::seen::is_cut;
 //! use rahdar_model::{Timestamp, Window};
 //!
-//! let day = |n| Timestamp::from_seconds(n * 86_400);
+//! let day = |n: i64| Timestamp::from_seconds(n * 86_400);
 //! let coverage = Window::new(day(0), day(100));
 //! assert!(is_cut(Window::new(day(3), day(50)), 4 * 86_400_000_000, coverage));
 //! assert!(!is_cut(Window::new(day(5), day(50)), 4 * 86_400_000_000, coverage));
