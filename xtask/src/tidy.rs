@@ -51,6 +51,9 @@ const KEPT_IN: &[(&str, &str)] = &[
 const EMPTY_NAMES: &[&str] =
     &["util", "utils", "helper", "helpers", "common", "core", "misc", "types", "manager"];
 
+/// The JSON Schema of a hunt.
+const SCHEMA: &str = "docs/hunt.schema.json";
+
 #[derive(Deserialize)]
 struct Manifest {
     package: Package,
@@ -153,19 +156,17 @@ fn sources(root: &Path, faults: &mut Vec<String>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Generated documents are fresh, schemas are schemas, README and CI run the same test command.
+/// Generated documents are fresh, the schema is a schema, README and CI run the same test command.
 fn documents(root: &Path, faults: &mut Vec<String>) -> anyhow::Result<()> {
     for (path, expected) in docs::generated()? {
         if read(&root.join(path)).ok().as_deref() != Some(&expected) {
             faults.push(format!("{path}: stale; run `cargo xtask docs`"));
         }
     }
-    for path in ["docs/hunt.schema.json"] {
-        let schema: serde_json::Value =
-            serde_json::from_str(&read(&root.join(path))?).with_context(|| format!("cannot read {path}"))?;
-        if !jsonschema::meta::is_valid(&schema) {
-            faults.push(format!("{path}: not a JSON Schema"));
-        }
+    let schema =
+        serde_json::from_str(&read(&root.join(SCHEMA))?).with_context(|| format!("cannot read {SCHEMA}"))?;
+    if !jsonschema::meta::is_valid(&schema) {
+        faults.push(format!("{SCHEMA}: not a JSON Schema"));
     }
     for path in ["README.md", ".ci/run"] {
         if !read(&root.join(path))?.contains("make test") {

@@ -68,7 +68,6 @@ pub(crate) fn table(hunt: &finding::Hunt) -> Table {
         "days",
         "octets_out_at_least",
         "octets_out",
-        "why",
     ];
     Table { columns: columns.map(str::to_owned).to_vec(), rows: hunt.findings.iter().map(row).collect() }
 }
@@ -86,7 +85,6 @@ fn row(finding: &Finding) -> Vec<Cell> {
         Cell::Int(finding.days_active.into()),
         octets(finding.octets_out.low.floor()),
         octets(finding.octets_out.point.round()),
-        finding.reasons.first().map_or(Cell::Null, |reason| Cell::Text(reason.text.clone())),
     ]
 }
 

@@ -23,13 +23,9 @@ use clap::{CommandFactory, Parser};
 use crate::command::{Command, Events, Flows, Intel, Networks, Scenario, Verb};
 use crate::home::Home;
 
-/// Says something on standard error, where people look and programs do not. Foreign text cannot
-/// steer the terminal.
+/// Says something on standard error, where people look and programs do not.
 macro_rules! note {
-    ($($part:tt)*) => {{
-        #[expect(clippy::print_stderr, reason = "this is how the command line speaks beside its data")]
-        { eprintln!("{}", $crate::output::visible(&format!($($part)*))); }
-    }};
+    ($($part:tt)*) => { $crate::output::note(&format!($($part)*)) };
 }
 pub(crate) use note;
 

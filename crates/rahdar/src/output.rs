@@ -22,6 +22,12 @@ pub(crate) fn line(text: &str) -> anyhow::Result<()> {
     writeln!(out, "{text}").map_err(anyhow::Error::from).or_else(quiet_on_closed_pipe)
 }
 
+/// Says something beside the data. Foreign text in it cannot steer the terminal.
+pub(crate) fn note(text: &str) {
+    // Nobody listens any more: the exit code still says how it ended.
+    let _ = writeln!(io::stderr().lock(), "{}", visible(text));
+}
+
 /// A reader that has seen enough (`| head`) is no failure.
 fn quiet_on_closed_pipe(error: anyhow::Error) -> anyhow::Result<()> {
     let closed =

@@ -25,6 +25,7 @@ fn log() -> String {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the kills are spread over the time that a whole import takes")]
 fn a_killed_import_leaves_all_or_nothing_and_repeats_exactly_once() {
     let whole = {
         let home = Home::new();

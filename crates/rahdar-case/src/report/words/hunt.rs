@@ -1,7 +1,5 @@
 //! Sentences about a whole hunt.
 
-use std::collections::HashSet;
-
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
