@@ -126,18 +126,26 @@ fn next_url(text: &str, from: usize) -> Option<std::ops::Range<usize>> {
 /// Where a URL ends that starts at `start` and whose part after `://` starts at `body`.
 fn url_end(text: &str, start: usize, body: usize) -> usize {
     let ends = |c: char| c.is_whitespace() || c.is_control() || "\"'<>`|\\^{}«»“”".contains(c);
-    let mut end = body + text[body..].find(ends).unwrap_or(text.len() - body);
-    let mut cut = |at: Option<usize>| end = at.map_or(end, |at| end.min(body + at));
+    let rest = &text[body..];
+    let mut rest = &rest[..rest.find(ends).unwrap_or(rest.len())];
     // `http://a,http://b`, `http://a,/path`, `(http://a)` and `[http://a]` end where the next begins.
-    let host_end = text[body..].find(['/', '?', '#']).unwrap_or(text.len() - body);
-    cut(text[body..body + host_end].find(','));
-    cut(text[body..].find(",h").filter(|at| text[body + at + 1..].starts_with("http")));
-    for (open, close) in [('(', ')'), ('[', ']')] {
-        let before = text[..start].trim_end_matches(['<', '"', '`']).ends_with(open);
-        cut(text[body..].find(close).filter(|_| before));
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let after_host = host.find(',');
+    let next = rest.find(",http");
+    let opened = text[..start].trim_end_matches(['<', '"', '`']);
+    let close = match opened.chars().next_back() {
+        Some('(') => rest.find(')'),
+        Some('[') => rest.find(']'),
+        _ => None,
+    };
+    if let Some(end) = [after_host, next, close].into_iter().flatten().min() {
+        rest = &rest[..end];
     }
-    body + text[body..end].trim_end_matches(['.', ',', ';', ':', '!', '?', '*', '+']).len()
+    body + rest.trim_end_matches(['.', ',', ';', ':', '!', '?', '*', '+']).len()
 }
+
+/// Octets of a link's text that are searched for its end; chosen here.
+const LINK_TEXT: usize = 300;
 
 /// Whether a URL is the target of a link in Markdown or AsciiDoc, `[text](url)` or `url[text]`:
 /// authors link to what they want read.
@@ -145,6 +153,7 @@ fn is_link(text: &str, start: usize, end: usize) -> bool {
     let linked = text[start..end].find('[').filter(|at| !text[start..start + at].ends_with("://"));
     let closed = linked.is_some_and(|at| {
         let rest = &text[start + at..];
+        let rest = &rest[..rest.floor_char_boundary(LINK_TEXT)];
         rest.find(']').is_none_or(|close| {
             !rest[close + 1..].starts_with(|c: char| c.is_alphanumeric() || "=&/".contains(c))
         })
@@ -300,11 +309,13 @@ impl Finder<'_> {
     }
 
     fn hash(&mut self, start: usize, word: &str) {
+        let before = &self.line.text[..start];
+        let before = &before[before.ceil_char_boundary(start.saturating_sub(LABEL))..];
         let what = match [HashKind::Md5, HashKind::Sha1, HashKind::Sha256]
             .into_iter()
             .find(|k| k.digits() == word.len())
         {
-            _ if CERTIFICATE.is_match(&self.line.text[..start]) => What::Aside("certificate fingerprint"),
+            _ if CERTIFICATE.is_match(before) => What::Aside("certificate fingerprint"),
             Some(kind) => What::Endpoint(Endpoint {
                 indicator: Indicator::Hash(kind, word.to_ascii_lowercase()),
                 port: None,
@@ -466,6 +477,8 @@ impl Finder<'_> {
 const LEAST_HASH_DIGITS: usize = 30;
 /// Digits of a JARM fingerprint (Salesforce, 2020).
 const JARM_DIGITS: usize = 62;
+/// Octets before a hash that are searched for what it is of; chosen here.
+const LABEL: usize = 100;
 /// Ports that one word may name; chosen here.
 const PORTS_MAX: usize = 16;
 /// Networks that one range may need; the worst range inside a /16 needs 30.

@@ -295,6 +295,9 @@ static SEEN: LazyLock<Regex> = LazyLock::new(|| crate::pattern(r"(?i)\b(seen|sin
 
 /// Whether a line holds a defanged name or URL.
 fn defangs(line: &str) -> bool {
+    if !line.contains(['[', ']', '(', '{', '\\']) && !line.contains("xxp") && !line.contains("XXp") {
+        return false;
+    }
     let content = refang(without_comment(line.trim()));
     let named = |found: &Found| matches!(&found.what, What::Endpoint(endpoint) if bare_name(endpoint));
     find(&content, Names::Known).iter().any(|found| found.defanged && named(found))

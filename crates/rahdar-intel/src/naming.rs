@@ -36,6 +36,9 @@ const NO_NAMES: &str = "a activity actor advanced adversary an apt attack belaru
     israeli korean malware nation new north other pakistani ransomware research russian sponsored state \
     suspected teddy the this threat turkish unknown vietnamese year";
 
+/// Octets of a text that are searched for a name; chosen here: headings are shorter.
+const TEXT_MAX: usize = 1_000;
+
 /// Words that make what stands before them a tool.
 static TOOL: LazyLock<Regex> = LazyLock::new(|| {
     crate::pattern(
@@ -45,6 +48,7 @@ static TOOL: LazyLock<Regex> = LazyLock::new(|| {
 
 /// The name of a cluster in a heading or a line of text.
 pub(crate) fn in_text(text: &str) -> Option<String> {
+    let text = &text[..text.floor_char_boundary(TEXT_MAX)];
     let candidates = PATTERNS.iter().flat_map(|pattern| pattern.captures_iter(text));
     // `the ShadowPad APT backdoor` is a tool.
     let of_a_group =

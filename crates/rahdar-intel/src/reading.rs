@@ -63,6 +63,8 @@ pub struct Reading {
 pub const REFUSALS_KEPT: usize = 10_000;
 /// Claims that one file may make; chosen here: the largest public feeds hold a tenth.
 pub const CLAIMS_MAX: usize = 5_000_000;
+/// Kinds that are counted apart when set aside; chosen here.
+const KINDS_MAX: usize = 1_000;
 /// The longest text that a refusal quotes, in characters.
 const QUOTE_MAX: usize = 120;
 
@@ -158,8 +160,8 @@ pub enum Reason {
     /// A row with more cells than the header has columns, or with broken quotes.
     #[error("the row does not fit the header")]
     Row,
-    /// A line longer than any indicator list needs.
-    #[error("the line is longer than {LINE_MAX} octets")]
+    /// A line or a cell longer than any list needs.
+    #[error("it is longer than {LINE_MAX} octets")]
     LongLine,
     /// A STIX object that lacks what its type requires, or has it in a wrong form.
     #[error("not a valid STIX object: {0}")]
@@ -174,7 +176,7 @@ pub enum Reason {
 pub const IPV4_BROADEST: u8 = 16;
 /// The broadest IPv6 network that is believed; chosen here: what one provider is given.
 pub const IPV6_BROADEST: u8 = 32;
-/// The longest line of a list, in octets (`reliability.md` §3: strings of 1 MiB).
+/// The longest line of a list, and the longest cell of a table, in octets (`reliability.md` §3: strings of 1 MiB).
 pub const LINE_MAX: usize = 1 << 20;
 
 /// Where the name of a cluster was found.
@@ -187,7 +189,7 @@ pub struct Naming {
 }
 
 /// The places where a cluster's name is looked for, in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// The person who imports named it.
     Operator,
@@ -295,6 +297,9 @@ pub(crate) struct Draft<'a> {
     reading: Reading,
     clusters: BTreeMap<ClusterId, Cluster>,
     seen: HashSet<Identity>,
+    named: HashSet<(ClusterId, Origin)>,
+    /// Whether there were more claims than are taken.
+    full: bool,
 }
 
 impl<'a> Draft<'a> {
@@ -315,12 +320,20 @@ impl<'a> Draft<'a> {
             },
             clusters: BTreeMap::new(),
             seen: HashSet::new(),
+            named: HashSet::new(),
+            full: false,
         }
     }
 
     /// Counts something that is understood and that flows cannot answer.
     pub(crate) fn set_aside(&mut self, kind: &str) {
-        *self.reading.set_aside.entry(kind.to_owned()).or_default() += 1;
+        let kinds = &mut self.reading.set_aside;
+        let kind = if kinds.len() < KINDS_MAX || kinds.contains_key(kind) {
+            quote(kind)
+        } else {
+            "other".to_owned()
+        };
+        *kinds.entry(kind).or_default() += 1;
     }
 
     /// Refuses a text, with the place and the reason.
@@ -366,7 +379,9 @@ impl<'a> Draft<'a> {
             tlp: self.options.tlp.max(terms.tlp),
             revoked: terms.revoked,
         };
-        if self.seen.insert(Identity::of(&claim)) {
+        if self.reading.claims.len() == CLAIMS_MAX {
+            self.full = true;
+        } else if self.seen.insert(Identity::of(&claim)) {
             self.reading.claims.push(claim);
         }
     }
@@ -389,7 +404,7 @@ impl<'a> Draft<'a> {
     pub(crate) fn finish(mut self) -> Result<Reading, ReadError> {
         self.reading.clusters = self.clusters.into_values().collect();
         let reading = self.reading;
-        if reading.claims.len() > CLAIMS_MAX {
+        if self.full {
             return Err(ReadError::TooLarge { limit: "CLAIMS_MAX", most: CLAIMS_MAX });
         }
         let empty = reading.claims.is_empty()
@@ -435,19 +450,18 @@ impl<'a> Draft<'a> {
 
     fn name_cluster(&mut self, terms: &Terms, tools: &[String]) -> Option<ClusterId> {
         let (name, origin) = match (&self.options.cluster, &terms.cluster) {
-            (Some(name), _) => (name.trim(), Origin::Operator),
-            (None, Some((name, origin))) => (name.trim(), *origin),
+            (Some(name), _) => (tidy_name(name), Origin::Operator),
+            (None, Some((name, origin))) => (tidy_name(name), *origin),
             (None, None) => return None,
         };
-        let id = ClusterId::of_name(name);
+        let id = ClusterId::of_name(&name);
         if id.0.is_empty() {
             return None;
         }
-        let naming = Naming { cluster: id.clone(), origin };
-        let cluster = Cluster { id: id.clone(), name: name.to_owned(), named: false, tools: tools.to_vec() };
+        let cluster = Cluster { id: id.clone(), name, named: false, tools: tools.to_vec() };
         self.cluster(cluster);
-        if !self.reading.namings.contains(&naming) {
-            self.reading.namings.push(naming);
+        if self.named.insert((id.clone(), origin)) {
+            self.reading.namings.push(Naming { cluster: id.clone(), origin });
         }
         Some(id)
     }
@@ -476,10 +490,19 @@ pub(crate) fn quote(text: &str) -> String {
     text.trim().chars().filter(|c| !c.is_control()).take(QUOTE_MAX).collect()
 }
 
+/// The longest name that is kept of a cluster, a tool or a source, in characters; chosen here.
+const NAME_MAX: usize = 200;
+
+/// A name as it is kept: without control characters and the space around it, and not too long.
+pub(crate) fn tidy_name(name: &str) -> String {
+    let spaced: String = name.chars().map(|c| if c.is_control() { ' ' } else { c }).take(NAME_MAX).collect();
+    spaced.trim().to_owned()
+}
+
 /// Names of tools as a claim keeps them: sorted, each once, none empty.
 pub(crate) fn tidy_tools(tools: &[String]) -> Vec<String> {
     let mut tools: Vec<String> =
-        tools.iter().map(|tool| tool.trim().to_owned()).filter(|tool| !tool.is_empty()).collect();
+        tools.iter().map(|tool| tidy_name(tool)).filter(|tool| !tool.is_empty()).collect();
     tools.sort();
     tools.dedup();
     tools

@@ -120,11 +120,12 @@ fn bracket<'a>(out: &mut Refanged, rest: &'a str) -> &'a str {
 fn half_bracket<'a>(out: &mut Refanged, rest: &'a str) -> &'a str {
     let c = rest.as_bytes()[0] as char;
     if c == ']' {
-        let after = rest.trim_start_matches(']');
-        let scheme = out.text.to_ascii_lowercase();
-        if after.starts_with("://") && (scheme.ends_with("http") || scheme.ends_with("https")) {
-            out.put("://");
-            return &after[3..];
+        if out.text.ends_with("http") || out.text.ends_with("https") {
+            let after = rest.trim_start_matches(']');
+            if let Some(after) = after.strip_prefix("://") {
+                out.put("://");
+                return after;
+            }
         }
     } else if let Some(after) = rest[1..].strip_prefix([']', ')', '}'])
         && out.after_word()

@@ -26,7 +26,7 @@ pub(crate) struct Row {
 }
 
 /// Lines that one quoted cell may span; chosen here: longer ones are quotes that never close.
-const CELL_LINES_MAX: usize = 200;
+const CELL_LINES_MAX: usize = 50;
 
 /// The rows of a text. Blank lines are left out.
 pub(crate) fn rows(text: &str, delimiter: Delimiter) -> impl Iterator<Item = Row> {

@@ -5,7 +5,9 @@ use rahdar_model::{Address, Timestamp, Window};
 
 use crate::date::{Instant, NumberOrder, day_end, instant, number_order};
 use crate::find::{Endpoint, Names, What, find, protocol};
-use crate::reading::{Draft, Format, Origin, ReadError, ReadOptions, Reading, Reason, Terms, quote};
+use crate::reading::{
+    Draft, Format, LINE_MAX, Origin, ReadError, ReadOptions, Reading, Reason, Terms, quote, tidy_name,
+};
 use crate::refang::refang;
 use crate::rows::{Delimiter, Row, rows};
 use crate::source::Source;
@@ -84,6 +86,8 @@ pub(crate) struct Layout {
 
 /// Lines at the start of a file among which the header must stand.
 const HEADER_LINES: usize = 60;
+/// Octets of a header at most; chosen here.
+const HEADER_OCTETS: usize = 64 << 10;
 /// Rows under a header that are looked at to see whether they are rows.
 const SAMPLE_ROWS: usize = 10;
 /// Cells of a header at most; chosen here: the widest public feed has some ninety.
@@ -108,6 +112,9 @@ pub(crate) fn layout(text: &str) -> Option<Layout> {
 }
 
 fn header(text: &str, at: usize, line: &str) -> Option<Layout> {
+    if line.len() > HEADER_OCTETS {
+        return None;
+    }
     let delimiters = [
         Delimiter::Char(','),
         Delimiter::Char('\t'),
@@ -256,6 +263,9 @@ impl Reader<'_> {
         if is_blank(cell) {
             return;
         }
+        if cell.len() > LINE_MAX {
+            return self.draft.refuse(place, &cell[..cell.floor_char_boundary(80)], Reason::LongLine);
+        }
         let typed = match &meaning.kind {
             Ok(kind) => *kind,
             Err(word) if is_aside(word) => return self.draft.set_aside(word),
@@ -352,7 +362,7 @@ impl Reader<'_> {
                 Column::Port => meaning.ports = ports(cell)?,
                 Column::Protocol => meaning.protocol = protocol(cell),
                 Column::Confidence => meaning.terms.confidence = Some(confidence(cell)?),
-                Column::Source => meaning.terms.source = Some(cell.as_str().into()),
+                Column::Source => meaning.terms.source = Some(tidy_name(cell).into()),
                 Column::Tlp => {
                     meaning.terms.tlp = Some(Tlp::from_word(cell).ok_or_else(|| Reason::Tlp(quote(cell)))?);
                 }

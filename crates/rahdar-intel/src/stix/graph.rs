@@ -5,45 +5,88 @@ use std::collections::{HashMap, HashSet};
 
 use super::object::Object;
 
-/// The relationships of a bundle.
+/// The relationships of a bundle, as far as they lead from indicators to groups and malware.
 pub(crate) struct Graph<'a> {
     by_id: HashMap<&'a str, &'a Object>,
-    /// From the source of a relationship: its type and its target.
-    out: HashMap<&'a str, Vec<(&'a str, &'a str)>>,
-    /// From the target of a relationship: its type and its source.
-    back: HashMap<&'a str, Vec<(&'a str, &'a str)>>,
-    /// From an object to the reports that hold it.
-    reports: HashMap<&'a str, Vec<&'a Object>>,
+    /// From an object one step towards who stands behind it. No step leads to an indicator, so
+    /// that objects which thousands of indicators name stay cheap.
+    behind: HashMap<&'a str, Vec<&'a str>>,
+    /// From an object to the malware beside it.
+    malware: HashMap<&'a str, Vec<&'a str>>,
+    /// From an object to the infrastructure beside it.
+    infrastructure: HashMap<&'a str, Vec<&'a str>>,
+    /// From an object to the group that its first report names alone.
+    reported: HashMap<&'a str, &'a Object>,
 }
 
 /// Relationships that are followed from an indicator to who stands behind it; chosen here:
 /// indicator, infrastructure, malware, campaign, group.
 const STEPS_MAX: usize = 4;
+/// Objects that are visited on the way; chosen here.
+const VISITS_MAX: usize = 1_000;
+/// Names of malware that one claim may carry; chosen here.
+const TOOLS_MAX: usize = 64;
 
 impl<'a> Graph<'a> {
     /// The graph of these objects. Revoked relationships say nothing.
     pub(crate) fn of(objects: &'a [Object]) -> Self {
         let mut graph = Self {
-            by_id: HashMap::new(),
-            out: HashMap::new(),
-            back: HashMap::new(),
-            reports: HashMap::new(),
+            by_id: objects.iter().map(|object| (&*object.id, object)).collect(),
+            behind: HashMap::new(),
+            malware: HashMap::new(),
+            infrastructure: HashMap::new(),
+            reported: HashMap::new(),
         };
-        for object in objects {
-            graph.by_id.insert(&object.id, object);
-            if let (Some(kind), Some(source), Some(target), false) =
-                (&object.relationship_type, &object.source_ref, &object.target_ref, object.revoked)
-            {
-                graph.out.entry(source).or_default().push((kind, target));
-                graph.back.entry(target).or_default().push((kind, source));
-            }
-            if object.kind == "report" || object.kind == "grouping" {
-                for id in &object.object_refs {
-                    graph.reports.entry(id).or_default().push(object);
-                }
+        for object in objects.iter().filter(|object| !object.revoked) {
+            match (&object.relationship_type, &object.source_ref, &object.target_ref) {
+                (Some(kind), Some(source), Some(target)) => graph.relate(kind, source, target),
+                _ if matches!(object.kind.as_str(), "report" | "grouping") => graph.report(object),
+                _ => {}
             }
         }
         graph
+    }
+
+    fn relate(&mut self, kind: &str, source: &'a str, target: &'a str) {
+        let forward =
+            matches!(kind, "indicates" | "attributed-to" | "authored-by" | "related-to" | "based-on");
+        let backward = matches!(
+            kind,
+            "uses"
+                | "owns"
+                | "hosts"
+                | "controls"
+                | "related-to"
+                | "beacons-to"
+                | "exfiltrates-to"
+                | "consists-of"
+        );
+        for (from, to, leads) in [(source, target, forward), (target, source, backward)] {
+            if leads && LEADING.iter().any(|kind| is_kind(to, kind)) {
+                self.behind.entry(from).or_default().push(to);
+            }
+            if is_kind(to, "malware") {
+                self.malware.entry(from).or_default().push(to);
+            }
+            if is_kind(to, "infrastructure") {
+                self.infrastructure.entry(from).or_default().push(to);
+            }
+        }
+    }
+
+    /// Remembers the group of a report, if it names one alone: an intrusion set, else a threat
+    /// actor.
+    fn report(&mut self, report: &'a Object) {
+        let only = |kind: &str| {
+            let mut of_kind =
+                report.object_refs.iter().filter(|id| is_kind(id, kind)).filter_map(|id| self.object(id));
+            of_kind.next().filter(|_| of_kind.next().is_none())
+        };
+        if let Some(group) = only("intrusion-set").or_else(|| only("threat-actor")) {
+            for id in &report.object_refs {
+                self.reported.entry(id).or_insert(group);
+            }
+        }
     }
 
     pub(crate) fn object(&self, id: &str) -> Option<&'a Object> {
@@ -61,7 +104,7 @@ impl<'a> Graph<'a> {
     /// Who stands behind this object: the nearest groups; else the nearest campaign; else the one
     /// group of its report. Several groups that share nothing but malware are nobody: malware is
     /// shared.
-    pub(crate) fn clusters(&self, id: &str) -> Vec<&'a Object> {
+    pub(crate) fn clusters(&self, id: &'a str) -> Vec<&'a Object> {
         let mut seen = HashSet::from([id]);
         let mut level = vec![id];
         let mut campaign = None;
@@ -70,8 +113,8 @@ impl<'a> Graph<'a> {
             let mut groups: Vec<&Object> = Vec::new();
             let mut through_malware = false;
             for from in level {
-                for to in self.behind(from) {
-                    if !seen.insert(to) {
+                for to in self.behind.get(from).into_iter().flatten() {
+                    if seen.len() == VISITS_MAX || !seen.insert(to) {
                         continue;
                     }
                     let Some(object) = self.object(to).filter(|object| !object.revoked) else { continue };
@@ -82,10 +125,9 @@ impl<'a> Graph<'a> {
                         }
                         "campaign" => {
                             campaign = campaign.or(Some(object));
-                            next.push(to);
+                            next.push(*to);
                         }
-                        "infrastructure" | "malware" | "tool" => next.push(to),
-                        _ => {}
+                        _ => next.push(*to),
                     }
                 }
             }
@@ -95,78 +137,28 @@ impl<'a> Graph<'a> {
             }
             level = next;
         }
-        campaign.or_else(|| self.reported(id)).into_iter().collect()
+        campaign.or_else(|| self.reported.get(id).copied()).into_iter().collect()
     }
 
     /// The malware that is served or controlled by what this object indicates.
-    pub(crate) fn tools(&self, id: &str) -> Vec<String> {
-        let mut near = vec![id];
-        near.extend(self.neighbours(id).filter(|to| is_kind(to, "infrastructure")));
-        let mut names: Vec<String> = Vec::new();
-        for from in near {
-            names.extend(
-                self.object(from).filter(|_| is_kind(from, "malware")).and_then(|object| object.name.clone()),
-            );
-            for to in self.neighbours(from).filter(|to| is_kind(to, "malware")) {
-                names.extend(self.object(to).and_then(|object| object.name.clone()));
-            }
-        }
-        names
+    pub(crate) fn tools(&self, id: &'a str) -> Vec<String> {
+        let beside = self.infrastructure.get(id).into_iter().flatten().take(TOOLS_MAX);
+        let near = std::iter::once(&id).chain(beside);
+        let of = |from: &&'a str| self.malware.get(*from).into_iter().flatten().take(TOOLS_MAX);
+        let itself = is_kind(id, "malware").then_some(&id);
+        let malware = itself.into_iter().chain(near.flat_map(of)).take(TOOLS_MAX);
+        malware.filter_map(|id| self.object(id)?.name.clone()).collect()
     }
 
     /// The malware that a group uses.
     pub(crate) fn tools_of_group(&self, id: &str) -> Vec<String> {
-        let used = self
-            .out
-            .get(id)
-            .into_iter()
-            .flatten()
-            .filter(|(kind, to)| *kind == "uses" && is_kind(to, "malware"));
-        used.filter_map(|(_, to)| self.object(to).and_then(|object| object.name.clone())).collect()
-    }
-
-    /// The objects one step towards who stands behind this one.
-    fn behind(&self, id: &str) -> impl Iterator<Item = &'a str> {
-        let forward = self.out.get(id).into_iter().flatten();
-        let forward = forward.filter(|(kind, _)| {
-            matches!(*kind, "indicates" | "attributed-to" | "authored-by" | "related-to" | "based-on")
-        });
-        let backward = self.back.get(id).into_iter().flatten();
-        let backward = backward.filter(|(kind, _)| {
-            matches!(
-                *kind,
-                "uses"
-                    | "owns"
-                    | "hosts"
-                    | "controls"
-                    | "related-to"
-                    | "beacons-to"
-                    | "exfiltrates-to"
-                    | "consists-of"
-            )
-        });
-        forward.chain(backward).map(|(_, to)| *to)
-    }
-
-    fn neighbours(&self, id: &str) -> impl Iterator<Item = &'a str> {
-        let both = self.out.get(id).into_iter().chain(self.back.get(id)).flatten();
-        both.map(|(_, to)| *to)
-    }
-
-    /// The group of the reports that hold this object, if they name one alone: an intrusion set,
-    /// else a threat actor.
-    fn reported(&self, id: &str) -> Option<&'a Object> {
-        let refs = self.reports.get(id)?.iter().flat_map(|report| &report.object_refs);
-        let refs: HashSet<&str> = refs.map(String::as_str).collect();
-        ["intrusion-set", "threat-actor"].iter().find_map(|kind| {
-            let mut of_kind = refs.iter().filter(|id| is_kind(id, kind)).filter_map(|id| self.object(id));
-            match (of_kind.next(), of_kind.next()) {
-                (Some(only), None) => Some(only),
-                _ => None,
-            }
-        })
+        let beside = self.malware.get(id).into_iter().flatten();
+        beside.filter_map(|id| self.object(id)?.name.clone()).collect()
     }
 }
+
+/// The types of objects through which one comes to who stands behind an indicator.
+const LEADING: [&str; 6] = ["intrusion-set", "threat-actor", "campaign", "infrastructure", "malware", "tool"];
 
 /// Whether an id is that of an object of this type.
 fn is_kind(id: &str, kind: &str) -> bool {

@@ -14,7 +14,10 @@ use rahdar_model::intelligence::{Cluster, ClusterId, Indicator, Tlp, WindowBasis
 use rahdar_model::{Timestamp, Window};
 
 use crate::find::Endpoint;
-use crate::reading::{Draft, Format, Origin, ReadError, ReadOptions, Reading, Reason, Terms, published_on};
+use crate::reading::{
+    Draft, Format, Origin, ReadError, ReadOptions, Reading, Reason, Terms, published_on, tidy_name,
+    tidy_tools,
+};
 use crate::source::Source;
 use graph::Graph;
 use object::{Object, Raw};
@@ -25,7 +28,7 @@ pub(crate) fn read(source: &Source, text: &str, options: &ReadOptions) -> Result
     let mut draft = Draft::new(Format::Stix, &source.shown, options);
     let objects = latest(text, raws, &mut draft);
     let graph = Graph::of(&objects);
-    let mut reader = Reader { source, objects: &objects, graph: &graph, draft };
+    let mut reader = Reader { source, graph: &graph, draft };
     for object in &objects {
         match object.kind.as_str() {
             "indicator" => reader.indicator(object),
@@ -41,6 +44,7 @@ pub(crate) fn read(source: &Source, text: &str, options: &ReadOptions) -> Result
 fn latest(text: &str, raws: Vec<Raw<'_>>, draft: &mut Draft<'_>) -> Vec<Object> {
     let mut objects: Vec<Object> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
+    let mut lines = object::Lines::of(text);
     for raw in raws {
         match object::read(raw) {
             Ok(object) => match places.get(&object.id) {
@@ -52,7 +56,7 @@ fn latest(text: &str, raws: Vec<Raw<'_>>, draft: &mut Draft<'_>) -> Vec<Object> 
                 }
             },
             Err(detail) => {
-                draft.refuse(&object::place(text, raw), raw.get(), Reason::Object(detail));
+                draft.refuse(&lines.place(raw), raw.get(), Reason::Object(detail));
             }
         }
     }
@@ -61,7 +65,6 @@ fn latest(text: &str, raws: Vec<Raw<'_>>, draft: &mut Draft<'_>) -> Vec<Object> 
 
 struct Reader<'a> {
     source: &'a Source,
-    objects: &'a [Object],
     graph: &'a Graph<'a>,
     draft: Draft<'a>,
 }
@@ -149,19 +152,15 @@ impl Reader<'_> {
     }
 
     fn group(&mut self, object: &Object) {
-        let Some(name) = object.name.as_deref().map(str::trim).filter(|name| !name.is_empty()) else {
+        let name = object.name.as_deref().map(tidy_name);
+        let Some(name) = name.filter(|name| !name.is_empty()) else {
             return self.draft.refuse(&object.id, "", Reason::Object("it has no name".to_owned()));
         };
         if object.revoked {
             return;
         }
-        let tools = crate::reading::tidy_tools(&self.graph.tools_of_group(&object.id));
-        self.draft.cluster(Cluster {
-            id: ClusterId::of_name(name),
-            name: name.to_owned(),
-            named: true,
-            tools,
-        });
+        let tools = tidy_tools(&self.graph.tools_of_group(&object.id));
+        self.draft.cluster(Cluster { id: ClusterId::of_name(&name), name, named: true, tools });
     }
 
     fn terms(&self, object: &Object) -> Terms {
@@ -171,7 +170,7 @@ impl Reader<'_> {
             place: object.id.clone(),
             published: object.created.map(published_on),
             version: object.version,
-            source: author.map(Into::into),
+            source: author.map(|author| tidy_name(author).into()),
             confidence: object.confidence,
             tlp: object.object_marking_refs.iter().filter_map(|id| self.marking(id)).max(),
             revoked: object.revoked,
@@ -180,7 +179,7 @@ impl Reader<'_> {
     }
 
     fn marking(&self, id: &str) -> Option<Tlp> {
-        let defined = || self.objects.iter().find(|object| object.id == id).and_then(|object| object.tlp);
+        let defined = || self.graph.object(id).and_then(|object| object.tlp);
         object::known_marking(id).or_else(defined)
     }
 }

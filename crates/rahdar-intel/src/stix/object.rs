@@ -7,13 +7,16 @@ use rahdar_model::intelligence::Tlp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::reading::ReadError;
+use crate::reading::{ReadError, quote};
 
 /// An object as it stands in the text.
 pub(crate) type Raw<'a> = &'a RawValue;
 
 /// Objects of a bundle at most (`reliability.md` §3).
 const OBJECTS_MAX: usize = 1_000_000;
+
+/// Octets of an id after its type at most; a UUID has 36.
+const ID_MAX: usize = 100;
 
 /// An object, as far as it is read. Which fields it has depends on its type.
 #[derive(Debug, Clone, Default)]
@@ -97,8 +100,11 @@ pub(crate) fn known_marking(id: &str) -> Option<Tlp> {
 /// A sentence that says what is wrong with it.
 pub(crate) fn read(raw: Raw<'_>) -> Result<Object, String> {
     let fields: Fields = serde_json::from_str(raw.get()).map_err(|error| without_place(&error))?;
-    if !fields.id.strip_prefix(&fields.r#type).is_some_and(|rest| rest.starts_with("--") && rest.len() > 2) {
-        return Err(format!("its id `{}` is none of a `{}`", fields.id, fields.r#type));
+    let rest = fields.id.strip_prefix(&fields.r#type).and_then(|rest| rest.strip_prefix("--"));
+    let plain =
+        |rest: &&str| (1..=ID_MAX).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_graphic());
+    if rest.filter(plain).is_none() {
+        return Err(format!("its id `{}` is none of a `{}`", quote(&fields.id), quote(&fields.r#type)));
     }
     let time = |name: &str, text: &Option<String>| match text {
         Some(text) => text.parse().map(Some).map_err(|_| format!("`{name}` is not a time: `{text}`")),
@@ -233,8 +239,24 @@ fn offset(text: &str, part: Raw<'_>) -> usize {
     (part.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize).min(text.len())
 }
 
-/// Where an object stands, for objects that have no valid id.
-pub(crate) fn place(text: &str, raw: Raw<'_>) -> String {
-    let line = text.as_bytes()[..offset(text, raw)].iter().filter(|b| **b == b'\n').count() + 1;
-    format!("line {line}")
+/// The lines on which objects stand, for objects that have no valid id.
+pub(crate) struct Lines<'a> {
+    text: &'a str,
+    offset: usize,
+    line: usize,
+}
+
+impl<'a> Lines<'a> {
+    pub(crate) fn of(text: &'a str) -> Self {
+        Self { text, offset: 0, line: 1 }
+    }
+
+    /// Where an object stands. Objects are asked for in the order of the text.
+    pub(crate) fn place(&mut self, raw: Raw<'_>) -> String {
+        let offset = offset(self.text, raw).max(self.offset);
+        let between = &self.text.as_bytes()[self.offset..offset];
+        self.line += between.iter().filter(|octet| **octet == b'\n').count();
+        self.offset = offset;
+        format!("line {}", self.line)
+    }
 }

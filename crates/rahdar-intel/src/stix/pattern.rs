@@ -30,8 +30,8 @@ pub(crate) struct Reading {
 const DEPTH_MAX: usize = 32;
 /// Octets of a pattern at most; chosen here: a pattern of a thousand hashes is 80 kB.
 const PATTERN_MAX: usize = 1 << 20;
-/// Endpoints with ports that one pattern may multiply to.
-const TERMS_MAX: usize = 4_096;
+/// Comparisons that the alternatives of one pattern may multiply to; chosen here.
+const TERMS_MAX: usize = 100_000;
 
 /// Reads a pattern.
 ///
@@ -187,15 +187,16 @@ struct Way {
 }
 
 impl Way {
-    fn and(&self, other: &Self) -> Self {
-        let both = |a: &[Indicator], b: &[Indicator]| a.iter().chain(b).cloned().collect();
-        Self {
-            endpoints: both(&self.endpoints, &other.endpoints),
-            sources: both(&self.sources, &other.sources),
-            port: self.port.or(other.port),
-            source_port: self.source_port.or(other.source_port),
-            protocol: self.protocol.or(other.protocol),
-        }
+    fn and(&mut self, other: &Self) {
+        self.endpoints.extend_from_slice(&other.endpoints);
+        self.sources.extend_from_slice(&other.sources);
+        self.port = self.port.or(other.port);
+        self.source_port = self.source_port.or(other.source_port);
+        self.protocol = self.protocol.or(other.protocol);
+    }
+
+    fn len(&self) -> usize {
+        1 + self.endpoints.len() + self.sources.len()
     }
 }
 
@@ -309,7 +310,6 @@ impl Parser<'_> {
         let mut ways = self.all()?;
         while self.take_word("OR") {
             ways.extend(self.all()?);
-            ways.truncate(TERMS_MAX);
         }
         Ok(ways)
     }
@@ -318,8 +318,23 @@ impl Parser<'_> {
         let mut ways = self.comparison()?;
         while self.take_word("AND") {
             let more = self.comparison()?;
-            let joined = ways.iter().flat_map(|way| more.iter().map(|other| way.and(other)));
-            ways = joined.take(TERMS_MAX).collect();
+            let size = |ways: &[Way]| ways.iter().map(Way::len).sum::<usize>();
+            if size(&ways) * more.len() + size(&more) * ways.len() > TERMS_MAX {
+                return Err(format!("its alternatives multiply to more than {TERMS_MAX} terms"));
+            }
+            match more.as_slice() {
+                [one] => ways.iter_mut().for_each(|way| way.and(one)),
+                many => {
+                    let joined = ways.iter().flat_map(|way| {
+                        many.iter().map(|other| {
+                            let mut both = way.clone();
+                            both.and(other);
+                            both
+                        })
+                    });
+                    ways = joined.collect();
+                }
+            }
         }
         Ok(ways)
     }
@@ -398,12 +413,13 @@ impl Parser<'_> {
         let lower = path.to_ascii_lowercase();
         let one = |endpoint| Way { endpoints: vec![endpoint], ..Way::default() };
         let mut ways = Vec::new();
-        for value in values.iter().take(TERMS_MAX) {
+        for value in values {
             let text = refang(value.trim()).text;
             let way = match lower.as_str() {
                 "ipv4-addr:value" | "ipv6-addr:value" => network(&text).map(one),
                 "domain-name:value" => name::domain(&text).map(|name| one(Indicator::Domain(name))),
-                "url:value" => (!text.is_empty()).then(|| one(Indicator::Url(text.clone()))),
+                "url:value" => (!text.is_empty() && !text.contains(char::is_control))
+                    .then(|| one(Indicator::Url(text.clone()))),
                 "network-traffic:dst_ref.value" | "domain-name:resolves_to_refs[*].value" => {
                     host(&text).map(one)
                 }
@@ -597,6 +613,13 @@ mod tests {
             "`ipv4-addr` at octet 1 is neither a keyword nor an object path",
         );
         check_error("[a:b = 1] x", "`x` at octet 10 is neither a keyword nor an object path");
+        let ports = (1..=400).map(|port| port.to_string()).collect::<Vec<_>>().join(",");
+        let product = ["network-traffic:dst_port", "network-traffic:src_port"]
+            .map(|path| format!("{path} IN ({ports})"));
+        check_error(
+            &format!("[{}]", product.join(" AND ")),
+            "its alternatives multiply to more than 100000 terms",
+        );
         check_error(&format!("{}[a:b = 1]{}", "(".repeat(40), ")".repeat(40)), "it nests deeper than 32");
     }
 

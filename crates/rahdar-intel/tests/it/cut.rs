@@ -60,3 +60,71 @@ proptest! {
         let _ = read("a", parts.concat().as_bytes(), &ReadOptions::default());
     }
 }
+
+/// Long lines of one thing over and over: what is quadratic hangs here.
+#[test]
+fn long_lines_of_one_thing_are_taken_in_linear_time() {
+    for part in [
+        "]",
+        "[",
+        "[.",
+        ".]",
+        "[ ",
+        "\\[",
+        "http]",
+        "http://",
+        "http://a ",
+        "http://a[",
+        "(http://a",
+        "a dot ",
+        "1.",
+        "1.2.3.4 ",
+        "1.2.3.4:",
+        "a:",
+        "a@",
+        "0123456789abcdef0123456789abcdef ",
+        "\"",
+        ",",
+        "#",
+        "# ",
+        "- ",
+        "2021-",
+        "May ",
+        "x://",
+    ] {
+        let line = part.repeat((1 << 18) / part.len());
+        let _ = read("a", line.as_bytes(), &ReadOptions::default());
+        let table = format!("ip,first_seen,notes\n192.0.2.1,2021-01-01,{line}\n");
+        let _ = read("a", table.as_bytes(), &ReadOptions::default());
+    }
+}
+
+/// A bundle in which everything hangs on one object.
+#[test]
+fn a_hub_that_everything_names_is_taken_in_linear_time() {
+    let time = r#""created":"2021-06-16T00:00:00Z","modified":"2021-06-16T00:00:00Z""#;
+    let mut objects = vec![
+        format!(r#"{{"type":"infrastructure","id":"infrastructure--1",{time},"name":"C2"}}"#),
+        format!(r#"{{"type":"intrusion-set","id":"intrusion-set--1",{time},"name":"A group"}}"#),
+    ];
+    let link = |n: usize, from: &str, kind: &str, to: &str| {
+        format!(
+            r#"{{"type":"relationship","id":"relationship--{n}",{time},"relationship_type":"{kind}","source_ref":"{from}","target_ref":"{to}"}}"#
+        )
+    };
+    objects.push(link(0, "intrusion-set--1", "uses", "infrastructure--1"));
+    for n in 1..=20_000 {
+        let pattern = format!("[ipv4-addr:value = '198.51.{}.{}']", n / 256, n % 256);
+        objects.push(format!(r#"{{"type":"indicator","id":"indicator--{n}",{time},"pattern":"{pattern}","valid_from":"2021-05-01T00:00:00Z"}}"#));
+        objects.push(link(n, &format!("indicator--{n}"), "indicates", "infrastructure--1"));
+        objects.push("7".to_owned());
+    }
+    let refs: Vec<String> = (1..=20_000).map(|n| format!(r#""indicator--{n}""#)).collect();
+    objects
+        .push(format!(r#"{{"type":"report","id":"report--1",{time},"object_refs":[{}]}}"#, refs.join(",")));
+    let bundle = format!(r#"{{"type":"bundle","id":"bundle--1","objects":[{}]}}"#, objects.join(",\n"));
+    let reading = read("a", bundle.as_bytes(), &ReadOptions::default()).unwrap();
+    assert_eq!(reading.claims.len(), 20_000);
+    assert!(reading.claims.iter().all(|claim| claim.cluster.is_some()));
+    assert_eq!(reading.refused_count, 20_000);
+}
