@@ -8,9 +8,10 @@ use arrow::compute::{max, max_string, min, min_string};
 use arrow::datatypes::{Int16Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use deltalake::kernel::Add;
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
 use rahdar_model::column::{Column, Kind};
 use rahdar_model::time::{Day, Timestamp};
 use serde_json::{Map, Value, json};
@@ -29,15 +30,27 @@ const INDEXED_COLUMNS: usize = 32;
 const BOUND_OCTETS: usize = 64;
 
 static PROPERTIES: LazyLock<WriterProperties> = LazyLock::new(|| {
-    WriterProperties::builder()
+    let mut properties = WriterProperties::builder()
         // Level 1: 15 % less time than level 3 for 0.5 % more octets (`performance.md` §2).
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_data_page_row_count_limit(PAGE_ROWS)
         // Pages end between batches only.
         .set_write_batch_size(PAGE_ROWS)
-        .set_statistics_enabled(EnabledStatistics::Page)
-        .build()
+        .set_statistics_enabled(EnabledStatistics::Page);
+    for column in file_columns().filter(|column| climbs(column)) {
+        let path = ColumnPath::from(column.name);
+        properties = properties
+            .set_column_dictionary_enabled(path.clone(), false)
+            .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
+    }
+    properties.build()
 });
+
+/// Whether values mostly go up a little from row to row and seldom come again: they are stored as
+/// differences, and a dictionary of them would be as long as the column.
+fn climbs(column: &Column) -> bool {
+    column.kind == Kind::Timestamp || column.name == "source_row"
+}
 
 /// A file that is ready to be written.
 pub(crate) struct DataFile {
