@@ -29,8 +29,10 @@ const HOUR_WEIGHTS: [u64; 24] = [2, 1, 1, 1, 1, 2, 4, 7, 10, 11, 11, 10, 8, 9, 1
 pub(crate) const HOSTS: u64 = 200;
 /// The first of them is 203.0.113.30.
 const FIRST_HOST: u64 = 30;
-/// Hosts of the second telecom that are in use, from 198.51.100.60.
+/// Hosts of the second telecom that are in use.
 const SECOND_HOSTS: u64 = 30;
+/// The first of them is 198.51.100.60.
+const FIRST_SECOND_HOST: u64 = 60;
 /// One host in so many has IPv6 as well.
 const V6_EVERY: u64 = 5;
 
@@ -39,7 +41,7 @@ pub(crate) const RESOLVER: Address = v4(198, 18, 0, 53);
 const TIME_SERVER: Address = v4(198, 18, 0, 123);
 const UPDATES: Address = v4(198, 18, 240, 7);
 /// Where the backup goes.
-pub(crate) const BACKUP: Address = v4(198, 18, 250, 20);
+const BACKUP: Address = v4(198, 18, 250, 20);
 
 /// IP octets of a nightly backup.
 const NIGHTLY_OCTETS: u64 = 25_000_000;
@@ -84,24 +86,24 @@ const FAILED_MAIL_PER_MILLE: u64 = 300;
 
 /// A monitored host by number, `0..HOSTS`.
 pub(crate) fn host(n: u64) -> Address {
-    Address::from_v4_bits(0xcb00_7100 | (FIRST_HOST + n % HOSTS) as u32)
+    v4(203, 0, 113, (FIRST_HOST + n % HOSTS) as u8)
 }
 
 /// A host of the second telecom by number.
 pub(crate) fn second_host(n: u64) -> Address {
-    Address::from_v4_bits(0xc633_6400 | (60 + n % SECOND_HOSTS) as u32)
+    v4(198, 51, 100, (FIRST_SECOND_HOST + n % SECOND_HOSTS) as u8)
 }
 
 /// An address of the Internet by number: 198.18.`first`.0 and the `networks` /24s that follow.
-fn remote(first: u32, networks: u64, n: u64) -> Address {
-    let network = first + (n % networks) as u32;
+fn remote(first: u64, networks: u64, n: u64) -> Address {
+    let network = first + n % networks;
     let last = 1 + (n / networks) % 254;
-    Address::from_v4_bits(0xc612_0000 + (network << 8) + last as u32)
+    v4(198, 18, network as u8, last as u8)
 }
 
 /// The address that a host or a site has beside its IPv4 address.
-fn v6(prefix: u128, v4: Address) -> Address {
-    Address::from_bits(prefix | v4.bits() & 0xffff)
+fn v6(prefix: u128, address: Address) -> Address {
+    Address::from_bits(prefix | address.bits() & 0xffff)
 }
 
 const HOSTS_V6: u128 = 0x2001_0db8_0500_0000 << 64;

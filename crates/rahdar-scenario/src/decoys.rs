@@ -8,7 +8,7 @@ use rahdar_model::{Address, Day};
 use crate::background::{HOSTS, RESOLVER, conversation, host, question, second_host, with_payload};
 use crate::draw::Draw;
 use crate::path::Path;
-use crate::plan::{V1, address, day};
+use crate::plan::{V1, address, day, v4};
 use crate::session::{Outcome, Service, Session, Socket, backscatter, half_open, probe};
 
 /// What a decoy is.
@@ -250,7 +250,8 @@ impl Decoy {
         }
         let first = out.len();
         let mut draw = Draw::on(seed, &self.subject(), today);
-        let remote = self.indicator().filter(|_| self.kind != Kind::TypingError).map(address);
+        // A network has no traffic of its own: the rest of the Internet is in it.
+        let remote = self.indicator().and_then(|indicator| indicator.parse::<Address>().ok());
         match (self.kind, remote) {
             (Kind::Scanner, Some(remote)) => scan_one(today, remote, &mut draw, out),
             (Kind::ResearchScanner, Some(remote)) => scan_all(today, remote, &mut draw, out),
@@ -286,7 +287,6 @@ impl Decoy {
                     }
                 }
             }
-            // All the rest of the Internet is its traffic already; the others have an indicator.
             _ => {}
         }
         for session in &mut out[first..] {
@@ -336,7 +336,7 @@ fn scan_all(day: Day, scanner: Address, draw: &mut Draw, out: &mut Vec<Session>)
     }
     let begin = draw.below(20 * HOUR_US as u64) as i64;
     for n in 1..255 {
-        let target = Address::from_v4_bits(0xcb00_7100 | n);
+        let target = v4(203, 0, 113, n);
         let session = Session {
             start: day.start().plus_micros(begin + i64::from(n) * SECOND_US / 4),
             ..conversation(day, scanner, (target, 443), 1, draw)

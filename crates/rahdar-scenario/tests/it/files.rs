@@ -5,7 +5,7 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use rahdar_scenario::{Sampling, ScenarioError, Settings};
+use rahdar_scenario::{Sampling, ScenarioError, Settings, Truth};
 use serde_json::Value;
 
 use crate::{Made, SAMPLED, UNSAMPLED, is_free, make, settings};
@@ -100,6 +100,14 @@ fn an_interval_that_cannot_be_exported_is_refused_before_anything_is_written() {
     let error = rahdar_scenario::write(&wrong, folder.path(), &mut |_| {}).unwrap_err();
     assert_eq!(error.to_string(), "a sampling interval of `0` is not possible here: choose 1, or 2 to 16383");
     assert!(contents(folder.path()).is_empty());
+}
+
+#[test]
+fn a_truth_that_is_none_is_named() {
+    let missing = Truth::read(&SAMPLED.out.join("nothing.json")).unwrap_err();
+    assert!(matches!(missing, ScenarioError::Read { .. }));
+    let other = Truth::read(&SAMPLED.manifest.events).unwrap_err();
+    assert!(other.to_string().ends_with("events.csv` is not the truth of a scenario"), "{other}");
 }
 
 /// Everything in a text that reads as an IPv4 address.
