@@ -327,8 +327,8 @@ impl<'a> Teller<'a> {
 pub(crate) fn unusable(swept: &Swept, book: &Snapshot) -> BTreeMap<(Address, Affiliation), Tally> {
     let mut unusable: BTreeMap<(Address, Affiliation), Tally> = BTreeMap::new();
     for ((victim, remote), tally) in &swept.unusable {
-        let affiliation = book.claims_on(*remote).map(Affiliation::of).min();
-        let key = (*victim, affiliation.expect("a sighting met a claim of the book"));
+        let Some(affiliation) = book.claims_on(*remote).map(Affiliation::of).min() else { continue };
+        let key = (*victim, affiliation);
         unusable.entry(key).and_modify(|sum| *sum = sum.and(*tally)).or_insert(*tally);
     }
     unusable

@@ -98,7 +98,7 @@ pub fn hunt(
     let coverage = store.coverage(window)?;
     let scanners = scanners(store, &swept.contacts, &coverage, window)?;
     let prefixes: Vec<Prefix> = networks.iter().map(|network| network.prefix).collect();
-    let active = store.active_hosts(&prefixes, window)?;
+    let active = if swept.contacts.is_empty() { 0 } else { store.active_hosts(&prefixes, window)? };
 
     let by_pair: Vec<&[Contact]> = swept.contacts.chunk_by(is_same_pair).collect();
     let fan_in = FanIn::of(&swept.contacts);

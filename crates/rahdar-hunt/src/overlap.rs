@@ -16,7 +16,7 @@
 
 use rahdar_model::finding::Reason;
 
-use crate::evidence::counted;
+use crate::evidence::{counted, listed};
 
 /// Other clusters that are believed to be on the same victim, by name. `is_distinct` says whether
 /// some session tells this cluster from them.
@@ -25,7 +25,7 @@ pub fn on_victim(others: &[String], is_distinct: bool) -> Option<Reason> {
         return None;
     }
     let count = counted(others.len() as u64, "other cluster");
-    let mut text = format!("{count} on this victim: {}", others.join(", "));
+    let mut text = format!("{count} on this victim: {}", listed(others));
     if !is_distinct {
         text.push_str("; no contact tells this one from them, so that there may be fewer");
     }

@@ -30,7 +30,7 @@
 //! assert_eq!((sessions[0].out.octets, sessions[0].back.octets), (600, 5_000));
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use rahdar_model::flow::{protocol, tcp};
@@ -278,7 +278,7 @@ fn count(counts: &HashMap<(Address, u8, u16), u32>, key: (Address, u8, u16)) -> 
 
 /// One direction as the exporter saw it that saw most, unsampled before sampled.
 fn half(records: &[Contact], party: Party) -> Half {
-    let mut halves: Vec<(&str, Half)> = Vec::new();
+    let mut halves: BTreeMap<&str, Half> = BTreeMap::new();
     let mut flags = None;
     for record in records {
         let side = record.side(party);
@@ -288,13 +288,7 @@ fn half(records: &[Contact], party: Party) -> Half {
         if let Some(seen) = side.flags {
             flags = Some(flags.unwrap_or(0) | seen);
         }
-        let half = match halves.iter_mut().find(|(exporter, _)| *exporter == &*record.exporter) {
-            Some((_, half)) => half,
-            None => {
-                halves.push((&record.exporter, Half { payload: Some(0), ..Half::default() }));
-                &mut halves.last_mut().expect("one was pushed in the line above").1
-            }
-        };
+        let half = halves.entry(&record.exporter).or_insert(Half { payload: Some(0), ..Half::default() });
         half.packets = half.packets.saturating_add(side.packets);
         half.octets = half.octets.saturating_add(side.octets);
         half.payload = half.payload.zip(side.payload).map(|(sum, next)| sum.saturating_add(next));
@@ -305,10 +299,9 @@ fn half(records: &[Contact], party: Party) -> Half {
             half.carrying_octets = half.carrying_octets.saturating_add(side.octets);
         }
     }
-    let most = halves.iter().max_by_key(|(exporter, half)| {
-        (!half.sampled, half.packets, half.octets, std::cmp::Reverse(*exporter))
-    });
-    most.map(|(_, half)| Half { flags, ..*half }).unwrap_or_default()
+    // Of equals the first by name: `max_by_key` takes the last.
+    let most = halves.values().rev().max_by_key(|half| (!half.sampled, half.packets, half.octets));
+    most.map(|half| Half { flags, ..*half }).unwrap_or_default()
 }
 
 /// What the records say of one party as the opener.

@@ -301,7 +301,7 @@ impl Establishment {
             Exchange::Answered => ("establishment", format!("packets went both ways: {sessions} on {days}")),
             Exchange::Silent => (
                 "c2_silent",
-                format!("the victim called on {days} and nothing answered: infection suspected"),
+                format!("nothing answered the victim, {sessions} on {days}: infection suspected"),
             ),
             Exchange::Slight => ("establishment", "a few datagrams went both ways".to_owned()),
             Exchange::OneWay => ("one_way", "one direction was seen, the other was not".to_owned()),

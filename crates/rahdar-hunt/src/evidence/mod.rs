@@ -142,6 +142,18 @@ pub(crate) fn counted(n: u64, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
+/// Names that a sentence lists; the others are counted. A list may hold a thousand.
+const MOST_LISTED: usize = 8;
+
+/// `a, b and 5 more`.
+pub(crate) fn listed<T: ToString>(names: &[T]) -> String {
+    let shown: Vec<String> = names.iter().take(MOST_LISTED).map(T::to_string).collect();
+    match names.len() - shown.len() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::collection::vec;

@@ -22,7 +22,7 @@
 
 use rahdar_model::intelligence::Claim;
 
-use super::{Group, Row};
+use super::{Group, Row, listed};
 use crate::stitch::Session;
 use crate::sweep::Party;
 
@@ -101,8 +101,8 @@ impl Port {
             }
             Self::Unstated(port) => ("port", format!("the victim called port {port}; the claim names none")),
             Self::Other { used, documented } => {
-                let named: Vec<String> = documented.iter().map(u16::to_string).collect();
-                ("other_port", format!("the victim called port {used}; the claim names {}", named.join(", ")))
+                let named = listed(documented);
+                ("other_port", format!("the victim called port {used}; the claim names {named}"))
             }
             Self::Unknown => ("port", "who called cannot be told".to_owned()),
             Self::WebShell(port) => (
