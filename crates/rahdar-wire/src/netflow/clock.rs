@@ -151,7 +151,7 @@ impl Clock {
             return true;
         }
         let set = CLOCK_SET.micros();
-        let (first_start, first_end) = if plan.start == Form::Uptime || plan.end == Form::Uptime {
+        let (first_start, first_end) = if plan.has_uptimes {
             (self.reference_us - LONGEST_US, self.reference_us - LATE_US)
         } else {
             (set, set)

@@ -10,7 +10,7 @@ use super::flow::{Known, Origin, Out, Sampling};
 use super::message::{Announcement, Protocol, SET_HEADER, announcement};
 use super::recent::Recent;
 use super::sampling::Rates;
-use super::template::{Plan, Purpose, Rest, Spec, Values};
+use super::template::{Plan, Purpose, READ_BEHIND, Rest, Spec, Values};
 use super::waiting::{Waiting, WaitingSet};
 
 /// Templates that are kept of one observation domain (reliability.md §3). The busiest exporter
@@ -224,6 +224,7 @@ impl Domain {
         out: &mut Out<'_>,
     ) -> Result<(), SinkError> {
         match self.templates.get(template).map(|known| known.plan.clone()) {
+            _ if body.len() == READ_BEHIND => Ok(()),
             Some(plan) => self.read(template, plan, origin, body, out),
             None => self.wait(template, None, origin, body, out),
         }

@@ -71,6 +71,14 @@ pub(super) enum Field {
     SelectorAlgorithm,
     SamplerId,
     TemplateId,
+    /// Both addresses, read at once.
+    V4Pair,
+    /// Both ports, read at once.
+    PortPair,
+    /// Both interfaces, read at once.
+    IfPair,
+    /// Both systems, read at once.
+    AsPair,
 }
 
 impl Field {
@@ -85,6 +93,18 @@ impl Field {
             Self::SrcV4 | Self::SrcV6 => Some(Self::SrcV4),
             Self::DstV4 | Self::DstV6 => Some(Self::DstV4),
             Self::SrcPort | Self::DstPort | Self::Protocol | Self::SamplerId => Some(self),
+            _ => None,
+        }
+    }
+
+    /// What this field and `next` are together, if they may stand side by side, each of so many
+    /// octets.
+    pub(super) fn with(self, next: Self) -> Option<(Self, u16)> {
+        match (self, next) {
+            (Self::SrcV4, Self::DstV4) => Some((Self::V4Pair, 4)),
+            (Self::SrcPort, Self::DstPort) => Some((Self::PortPair, 2)),
+            (Self::InIf, Self::OutIf) => Some((Self::IfPair, 4)),
+            (Self::SrcAs, Self::DstAs) => Some((Self::AsPair, 4)),
             _ => None,
         }
     }

@@ -1,7 +1,7 @@
 //! Messages in a file, one after the other: an IPFIX file (RFC 5655 §6), or datagrams of any of
 //! the three protocols as they were on the wire.
 
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::sync::Arc;
 
 use rahdar_model::address::Address;
@@ -104,9 +104,11 @@ impl Reading<'_> {
 struct Window<'a> {
     input: &'a mut dyn Read,
     buffer: Vec<u8>,
-    /// The first octet that was not read as a message yet.
+    /// The first octet of the buffer that was not read as a message yet.
     start: usize,
-    /// That octet's place in the file.
+    /// Where the buffer holds nothing more.
+    end: usize,
+    /// The place of `start` in the file.
     at: u64,
     is_ended: bool,
     /// What ended it, if not its end. What came before is read all the same.
@@ -125,23 +127,28 @@ enum Next {
 
 impl<'a> Window<'a> {
     fn new(input: &'a mut dyn Read) -> Self {
-        Self { input, buffer: Vec::new(), start: 0, at: 0, is_ended: false, failure: None }
+        let buffer = vec![0; WINDOW_OCTETS];
+        Self { input, buffer, start: 0, end: 0, at: 0, is_ended: false, failure: None }
     }
 
     /// Reads on until the longest message, and the beginning of the one after it, would fit.
     fn fill(&mut self) {
         const WANTED: usize = MESSAGE_OCTETS_MAX + 4;
-        if self.is_ended || self.buffer.len() - self.start >= WANTED {
+        if self.is_ended || self.end - self.start >= WANTED {
             return;
         }
-        self.buffer.drain(..self.start);
+        self.buffer.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
         self.start = 0;
-        let missing = WINDOW_OCTETS - self.buffer.len();
-        match (&mut *self.input).take(missing as u64).read_to_end(&mut self.buffer) {
-            Ok(read) => self.is_ended = read < missing,
-            Err(failure) => {
-                self.is_ended = true;
-                self.failure = Some(failure);
+        while self.end < self.buffer.len() && !self.is_ended {
+            match self.input.read(&mut self.buffer[self.end..]) {
+                Ok(0) => self.is_ended = true,
+                Ok(read) => self.end += read,
+                Err(failure) if failure.kind() == ErrorKind::Interrupted => {}
+                Err(failure) => {
+                    self.is_ended = true;
+                    self.failure = Some(failure);
+                }
             }
         }
     }
@@ -152,7 +159,7 @@ impl<'a> Window<'a> {
     }
 
     fn next_message(&self) -> Next {
-        let left = &self.buffer[self.start..];
+        let left = &self.buffer[self.start..self.end];
         let left = &left[..left.len().min(MESSAGE_OCTETS_MAX)];
         match message_octets(left) {
             _ if left.is_empty() => Next::End,

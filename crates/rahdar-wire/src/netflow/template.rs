@@ -92,6 +92,8 @@ pub(super) struct Plan {
     pub(super) end: Form,
     pub(super) observed: Form,
     pub(super) duration: Form,
+    /// Whether a time is an uptime.
+    pub(super) has_uptimes: bool,
     /// Whether each record says how it was sampled.
     pub(super) has_rate: bool,
     /// Whether each record names its sampler.
@@ -137,6 +139,15 @@ struct Step {
 }
 
 impl Step {
+    /// This step and `next` as one, if they read two halves of a pair that stands side by side.
+    fn joined(&self, next: &Self) -> Option<Self> {
+        let (field, octets) = self.field.with(next.field)?;
+        let is_side_by_side = next.end == self.end + octets
+            && [self.mask, next.mask] == [mask(octets); 2]
+            && !(self.keep || next.keep);
+        is_side_by_side.then_some(Self { field, keep: false, end: next.end, mask: mask(2 * octets) })
+    }
+
     /// Puts a value where it belongs, unless it is zero and an earlier step may have found more.
     #[inline]
     fn put<T>(&self, value: T, is_zero: bool, place: &mut T) {
@@ -144,6 +155,11 @@ impl Step {
             *place = value;
         }
     }
+}
+
+/// The bits of a number of so many octets, 1 to 8; more are read in parts of 8.
+fn mask(octets: u16) -> u64 {
+    u64::MAX >> (64 - 8 * octets.min(8))
 }
 
 /// What a record says beside the fields of a flow, as it was read.
@@ -199,6 +215,7 @@ impl Plan {
             end: Form::Absent,
             observed: Form::Absent,
             duration: Form::Absent,
+            has_uptimes: false,
             has_rate: choice.has(Field::Interval) || choice.has(Field::Taken) || choice.has(Field::Sample),
             has_sampler: choice.has(Field::SamplerId),
             has_sizes: choice.has(Field::Packets)
@@ -260,8 +277,13 @@ impl Plan {
                     _ => {}
                 }
                 let end = (run_octets + usize::from(spec.length)) as u16;
-                let mask = u64::MAX >> (64 - 8 * spec.length.min(8));
-                steps.push(Step { field: role.field, keep, end, mask });
+                let step = Step { field: role.field, keep, end, mask: mask(spec.length) };
+                let begun = usize::from(runs.last().map_or(0, |run: &Run| run.steps_end));
+                match steps[begun..].last_mut().and_then(|last: &mut Step| Some((last.joined(&step)?, last)))
+                {
+                    Some((both, last)) => *last = both,
+                    None => steps.push(step),
+                }
             }
             run_octets += usize::from(spec.length);
             self.shortest += usize::from(spec.length);
@@ -273,6 +295,7 @@ impl Plan {
             return Err(Flaw::NoLength);
         }
         runs.push(Run { octets: run_octets as u16, steps_end: steps.len() as u16 });
+        self.has_uptimes = self.start == Form::Uptime || self.end == Form::Uptime;
         self.steps = steps.into();
         self.runs = runs.into();
         Ok(())
@@ -366,7 +389,7 @@ struct Choice {
 }
 
 impl Choice {
-    const FIELDS: usize = Field::TemplateId as usize + 1;
+    const FIELDS: usize = Field::AsPair as usize + 1;
     const NONE: u8 = u8::MAX;
 
     fn of(specs: &[Spec]) -> Self {
@@ -482,6 +505,22 @@ fn fill(steps: &[Step], data: &[u8], record: &mut FlowRecord, values: &mut Value
             Field::SelectorAlgorithm => values.selector_algorithm = value,
             Field::SamplerId => step.put(Some(value), value == 0, &mut values.sampler_id),
             Field::TemplateId => values.template_id = Some(value as u16),
+            Field::V4Pair => {
+                record.src = Address::from_v4_bits((value >> 32) as u32);
+                record.dst = Address::from_v4_bits(value as u32);
+            }
+            Field::PortPair => {
+                record.src_port = (value >> 16) as u16;
+                record.dst_port = value as u16;
+            }
+            Field::IfPair => {
+                record.in_if = Some((value >> 32) as u32);
+                record.out_if = Some(value as u32);
+            }
+            Field::AsPair => {
+                record.src_as = Some((value >> 32) as u32);
+                record.dst_as = Some(value as u32);
+            }
         }
     }
 }
