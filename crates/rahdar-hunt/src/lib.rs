@@ -3,7 +3,7 @@
 //! [`hunt`] is the door. Behind it, in the order of the work:
 //!
 //! * [`sweep`]: sightings become contacts of a victim with a claimed address;
-//! * [`stitch`] and [`initiator`]: contacts become sessions, and who opened them;
+//! * [`mod@stitch`] and [`initiator`]: contacts become sessions, and who opened them;
 //! * [`sampling`] and [`exporters`]: what recorded octets say of all octets, and of one total
 //!   that several exporters saw;
 //! * [`scanner`]: who scans;

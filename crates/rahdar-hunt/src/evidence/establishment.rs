@@ -301,14 +301,14 @@ impl Establishment {
             Exchange::Answered => ("establishment", format!("packets went both ways: {sessions} on {days}")),
             Exchange::Silent => (
                 "c2_silent",
-                format!("nothing answered the victim, {sessions} on {days}: infection suspected"),
+                format!("no call of the victim was accepted: {sessions} on {days}, infection suspected"),
             ),
             Exchange::Slight => ("establishment", "a few datagrams went both ways".to_owned()),
             Exchange::OneWay => ("one_way", "one direction was seen, the other was not".to_owned()),
-            Exchange::Handshake => ("no_payload", format!("connected without saying anything: {sessions}")),
-            Exchange::Unanswered => {
-                ("no_answer", format!("the victim called and nothing answered: {sessions}"))
+            Exchange::Handshake => {
+                ("no_payload", format!("the two reached each other and said nothing: {sessions}"))
             }
+            Exchange::Unanswered => ("no_answer", format!("no call of the victim was accepted: {sessions}")),
             Exchange::Probe => {
                 ("scanner", format!("the address called and got nowhere: {sessions} on {days}"))
             }
