@@ -1,3 +1,5 @@
+//! Bundles as sources write them, and as they come broken.
+
 use serde_json::{Value, json};
 
 use super::*;
