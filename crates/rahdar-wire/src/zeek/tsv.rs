@@ -48,9 +48,14 @@ pub(crate) fn decode(
             delivery.tally.beside += 1;
         } else if line.is_empty() || header.log == Log::Other {
             delivery.tally.beside += 1;
-        } else if header.log == Log::Unsaid {
+        } else if header.log == Log::Unsaid && delivery.tally.received == 0 {
             let looks = format!("line {number} is a row, and no `#fields` line stands before it");
             return Err(WireError::Unknown { looks });
+        } else if header.log == Log::Unsaid {
+            delivery.refuse(
+                Place::Line(number),
+                format_args!("no `#fields` line of its header stands before it"),
+            );
         } else {
             row(line, ended, number, &header, &mut delivery)?;
         }

@@ -129,6 +129,12 @@ fn a_header_midway_holds_for_the_rows_after_it() {
 }
 
 #[test]
+fn rows_behind_half_a_header_are_refused() {
+    let log = format!("{CONN_HEADER}{CONN_ROW}#separator \\x09\n{CONN_ROW}");
+    check(&log, &[ROW_LINE], &["line 11: no `#fields` line of its header stands before it"]);
+}
+
+#[test]
 fn labels_are_passed_over() {
     // Tab-separated, and three columns in one as label tools write them, in header and row.
     let fields = |name: &str| CONN_HEADER.replace("\ttunnel_parents\n", name);
