@@ -157,7 +157,7 @@ impl DurableStore {
     }
 }
 
-/// The folders whose names in their parents are known to be on disk.
+/// The folders whose own names are known to be on disk.
 #[derive(Debug)]
 struct Folders {
     base: PathBuf,
@@ -169,18 +169,25 @@ impl Folders {
     /// base.
     fn settle_parent(&self, target: &DiskPath) -> Result<()> {
         let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
-        for (height, folder) in target.ancestors().skip(1).enumerate() {
-            if height > 0 && !settled.insert(folder.to_owned()) {
-                break;
-            }
-            sync_folder(folder).inspect_err(|_| {
-                settled.remove(folder);
-            })?;
-            if folder == self.base {
+        let due = self.due(target, &settled);
+        for folder in &due {
+            sync_folder(folder)?;
+        }
+        // The name of each is in the next, which is synced now.
+        settled.extend(due.iter().take(due.len().saturating_sub(1)).map(|folder| folder.to_path_buf()));
+        Ok(())
+    }
+
+    /// The folders to sync: that of `target`, and each above one whose name is not settled.
+    fn due<'a>(&self, target: &'a DiskPath, settled: &HashSet<PathBuf>) -> Vec<&'a DiskPath> {
+        let mut due = Vec::new();
+        for folder in target.ancestors().skip(1) {
+            due.push(folder);
+            if folder == self.base || settled.contains(folder) {
                 break;
             }
         }
-        Ok(())
+        due
     }
 }
 
@@ -332,6 +339,23 @@ mod tests {
             let entries = fs::read_dir(self.folder.path().join(folder)).unwrap();
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
         }
+    }
+
+    #[test]
+    fn a_new_folder_is_synced_with_the_one_that_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = Folders { base: folder.path().to_owned(), settled: Mutex::default() };
+        let due = |name: &str| {
+            let target = folder.path().join(name);
+            fs::create_dir_all(target.parent().unwrap()).unwrap();
+            let due = folders.due(&target, &folders.settled.lock().unwrap()).len();
+            folders.settle_parent(&target).unwrap();
+            due
+        };
+        assert_eq!(due("log/0.json"), 2);
+        assert_eq!(due("log/1.json"), 1);
+        assert_eq!(due("day/part"), 2);
+        assert_eq!(due("version"), 1);
     }
 
     #[tokio::test]

@@ -126,3 +126,29 @@ fn floor() -> ScalarUDF {
     };
     create_udf("floor_us", vec![time, DataType::Int64], DataType::Int64, Volatility::Immutable, Arc::new(run))
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::util::pretty::pretty_format_batches;
+    use futures::TryStreamExt;
+    use rahdar_testkit::{flow, prefix, window};
+
+    use crate::crash::lake_of;
+    use crate::networks::{NetworkSet, inside};
+
+    #[test]
+    fn the_scan_itself_asks_for_networks_and_times() {
+        let (_folder, lake) = lake_of(&[flow("192.0.2.1 > 192.0.2.2").build()]);
+        let functions = [inside("sighted", NetworkSet::of(&[prefix("192.0.2.1")]).into())];
+        let sql = "EXPLAIN SELECT * FROM flow WHERE sighted(src_hi, src_lo, dst_hi, dst_lo)";
+        let plan = lake.wait(async {
+            let snapshot = lake.table.newest().await.unwrap();
+            let window = window("2021-08-15", "2021-08-16");
+            let plan = lake.engine.run(&snapshot, window, functions, sql).await.unwrap();
+            plan.try_collect::<Vec<_>>().await.unwrap()
+        });
+        let plan = pretty_format_batches(&plan).unwrap().to_string();
+        assert!(!plan.contains("FilterExec"), "{plan}");
+        assert!(plan.contains("sighted(src_hi") && plan.contains("start_time@"), "{plan}");
+    }
+}

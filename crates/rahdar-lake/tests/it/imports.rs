@@ -1,12 +1,13 @@
 //! Imports, one after another and at once.
 
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use rahdar_lake::Lake;
 use rahdar_model::store::{Admission, Commit, FlowStore, Input, StoreError};
 use rahdar_model::{FlowRecord, Window};
 use rahdar_testkit::builder::FlowBuilder;
-use rahdar_testkit::{flow, time};
+use rahdar_testkit::{flow, prefix, time};
 
 fn any_flow() -> FlowBuilder {
     flow("192.0.2.1:5 > 203.0.113.9:443")
@@ -30,12 +31,14 @@ fn count(lake: &Lake) -> u64 {
     lake.count(Window::ALL).unwrap()
 }
 
-/// Files below the folder, hidden ones too.
-fn data_files(folder: &std::path::Path) -> usize {
-    let days = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
-    days.filter(|entry| entry.file_name() != "_delta_log")
-        .map(|day| std::fs::read_dir(day.path()).unwrap().count())
-        .sum()
+/// Files in the folders of days, hidden ones too.
+fn data_files(folder: &Path) -> Vec<PathBuf> {
+    let below = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect::<Vec<_>>()
+    };
+    let days = below(folder).into_iter().filter(|path| !path.ends_with("_delta_log"));
+    days.flat_map(|day| below(&day)).collect()
 }
 
 #[test]
@@ -88,7 +91,7 @@ fn a_dropped_import_leaves_no_row_and_no_file() {
         import.flow(&any_flow().from("a", row).build()).unwrap();
     }
     drop(import);
-    assert_eq!((count(&lake), data_files(folder.path())), (0, 0));
+    assert_eq!((count(&lake), data_files(folder.path()).len()), (0, 0));
 }
 
 #[test]
@@ -105,7 +108,7 @@ fn of_two_imports_of_the_same_input_one_wins() {
     let error = second.commit().unwrap_err();
     assert!(matches!(&error, StoreError::Raced { input } if input == "a.log"), "{error:?}");
     assert_eq!((count(&lake), count(&other)), (1, 1));
-    assert_eq!(data_files(folder.path()), 1, "the loser has removed its file");
+    assert_eq!(data_files(folder.path()).len(), 1, "the loser has removed its file");
 }
 
 #[test]
@@ -194,4 +197,23 @@ fn a_folder_that_is_no_lake_or_a_torn_log_is_named() {
     std::fs::write(path.join("_delta_log/00000000000000000001.json"), "{\"add\":{\"pa").unwrap();
     let error = Lake::open(&path).err().unwrap();
     assert!(matches!(&error, StoreError::Damaged { path, .. } if path.ends_with("lake")), "{error:?}");
+}
+
+#[test]
+fn a_data_file_that_is_cut_or_gone_is_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::open(folder.path()).unwrap();
+    import(&lake, "a", &[any_flow().build()]).unwrap();
+    let file = &data_files(folder.path())[0];
+    let content = std::fs::read(file).unwrap();
+    let sweep = || lake.sightings(&[prefix("192.0.2.1")], Window::ALL, &mut |_| {});
+    for length in [0, 7, content.len() / 2, content.len() - 1] {
+        std::fs::write(file, &content[..length]).unwrap();
+        let error = sweep().unwrap_err();
+        assert!(matches!(error, StoreError::Damaged { .. }), "cut to {length}: {error:?}");
+    }
+    std::fs::remove_file(file).unwrap();
+    assert!(matches!(sweep(), Err(StoreError::Damaged { .. })));
+    std::fs::write(file, &content).unwrap();
+    sweep().unwrap();
 }
