@@ -50,7 +50,13 @@ pub fn summary(hunt: &Hunt) -> Summary<'_> {
         let findings = findings_on(hunt, victim.address);
         let mut sentences = clusters_on(victim, &findings);
         sentences.extend(left_in_total(hunt, victim));
-        VictimSummary { victim, sentences, clusters: findings.iter().map(|one| life(hunt, one)).collect() }
+        let mut clusters: Vec<String> =
+            findings.iter().take(MOST_LINES).map(|finding| life(hunt, finding)).collect();
+        if findings.len() > MOST_LINES {
+            let rest = counted(findings.len() - MOST_LINES, "more cluster is", "more clusters are");
+            clusters.push(format!("{} in the table alone.", phrase::capital(&rest)));
+        }
+        VictimSummary { victim, sentences, clusters }
     });
     Summary { opening: opening(hunt, told.len(), weak.len()), victims: victims.collect() }
 }
