@@ -10,9 +10,13 @@
 //!   sessions, those of which it sampled [`BIG_SAMPLED_PACKETS`] packets or more: an earlier
 //!   exporter on their path has missed them with a chance below e⁻¹⁰. Then
 //!   Ŷ = Ŷ₁ + Σ (1 − φₖ)·Ŷₖ, in octets. φ is taken from the pair of hosts, or where that has
-//!   fewer than [`LEAST_BIG_SESSIONS`], from the victim, or from all victims. Where nobody has one,
-//!   all that is known is that the truth lies between the largest exporter and the sum: the point
-//!   is the largest, which is then biased upwards by the chance of the sample.
+//!   fewer than [`LEAST_BIG_SESSIONS`], from the victim, or from all victims.
+//! * Where all have too few, φ comes from products of counts, which need no big session: with c
+//!   and c' packets sampled of a session of P packets, E[c·c'] = P²/(N·N') if it passed both, and
+//!   E[c·(c−1)] = P²/N² if it passed the one, so that φ = Σ c·N·c'·N' / Σ c·(c−1)·N². Of several
+//!   earlier exporters the fractions are taken as independent. (Chosen here; unbiased for two.)
+//! * Where even these are too few ([`LEAST_PRODUCTS`]), all that is known is that the truth lies
+//!   between the largest exporter and the sum: the point is the largest.
 //! * **Low** is the best lower bound of any one exporter, each at α divided by their number:
 //!   max Lₑ(α/m). It needs to know nothing of paths.
 //! * **High** is the sum of upper bounds, Σ Uₑ(α/m): it holds even if no packet passed twice. It
@@ -59,6 +63,10 @@ pub const BIG_SAMPLED_PACKETS: u64 = 10;
 /// Big sessions that a fraction needs before it is taken from so few hosts. Chosen here: its
 /// standard error is then below 0.16.
 pub const LEAST_BIG_SESSIONS: u64 = 10;
+
+/// Pairs of packets, Σ c·(c−1), that a fraction from products needs. Chosen here: its standard
+/// error is then some 0.15.
+pub const LEAST_PRODUCTS: f64 = 100.0;
 
 /// The chance that the truth lies outside the bounds, both sides together.
 const ALPHA: f64 = 0.05;
@@ -310,37 +318,113 @@ struct Overlap {
 }
 
 impl Overlap {
+    fn add(&mut self, other: &Self) {
+        self.big_sessions += other.big_sessions;
+        self.octets += other.octets;
+        self.seen_octets += other.seen_octets;
+    }
+
+    /// None if so few sessions say nothing.
     fn fraction(&self) -> Option<f64> {
-        (self.octets > 0.0).then(|| self.seen_octets / self.octets)
+        let is_known = self.big_sessions >= LEAST_BIG_SESSIONS && self.octets > 0.0;
+        is_known.then(|| self.seen_octets / self.octets)
     }
 }
 
-/// Overlaps per sampled exporter, for each pair, each victim, and all.
+/// What a sampled exporter saw of one session.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sample {
+    packets: u64,
+    /// Scaled.
+    octets: f64,
+    interval: f64,
+}
+
+/// Products of counts over all sessions: the same fractions, from small sessions.
+struct Moments {
+    /// Σ c(c−1) of each exporter, as counted.
+    twice: Vec<f64>,
+    /// Σ c(c−1)·N² of each exporter.
+    twice_scaled: Vec<f64>,
+    /// Σ c·N·c'·N' of each exporter with each earlier one.
+    common: Vec<Vec<f64>>,
+    /// Σ c of each exporter, all and in sessions that an unsampled one saw.
+    all: Vec<f64>,
+    unsampled: Vec<f64>,
+}
+
+impl Moments {
+    fn new(exporters: usize) -> Self {
+        let zeros = vec![0.0; exporters];
+        Self {
+            twice: zeros.clone(),
+            twice_scaled: zeros.clone(),
+            common: vec![zeros.clone(); exporters],
+            all: zeros.clone(),
+            unsampled: zeros,
+        }
+    }
+
+    fn add(&mut self, samples: &[Sample], is_seen_unsampled: bool) {
+        for (k, sample) in samples.iter().enumerate().filter(|(_, sample)| sample.packets > 0) {
+            let count = sample.packets as f64;
+            self.twice[k] += count * (count - 1.0);
+            self.twice_scaled[k] += count * (count - 1.0) * sample.interval * sample.interval;
+            self.all[k] += count;
+            self.unsampled[k] += if is_seen_unsampled { count } else { 0.0 };
+            for (j, earlier) in samples[..k].iter().enumerate() {
+                self.common[k][j] += count * sample.interval * earlier.packets as f64 * earlier.interval;
+            }
+        }
+    }
+
+    /// None if there is too little of it.
+    fn fraction(&self, k: usize) -> Option<f64> {
+        if self.twice[k] < LEAST_PRODUCTS {
+            return None;
+        }
+        let by_unsampled = self.unsampled[k] / self.all[k];
+        let by_sampled = self.common[k][..k].iter().map(|common| common / self.twice_scaled[k]);
+        let unseen = by_sampled.chain([by_unsampled]).map(|seen| 1.0 - seen.clamp(0.0, 1.0));
+        Some(1.0 - unseen.product::<f64>())
+    }
+}
+
+/// Overlaps per sampled exporter, for each pair and victim where they are known, and for all.
 struct Overlaps {
     pairs: HashMap<(Address, Address), Vec<Overlap>>,
     victims: HashMap<Address, Vec<Overlap>>,
     all: Vec<Overlap>,
+    moments: Moments,
 }
 
 impl Overlaps {
     fn of(pairs: &[(&[Contact], &[Session])], order: &[&str], party: Party) -> Self {
         let empty = vec![Overlap::default(); order.len()];
-        let mut overlaps = Self { pairs: HashMap::new(), victims: HashMap::new(), all: empty.clone() };
+        let mut overlaps = Self {
+            pairs: HashMap::new(),
+            victims: HashMap::new(),
+            all: empty.clone(),
+            moments: Moments::new(order.len()),
+        };
         let has_unsampled =
             pairs.iter().flat_map(|(contacts, _)| *contacts).any(|contact| contact.rate == Rate::Every);
         for (contacts, sessions) in pairs {
             let Some(first) = contacts.first() else { continue };
             let mut own = empty.clone();
             for session in *sessions {
-                add_session(&mut own, &contacts[session.records.clone()], order, party, has_unsampled);
+                let records = &contacts[session.records.clone()];
+                let (samples, is_seen_unsampled) = samples(records, order, party);
+                overlaps.moments.add(&samples, is_seen_unsampled);
+                add_session(&mut own, &samples, is_seen_unsampled, has_unsampled);
+            }
+            if own.iter().all(|overlap| overlap.big_sessions == 0) {
+                continue;
             }
             let victim = overlaps.victims.entry(first.victim).or_insert_with(|| empty.clone());
             for ((own, victim), all) in own.iter().zip(victim).zip(&mut overlaps.all) {
-                for sum in [victim, all] {
-                    sum.big_sessions += own.big_sessions;
-                    sum.octets += own.octets;
-                    sum.seen_octets += own.seen_octets;
-                }
+                victim.add(own);
+                all.add(own);
             }
             overlaps.pairs.insert((first.victim, first.remote), own);
         }
@@ -351,20 +435,11 @@ impl Overlaps {
     fn unseen(&self, contacts: &[Contact], order: &[&str], party: Party) -> Vec<f64> {
         let mut fractions = vec![0.0; order.len()];
         let Some(first) = contacts.first() else { return fractions };
-        let mut totals = vec![(0_u64, 0.0); order.len()];
-        let mut unsampled = 0.0;
-        for contact in contacts {
-            let side = contact.side(party);
-            if let Rate::OneIn(interval) = contact.rate {
-                let (packets, octets) = &mut totals[rank(order, contact)];
-                *packets = packets.saturating_add(side.packets);
-                *octets += side.octets as f64 * f64::from(interval);
-            } else {
-                unsampled += side.octets as f64;
-            }
-        }
+        let (samples, _) = samples(contacts, order, party);
+        let unsampled: f64 =
+            contacts.iter().filter(|c| !c.is_sampled()).map(|c| c.side(party).octets as f64).sum();
         let mut union = unsampled;
-        for (k, (packets, octets)) in totals.into_iter().enumerate() {
+        for (k, Sample { packets, octets, .. }) in samples.into_iter().enumerate() {
             let overlap = match self.seen(first, k) {
                 // Earlier exporters saw nothing of this pair, and could not have missed it.
                 _ if union <= 0.0 && packets >= BIG_SAMPLED_PACKETS => Some(0.0),
@@ -383,45 +458,46 @@ impl Overlaps {
         fractions
     }
 
-    /// What earlier exporters saw of exporter `k`, by the nearest hosts with enough big sessions.
+    /// What earlier exporters saw of exporter `k`, by the nearest hosts that can tell.
     fn seen(&self, of: &Contact, k: usize) -> Option<f64> {
-        let near = [self.pairs.get(&(of.victim, of.remote)), self.victims.get(&of.victim)];
-        let mut near = near.into_iter().flatten().map(|overlaps| overlaps[k]);
-        near.find(|overlap| overlap.big_sessions >= LEAST_BIG_SESSIONS).unwrap_or(self.all[k]).fraction()
+        let near = [self.pairs.get(&(of.victim, of.remote)), self.victims.get(&of.victim), Some(&self.all)];
+        let by_big = near.into_iter().flatten().find_map(|overlaps| overlaps[k].fraction());
+        by_big.or_else(|| self.moments.fraction(k))
     }
+}
+
+/// What each sampled exporter recorded, and whether an unsampled one recorded anything.
+fn samples(records: &[Contact], order: &[&str], party: Party) -> (Vec<Sample>, bool) {
+    let mut samples = vec![Sample::default(); order.len()];
+    let mut is_seen_unsampled = false;
+    for record in records {
+        let side = record.side(party);
+        if let Rate::OneIn(interval) = record.rate {
+            let sample = &mut samples[rank(order, record)];
+            sample.packets = sample.packets.saturating_add(side.packets);
+            sample.interval = f64::from(interval);
+            sample.octets += side.octets as f64 * sample.interval;
+        } else {
+            is_seen_unsampled |= side.packets > 0;
+        }
+    }
+    (samples, is_seen_unsampled)
 }
 
 /// Adds one session to the overlaps of the exporters that sampled it. Where only unsampled
 /// exporters came earlier, every session is big: they miss nothing on their path.
-fn add_session(
-    overlaps: &mut [Overlap],
-    records: &[Contact],
-    order: &[&str],
-    party: Party,
-    has_unsampled: bool,
-) {
-    let mut sampled = vec![(0_u64, 0.0); order.len()];
-    let mut seen = false;
-    for record in records {
-        let side = record.side(party);
-        if let Rate::OneIn(interval) = record.rate {
-            let (packets, octets) = &mut sampled[rank(order, record)];
-            *packets = packets.saturating_add(side.packets);
-            *octets += side.octets as f64 * f64::from(interval);
-        } else {
-            seen |= side.packets > 0;
-        }
-    }
-    for (k, (overlap, (packets, octets))) in overlaps.iter_mut().zip(sampled).enumerate() {
+fn add_session(overlaps: &mut [Overlap], samples: &[Sample], is_seen_unsampled: bool, has_unsampled: bool) {
+    let mut seen = is_seen_unsampled;
+    for (k, (overlap, sample)) in overlaps.iter_mut().zip(samples).enumerate() {
         let big = if k == 0 && has_unsampled { 1 } else { BIG_SAMPLED_PACKETS };
-        if packets >= big {
+        if sample.packets >= big {
             overlap.big_sessions += 1;
-            overlap.octets += octets;
+            overlap.octets += sample.octets;
             if seen {
-                overlap.seen_octets += octets;
+                overlap.seen_octets += sample.octets;
             }
         }
-        seen |= packets > 0;
+        seen |= sample.packets > 0;
     }
 }
 
@@ -466,13 +542,14 @@ mod tests {
         Contact::of(&Sighting { end: End::Destination, flow: flow.build() })
     }
 
-    /// Octets that an exporter saw, and what is said of them.
-    fn simulate(seed: u64) -> (f64, Estimate) {
+    /// Octets that an exporter saw, and what is said of them. Sessions have 200 packets times
+    /// `scale` or more.
+    fn simulate(seed: u64, scale: f64) -> (f64, Estimate) {
         let mut chance = Chance(seed);
         let mut contacts = Vec::new();
         let mut visible = 0.0;
         for session in 0..300 {
-            let packets = (200.0 * (chance.unit() * 4.6).exp()).round();
+            let packets = (200.0 * scale * (chance.unit() * 4.6).exp()).round();
             let paths = [(chance.unit() < 0.8, "a", 512), (chance.unit() < 0.5, "b", 1_000)];
             if paths.iter().any(|(passes, ..)| *passes) {
                 visible += packets * PACKET;
@@ -491,13 +568,20 @@ mod tests {
 
     #[test]
     fn paths_that_overlap_in_part_are_estimated_without_bias_and_bounded() {
-        let runs: Vec<(f64, Estimate)> = (0..60).map(simulate).collect();
+        let runs: Vec<(f64, Estimate)> = (0..60).map(|seed| simulate(seed, 1.0)).collect();
         let mean = runs.iter().map(|(visible, out)| out.point / visible).sum::<f64>() / runs.len() as f64;
         assert!((mean - 1.0).abs() < 0.015, "the mean of estimate over truth is {mean}");
         let below = runs.iter().filter(|(visible, out)| out.low <= *visible).count();
         let above =
             runs.iter().filter(|(visible, out)| out.high.is_some_and(|high| *visible <= high)).count();
         assert_eq!((below, above), (60, 60));
+    }
+
+    #[test]
+    fn small_sessions_tell_the_overlap_too() {
+        let runs: Vec<(f64, Estimate)> = (0..60).map(|seed| simulate(seed, 0.15)).collect();
+        let mean = runs.iter().map(|(visible, out)| out.point / visible).sum::<f64>() / runs.len() as f64;
+        assert!((mean - 1.0).abs() < 0.03, "the mean of estimate over truth is {mean}");
     }
 
     #[test]
