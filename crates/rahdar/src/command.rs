@@ -157,7 +157,7 @@ pub(crate) struct FlowsSql {
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     pub(crate) max_rows: usize,
     /// Seconds at most.
-    #[arg(long, value_name = "N", default_value_t = 600)]
+    #[arg(long = "timeout", value_name = "N", default_value_t = 600)]
     pub(crate) max_seconds: u64,
     /// Memory at most, in MiB.
     #[arg(long, value_name = "N", default_value_t = 2048)]
