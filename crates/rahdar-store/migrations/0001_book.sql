@@ -1,13 +1,18 @@
 -- The book: append-only. Every row carries the version that added it; nothing is updated or deleted.
 -- Times are microseconds since 1970-01-01T00:00:00 UTC; the ends of time are the ends of the integer range.
 
+-- The mark of a book in the header of the file: "rhdr".
+PRAGMA application_id = 1919444082;
+
 CREATE TABLE imports (
     version     INTEGER PRIMARY KEY,
+    what        TEXT    NOT NULL CHECK (what IN ('claims', 'networks', 'events')),
     name        TEXT    NOT NULL,
-    content     TEXT    NOT NULL UNIQUE,
+    content     TEXT    NOT NULL,
     imported_at INTEGER NOT NULL,
     added       INTEGER NOT NULL,
-    refused     INTEGER NOT NULL
+    refused     INTEGER NOT NULL,
+    UNIQUE (what, content)
 ) STRICT;
 
 CREATE TABLE claims (

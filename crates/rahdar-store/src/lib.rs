@@ -64,6 +64,12 @@ impl Database {
         let pool = runtime.block_on(async {
             let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).connect_with(options).await;
             let pool = pool.map_err(|cause| error("opening the book", &shown, cause))?;
+            let ours = is_ours(&pool).await.map_err(|cause| error("opening the book", &shown, cause))?;
+            if !ours {
+                let remedy = "it is a database of another program; give another --home".to_owned();
+                let cause = "its application id is not that of a book".into();
+                return Err(BookError::Damaged { path: shown.clone(), remedy, cause });
+            }
             match sqlx::migrate!().run(&pool).await {
                 Ok(()) => Ok(pool),
                 Err(cause) => Err(unmigrated(&shown, cause)),
@@ -104,7 +110,7 @@ impl Book for Database {
     }
 
     fn networks(&self) -> Result<Vec<Network>, BookError> {
-        self.wait("reading networks", read::networks(&self.pool))
+        self.wait("reading networks", async { read::networks(&mut *self.pool.acquire().await?).await })
     }
 
     fn events(&self) -> Result<Vec<Event>, BookError> {
@@ -114,6 +120,16 @@ impl Book for Database {
     fn imports(&self) -> Result<Vec<Entry>, BookError> {
         self.wait("reading imports", read::imports(&self.pool))
     }
+}
+
+/// The mark of a book in the header of its file: `rhdr`. The first migration sets it.
+const APPLICATION_ID: i64 = 0x7268_6472;
+
+/// Whether the file is empty or a book.
+async fn is_ours(pool: &SqlitePool) -> Result<bool, sqlx::Error> {
+    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema").fetch_one(pool).await?;
+    let mark: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(pool).await?;
+    Ok(tables == 0 || mark == APPLICATION_ID)
 }
 
 /// SQLite's primary result codes (sqlite.org/rescode.html).

@@ -1,8 +1,10 @@
 //! Rows back into the nouns of the model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
+use futures::StreamExt;
 use rahdar_intel::book::Entry;
 use rahdar_intel::index::Snapshot;
 use rahdar_model::intelligence::{
@@ -10,7 +12,7 @@ use rahdar_model::intelligence::{
 };
 use rahdar_model::{Prefix, Timestamp, Window};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqlitePool};
+use sqlx::{Row, SqliteConnection, SqlitePool};
 
 use crate::write::LIST_BREAK;
 
@@ -20,32 +22,57 @@ pub(crate) async fn version(pool: &SqlitePool) -> Result<u64, sqlx::Error> {
     Ok(newest.unsigned_abs())
 }
 
-/// Everything of one version, read in one transaction.
+/// Everything of one version, read in one transaction, row by row: millions of rows at once
+/// would not fit beside the claims they become.
 pub(crate) async fn snapshot(pool: &SqlitePool) -> Result<Snapshot, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     let newest: i64 = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM imports")
         .fetch_one(&mut *transaction)
         .await?;
-    let claims = sqlx::query("SELECT * FROM claims ORDER BY id").fetch_all(&mut *transaction).await?;
-    let clusters = sqlx::query("SELECT * FROM clusters ORDER BY id").fetch_all(&mut *transaction).await?;
-    let facts = sqlx::query("SELECT * FROM host_facts ORDER BY id").fetch_all(&mut *transaction).await?;
-    Ok(Snapshot::new(
-        newest.unsigned_abs(),
-        claims.iter().map(claim).collect::<Result<_, _>>()?,
-        clusters.iter().map(cluster).collect::<Result<_, _>>()?,
-        facts.iter().map(fact).collect::<Result<_, _>>()?,
-    ))
+    let mut shared = Shared::default();
+    let read = |row: &SqliteRow| claim(row, &mut shared);
+    let claims = each(&mut transaction, "SELECT * FROM claims ORDER BY id", read).await?;
+    let clusters = each(&mut transaction, "SELECT * FROM clusters ORDER BY id", cluster).await?;
+    let read = |row: &SqliteRow| fact(row, &mut shared);
+    let facts = each(&mut transaction, "SELECT * FROM host_facts ORDER BY id", read).await?;
+    Ok(Snapshot::new(newest.unsigned_abs(), claims, clusters, facts))
+}
+
+/// Reads every row of a query.
+async fn each<T>(
+    connection: &mut SqliteConnection,
+    query: &'static str,
+    mut read: impl FnMut(&SqliteRow) -> Result<T, sqlx::Error>,
+) -> Result<Vec<T>, sqlx::Error> {
+    let mut rows = sqlx::query(query).fetch(connection);
+    let mut all = Vec::new();
+    while let Some(row) = rows.next().await {
+        all.push(read(&row?)?);
+    }
+    Ok(all)
+}
+
+/// Texts that many rows share, each kept once.
+#[derive(Default)]
+struct Shared(HashSet<Arc<str>>);
+
+impl Shared {
+    fn get(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(text) {
+            return known.clone();
+        }
+        let new: Arc<str> = text.into();
+        self.0.insert(new.clone());
+        new
+    }
 }
 
 /// The networks as last described.
-pub(crate) async fn networks(pool: &SqlitePool) -> Result<Vec<Network>, sqlx::Error> {
-    let rows = sqlx::query("SELECT * FROM networks ORDER BY id").fetch_all(pool).await?;
-    let mut networks = BTreeMap::new();
-    for row in &rows {
-        let network = network(row)?;
-        networks.insert(network.prefix, network);
-    }
-    Ok(networks.into_values().collect())
+pub(crate) async fn networks(connection: &mut SqliteConnection) -> Result<Vec<Network>, sqlx::Error> {
+    let described = each(connection, "SELECT * FROM networks ORDER BY id", network).await?;
+    let latest: BTreeMap<Prefix, Network> =
+        described.into_iter().map(|network| (network.prefix, network)).collect();
+    Ok(latest.into_values().collect())
 }
 
 pub(crate) async fn events(pool: &SqlitePool) -> Result<Vec<Event>, sqlx::Error> {
@@ -71,16 +98,16 @@ pub(crate) async fn imports(pool: &SqlitePool) -> Result<Vec<Entry>, sqlx::Error
         .collect()
 }
 
-fn claim(row: &SqliteRow) -> Result<Claim, sqlx::Error> {
+fn claim(row: &SqliteRow, shared: &mut Shared) -> Result<Claim, sqlx::Error> {
     Ok(Claim {
         indicator: indicator(row.try_get("kind")?, row.try_get("indicator")?)?,
         port: optional(row, "port")?,
         protocol: optional(row, "protocol")?,
         validity: window(row)?,
         basis: word(row.try_get("basis")?, WindowBasis::from_word)?,
-        cluster: row.try_get::<Option<&str>, _>("cluster")?.map(|id| ClusterId(id.into())),
+        cluster: row.try_get::<Option<&str>, _>("cluster")?.map(|id| ClusterId(shared.get(id))),
         tools: list(row.try_get("tools")?),
-        source: row.try_get::<&str, _>("source")?.into(),
+        source: shared.get(row.try_get("source")?),
         place: row.try_get("place")?,
         published: row.try_get::<Option<i64>, _>("published")?.map(Timestamp::from_micros),
         confidence: optional(row, "confidence")?,
@@ -110,12 +137,12 @@ fn cluster(row: &SqliteRow) -> Result<Cluster, sqlx::Error> {
     })
 }
 
-fn fact(row: &SqliteRow) -> Result<HostFact, sqlx::Error> {
+fn fact(row: &SqliteRow, shared: &mut Shared) -> Result<HostFact, sqlx::Error> {
     Ok(HostFact {
         network: parsed(row.try_get("network")?)?,
         class: word(row.try_get("class")?, HostClass::from_word)?,
         validity: window(row)?,
-        source: row.try_get::<&str, _>("source")?.into(),
+        source: shared.get(row.try_get("source")?),
     })
 }
 

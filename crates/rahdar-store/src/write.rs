@@ -1,26 +1,32 @@
 //! One import, in one transaction: all of it or nothing.
 
+use std::collections::HashMap;
+
 use rahdar_intel::book::{Identity, ImportedFile, Recorded};
 use rahdar_intel::reading::Reading;
 use rahdar_model::intelligence::{Claim, Cluster, Event, HostFact, Network};
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::{QueryBuilder, Sqlite, SqlitePool, Transaction};
 
 use crate::read;
 
 /// Words of a list column, one a line: no tool's name holds a line break.
 pub(crate) const LIST_BREAK: &str = "\n";
 
+/// Claims added by one statement. Measured 2026-11-22, development build: 100,000 claims parsed,
+/// recorded and read back cost 4.1 s of CPU so, and 9.7 s one by one.
+const CLAIMS_AT_ONCE: usize = 100;
+
 pub(crate) async fn reading(
     pool: &SqlitePool,
     file: &ImportedFile,
     reading: &Reading,
 ) -> Result<Recorded, sqlx::Error> {
-    let mut open = match Open::new(pool, file, reading.refused_count).await? {
+    let mut open = match Open::new(pool, "claims", file, reading.refused_count).await? {
         Ok(open) => open,
         Err(known) => return Ok(known),
     };
-    for claim in &reading.claims {
-        open.claim(claim).await?;
+    for claims in reading.claims.chunks(CLAIMS_AT_ONCE) {
+        open.claims(claims).await?;
     }
     for cluster in &reading.clusters {
         open.cluster(cluster).await?;
@@ -36,13 +42,16 @@ pub(crate) async fn networks(
     file: &ImportedFile,
     networks: &[Network],
 ) -> Result<Recorded, sqlx::Error> {
-    let known = read::networks(pool).await?;
-    let mut open = match Open::new(pool, file, 0).await? {
+    let mut open = match Open::new(pool, "networks", file, 0).await? {
         Ok(open) => open,
         Err(known) => return Ok(known),
     };
-    for network in networks.iter().filter(|network| !known.contains(network)) {
-        open.network(network).await?;
+    let known = read::networks(&mut open.transaction).await?;
+    let mut known: HashMap<_, _> = known.into_iter().map(|network| (network.prefix, network)).collect();
+    for network in networks {
+        if known.insert(network.prefix, network.clone()).as_ref() != Some(network) {
+            open.network(network).await?;
+        }
     }
     open.close().await
 }
@@ -52,7 +61,7 @@ pub(crate) async fn events(
     file: &ImportedFile,
     events: &[Event],
 ) -> Result<Recorded, sqlx::Error> {
-    let mut open = match Open::new(pool, file, 0).await? {
+    let mut open = match Open::new(pool, "events", file, 0).await? {
         Ok(open) => open,
         Err(known) => return Ok(known),
     };
@@ -66,13 +75,17 @@ pub(crate) async fn events(
 struct Open {
     transaction: Transaction<'static, Sqlite>,
     version: i64,
+    /// Claims, facts, networks or events added.
     added: u64,
+    /// Clusters described, which nobody counts.
+    described: u64,
 }
 
 impl Open {
     /// Begins the next version; or says that the same content is recorded already.
     async fn new(
         pool: &SqlitePool,
+        what: &str,
         file: &ImportedFile,
         refused: usize,
     ) -> Result<Result<Self, Recorded>, sqlx::Error> {
@@ -81,60 +94,64 @@ impl Open {
         let newest: i64 = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM imports")
             .fetch_one(&mut *transaction)
             .await?;
-        let known: Option<i64> = sqlx::query_scalar("SELECT version FROM imports WHERE content = $1")
-            .bind(&file.content)
-            .fetch_optional(&mut *transaction)
-            .await?;
+        let known: Option<i64> =
+            sqlx::query_scalar("SELECT version FROM imports WHERE what = $1 AND content = $2")
+                .bind(what)
+                .bind(&file.content)
+                .fetch_optional(&mut *transaction)
+                .await?;
         if known.is_some() {
             return Ok(Err(Recorded { version: newest.unsigned_abs(), added: 0, already: true }));
         }
         let version = newest + 1;
         sqlx::query(
-            "INSERT INTO imports (version, name, content, imported_at, added, refused) VALUES ($1, $2, $3, $4, 0, $5)",
+            "INSERT INTO imports (version, what, name, content, imported_at, added, refused) \
+             VALUES ($1, $2, $3, $4, $5, 0, $6)",
         )
         .bind(version)
+        .bind(what)
         .bind(&file.name)
         .bind(&file.content)
         .bind(file.imported_at.micros())
         .bind(i64::try_from(refused).unwrap_or(i64::MAX))
         .execute(&mut *transaction)
         .await?;
-        Ok(Ok(Self { transaction, version, added: 0 }))
+        Ok(Ok(Self { transaction, version, added: 0, described: 0 }))
     }
 
-    async fn claim(&mut self, claim: &Claim) -> Result<(), sqlx::Error> {
-        let identity = Identity::of(claim).0;
-        let done = sqlx::query(
+    async fn claims(&mut self, claims: &[Claim]) -> Result<(), sqlx::Error> {
+        let mut statement = QueryBuilder::new(
             "INSERT INTO claims (version, identity, kind, indicator, port, protocol, valid_from, valid_until, basis, \
-             cluster, tools, source, place, published, confidence, tlp, revoked) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
-             ON CONFLICT (identity) DO NOTHING",
-        )
-        .bind(self.version)
-        .bind(&identity[..])
-        .bind(claim.indicator.kind())
-        .bind(claim.indicator.to_string())
-        .bind(claim.port.map(i64::from))
-        .bind(claim.protocol.map(i64::from))
-        .bind(claim.validity.from.micros())
-        .bind(claim.validity.until.micros())
-        .bind(claim.basis.word())
-        .bind(claim.cluster.as_ref().map(|id| id.0.to_string()))
-        .bind(claim.tools.join(LIST_BREAK))
-        .bind(claim.source.to_string())
-        .bind(&claim.place)
-        .bind(claim.published.map(|time| time.micros()))
-        .bind(claim.confidence.map(i64::from))
-        .bind(claim.tlp.map(|tlp| tlp.word()))
-        .bind(i64::from(claim.revoked))
-        .execute(&mut *self.transaction)
-        .await?;
+             cluster, tools, source, place, published, confidence, tlp, revoked) ",
+        );
+        let version = self.version;
+        statement.push_values(claims, |mut row, claim| {
+            row.push_bind(version)
+                .push_bind(Identity::of(claim).0.to_vec())
+                .push_bind(claim.indicator.kind())
+                .push_bind(claim.indicator.to_string())
+                .push_bind(claim.port.map(i64::from))
+                .push_bind(claim.protocol.map(i64::from))
+                .push_bind(claim.validity.from.micros())
+                .push_bind(claim.validity.until.micros())
+                .push_bind(claim.basis.word())
+                .push_bind(claim.cluster.as_ref().map(|id| id.0.to_string()))
+                .push_bind(claim.tools.join(LIST_BREAK))
+                .push_bind(claim.source.to_string())
+                .push_bind(claim.place.clone())
+                .push_bind(claim.published.map(|time| time.micros()))
+                .push_bind(claim.confidence.map(i64::from))
+                .push_bind(claim.tlp.map(|tlp| tlp.word()))
+                .push_bind(i64::from(claim.revoked));
+        });
+        statement.push(" ON CONFLICT (identity) DO NOTHING");
+        let done = statement.build().execute(&mut *self.transaction).await?;
         self.added += done.rows_affected();
         Ok(())
     }
 
     async fn cluster(&mut self, cluster: &Cluster) -> Result<(), sqlx::Error> {
-        sqlx::query(
+        let done = sqlx::query(
             "INSERT INTO clusters (version, cluster, name, named, tools) VALUES ($1, $2, $3, $4, $5) \
              ON CONFLICT DO NOTHING",
         )
@@ -145,6 +162,7 @@ impl Open {
         .bind(cluster.tools.join(LIST_BREAK))
         .execute(&mut *self.transaction)
         .await?;
+        self.described += done.rows_affected();
         Ok(())
     }
 
@@ -195,8 +213,12 @@ impl Open {
         Ok(())
     }
 
-    /// Makes the version readable.
+    /// Makes the version readable; if there is nothing new in it, leaves the book as it is.
     async fn close(mut self) -> Result<Recorded, sqlx::Error> {
+        if self.added + self.described == 0 {
+            self.transaction.rollback().await?;
+            return Ok(Recorded { version: self.version.unsigned_abs() - 1, added: 0, already: false });
+        }
         sqlx::query("UPDATE imports SET added = $1 WHERE version = $2")
             .bind(i64::try_from(self.added).unwrap_or(i64::MAX))
             .bind(self.version)

@@ -9,6 +9,7 @@ use rahdar_intel::reading::{ReadOptions, Reading};
 use rahdar_model::intelligence::{ClusterId, Event, HostClass, Network, Tlp};
 use rahdar_model::{Day, Timestamp};
 use rahdar_store::Database;
+use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 
 const TABLE: &str = "\
@@ -124,6 +125,54 @@ fn a_file_that_is_no_book_is_named_with_a_remedy() {
 #[test]
 fn a_folder_that_is_not_there_is_an_error() {
     assert!(Database::open(Path::new("/nowhere/book.sqlite")).is_err());
+}
+
+#[test]
+fn a_database_of_another_program_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("book.sqlite");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let mut connection = options.connect().await.unwrap();
+        sqlx::query("CREATE TABLE recipes (name TEXT)").execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    });
+    let Err(error) = Database::open(&path) else { panic!("it opened") };
+    assert!(error.to_string().contains("another program"), "{error}");
+}
+
+#[test]
+fn one_file_may_hold_claims_and_networks() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = book(&folder);
+    let networks = rahdar_intel::sheet::networks(b"prefix,org\n203.0.113.0/24,Example\n").unwrap().rows;
+    assert_eq!(book.record(&file("a"), &reading(TABLE)).unwrap().version, 1);
+    assert_eq!(book.record_networks(&file("a"), &networks).unwrap().version, 2);
+    assert!(book.record_networks(&file("a"), &networks).unwrap().already);
+}
+
+#[test]
+fn what_holds_nothing_new_makes_no_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = book(&folder);
+    book.record(&file(TABLE), &reading(TABLE)).unwrap();
+    let shorter =
+        TABLE.lines().filter(|line| !line.contains("c2.example.org")).collect::<Vec<_>>().join("\n");
+    let again = book.record(&file(&shorter), &reading(&shorter)).unwrap();
+    assert_eq!((again.version, again.added, again.already), (1, 0, false));
+    assert_eq!(book.imports().unwrap().len(), 1);
+}
+
+#[test]
+fn a_hundred_thousand_claims_come_back_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = (0..100_000).map(|n| format!("198.51.100.{},{}\n", n % 256, 1 + n / 256));
+    let text = format!("ip,port\n{}", rows.collect::<String>());
+    let read = reading(&text);
+    let book = book(&folder);
+    assert_eq!(book.record(&file(&text), &read).unwrap().added, 100_000);
+    assert_eq!(book.snapshot().unwrap().claims(), read.claims);
 }
 
 #[test]
