@@ -13,7 +13,7 @@ pub(crate) struct Span {
 }
 
 /// The first date or range of dates in a heading, such as `May-June 2021`, `since 3 May 2021`,
-/// `Dec 2020 - Jan 2021`, `2021-05-12 to 2021-06-01` or `Q2 2021`.
+/// `Dec 2020 - Jan 2021`, `between May and June 2021`, `2021-05-12 to 2021-06-01` or `Q2 2021`.
 ///
 /// Ends are inclusive as people mean them: `May-June 2021` ends with the last moment of June. A
 /// bare year counts only where the text uses it as a date: in brackets, after a word such as
@@ -67,6 +67,8 @@ enum Token {
     Before,
     /// `in`, `from`, `during`, `of`, an opening bracket.
     In,
+    /// `and`, `&`.
+    And,
     Slash,
     Comma,
     /// Any other word or sign.
@@ -115,6 +117,7 @@ fn token(word: &str, first: char) -> Token {
         "through" | "thru" | "till" | "until" => Token::UntilEnd,
         "since" | "after" | "starting" => Token::Since,
         "before" => Token::Before,
+        "and" | "&" => Token::And,
         "in" | "from" | "during" | "of" | "(" | "[" | "as" => Token::In,
         "/" => Token::Slash,
         "," => Token::Comma,
@@ -184,6 +187,8 @@ fn span_at(tokens: &[Token], start: usize) -> Option<(Span, usize)> {
     let divided = match tokens.get(at) {
         Some(Token::To | Token::UntilEnd) => true,
         Some(Token::Slash) => years,
+        // `between May and June 2021`; two whole dates beside each other are no range.
+        Some(Token::And) => first.year.is_none(),
         _ => false,
     };
     let ranged = divided.then(|| partial(tokens, at + 1)).flatten();
@@ -470,6 +475,7 @@ mod tests {
         check_span("active until May 2021", "[the beginning, 2021-06-01)");
         check_span("Servers (2020-2021)", "[2020-01-01, 2022-01-01)");
         check_span("The campaign (2020/2021)", "[2020-01-01, 2022-01-01)");
+        check_span("between May and June 2021", "[2021-05-01, 2021-07-01)");
         check_span("Servers from May 2021", "[2021-05-01, 2021-06-01)");
         check_span("New infrastructure in 2023", "[2023-01-01, 2024-01-01)");
         check_span("Q2 2021", "[2021-04-01, 2021-07-01)");

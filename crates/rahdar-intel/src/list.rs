@@ -78,7 +78,8 @@ struct Reader<'a> {
     draft: Draft<'a>,
     sections: Vec<Section>,
     published: Option<Window>,
-    named_above: Option<String>,
+    /// The name that stands above, wherever it stood.
+    named_above: Option<(String, Origin)>,
     lines_above: usize,
     begun: bool,
     before: Before,
@@ -144,30 +145,37 @@ impl Reader<'_> {
             self.before = if line.ends_with(':') { Before::Nothing } else { Before::Prose };
             return self.look_above(line);
         }
-        if let [only] = self.sections.as_mut_slice()
-            && !self.begun
-            && only.level >= COLON
-        {
-            only.level = TITLE;
-            if only.window.is_some_and(|span| span.single) {
-                self.published = self.published.or(only.window.take().map(|span| span.window));
-            }
-        }
         self.open(level, heading);
         if let Some(name) = self.sections.last().and_then(|section| section.cluster.clone()) {
             // Plain headings have no levels: a name stands until another is named.
-            self.named_above = Some(name);
+            self.named_above = Some((name, Origin::Heading));
         }
     }
 
     fn look_above(&mut self, text: &str) {
         self.lines_above += 1;
         if !self.begun && self.lines_above <= LINES_ABOVE && self.named_above.is_none() {
-            self.named_above = naming::in_text(text);
+            self.named_above = naming::in_text(text).map(|name| (name, Origin::FirstLines));
+        }
+    }
+
+    /// A heading that others follow before any indicator is the title of all below. One date in a
+    /// title says when the list was published.
+    fn entitle(&mut self, level: u8) {
+        let [only] = self.sections.as_mut_slice() else { return };
+        if self.begun || (only.level < COLON && level <= only.level) {
+            return;
+        }
+        if only.level >= COLON {
+            only.level = TITLE;
+        }
+        if only.window.is_some_and(|span| span.single) {
+            self.published = self.published.or(only.window.take().map(|span| span.window));
         }
     }
 
     fn open(&mut self, level: u8, text: &str) {
+        self.entitle(level);
         let dated = !COPYRIGHT.is_match(text);
         let span = date::span(text).filter(|_| dated);
         let mut section = Section {
@@ -242,10 +250,11 @@ impl Reader<'_> {
     /// What the headings above and the name of the file say.
     fn terms(&self, place: &str) -> Terms {
         let window = self.sections.iter().rev().find_map(|section| section.window);
-        let heading = self.sections.iter().rev().find_map(|section| section.cluster.clone());
+        let below_title = self.sections.iter().rev().filter(|section| section.level != TITLE);
+        let heading = below_title.filter_map(|section| section.cluster.clone()).next();
         let cluster = heading
             .map(|name| (name, Origin::Heading))
-            .or_else(|| self.named_above.clone().map(|name| (name, Origin::FirstLines)))
+            .or_else(|| self.named_above.clone())
             .or_else(|| self.source.cluster.clone());
         Terms {
             place: place.to_owned(),
@@ -269,7 +278,7 @@ static COPYRIGHT: LazyLock<Regex> =
 /// Headings of references.
 static REFERENCES: LazyLock<Regex> = LazyLock::new(|| {
     crate::pattern(
-        r"(?i)^\W*(references?|sources?|further reading|read more|credits?|see also|related (reports?|links?))\W*$",
+        r"(?i)^\W*(references?|sources?|further reading|read more|credits?|see also|related (reports?|links?))\W*$|\bread more\b|\bblog ?posts?\b",
     )
 });
 /// Words of headings that name no tool.
@@ -332,6 +341,12 @@ fn is_bullet(line: &str) -> bool {
 fn is_heading(text: &str, title: bool) -> bool {
     let words = text.split_whitespace().count();
     let ends_as_prose = text.ends_with(['.', ',', ';', '!', '?']);
+    // `The report is available at`: the next line goes on.
+    let last = text.rsplit(' ').next().unwrap_or_default();
+    let goes_on = matches!(
+        last,
+        "at" | "on" | "in" | "see" | "here" | "is" | "are" | "from" | "by" | "to" | "of" | "and" | "the"
+    );
     let one_odd_word =
         words == 1 && text.trim_end_matches(':').contains(['.', '\\', '/', '@', '_', '=', ':']);
     let pair = !title && text.trim_end_matches(':').contains(": ");
@@ -339,7 +354,7 @@ fn is_heading(text: &str, title: bool) -> bool {
     has_letters
         && words <= HEADING_WORDS
         && text.len() <= HEADING_OCTETS
-        && !(ends_as_prose || one_odd_word || pair || text.contains(['\\', '{', '<']))
+        && !(ends_as_prose || goes_on || one_odd_word || pair || text.contains(['\\', '{', '<']))
 }
 
 /// The name of a tool, if a plain heading holds nothing else: `PlugX`, `Royal Road RTF`.
@@ -390,4 +405,176 @@ fn note_window(line: &Refanged, found: &[Found]) -> Option<Window> {
     let note = outside(line, found).collect::<Vec<_>>().join(" ");
     let dated = note.len() <= NOTE_OCTETS && (SEEN.is_match(&note) || date::is_only_date(&note));
     if dated { date::hull(&note) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(path: &str, text: &str) -> Reading {
+        read(&Source::of_path(path), text, &ReadOptions::default()).unwrap()
+    }
+
+    fn check(text: &str, claims: &[&str]) {
+        let reading = reading("a.txt", text);
+        assert_eq!(reading.claims.iter().map(crate::tests::shown).collect::<Vec<_>>(), claims, "{text}");
+        assert_eq!(reading.refused, [], "{text}");
+    }
+
+    fn check_refused(text: &str, refused: &[&str]) {
+        let reading = reading("a.txt", text);
+        assert_eq!(reading.refused.iter().map(ToString::to_string).collect::<Vec<_>>(), refused, "{text}");
+    }
+
+    const EVER: &str = "[the beginning, the end) undated";
+
+    #[test]
+    fn a_date_in_a_heading_is_the_window_of_what_stands_below_it() {
+        check(
+            "C2 Domains:\n\nc2[.]example.org\n\nC2 IP Addresses (May-June 2021):\n\n192.0.2[.]1\n\nVultr\n\n192.0.2[.]2\n\nMalware Samples:\n\n192.0.2[.]3\n",
+            &[
+                &format!("c2.example.org {EVER} line 3"),
+                "192.0.2.1 [2021-05-01, 2021-07-01) heading line 7",
+                "192.0.2.2 [2021-05-01, 2021-07-01) heading line 11",
+                &format!("192.0.2.3 {EVER} line 15"),
+            ],
+        );
+        check(
+            "# C2, since 3 May 2021\n## Domains\nc2.example.org\n# Other\n192.0.2.1\n",
+            &["c2.example.org [2021-05-03, the end) heading line 3", &format!("192.0.2.1 {EVER} line 5")],
+        );
+        check(
+            "# C2 servers\n# 2021-05-03\n192.0.2.1\n",
+            &["192.0.2.1 [2021-05-03, 2021-05-04) heading line 3"],
+        );
+    }
+
+    #[test]
+    fn one_date_in_a_title_is_that_of_publication() {
+        let claim = "192.0.2.1 [2021-03-18, 2021-06-17) published line 5";
+        check("2021-06-16 (WEDNESDAY) - ACTIVITY\n\nC2 TRAFFIC:\n\n192.0.2.1\n", &[claim]);
+        check("# Indicators, 16 June 2021\n\n## C2\n\n192.0.2.1\n", &[claim]);
+        check("# a feed\n# updated 2021-06-16 10:00\n# copyright 2014-2026\n\n192.0.2.1\n", &[claim]);
+    }
+
+    #[test]
+    fn a_note_beside_an_indicator_dates_it() {
+        check(
+            "192.0.2.1 (May 2021)\n192.0.2.2 - first seen 2021-05-03, last seen 2021-06-01\n192.0.2.3 | 2021 was a year\n",
+            &[
+                "192.0.2.1 [2021-05-01, 2021-06-01) stated line 1",
+                "192.0.2.2 [2021-05-03, 2021-06-02) stated line 2",
+                &format!("192.0.2.3 {EVER} line 3"),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_cluster_is_named_by_the_nearest_heading_the_first_lines_the_file_or_the_folder() {
+        let check = |path: &str, text: &str, expected: &[(&str, Origin)]| {
+            let reading = reading(path, text);
+            let named: Vec<_> =
+                reading.namings.iter().map(|naming| (&*naming.cluster.0, naming.origin)).collect();
+            assert_eq!(named, expected, "{path}: {text}");
+        };
+        let two = "TAG-16 Activity\n\nC2 IPs\n192.0.2.1\n\nTAG-33 Campaign\n\nC2 IPs\n192.0.2.2\n";
+        check("a", two, &[("tag-16", Origin::Heading), ("tag-33", Origin::Heading)]);
+        check(
+            "a",
+            "This list is of TAG-28 and of nobody else, as we wrote.\n\n192.0.2.1\n",
+            &[("tag-28", Origin::FirstLines)],
+        );
+        check("x/RedFoxtrot.txt", "192.0.2.1\n", &[("redfoxtrot", Origin::FileName)]);
+        check("Group RedFoxtrot Linked to x/Indicators", "192.0.2.1\n", &[("redfoxtrot", Origin::Folder)]);
+        check("Group RedFoxtrot/Indicators", "Calypso:\n192.0.2.1\n", &[("redfoxtrot", Origin::Folder)]);
+        check("a", "192.0.2.1\n", &[]);
+    }
+
+    #[test]
+    fn names_of_publishers_and_files_are_no_indicators() {
+        let one = [&*format!("192.0.2.1 {EVER} line 1")];
+        for rest in [
+            "REFERENCES:\n\n- https://example.org/report\n",
+            "Read more in this blog post:\n* https://example.org/report\n",
+            "It was reported at example.org and in [a note](https://example.org/b).\n",
+            "The report is on our pages and nowhere else at\nhttps://example.org/report\n",
+            "# Reference: https://example.org/192.0.2.9\n",
+            "From: <someone@example.org>\n",
+            "schedule.zip\nvcruntime140.dll\n",
+        ] {
+            check(&format!("192.0.2.1\n\n{rest}"), &one);
+        }
+        check(
+            &format!("192.0.2[.]1\n{}  setup.example.org\n", "a".repeat(64)),
+            &[one[0], &format!("{} {EVER} line 2", "a".repeat(64))],
+        );
+    }
+
+    #[test]
+    fn who_defangs_what_is_hostile_links_to_the_rest() {
+        let text = "- hxxp://c2.example[.]org/a\n- https://example.net/report\nwww.example.org\n";
+        check(
+            text,
+            &[
+                &format!("http://c2.example.org/a :80 /6 {EVER} line 1"),
+                &format!("www.example.org {EVER} line 3"),
+            ],
+        );
+    }
+
+    #[test]
+    fn relays_in_the_header_of_a_mail_are_set_aside() {
+        let text = "192.0.2.1\nReceived: from x (192.0.2.9)\n\tby y (192.0.2.8)\nX-Sender: 192.0.2.7\n";
+        check(text, &[&format!("192.0.2.1 {EVER} line 1")]);
+        assert_eq!(reading("a", text).set_aside["mail header"], 3);
+    }
+
+    #[test]
+    fn a_plain_heading_above_hashes_names_the_malware() {
+        let md5 = "0".repeat(32);
+        check(
+            &format!("C2 IPs\n192.0.2.1\n\nPoison Ivy\n{md5} (C2: c2[.]example[.]org)\n"),
+            &[
+                &format!("192.0.2.1 {EVER} line 2"),
+                &format!("{md5} {EVER} Poison Ivy line 5"),
+                &format!("c2.example.org {EVER} line 5"),
+            ],
+        );
+    }
+
+    #[test]
+    fn typing_errors_are_refused_by_name_and_prose_is_not() {
+        let nowhere = "the address is unspecified, loopback, link-local, multicast or reserved";
+        check_refused(
+            "192.0.2.1.\n1.2.3\n1.2.3.256\n 300.1.1.1,\n192..2.1\n127.0.0.1\n192.0.2.0/33\n192.0.2.1:99999\n10.0.0.0/8\n",
+            &[
+                "line 2: `1.2.3`: not an IP address",
+                "line 3: `1.2.3.256`: not an IP address",
+                "line 4: `300.1.1.1`: not an IP address",
+                "line 5: `192..2.1`: not an IP address",
+                &format!("line 6: `127.0.0.1`: {nowhere}"),
+                "line 7: `192.0.2.0/33`: the prefix length is out of range",
+                "line 8: `192.0.2.1:99999`: the port is out of range",
+                "line 9: `10.0.0.0/8`: the network is too broad to accuse: IPv4 /16 and IPv6 /32 are the broadest",
+            ],
+        );
+        check_refused(
+            "192.0.2.1\nWe used version 1.2.3 of the tool.\nChapter 1.2.3\n| 3.2.1 | x |\n4.0\n",
+            &[],
+        );
+    }
+
+    #[test]
+    fn one_line_may_hold_many() {
+        check(
+            "192.0.2.1, 192.0.2.2:443; c2.example.org and www.example.org\r\n\"192.0.2.3\",\n",
+            &[
+                &format!("192.0.2.1 {EVER} line 1"),
+                &format!("192.0.2.2 :443 {EVER} line 1"),
+                &format!("c2.example.org {EVER} line 1"),
+                &format!("www.example.org {EVER} line 1"),
+                &format!("192.0.2.3 {EVER} line 2"),
+            ],
+        );
+    }
 }
