@@ -99,12 +99,12 @@ impl Field {
 
     /// What this field and `next` are together, if they may stand side by side, each of so many
     /// octets.
-    pub(super) fn with(self, next: Self) -> Option<(Self, u16)> {
-        match (self, next) {
-            (Self::SrcV4, Self::DstV4) => Some((Self::V4Pair, 4)),
-            (Self::SrcPort, Self::DstPort) => Some((Self::PortPair, 2)),
-            (Self::InIf, Self::OutIf) => Some((Self::IfPair, 4)),
-            (Self::SrcAs, Self::DstAs) => Some((Self::AsPair, 4)),
+    pub(super) fn with(self, next: Self, octets: u16) -> Option<Self> {
+        match (self, next, octets) {
+            (Self::SrcV4, Self::DstV4, 4) => Some(Self::V4Pair),
+            (Self::SrcPort, Self::DstPort, 2) => Some(Self::PortPair),
+            (Self::InIf, Self::OutIf, 2 | 4) => Some(Self::IfPair),
+            (Self::SrcAs, Self::DstAs, 2 | 4) => Some(Self::AsPair),
             _ => None,
         }
     }

@@ -1,7 +1,8 @@
 //! A template, compiled once into a plan: which octets of a record fill what.
 //!
-//! A record is then read without looking at the template again: one load, one mask and one jump
-//! per field, straight into the reused flow record.
+//! A record is then read without looking at the template again: one load and one mask per field,
+//! straight into the reused flow record. The fields that nearly every template has are read in
+//! one go, the others in a loop with a jump for each.
 
 use rahdar_model::address::Address;
 use rahdar_model::flow::{Direction, FlowRecord, Initiator, Quality};
@@ -112,6 +113,7 @@ pub(super) struct Plan {
     pub(super) icmp: Icmp,
     /// A field whose length is none that it can have, so that it is stepped over.
     pub(super) unread: Option<Spec>,
+    usual: Usual,
     steps: Box<[Step]>,
     runs: Box<[Run]>,
     /// Octets of the shortest record; of every record if there is one run.
@@ -124,6 +126,98 @@ struct Run {
     octets: u16,
     /// The end of its steps; they begin where those of the run before end.
     steps_end: u16,
+}
+
+/// Where the fields are that nearly every template has. Only in templates of one run.
+#[derive(Debug, Default)]
+struct Usual {
+    addresses: Slot,
+    ports: Slot,
+    protocol: Slot,
+    tcp_flags: Slot,
+    packets: Slot,
+    octets: Slot,
+    start: Slot,
+    end: Slot,
+    interfaces: Slot,
+    systems: Slot,
+    direction: Slot,
+}
+
+impl Usual {
+    /// Takes a step over, if it is a usual one.
+    fn take(&mut self, step: &Step) -> bool {
+        let slot = match step.field {
+            _ if step.keep => return false,
+            Field::V4Pair => &mut self.addresses,
+            Field::PortPair => &mut self.ports,
+            Field::Protocol => &mut self.protocol,
+            Field::TcpFlags => &mut self.tcp_flags,
+            Field::Packets => &mut self.packets,
+            Field::Octets => &mut self.octets,
+            Field::Start => &mut self.start,
+            Field::End => &mut self.end,
+            Field::IfPair => &mut self.interfaces,
+            Field::AsPair => &mut self.systems,
+            Field::Direction => &mut self.direction,
+            _ => return false,
+        };
+        *slot = Slot { end: step.end, mask: step.mask };
+        true
+    }
+
+    #[inline]
+    fn fill(&self, data: &[u8], record: &mut FlowRecord, values: &mut Values) {
+        if let Some(value) = self.addresses.read(data) {
+            addresses(value, record);
+        }
+        if let Some(value) = self.ports.read(data) {
+            ports(value, record);
+        }
+        if let Some(value) = self.protocol.read(data) {
+            record.protocol = value as u8;
+        }
+        if let Some(value) = self.tcp_flags.read(data) {
+            record.tcp_flags = Some((value & TCP_FLAGS) as u16);
+        }
+        if let Some(value) = self.packets.read(data) {
+            record.packets = counter(value, self.packets.mask, &mut record.quality);
+        }
+        if let Some(value) = self.octets.read(data) {
+            record.octets = counter(value, self.octets.mask, &mut record.quality);
+        }
+        if let Some(value) = self.start.read(data) {
+            values.start = value;
+        }
+        if let Some(value) = self.end.read(data) {
+            values.end = value;
+        }
+        if let Some(value) = self.interfaces.read(data) {
+            interfaces(value, self.interfaces.mask, record);
+        }
+        if let Some(value) = self.systems.read(data) {
+            systems(value, self.systems.mask, record);
+        }
+        if let Some(value) = self.direction.read(data) {
+            record.direction = u8::try_from(value).ok().and_then(Direction::from_code);
+        }
+    }
+}
+
+/// Where a number is, if it is there.
+#[derive(Debug, Clone, Copy, Default)]
+struct Slot {
+    /// Where it ends.
+    end: u16,
+    /// The bits of it in a load of eight octets; none if it is not there.
+    mask: u64,
+}
+
+impl Slot {
+    #[inline]
+    fn read(self, data: &[u8]) -> Option<u64> {
+        (self.mask != 0).then(|| load(data, usize::from(self.end)) & self.mask)
+    }
 }
 
 /// One field to read.
@@ -141,11 +235,15 @@ struct Step {
 impl Step {
     /// This step and `next` as one, if they read two halves of a pair that stands side by side.
     fn joined(&self, next: &Self) -> Option<Self> {
-        let (field, octets) = self.field.with(next.field)?;
-        let is_side_by_side = next.end == self.end + octets
-            && [self.mask, next.mask] == [mask(octets); 2]
-            && !(self.keep || next.keep);
-        is_side_by_side.then_some(Self { field, keep: false, end: next.end, mask: mask(2 * octets) })
+        let octets = self.mask.count_ones() as u16 / 8;
+        let field = self.field.with(next.field, octets)?;
+        let is_side_by_side = next.end == self.end + octets && next.mask == self.mask;
+        (is_side_by_side && !self.keep && !next.keep).then_some(Self {
+            field,
+            keep: false,
+            end: next.end,
+            mask: mask(2 * octets),
+        })
     }
 
     /// Puts a value where it belongs, unless it is zero and an earlier step may have found more.
@@ -238,6 +336,7 @@ impl Plan {
                 Icmp::Absent
             },
             unread: None,
+            usual: Usual::default(),
             steps: Box::default(),
             runs: Box::default(),
             shortest: 0,
@@ -294,6 +393,9 @@ impl Plan {
         if self.shortest == 0 {
             return Err(Flaw::NoLength);
         }
+        if runs.is_empty() {
+            steps.retain(|step| !self.usual.take(step));
+        }
         runs.push(Run { octets: run_octets as u16, steps_end: steps.len() as u16 });
         self.has_uptimes = self.start == Form::Uptime || self.end == Form::Uptime;
         self.steps = steps.into();
@@ -324,7 +426,9 @@ impl Plan {
         let mut at = 0;
         while octets - at >= self.shortest {
             let end = if let [_] = &*self.runs {
-                fill(&self.steps, &body[at..at + READ_BEHIND + self.shortest], record, values);
+                let data = &body[at..at + READ_BEHIND + self.shortest];
+                self.usual.fill(data, record, values);
+                fill(&self.steps, data, record, values);
                 at + self.shortest
             } else {
                 let Some(end) = self.read_variable(body, at, record, values) else {
@@ -505,22 +609,10 @@ fn fill(steps: &[Step], data: &[u8], record: &mut FlowRecord, values: &mut Value
             Field::SelectorAlgorithm => values.selector_algorithm = value,
             Field::SamplerId => step.put(Some(value), value == 0, &mut values.sampler_id),
             Field::TemplateId => values.template_id = Some(value as u16),
-            Field::V4Pair => {
-                record.src = Address::from_v4_bits((value >> 32) as u32);
-                record.dst = Address::from_v4_bits(value as u32);
-            }
-            Field::PortPair => {
-                record.src_port = (value >> 16) as u16;
-                record.dst_port = value as u16;
-            }
-            Field::IfPair => {
-                record.in_if = Some((value >> 32) as u32);
-                record.out_if = Some(value as u32);
-            }
-            Field::AsPair => {
-                record.src_as = Some((value >> 32) as u32);
-                record.dst_as = Some(value as u32);
-            }
+            Field::V4Pair => addresses(value, record),
+            Field::PortPair => ports(value, record),
+            Field::IfPair => interfaces(value, step.mask, record),
+            Field::AsPair => systems(value, step.mask, record),
         }
     }
 }
@@ -537,6 +629,42 @@ fn load(data: &[u8], end: usize) -> u64 {
 #[inline]
 fn v6(data: &[u8], end: usize, low: u64) -> Address {
     Address::from_bits(u128::from(load(data, end - READ_BEHIND)) << 64 | u128::from(low))
+}
+
+#[inline]
+fn addresses(pair: u64, record: &mut FlowRecord) {
+    record.src = Address::from_v4_bits((pair >> 32) as u32);
+    record.dst = Address::from_v4_bits(pair as u32);
+}
+
+#[inline]
+fn ports(pair: u64, record: &mut FlowRecord) {
+    record.src_port = (pair >> 16) as u16;
+    record.dst_port = pair as u16;
+}
+
+#[inline]
+fn interfaces(pair: u64, mask: u64, record: &mut FlowRecord) {
+    let (first, second) = halves(pair, mask);
+    record.in_if = Some(first);
+    record.out_if = Some(second);
+}
+
+#[inline]
+fn systems(pair: u64, mask: u64, record: &mut FlowRecord) {
+    let (first, second) = halves(pair, mask);
+    record.src_as = Some(first);
+    record.dst_as = Some(second);
+}
+
+/// The halves of a pair of four or eight octets.
+#[inline]
+fn halves(pair: u64, mask: u64) -> (u32, u32) {
+    if mask == u64::MAX {
+        ((pair >> 32) as u32, pair as u32)
+    } else {
+        ((pair >> 16) as u32, pair as u32 & 0xffff)
+    }
 }
 
 /// A counter as it is stored. One that stands at the end of its range says "this or more": at
