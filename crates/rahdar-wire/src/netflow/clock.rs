@@ -7,7 +7,8 @@ use rahdar_model::flow::Quality;
 use rahdar_model::time::{DAY_US, HOUR_US, SECOND_US, Timestamp};
 
 use super::element::Form;
-use super::template::{Plan, Values};
+use super::read::Values;
+use super::template::Plan;
 
 /// How far a flow may lie after its own export: from this offset on methods.md §1.7 calls a
 /// clock wrong.

@@ -8,9 +8,10 @@ use rahdar_model::time::{SECOND_US, Timestamp};
 
 use super::flow::{Known, Origin, Out, Sampling};
 use super::message::{Announcement, Protocol, SET_HEADER, announcement};
+use super::read::{READ_BEHIND, Values};
 use super::recent::Recent;
 use super::sampling::Rates;
-use super::template::{Plan, Purpose, READ_BEHIND, Rest, Spec, Values};
+use super::template::{Plan, Purpose, Rest, Spec};
 use super::waiting::{Waiting, WaitingSet};
 
 /// Templates that are kept of one observation domain (reliability.md §3). The busiest exporter

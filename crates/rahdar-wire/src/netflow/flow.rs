@@ -9,9 +9,10 @@ use rahdar_model::sink::{FlowSink, Place, Problem, SinkError, Tally};
 use rahdar_model::time::Timestamp;
 
 use super::clock::Clock;
+use super::read::Values;
 use super::recent::Recent;
 use super::sampling::{Rate, Rates};
-use super::template::{Icmp, Plan, Rest, Values};
+use super::template::{Icmp, Plan, Rest};
 use crate::Options;
 use crate::delivery::Correction;
 

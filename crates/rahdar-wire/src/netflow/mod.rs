@@ -6,7 +6,7 @@
 //!   for messages in a file.
 //! * `v5`, `v9`, `ipfix`: headers and templates as they are on the wire; `message`: what the
 //!   latter two share.
-//! * `element`, `template`: what is read of a record, compiled once into a plan.
+//! * `element`, `template`, `read`: what is read of a record, compiled once into a plan.
 //! * `flow`, `clock`, `sampling`: what the values mean.
 //! * `domain`, `waiting`, `recent`: what is remembered of an exporter, and how much.
 //!
@@ -38,6 +38,7 @@ mod file;
 mod flow;
 mod ipfix;
 mod message;
+mod read;
 mod recent;
 mod sampling;
 mod template;
@@ -57,8 +58,9 @@ use clock::Clock;
 use domain::{Domain, Patience, Transport};
 use flow::{Books, Known, Origin, Out, Sampling, is_rate_given};
 use message::{At, Kind, Protocol};
+use read::READ_BEHIND;
 use recent::Recent;
-use template::{Plan, READ_BEHIND};
+use template::Plan;
 
 /// Observation domains that are remembered, over all exporters. Chosen here: a country has some
 /// thousand routers of a few line cards; an empty domain takes half a kilobyte.

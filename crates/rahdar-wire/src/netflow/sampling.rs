@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use rahdar_model::flow::{Direction, FlowRecord, Sampler};
 
-use super::template::Values;
+use super::read::Values;
 
 /// Rates that are kept of one observation domain. A large router has some hundred interfaces;
 /// what comes on top is not kept, and its records are marked as of unknown rate.
