@@ -70,6 +70,10 @@ const DOMAINS_MAX: usize = 65_536;
 /// what an import may take (performance.md §5).
 const MEMORY_MAX: usize = 128 << 20;
 
+/// Sets of one message that are read. One set for every record, as H3C sends them, makes some 800 of
+/// the longest message.
+const SETS_MAX: usize = 1_024;
+
 /// How an export datagram came here.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Arrival {
@@ -245,8 +249,13 @@ impl Collector {
             octet,
         };
         let mut at = header.octets();
+        let mut sets = 0;
         loop {
             let set = match message::set_at(header.protocol, message, at) {
+                At::Set(_) if sets == SETS_MAX => {
+                    out.refuse(place(at), 1, format_args!("more than `{SETS_MAX}` sets in a message"));
+                    break;
+                }
                 At::Set(set) => set,
                 At::End => break,
                 At::Broken { length } => {
@@ -257,6 +266,7 @@ impl Collector {
             let origin = origin(at);
             let body = at + message::SET_HEADER;
             at = set.end;
+            sets += 1;
             match set.kind {
                 Kind::Templates => domain.announce(&message[body..set.end], false, &origin, &mut out)?,
                 Kind::OptionsTemplates => {
