@@ -5,6 +5,7 @@ use rahdar_model::{Address, Timestamp, Window};
 
 use crate::date::{Instant, NumberOrder, day_end, instant, number_order};
 use crate::find::{Endpoint, Names, What, find, protocol};
+use crate::naming;
 use crate::reading::{
     Draft, Format, LINE_MAX, Origin, ReadError, ReadOptions, Reading, Reason, Terms, quote, tidy_name,
 };
@@ -82,6 +83,8 @@ pub(crate) struct Layout {
     delimiter: Delimiter,
     columns: Vec<Column>,
     header: Row,
+    /// The cluster that the lines above the header name.
+    cluster: Option<String>,
 }
 
 /// Lines at the start of a file among which the header must stand.
@@ -93,22 +96,36 @@ const SAMPLE_ROWS: usize = 10;
 /// Cells of a header at most; chosen here: the widest public feed has some ninety.
 const COLUMNS_MAX: usize = 500;
 
-/// The layout of a text that is a table; none if it is not.
+/// The layout of a text that is a table; none if it is not. Above the header there may be
+/// comments, one of which may be the header itself, and a title.
 pub(crate) fn layout(text: &str) -> Option<Layout> {
+    let mut above: Vec<&str> = Vec::new();
     let mut last_comment = None;
     for (i, line) in text.lines().take(HEADER_LINES).enumerate() {
         let line = line.trim();
-        if line.is_empty() {
-            continue;
-        }
         let bare = line.trim_start_matches(['#', ';', ' ']);
-        if bare.len() == line.len() {
-            return header(text, i, line)
-                .or_else(|| last_comment.and_then(|(i, line)| header(text, i, line)));
+        if bare.len() < line.len() {
+            last_comment = Some((i, bare));
+        } else if !line.is_empty() {
+            let found =
+                header(text, i, line).or_else(|| last_comment.and_then(|(i, bare)| header(text, i, bare)));
+            if let Some(layout) = found {
+                return Some(Layout {
+                    cluster: above.iter().find_map(|line| naming::in_text(line)),
+                    ..layout
+                });
+            }
+            if line.len() > HEADER_OCTETS || holds_indicator(line) {
+                return None;
+            }
         }
-        last_comment = Some((i, bare));
+        above.push(line);
     }
     None
+}
+
+fn holds_indicator(text: &str) -> bool {
+    find(&refang(text), Names::Known).iter().any(|found| matches!(found.what, What::Endpoint(_)))
 }
 
 fn header(text: &str, at: usize, line: &str) -> Option<Layout> {
@@ -129,7 +146,7 @@ fn header(text: &str, at: usize, line: &str) -> Option<Layout> {
         let columns: Vec<Column> = header.cells.iter().map(|cell| column(cell)).collect();
         let fits =
             (2..=COLUMNS_MAX).contains(&columns.len()) && says_enough(&header.cells, &columns, delimiter);
-        let mut layout = Layout { delimiter, columns, header };
+        let mut layout = Layout { delimiter, columns, header, cluster: None };
         let found = fits && has_rows(text, &layout);
         mark_ranges(text, &mut layout);
         found.then_some(layout)
@@ -154,12 +171,10 @@ fn says_enough(cells: &[String], columns: &[Column], delimiter: Delimiter) -> bo
     let known = columns.iter().filter(|column| **column != Column::Text).count();
     let indicators = columns.iter().filter(|column| matches!(column, Column::Indicator(_))).count();
     let names = cells.iter().all(|cell| cell.split_whitespace().count() <= 5 && cell.len() <= 60);
-    let is_data = cells.iter().any(|cell| {
-        find(&refang(cell), Names::Known).iter().any(|found| matches!(found.what, What::Endpoint(_)))
-    });
     // Words divided by single blanks are a header only if each is a name, and not all alike.
     let all_known = delimiter != Delimiter::Blanks || known == columns.len() && indicators < known;
-    names && all_known && !is_data && (indicators > 0 || known >= 2)
+    let says = names && all_known && (indicators > 0 || known >= 2);
+    says && !cells.iter().any(|cell| holds_indicator(cell))
 }
 
 /// Whether most of the first lines below the header are divided as it is.
@@ -184,12 +199,11 @@ pub(crate) fn read(
     layout: &Layout,
     options: &ReadOptions,
 ) -> Result<Reading, ReadError> {
-    let dates = body(text, layout).flat_map(|row| {
-        let dated = layout.columns.iter().zip(row.cells);
-        dated.filter(|(column, _)| is_time(**column)).map(|(_, cell)| cell).collect::<Vec<_>>()
-    });
-    // Five rows in six would tell; all are read because one telling row is enough.
-    let dates: Vec<String> = dates.take(DATES_SEEN).collect();
+    let times = |row: Row| {
+        let cells = layout.columns.iter().zip(row.cells);
+        cells.filter(|(column, _)| is_time(**column)).map(|(_, cell)| cell).collect::<Vec<_>>()
+    };
+    let dates: Vec<String> = body(text, layout).flat_map(times).take(DATES_SEEN).collect();
     let order = number_order(dates.iter().map(String::as_str));
     let holds = |column: &Column| matches!(column, Column::Indicator(_) | Column::RangeFirst);
     let has_indicators = layout.columns.iter().any(holds);
@@ -198,6 +212,11 @@ pub(crate) fn read(
         layout,
         order,
         has_indicators,
+        cluster: layout
+            .cluster
+            .clone()
+            .map(|name| (name, Origin::FirstLines))
+            .or_else(|| source.cluster.clone()),
         draft: Draft::new(Format::Table, &source.shown, options),
     };
     for row in body(text, layout) {
@@ -218,6 +237,8 @@ struct Reader<'a> {
     layout: &'a Layout,
     order: NumberOrder,
     has_indicators: bool,
+    /// Whose the claims are where no column says.
+    cluster: Option<(String, Origin)>,
     draft: Draft<'a>,
 }
 
@@ -341,7 +362,7 @@ impl Reader<'_> {
             terms: Terms {
                 place: place.to_owned(),
                 published: self.source.published,
-                cluster: self.source.cluster.clone(),
+                cluster: self.cluster.clone(),
                 ..Terms::default()
             },
             ports: vec![None],
@@ -777,6 +798,15 @@ mod tests {
         ] {
             assert_eq!(layout(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_title_may_stand_above_the_header() {
+        check(
+            "Infrastructure of TAG-28\n\nip,port\n192.0.2.1,443\n",
+            &["192.0.2.1 :443 [the beginning, the end) undated tag-28 line 4"],
+            &[],
+        );
     }
 
     #[test]

@@ -90,10 +90,10 @@ impl Reader<'_> {
         let mut terms = self.terms(object);
         terms.window = validity(object).map(|window| (window, WindowBasis::Stated));
         if let Some(observed) = pattern.window {
-            let window = terms.window.map_or(observed, |(window, basis)| match basis {
-                _ if window.overlaps(observed) => window.intersect(observed),
+            let window = match terms.window {
+                Some((window, _)) if window.overlaps(observed) => window.intersect(observed),
                 _ => observed,
-            });
+            };
             terms.window = Some((window, WindowBasis::Stated));
         }
         for endpoint in pattern.endpoints {
