@@ -27,6 +27,9 @@ const SWAP_US: i64 = 2 * SECOND_US;
 /// 2000-01-01. NetFlow v9 and IPFIX are younger: an earlier clock was never set.
 const CLOCK_SET: Timestamp = Timestamp::from_seconds(946_684_800);
 
+/// 2106-02-07, when the clock of every header is full. A later time is none.
+const CLOCK_FULL: Timestamp = Timestamp::from_seconds(u32::MAX as i64);
+
 /// Seconds from the epoch of NTP, 1900, to that of Unix.
 const NTP_TO_UNIX_S: i64 = 2_208_988_800;
 
@@ -149,7 +152,9 @@ impl Clock {
     #[inline]
     fn believes(&self, plan: &Plan, start: i64, end: i64) -> bool {
         if !self.is_set {
-            return true;
+            // Nothing to measure by; but a time must be one.
+            let possible = -LONGEST_US..=CLOCK_FULL.micros();
+            return possible.contains(&start) && possible.contains(&end);
         }
         let set = CLOCK_SET.micros();
         let (first_start, first_end) = if plan.has_uptimes {
@@ -330,6 +335,15 @@ mod tests {
             Quality::NONE,
         );
         check([152, 153], clock, times(0, 0), (0, 0), Quality::CLOCK_SUSPECT);
+    }
+
+    #[test]
+    fn times_beyond_every_clock_are_not_believed() {
+        let unset = Timestamp::from_seconds(502);
+        let plan = Plan::compile(&[Spec::new(150, 8), Spec::new(21, 4)], false).unwrap();
+        let values = times(u64::MAX / 2, 4_000_000_000);
+        let span = Clock::new(unset, Some(1_000), None).span(&plan, &values);
+        assert_eq!((span.start, span.end, span.quality), (unset, unset, Quality::CLOCK_SUSPECT));
     }
 
     #[test]
