@@ -209,10 +209,14 @@ impl Collector {
             return Ok(());
         };
         let end = match header.length {
+            Some(length) if length < header.octets() => {
+                out.refuse(place(2), 1, format_args!("a message cannot have `{length}` octets"));
+                return Ok(());
+            }
             Some(length) if length < octets => {
                 let extra = octets - length;
                 out.note(place(length), format_args!("`{extra}` octets follow the end of the message"));
-                length.max(header.octets())
+                length
             }
             Some(length) if length > octets => {
                 let missing = length - octets;

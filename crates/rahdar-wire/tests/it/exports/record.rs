@@ -324,6 +324,36 @@ fn what_a_file_holds_before_it_fails_is_kept() {
 }
 
 #[test]
+fn a_message_is_as_long_as_it_says() {
+    let whole = ipfix(&[ipfix_template(FLOWS, FLOW_FIELDS), set(FLOWS, &[flow(1), flow(2)].concat())]);
+    let said = |length: usize| {
+        let mut message = whole.clone();
+        message[2..4].copy_from_slice(&(length as u16).to_be_bytes());
+        let (kept, tally) = decoded(&capture("192.0.2.1:9000", &[whole.clone(), message]));
+        (tally.decoded - 2, tally.refused, kept.problems())
+    };
+    assert_eq!(said(whole.len()), (2, 0, vec![]));
+    let (decoded, refused, problems) = said(whole.len() - 30);
+    assert_eq!((decoded, refused), (1, 1));
+    assert_eq!(
+        problems,
+        [
+            "packet 2, octet 98 of the datagram: `30` octets follow the end of the message",
+            "packet 2, octet 64 of the datagram: the last `30` octets of the set are missing"
+        ]
+    );
+    let (decoded, refused, problems) = said(whole.len() + 30);
+    assert_eq!((decoded, refused), (2, 0));
+    assert_eq!(
+        problems,
+        ["packet 2, octet 128 of the datagram: the last `30` octets of the message are missing"]
+    );
+    let (decoded, refused, problems) = said(3);
+    assert_eq!((decoded, refused), (0, 1));
+    assert_eq!(problems, ["packet 2, octet 2 of the datagram: a message cannot have `3` octets"]);
+}
+
+#[test]
 fn records_are_numbered_through_the_input() {
     let message = v9(&[v9_template(FLOWS, FLOW_FIELDS), set(FLOWS, &[flow(1), flow(2)].concat())]);
     let (kept, _) = messages(&[message.clone(), message]);
