@@ -6,6 +6,7 @@
 //! * [`address`] and [`time`]: where and when. 128-bit addresses and prefixes, microsecond
 //!   UTC timestamps, half-open windows, the clock as a trait.
 //! * [`flow`]: one flow record, its quality marks and the enumerations of its fields.
+//! * [`fact`]: what telemetry says beside flows: resolutions, handshakes, gaps.
 //! * [`column`]: the one table that says which columns a flow has. The lake's schema, the
 //!   Arrow batches, `docs/schema.md` and `docs/protocols.md` all follow from it.
 //! * [`sink`]: how decoders hand on what they read, what they could not read, and the counts
@@ -21,6 +22,7 @@
 pub mod address;
 pub mod column;
 pub mod estimate;
+pub mod fact;
 pub mod finding;
 pub mod flow;
 pub mod intelligence;

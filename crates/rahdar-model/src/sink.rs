@@ -6,6 +6,7 @@ use std::ops::AddAssign;
 
 use thiserror::Error;
 
+use crate::fact::Fact;
 use crate::flow::FlowRecord;
 
 /// Takes flows from a decoder, one reused record at a time.
@@ -15,6 +16,12 @@ pub trait FlowSink {
     /// # Errors
     /// [`SinkError`] if the flow cannot be kept. The decoder stops and passes the error on.
     fn flow(&mut self, record: &FlowRecord) -> Result<(), SinkError>;
+
+    /// Takes what the input says beside flows. The fact is the decoder's and changes after the call.
+    ///
+    /// # Errors
+    /// As [`FlowSink::flow`].
+    fn fact(&mut self, fact: Fact<'_>) -> Result<(), SinkError>;
 
     /// Takes note of input that was not understood, or only in part. Decoding goes on.
     fn problem(&mut self, problem: Problem);
@@ -104,6 +111,8 @@ pub struct Tally {
     pub beside: u64,
     /// Flows given to the sink. Fewer than `decoded` where packets are assembled.
     pub flows: u64,
+    /// Resolutions and handshakes given to the sink.
+    pub facts: u64,
 }
 
 impl Tally {
@@ -121,5 +130,6 @@ impl AddAssign for Tally {
         self.refused += other.refused;
         self.beside += other.beside;
         self.flows += other.flows;
+        self.facts += other.facts;
     }
 }

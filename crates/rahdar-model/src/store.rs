@@ -13,6 +13,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::address::{Address, Prefix};
+use crate::fact::{Gap, Handshake, Resolution};
 use crate::finding::ExporterCoverage;
 use crate::flow::FlowRecord;
 use crate::sink::FlowSink;
@@ -76,6 +77,30 @@ pub trait FlowStore: Send + Sync {
     /// How many addresses of `networks` are an end of a flow that started in `window`. With no
     /// networks, all addresses.
     fn active_hosts(&self, networks: &[Prefix], window: Window) -> Result<u64, StoreError>;
+
+    /// Visits every resolution seen in `window` that asked for one of `names`, or was answered with
+    /// an address in one of `networks`, once. Order is not defined. Names are compared as they are
+    /// stored: lower case, no final dot.
+    fn resolutions(
+        &self,
+        names: &[&str],
+        networks: &[Prefix],
+        window: Window,
+        visit: &mut dyn FnMut(Resolution),
+    ) -> Result<(), StoreError>;
+
+    /// Visits every handshake seen in `window` whose server is in one of `networks`, or was called by
+    /// one of `names`, once. Order is not defined.
+    fn handshakes(
+        &self,
+        names: &[&str],
+        networks: &[Prefix],
+        window: Window,
+        visit: &mut dyn FnMut(Handshake),
+    ) -> Result<(), StoreError>;
+
+    /// What is known to be missing in `window`: gaps that begin in it, in the order of [`Gap`].
+    fn gaps(&self, window: Window) -> Result<Vec<Gap>, StoreError>;
 
     /// Runs one read-only `SELECT` over the view `flows`.
     fn query(&self, sql: &str, limits: QueryLimits) -> Result<Table, StoreError>;

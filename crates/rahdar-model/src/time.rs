@@ -162,7 +162,7 @@ impl FromStr for Day {
 }
 
 /// A half-open interval of time, `[from, until)`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Window {
     /// The first moment inside.
     pub from: Timestamp,

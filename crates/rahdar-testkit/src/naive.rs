@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use rahdar_model::column::COLUMNS;
+use rahdar_model::fact::{Answer, Fact, Gap, Handshake, Resolution};
 use rahdar_model::finding::ExporterCoverage;
 use rahdar_model::flow::protocol;
 use rahdar_model::sink::SinkError;
@@ -23,8 +24,33 @@ pub struct NaiveStore {
 #[derive(Debug, Default)]
 struct State {
     flows: Vec<FlowRecord>,
+    facts: Facts,
     inputs: BTreeSet<String>,
     version: u64,
+}
+
+/// What was said beside flows.
+#[derive(Debug, Default)]
+struct Facts {
+    resolutions: Vec<Resolution>,
+    handshakes: Vec<Handshake>,
+    gaps: Vec<Gap>,
+}
+
+impl Facts {
+    fn take(&mut self, fact: Fact<'_>) {
+        match fact {
+            Fact::Resolution(resolution) => self.resolutions.push(resolution.clone()),
+            Fact::Handshake(handshake) => self.handshakes.push(handshake.clone()),
+            Fact::Gap(gap) => self.gaps.push(gap.clone()),
+        }
+    }
+
+    fn append(&mut self, mut other: Self) {
+        self.resolutions.append(&mut other.resolutions);
+        self.handshakes.append(&mut other.handshakes);
+        self.gaps.append(&mut other.gaps);
+    }
 }
 
 impl NaiveStore {
@@ -36,7 +62,8 @@ impl NaiveStore {
     /// A store that holds `flows`, as one input.
     pub fn of<F: Into<FlowRecord>>(flows: impl IntoIterator<Item = F>) -> Self {
         let flows = flows.into_iter().map(|flow| stored(&flow.into())).collect();
-        let state = State { flows, inputs: BTreeSet::from(["test".to_owned()]), version: 1 };
+        let state =
+            State { flows, facts: Facts::default(), inputs: BTreeSet::from(["test".to_owned()]), version: 1 };
         Self { state: RwLock::new(state) }
     }
 
@@ -64,6 +91,7 @@ impl FlowStore for NaiveStore {
         Ok(Box::new(NaiveImport {
             store: self,
             flows: Vec::new(),
+            facts: Facts::default(),
             inputs: BTreeSet::new(),
             admitted: false,
             failed: false,
@@ -240,6 +268,50 @@ impl FlowStore for NaiveStore {
         Ok(distinct(self.flows(window).iter().flat_map(|flow| [flow.src, flow.dst]).filter(inside)))
     }
 
+    fn resolutions(
+        &self,
+        names: &[&str],
+        networks: &[Prefix],
+        window: Window,
+        visit: &mut dyn FnMut(Resolution),
+    ) -> Result<(), StoreError> {
+        let inside = |answer: &Answer| match answer {
+            Answer::Address(address) => networks.iter().any(|network| network.contains(*address)),
+            Answer::None | Answer::Text(_) => false,
+        };
+        for one in &self.read().facts.resolutions {
+            let asked = names.contains(&one.name.as_str()) || inside(&one.answer);
+            if asked && window.contains(one.time) {
+                visit(one.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn handshakes(
+        &self,
+        names: &[&str],
+        networks: &[Prefix],
+        window: Window,
+        visit: &mut dyn FnMut(Handshake),
+    ) -> Result<(), StoreError> {
+        for one in &self.read().facts.handshakes {
+            let called = names.contains(&one.server_name.as_str())
+                || networks.iter().any(|network| network.contains(one.server));
+            if called && window.contains(one.time) {
+                visit(one.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn gaps(&self, window: Window) -> Result<Vec<Gap>, StoreError> {
+        let mut gaps: Vec<Gap> =
+            self.read().facts.gaps.iter().filter(|gap| window.contains(gap.window.from)).cloned().collect();
+        gaps.sort();
+        Ok(gaps)
+    }
+
     fn query(&self, _sql: &str, _limits: QueryLimits) -> Result<Table, StoreError> {
         Err(StoreError::Query("the naive store has no SQL".to_owned()))
     }
@@ -294,6 +366,7 @@ fn silent(flows: &[&FlowRecord]) -> Vec<Window> {
 struct NaiveImport<'a> {
     store: &'a NaiveStore,
     flows: Vec<FlowRecord>,
+    facts: Facts,
     inputs: BTreeSet<String>,
     admitted: bool,
     failed: bool,
@@ -319,6 +392,16 @@ impl FlowSink for NaiveImport<'_> {
             return Err(SinkError::new("no new input was begun"));
         }
         self.flows.push(stored(record));
+        Ok(())
+    }
+
+    fn fact(&mut self, fact: Fact<'_>) -> Result<(), SinkError> {
+        self.check().map_err(SinkError::new)?;
+        if !self.admitted {
+            self.failed = true;
+            return Err(SinkError::new("no new input was begun"));
+        }
+        self.facts.take(fact);
         Ok(())
     }
 
@@ -348,6 +431,7 @@ impl Import for NaiveImport<'_> {
         let rows = self.flows.len() as u64;
         state.inputs.extend(self.inputs);
         state.flows.extend(self.flows);
+        state.facts.append(self.facts);
         Ok(Commit { version: state.version, rows })
     }
 }

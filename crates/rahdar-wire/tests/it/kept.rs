@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use rahdar_model::fact::{Fact, Gap, Handshake, Resolution};
 use rahdar_model::sink::SinkError;
 use rahdar_model::{FlowRecord, FlowSink, Problem, Tally};
 use rahdar_wire::{Options, WireError, decode};
@@ -10,12 +11,24 @@ use rahdar_wire::{Options, WireError, decode};
 #[derive(Default)]
 pub(crate) struct Kept {
     pub(crate) flows: Vec<FlowRecord>,
+    pub(crate) resolutions: Vec<Resolution>,
+    pub(crate) handshakes: Vec<Handshake>,
+    pub(crate) gaps: Vec<Gap>,
     pub(crate) problems: Vec<Problem>,
 }
 
 impl FlowSink for Kept {
     fn flow(&mut self, record: &FlowRecord) -> Result<(), SinkError> {
         self.flows.push(record.clone());
+        Ok(())
+    }
+
+    fn fact(&mut self, fact: Fact<'_>) -> Result<(), SinkError> {
+        match fact {
+            Fact::Resolution(resolution) => self.resolutions.push(resolution.clone()),
+            Fact::Handshake(handshake) => self.handshakes.push(handshake.clone()),
+            Fact::Gap(gap) => self.gaps.push(gap.clone()),
+        }
         Ok(())
     }
 
@@ -51,6 +64,7 @@ pub(crate) fn decode_all(mut input: impl Read, options: &Options) -> (Kept, Resu
     };
     assert!(tally.balances(), "{tally:?}");
     assert_eq!(tally.flows, kept.flows.len() as u64);
+    assert_eq!(tally.facts, (kept.resolutions.len() + kept.handshakes.len()) as u64);
     let named: u64 = kept.problems.iter().map(|problem| problem.refused).sum();
     assert_eq!(tally.refused, named, "{:?}", kept.problems);
     for flow in &kept.flows {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use indicatif::ProgressBar;
+use rahdar_model::fact::Fact;
 use rahdar_model::sink::SinkError;
 use rahdar_model::store::{Admission, Cell, FlowStore, Import, Input, StoreError, Table};
 use rahdar_model::time::{DAY_US, HOUR_US, SECOND_US};
@@ -273,6 +274,10 @@ impl Noting<'_> {
 impl FlowSink for Noting<'_> {
     fn flow(&mut self, record: &FlowRecord) -> Result<(), SinkError> {
         self.import.flow(record)
+    }
+
+    fn fact(&mut self, fact: Fact<'_>) -> Result<(), SinkError> {
+        self.import.fact(fact)
     }
 
     fn problem(&mut self, problem: Problem) {
