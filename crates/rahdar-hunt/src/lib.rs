@@ -131,16 +131,13 @@ pub fn hunt(
         (0..cases.len()).filter(|i| is_told(cases[*i].victim, &cases[*i].affiliation.id())).collect();
     let mut all = teller.unusable();
     all.retain(|finding| is_told(finding.victim.address, &finding.cluster.id));
-    let mut roles: BTreeMap<Address, Vec<String>> = BTreeMap::new();
+    let is_believed = |i: &usize| cases[*i].verdict() > Verdict::Discounted;
+    let victims = told.iter().copied().filter(is_believed).map(|i| cases[i].victim).collect();
+    let roles = roles(store, victims, window)?;
     for i in &told {
-        let case = &cases[*i];
-        let is_believed = case.verdict() > Verdict::Discounted;
-        if is_believed && !roles.contains_key(&case.victim) {
-            let shown = role::roles(&store.services(case.victim, window)?);
-            roles.insert(case.victim, shown.into_iter().map(str::to_owned).collect());
-        }
-        let roles = if is_believed { roles[&case.victim].clone() } else { Vec::new() };
-        all.push(teller.finding(*i, roles));
+        let shown = if is_believed(i) { roles.get(&cases[*i].victim) } else { None };
+        let shown = shown.into_iter().flatten().map(|role| (*role).to_owned()).collect();
+        all.push(teller.finding(*i, shown));
     }
     all.sort_by(|a, b| order(a).cmp(&order(b)));
     let (victims, octets_out) = teller.totals(&told);
@@ -192,15 +189,28 @@ fn scanners(
     }
     let ends: Vec<Address> = ends.into_iter().collect();
     let all_sampled = scanner::is_all_sampled(coverage);
-    let mut scanners = BTreeSet::new();
-    for hour in store.fan_outs(&ends, window, scanner::least_destinations(all_sampled))? {
-        if scanners.contains(&hour.source) || !scanner::is_scan(&hour, all_sampled) {
-            continue;
-        }
-        let roles = || store.services(hour.source, window).map(|services| role::roles(&services));
-        if hour.port != scanner::SMTP_PORT || !roles()?.contains(&role::MAIL_SERVER) {
-            scanners.insert(hour.source);
-        }
+    let mut hours = store.fan_outs(&ends, window, scanner::least_destinations(all_sampled))?;
+    hours.retain(|hour| scanner::is_scan(hour, all_sampled));
+    let senders =
+        hours.iter().filter(|hour| hour.port == scanner::SMTP_PORT).map(|hour| hour.source).collect();
+    let roles = roles(store, senders, window)?;
+    let is_mail_server =
+        |source: &Address| roles.get(source).is_some_and(|roles| roles.contains(&role::MAIL_SERVER));
+    hours.retain(|hour| hour.port != scanner::SMTP_PORT || !is_mail_server(&hour.source));
+    Ok(hours.into_iter().map(|hour| hour.source).collect())
+}
+
+/// The roles of each of `hosts` that shows any.
+fn roles(
+    store: &dyn FlowStore,
+    hosts: BTreeSet<Address>,
+    window: Window,
+) -> Result<BTreeMap<Address, Vec<&'static str>>, StoreError> {
+    if hosts.is_empty() {
+        return Ok(BTreeMap::new());
     }
-    Ok(scanners)
+    let hosts: Vec<Address> = hosts.into_iter().collect();
+    let services = store.services(&hosts, window)?;
+    let of_a_host = services.chunk_by(|a, b| a.host == b.host);
+    Ok(of_a_host.map(|services| (services[0].host, role::roles(services))).collect())
 }

@@ -13,7 +13,8 @@
 //! use rahdar_hunt::role::roles;
 //! use rahdar_model::store::Service;
 //!
-//! let tcp = |port, peers| Service { protocol: 6, port, flows: peers, peers };
+//! let host = "192.0.2.25".parse().unwrap();
+//! let tcp = |port, peers| Service { host, protocol: 6, port, flows: peers, peers };
 //! assert_eq!(roles(&[tcp(25, 400), tcp(993, 60), tcp(443, 60)]), ["mail server", "web server"]);
 //! assert!(roles(&[tcp(23, 40), tcp(443, 60)]).is_empty());
 //! ```

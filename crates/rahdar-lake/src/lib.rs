@@ -162,8 +162,8 @@ impl FlowStore for Lake {
         plan::coverage(self, window)
     }
 
-    fn services(&self, address: Address, window: Window) -> Result<Vec<Service>, StoreError> {
-        plan::services(self, address, window)
+    fn services(&self, hosts: &[Address], window: Window) -> Result<Vec<Service>, StoreError> {
+        plan::services(self, hosts, window)
     }
 
     fn fan_outs(

@@ -60,9 +60,9 @@ pub trait FlowStore: Send + Sync {
     /// exporter and observation domain.
     fn coverage(&self, window: Window) -> Result<Vec<ExporterCoverage>, StoreError>;
 
-    /// What `address` serves: flows to its ports that started in `window`, in the order of
-    /// protocol and port.
-    fn services(&self, address: Address, window: Window) -> Result<Vec<Service>, StoreError>;
+    /// What `hosts` serve: flows to their ports that started in `window`, in the order of
+    /// [`Service`].
+    fn services(&self, hosts: &[Address], window: Window) -> Result<Vec<Service>, StoreError>;
 
     /// The hours in which one of `sources` reached many destinations on one port, in order
     /// (`methods.md` §4). Hours below `least_destinations` are left out. A flow belongs to the
@@ -228,6 +228,8 @@ pub struct Volume {
 /// What others did on one port of a host.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Service {
+    /// The host.
+    pub host: Address,
     /// IP protocol.
     pub protocol: u8,
     /// The host's port.

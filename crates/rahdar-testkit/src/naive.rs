@@ -217,19 +217,18 @@ impl FlowStore for NaiveStore {
         Ok(coverage.collect())
     }
 
-    fn services(&self, address: Address, window: Window) -> Result<Vec<Service>, StoreError> {
-        let mut services: BTreeMap<(u8, u16), Vec<Address>> = BTreeMap::new();
+    fn services(&self, hosts: &[Address], window: Window) -> Result<Vec<Service>, StoreError> {
+        let mut services: BTreeMap<(Address, u8, u16), Vec<Address>> = BTreeMap::new();
         for flow in self.flows(window) {
-            let (port, peer) = if flow.dst == address {
-                (flow.dst_port, flow.src)
-            } else if flow.src == address && (1..1024).contains(&flow.src_port) {
-                (flow.src_port, flow.dst)
-            } else {
-                continue;
-            };
-            services.entry((flow.protocol, port)).or_default().push(peer);
+            if hosts.contains(&flow.dst) {
+                services.entry((flow.dst, flow.protocol, flow.dst_port)).or_default().push(flow.src);
+            }
+            if hosts.contains(&flow.src) && flow.src != flow.dst && (1..1024).contains(&flow.src_port) {
+                services.entry((flow.src, flow.protocol, flow.src_port)).or_default().push(flow.dst);
+            }
         }
-        let service = |((protocol, port), peers): ((u8, u16), Vec<Address>)| Service {
+        let service = |((host, protocol, port), peers): (_, Vec<Address>)| Service {
+            host,
             protocol,
             port,
             flows: peers.len() as u64,

@@ -213,7 +213,7 @@ pub(crate) struct IntelImport {
     /// The claims hold from this time.
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub(crate) valid_from: Option<String>,
-    /// The claims hold until this time.
+    /// The claims hold until this time; a date alone: to the end of that day.
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub(crate) valid_until: Option<String>,
     /// Traffic Light Protocol: clear, green, amber, amber+strict, red.

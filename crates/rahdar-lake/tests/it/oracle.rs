@@ -62,8 +62,8 @@ proptest! {
                 naive.volumes(key, window, bin_us).unwrap()
             );
             prop_assert_eq!(lake.coverage(window).unwrap(), naive.coverage(window).unwrap());
-            prop_assert_eq!(lake.services(address, window).unwrap(), naive.services(address, window).unwrap());
             let sources = [address, key.first()];
+            prop_assert_eq!(lake.services(&sources, window).unwrap(), naive.services(&sources, window).unwrap());
             prop_assert_eq!(
                 lake.fan_outs(&sources, window, least_destinations).unwrap(),
                 naive.fan_outs(&sources, window, least_destinations).unwrap()

@@ -25,7 +25,7 @@ pub(crate) fn run(home: &Home, args: &IntelImport, format: Format) -> anyhow::Re
         source: args.source.clone(),
         published: clock::time(args.published.as_deref())?,
         valid_from: clock::time(args.valid_from.as_deref())?,
-        valid_until: clock::time(args.valid_until.as_deref())?,
+        valid_until: clock::validity_end(args.valid_until.as_deref())?,
         tlp: args.tlp,
         confidence: args.confidence,
     };
