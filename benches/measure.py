@@ -92,7 +92,7 @@ def sweeps(args):
         lake = f"{home}/flows"
         for claims in args.claims:
             listed = f"{args.work}/claims-{claims}.txt"
-            commands = {"rahdar": [args.sweep, lake, listed]}
+            commands = {"rahdar": [args.sweep, home, listed]}
             for engine, form in [("duckdb", "one"), ("duckdb", "two"), ("datafusion", "one"), ("datafusion", "two")]:
                 commands[f"{engine} ({form} scan)"] = [
                     sys.executable, "benches/rivals.py", "sweep", engine, form, lake, listed]

@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Context;
-use rahdar_model::column::{COLUMNS, Kind};
+use rahdar_model::FlowRecord;
+use rahdar_model::column::flow::COLUMNS;
+use rahdar_model::column::{Kind, Row};
+use rahdar_model::fact::{Gap, Handshake, Resolution};
 use rahdar_model::flow::Quality;
 
 /// The generated documents: path from the root, and what must be in them.
@@ -20,27 +23,42 @@ pub(crate) fn write(root: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-const NOTICE: &str = "<!-- Generated from crates/rahdar-model/src/column.rs by `cargo xtask docs`. -->\n\n";
+const NOTICE: &str = "<!-- Generated from crates/rahdar-model/src/column/ by `cargo xtask docs`. -->\n\n";
 
 fn schema() -> anyhow::Result<String> {
-    let mut text = format!("{NOTICE}# The flow table\n\n");
+    let mut text = format!("{NOTICE}# The tables\n\n");
     text.push_str(
-        "A Delta table, partitioned by `day`. Counters are as exported: nothing is multiplied by a sampling\n\
-         interval. Reverse columns are null, not zero, where a record knows one direction only. In SQL, the view\n\
-         `flows` adds `src` and `dst` as text.\n\n\
-         An address is two signed halves of its 128 bits, each with the top bit flipped, so that numbers sort as\n\
-         addresses do; IPv4 is `::ffff:a.b.c.d`.\n\n\
-         | column | type | null | holds |\n|---|---|---|---|\n",
+        "Delta tables, each in a folder of its name and partitioned by `day`. An address is two signed halves of its\n\
+         128 bits, each with the top bit flipped, so that numbers sort as addresses do; IPv4 is `::ffff:a.b.c.d`. In SQL,\n\
+         each table is a view that has its addresses as text as well: `src`, `dst`, `client`, `server`, `answer`.\n\n\
+         ## flows\n\n\
+         One row a flow record. Counters are as exported: nothing is multiplied by a sampling interval. Reverse\n\
+         columns are null, not zero, where a record knows one direction only. In SQL, `community_id` is worked out\n\
+         where the source has none.\n\n",
     );
-    for column in COLUMNS {
-        let null = if column.nullable { "yes" } else { "" };
-        writeln!(text, "| `{}` | {} | {null} | {} |", column.name, kind(column.kind), column.about)?;
-    }
-    text.push_str("\n## Quality marks\n\n| bit | mark |\n|---|---|\n");
+    columns::<FlowRecord>(&mut text)?;
+    text.push_str(
+        "\n## resolutions\n\nOne row an answer to a DNS question, or a question that nobody answered.\n\n",
+    );
+    columns::<Resolution>(&mut text)?;
+    text.push_str("\n## handshakes\n\nOne row a TLS handshake, as far as it was in clear.\n\n");
+    columns::<Handshake>(&mut text)?;
+    text.push_str("\n## gaps\n\nWhat was sent and is not stored. What one row counts, no other does.\n\n");
+    columns::<Gap>(&mut text)?;
+    text.push_str("\n## Quality marks of flows\n\n| bit | mark |\n|---|---|\n");
     for (mark, name) in Quality::NAMES {
         writeln!(text, "| {} | {name} |", mark.bits().trailing_zeros())?;
     }
     Ok(text)
+}
+
+fn columns<R: Row>(text: &mut String) -> anyhow::Result<()> {
+    text.push_str("| column | type | null | holds |\n|---|---|---|---|\n");
+    for column in R::columns() {
+        let null = if column.nullable { "yes" } else { "" };
+        writeln!(text, "| `{}` | {} | {null} | {} |", column.name, kind(column.kind), column.about)?;
+    }
+    Ok(())
 }
 
 fn protocols() -> anyhow::Result<String> {

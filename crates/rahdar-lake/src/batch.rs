@@ -1,4 +1,4 @@
-//! Flow records as Arrow columns, and back.
+//! Records as Arrow columns, and back.
 
 use arrow::array::{
     Array, ArrayBuilder, ArrayRef, AsArray, Int16Builder, Int32Builder, Int64Builder, RecordBatch,
@@ -8,14 +8,13 @@ use arrow::buffer::ScalarBuffer;
 use arrow::compute::{sort_to_indices, take_record_batch};
 use arrow::datatypes::{Date32Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow::error::ArrowError;
-use rahdar_model::FlowRecord;
 use rahdar_model::column::{Column, Kind, Value};
 
-use crate::schema::{file_columns, file_schema};
+use crate::schema::{Kept, file_columns};
 
 /// Rows on their way into a file: one builder per column of the table.
-pub(crate) struct Rows {
-    columns: Vec<(&'static Column, Builder)>,
+pub(crate) struct Rows<R: Kept> {
+    columns: Vec<(&'static Column<R>, Builder)>,
     len: usize,
 }
 
@@ -27,7 +26,7 @@ enum Builder {
     Text(StringBuilder),
 }
 
-impl Rows {
+impl<R: Kept> Rows<R> {
     /// No rows. Nothing is allocated until the first comes.
     pub(crate) fn new() -> Self {
         Self { columns: file_columns().map(|column| (column, Builder::of(column.kind))).collect(), len: 0 }
@@ -39,7 +38,7 @@ impl Rows {
     }
 
     /// Adds a row.
-    pub(crate) fn push(&mut self, record: &FlowRecord) {
+    pub(crate) fn push(&mut self, record: &R) {
         for (column, builder) in &mut self.columns {
             builder.push(column.stored(record));
         }
@@ -49,12 +48,13 @@ impl Rows {
     /// The rows in the order of time; as they came where times are equal.
     pub(crate) fn into_batch(mut self) -> Result<RecordBatch, ArrowError> {
         let columns = self.columns.iter_mut().map(|(_, builder)| builder.finish()).collect();
-        let batch = RecordBatch::try_new(file_schema().clone(), columns)?;
-        let start = batch.column(file_schema().index_of("start_time")?);
-        if start.as_primitive::<TimestampMicrosecondType>().values().is_sorted() {
+        let schema = &R::layout().file_schema;
+        let batch = RecordBatch::try_new(schema.clone(), columns)?;
+        let time = batch.column(schema.index_of(R::TIME)?);
+        if time.as_primitive::<TimestampMicrosecondType>().values().is_sorted() {
             return Ok(batch);
         }
-        take_record_batch(&batch, &sort_to_indices(start, None, None)?)
+        take_record_batch(&batch, &sort_to_indices(time, None, None)?)
     }
 }
 
@@ -100,10 +100,10 @@ impl Builder {
     }
 }
 
-/// Reads the flow records of a batch that has all columns of files, in any order.
-pub(crate) struct Records<'a> {
-    columns: Vec<(&'static Column, Cells<'a>)>,
-    empty: FlowRecord,
+/// Reads the records of a batch that has all columns of files, in any order.
+pub(crate) struct Records<'a, R: Kept> {
+    columns: Vec<(&'static Column<R>, Cells<'a>)>,
+    blank: R,
 }
 
 enum Cells<'a> {
@@ -114,11 +114,11 @@ enum Cells<'a> {
     Text(&'a StringArray),
 }
 
-impl<'a> Records<'a> {
+impl<'a, R: Kept> Records<'a, R> {
     /// # Errors
     /// If a column is missing or of another type.
     pub(crate) fn of(batch: &'a RecordBatch) -> Result<Self, ArrowError> {
-        let column = |column: &'static Column| {
+        let column = |column: &'static Column<R>| {
             let array = batch
                 .column_by_name(column.name)
                 .ok_or_else(|| ArrowError::SchemaError(format!("column `{}` is missing", column.name)))?;
@@ -129,13 +129,13 @@ impl<'a> Records<'a> {
         };
         Ok(Self {
             columns: file_columns().map(column).collect::<Result<_, ArrowError>>()?,
-            empty: FlowRecord::new("".into(), "".into()),
+            blank: R::blank(),
         })
     }
 
     /// The record of one row.
-    pub(crate) fn record(&self, row: usize) -> FlowRecord {
-        let mut record = self.empty.clone();
+    pub(crate) fn record(&self, row: usize) -> R {
+        let mut record = self.blank.clone();
         for (column, cells) in &self.columns {
             match cells.value(row) {
                 Value::Null => {}
@@ -175,6 +175,7 @@ impl<'a> Cells<'a> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use rahdar_model::FlowRecord;
     use rahdar_testkit::naive::stored;
     use rahdar_testkit::{flow, strategy};
 
@@ -193,7 +194,7 @@ mod tests {
         let late = flow("192.0.2.1 > 192.0.2.2").at("2021-08-15T12:00:01Z").build();
         let early = flow("192.0.2.1 > 192.0.2.2").at("2021-08-15T12:00:00Z").build();
         let batch = batch(&[late.clone(), early.clone()]);
-        let records = Records::of(&batch).unwrap();
+        let records = Records::<FlowRecord>::of(&batch).unwrap();
         assert_eq!([records.record(0), records.record(1)], [early, late]);
     }
 
@@ -203,7 +204,7 @@ mod tests {
         #[test]
         fn a_record_survives_the_way_through_arrow(flow in strategy::flow()) {
             let batch = batch(std::slice::from_ref(&flow));
-            prop_assert_eq!(Records::of(&batch).unwrap().record(0), stored(&flow));
+            prop_assert_eq!(Records::<FlowRecord>::of(&batch).unwrap().record(0), stored(&flow));
         }
     }
 }

@@ -15,12 +15,18 @@ use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
 };
+use rahdar_model::column::Row as _;
+use rahdar_model::fact::{Fact, Gap, Handshake, Resolution};
+use rahdar_model::sink::SinkError;
 use rahdar_model::store::{Admission, Commit, Input, StoreError};
 use rahdar_model::{FlowRecord, FlowStore, Window};
 use rahdar_testkit::flow;
 
 use crate::Lake;
 use crate::durable::DurableStore;
+
+/// The name that is resolved in every import.
+const NAME: &str = "c2.example.org";
 
 /// A lake that holds `flows` as one input, in a folder that lives as long as the first value.
 pub(crate) fn lake_of(flows: &[FlowRecord]) -> (tempfile::TempDir, Lake) {
@@ -30,15 +36,18 @@ pub(crate) fn lake_of(flows: &[FlowRecord]) -> (tempfile::TempDir, Lake) {
     (folder, lake)
 }
 
-/// Imports `flows` as the input `id`, unless that is stored.
+/// Imports `flows` as the input `id`, unless that is stored, and with them one fact of each kind.
 pub(crate) fn import(lake: &Lake, id: &str, flows: &[FlowRecord]) -> Result<Commit, StoreError> {
     let mut import = lake.import()?;
     if import.begin(&Input { id: id.to_owned(), name: id.into() })? == Admission::New {
+        let failing = |error: SinkError| StoreError::Failed { action: "importing", cause: error.into() };
         for flow in flows {
-            import
-                .flow(flow)
-                .map_err(|error| StoreError::Failed { action: "importing", cause: error.into() })?;
+            import.flow(flow).map_err(failing)?;
         }
+        let resolution = Resolution { name: NAME.to_owned(), ..Resolution::blank() };
+        import.fact(Fact::Resolution(&resolution)).map_err(failing)?;
+        import.fact(Fact::Handshake(&Handshake::blank())).map_err(failing)?;
+        import.fact(Fact::Gap(&Gap { lost: 1, ..Gap::blank() })).map_err(failing)?;
     }
     import.commit()
 }
@@ -146,6 +155,14 @@ fn count(lake: &Lake) -> u64 {
     counted
 }
 
+/// How many facts of each kind can be read.
+fn facts(lake: &Lake) -> [usize; 3] {
+    let (mut resolutions, mut handshakes) = (0, 0);
+    lake.resolutions(&[NAME], &[], Window::ALL, &mut |_| resolutions += 1).unwrap();
+    lake.handshakes(&[], &["::/0".parse().unwrap()], Window::ALL, &mut |_| handshakes += 1).unwrap();
+    [resolutions, handshakes, lake.gaps(Window::ALL).unwrap().len()]
+}
+
 /// Opens a lake in `folder` and imports into it, with a fault at the `at`-th change.
 fn import_with(fault: Fault, at: u64, folder: &DiskPath) -> Result<Commit, StoreError> {
     let inner = DurableStore::new(folder.to_owned());
@@ -168,8 +185,9 @@ fn fail_at_every_step(fault: Fault) {
         }
         import(&lake, "a", &flows()).unwrap();
         assert_eq!(count(&lake), 3, "{fault:?} at step {at}: repeating stores the rows once");
+        assert_eq!(facts(&lake), [1; 3], "{fault:?} at step {at}: and so the facts");
         if outcome.is_ok() {
-            assert!(at > 4, "an import has a log, an entry and two files at least");
+            assert!(at > 13, "an import has four logs, four entries and five files at least");
             return;
         }
     }

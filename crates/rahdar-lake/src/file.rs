@@ -1,7 +1,6 @@
 //! One data file: its Parquet encoding and what the log says about it.
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::{max, max_string, min, min_string};
@@ -12,12 +11,12 @@ use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
-use rahdar_model::column::{Column, Kind};
+use rahdar_model::column::Kind;
 use rahdar_model::time::{Day, Timestamp};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::schema::{PARTITION, file_columns};
+use crate::schema::{Layout, PARTITION, Shape};
 
 /// Rows of a page: what a sighting costs is whole pages (`performance.md` §2: 2.4 times less
 /// than with 20,000, for 5 % more octets).
@@ -29,7 +28,8 @@ const INDEXED_COLUMNS: usize = 32;
 /// Texts longer than this have no bounds in the log, which every reader holds in memory.
 const BOUND_OCTETS: usize = 64;
 
-static PROPERTIES: LazyLock<WriterProperties> = LazyLock::new(|| {
+/// How files of these columns are written.
+pub(crate) fn properties(columns: &[Shape]) -> WriterProperties {
     let mut properties = WriterProperties::builder()
         // Level 1: 15 % less time than level 3 for 0.5 % more octets (`performance.md` §2).
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
@@ -37,18 +37,18 @@ static PROPERTIES: LazyLock<WriterProperties> = LazyLock::new(|| {
         // Pages end between batches only.
         .set_write_batch_size(PAGE_ROWS)
         .set_statistics_enabled(EnabledStatistics::Page);
-    for column in file_columns().filter(|column| climbs(column)) {
+    for column in columns.iter().filter(|column| climbs(column)) {
         let path = ColumnPath::from(column.name);
         properties = properties
             .set_column_dictionary_enabled(path.clone(), false)
             .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
     }
     properties.build()
-});
+}
 
 /// Whether values mostly go up a little from row to row and seldom come again: they are stored as
 /// differences, and a dictionary of them would be as long as the column.
-fn climbs(column: &Column) -> bool {
+fn climbs(column: &Shape) -> bool {
     column.kind == Kind::Timestamp || column.name == "source_row"
 }
 
@@ -63,14 +63,15 @@ pub(crate) struct DataFile {
 
 impl DataFile {
     /// Encodes the rows of one day.
-    pub(crate) fn encode(day: Day, batch: &RecordBatch) -> Result<Self, ParquetError> {
-        let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(PROPERTIES.clone()))?;
+    pub(crate) fn encode(layout: &Layout, day: Day, batch: &RecordBatch) -> Result<Self, ParquetError> {
+        let properties = Some(layout.properties.clone());
+        let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), properties)?;
         writer.write(batch)?;
         Ok(Self {
             path: format!("{PARTITION}={day}/part-{}.parquet", Uuid::new_v4()),
             content: writer.into_inner()?,
             day,
-            statistics: statistics(batch).to_string(),
+            statistics: statistics(layout, batch).to_string(),
         })
     }
 
@@ -93,9 +94,9 @@ impl DataFile {
 }
 
 /// Rows, bounds and nulls as Delta's log has them ("Per-file Statistics" of its protocol).
-fn statistics(batch: &RecordBatch) -> Value {
+fn statistics(layout: &Layout, batch: &RecordBatch) -> Value {
     let (mut least, mut most, mut nulls) = (Map::new(), Map::new(), Map::new());
-    for (column, array) in file_columns().zip(batch.columns()).take(INDEXED_COLUMNS - 1) {
+    for (column, array) in layout.file_columns().zip(batch.columns()).take(INDEXED_COLUMNS - 1) {
         nulls.insert(column.name.to_owned(), json!(array.null_count()));
         if let Some((low, high)) = bounds(column, array) {
             least.insert(column.name.to_owned(), low);
@@ -105,7 +106,7 @@ fn statistics(batch: &RecordBatch) -> Value {
     json!({ "numRecords": batch.num_rows(), "minValues": least, "maxValues": most, "nullCount": nulls })
 }
 
-fn bounds(column: &Column, array: &ArrayRef) -> Option<(Value, Value)> {
+fn bounds(column: &Shape, array: &ArrayRef) -> Option<(Value, Value)> {
     Some(match column.kind {
         Kind::Int16 => {
             let array = array.as_primitive::<Int16Type>();
@@ -139,17 +140,19 @@ fn bounds(column: &Column, array: &ArrayRef) -> Option<(Value, Value)> {
 mod tests {
     use parquet::file::reader::FileReader;
     use parquet::file::serialized_reader::{ReadOptionsBuilder, SerializedFileReader};
+    use rahdar_model::FlowRecord;
     use rahdar_testkit::flow;
 
     use super::*;
     use crate::batch::Rows;
+    use crate::schema::Kept;
 
     fn file(flows: impl IntoIterator<Item = rahdar_testkit::builder::FlowBuilder>) -> DataFile {
         let mut rows = Rows::new();
         for flow in flows {
             rows.push(&flow.build());
         }
-        DataFile::encode(Day(18_854), &rows.into_batch().unwrap()).unwrap()
+        DataFile::encode(FlowRecord::layout(), Day(18_854), &rows.into_batch().unwrap()).unwrap()
     }
 
     #[test]

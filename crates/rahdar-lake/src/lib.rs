@@ -1,15 +1,17 @@
-//! The lake: flows in a Delta table, and the answers that a hunt asks of them.
+//! The lake: flows, and what was said beside them, in Delta tables; and the answers that a hunt
+//! asks of them.
 //!
 //! The only room that knows Arrow, Parquet, Delta and DataFusion; it hides them behind
 //! [`FlowStore`]. In reading order:
 //!
-//! * `schema`, `batch`: the column table as Arrow columns, and flow records in and out of them.
+//! * `schema`, `batch`: the column tables as Arrow columns, and records in and out of them.
 //! * `file`, `durable`: one Parquet file; the disk, synced before anything is acknowledged.
-//! * `table`: the log on disk, what a commit is, what is left when one is killed.
+//! * `table`: one table on disk: its log, what a commit is, what is left when one is killed.
 //! * `ingest`: an import, buffered by day and committed once.
-//! * `networks`, `scan`, `session`: sets of networks, the table as a scan, the engine.
+//! * `networks`, `names`, `scan`, `session`: sets of networks and of names, a table as a scan, the
+//!   engine.
 //! * `plan`: the questions, one a file.
-//! * `sql`: the view `flows` for analysts, read-only and bounded.
+//! * `sql`: the views for analysts, read-only and bounded.
 //!
 //! The lake never reads the clock, decodes nothing and judges nothing. It knows the model and no
 //! other room.
@@ -21,6 +23,7 @@ mod durable;
 mod error;
 mod file;
 mod ingest;
+mod names;
 mod networks;
 mod plan;
 mod scan;
@@ -38,72 +41,83 @@ use arrow::error::ArrowError;
 use datafusion::logical_expr::ScalarUDF;
 use futures::TryStreamExt;
 use object_store::ObjectStore;
+use rahdar_model::fact::{Gap, Handshake, Resolution};
 use rahdar_model::finding::ExporterCoverage;
 use rahdar_model::store::{
     Contact, FanOut, FlowStore, Import, QueryLimits, Service, Sighting, StoreError, Table as Answered, Volume,
 };
-use rahdar_model::{Address, Prefix, Window};
+use rahdar_model::{Address, FlowRecord, Prefix, Window};
 use tokio::runtime::Runtime;
 
 use crate::durable::{DurableStore, sync_folder};
 use crate::error::{Place, failed};
 use crate::ingest::LakeImport;
 use crate::plan::Answer;
+use crate::schema::Kept;
 use crate::session::Engine;
 use crate::table::{Snapshot, Table};
 
 /// Threads of the engine, and parts that a plan is split into.
 const THREADS: usize = 2;
 
-/// A flow table on a local disk, and the engine that reads it.
+const OPENING: &str = "opening the lake";
+
+/// The tables in a folder of a local disk, and the engine that reads them.
 ///
 /// Calls block on a runtime of the lake's own; do not call from asynchronous code. Every call
 /// looks at the log first, so it sees what other processes have committed.
 pub struct Lake {
-    table: Arc<Table>,
+    flows: Arc<Table>,
+    resolutions: Arc<Table>,
+    handshakes: Arc<Table>,
+    gaps: Arc<Table>,
     engine: Engine,
     runtime: Threads,
 }
 
 impl Lake {
-    /// Opens the lake in the folder `path`; an empty one if there is none.
+    /// Opens the lake in the folder `path`, one folder a table; empty tables where there are none.
     ///
     /// # Errors
     /// [`StoreError::Failed`] if the folder cannot be made or read, [`StoreError::Damaged`] if
-    /// what is in it is no flow table.
+    /// what is in it are not the tables of rahdar.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let opening = "opening the flow table";
-        fs::create_dir_all(path).map_err(failed(opening))?;
-        let base = path.canonicalize().map_err(failed(opening))?;
-        base.parent().map_or(Ok(()), sync_folder).map_err(failed(opening))?;
+        fs::create_dir_all(path).map_err(failed(OPENING))?;
+        let base = path.canonicalize().map_err(failed(OPENING))?;
+        base.parent().map_or(Ok(()), sync_folder).map_err(failed(OPENING))?;
         let store = Arc::new(DurableStore::new(base.clone()));
         Self::open_on(store, &base)
     }
 
     /// Opens the lake of a folder that exists, through `store`.
     fn open_on(store: Arc<dyn ObjectStore>, base: &Path) -> Result<Self, StoreError> {
-        let opening = "opening the flow table";
-        let location = base.to_str().ok_or("its path is not UTF-8").map_err(failed(opening))?;
         let runtime = Threads::start()?;
-        let table = runtime.wait(Table::open(Place(location.to_owned()), location, store))?;
-        let engine = Engine::new(table.store(), THREADS).map_err(failed(opening))?;
-        Ok(Self { table: Arc::new(table), engine, runtime })
+        let flows = open_table::<FlowRecord>(&runtime, &store, base)?;
+        let resolutions = open_table::<Resolution>(&runtime, &store, base)?;
+        let handshakes = open_table::<Handshake>(&runtime, &store, base)?;
+        let gaps = open_table::<Gap>(&runtime, &store, base)?;
+        let stores = [&flows, &resolutions, &handshakes, &gaps]
+            .map(|table| (table.layout().url.clone(), table.store()))
+            .into();
+        let engine = Engine::new(stores, THREADS).map_err(failed(OPENING))?;
+        Ok(Self { flows, resolutions, handshakes, gaps, engine, runtime })
     }
 
     fn wait<F: Future>(&self, future: F) -> F::Output {
         self.runtime.wait(future)
     }
 
-    /// Asks `sql` of the flows that start in `window`, and hands on the answer batch by batch.
+    /// Asks `sql` of the rows of `table` whose time is in `window`, and hands on the answer batch by batch.
     fn answer(
         &self,
+        table: &Table,
         action: &'static str,
         window: Window,
         functions: impl IntoIterator<Item = ScalarUDF>,
         sql: &str,
         read: impl FnMut(Answer<'_>) -> Result<(), ArrowError>,
     ) -> Result<(), StoreError> {
-        let snapshot = self.wait(self.table.newest())?;
+        let snapshot = self.wait(table.newest())?;
         self.answer_of(&snapshot, action, window, functions, sql, read)
     }
 
@@ -118,7 +132,7 @@ impl Lake {
         mut read: impl FnMut(Answer<'_>) -> Result<(), ArrowError>,
     ) -> Result<(), StoreError> {
         self.wait(async {
-            let failing = |cause| self.table.place().data(action, cause);
+            let failing = |cause| snapshot.place.data(action, cause);
             let mut batches = self.engine.run(snapshot, window, functions, sql).await.map_err(failing)?;
             while let Some(batch) = batches.try_next().await.map_err(failing)? {
                 read(Answer(&batch)).map_err(failed(action))?;
@@ -134,7 +148,7 @@ impl FlowStore for Lake {
     }
 
     fn version(&self) -> Result<u64, StoreError> {
-        Ok(self.wait(self.table.newest())?.version)
+        Ok(self.wait(self.flows.newest())?.version)
     }
 
     fn count(&self, window: Window) -> Result<u64, StoreError> {
@@ -179,9 +193,47 @@ impl FlowStore for Lake {
         plan::active_hosts(self, networks, window)
     }
 
+    fn resolutions(
+        &self,
+        names: &[&str],
+        networks: &[Prefix],
+        window: Window,
+        visit: &mut dyn FnMut(Resolution),
+    ) -> Result<(), StoreError> {
+        plan::resolutions(self, names, networks, window, visit)
+    }
+
+    fn handshakes(
+        &self,
+        names: &[&str],
+        networks: &[Prefix],
+        window: Window,
+        visit: &mut dyn FnMut(Handshake),
+    ) -> Result<(), StoreError> {
+        plan::handshakes(self, names, networks, window, visit)
+    }
+
+    fn gaps(&self, window: Window) -> Result<Vec<Gap>, StoreError> {
+        plan::gaps(self, window)
+    }
+
     fn query(&self, sql: &str, limits: QueryLimits) -> Result<Answered, StoreError> {
         sql::query(self, sql, limits)
     }
+}
+
+fn open_table<R: Kept>(
+    runtime: &Threads,
+    store: &Arc<dyn ObjectStore>,
+    base: &Path,
+) -> Result<Arc<Table>, StoreError> {
+    let layout = R::layout();
+    let folder = base.join(layout.name);
+    fs::create_dir_all(&folder).map_err(failed(OPENING))?;
+    sync_folder(base).map_err(failed(OPENING))?;
+    let location = folder.to_str().ok_or("its path is not UTF-8").map_err(failed(OPENING))?;
+    let table = runtime.wait(Table::open(layout, Place(location.to_owned()), location, store.clone()))?;
+    Ok(Arc::new(table))
 }
 
 /// The lake's own threads. They can be let go from anywhere, asynchronous code included, where a

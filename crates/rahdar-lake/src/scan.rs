@@ -1,6 +1,7 @@
-//! The flow table as the engine scans it.
+//! A table as the engine scans it.
 
-use std::sync::{Arc, LazyLock};
+use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::arrow::datatypes::SchemaRef;
@@ -11,39 +12,37 @@ use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
-use datafusion::datasource::table_schema::TableSchema;
 use datafusion::error::Result;
-use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use rahdar_model::time::Window;
 
-use crate::schema::table_schema;
+use crate::schema::Layout;
 use crate::table::{Part, Snapshot};
 
-/// Where sessions find the folder of the table.
-pub(crate) static TABLE_URL: LazyLock<ObjectStoreUrl> = LazyLock::new(|| {
-    ObjectStoreUrl::parse("lake://flows").expect("it is a scheme and a host, as the parser wants")
-});
-
-/// The files of one version that may hold flows of a window.
-#[derive(Debug)]
-pub(crate) struct FlowScan {
+/// The files of one version that may hold rows of a window.
+pub(crate) struct Scan {
     files: Vec<Part>,
-    schema: TableSchema,
+    layout: &'static Layout,
 }
 
-impl FlowScan {
-    /// Leaves out files whose flows all start outside `window`; the others hold any.
+impl fmt::Debug for Scan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "scan of {} files of {}", self.files.len(), self.layout.name)
+    }
+}
+
+impl Scan {
+    /// Leaves out files whose rows are all outside `window`; the others hold any.
     pub(crate) fn of(snapshot: &Snapshot, window: Window) -> Self {
         let files = snapshot.files.iter().filter(|file| file.window.overlaps(window)).cloned().collect();
-        Self { files, schema: table_schema() }
+        Self { files, layout: snapshot.layout }
     }
 
     fn partitioned(&self, part: &Part) -> PartitionedFile {
         let rows = part.rows.and_then(|rows| usize::try_from(rows).ok());
-        let mut statistics = Statistics::new_unknown(self.schema.file_schema());
+        let mut statistics = Statistics::new_unknown(&self.layout.file_schema);
         statistics.num_rows = rows.map_or(Precision::Absent, Precision::Exact);
         PartitionedFile::new(part.path.to_string(), part.size)
             .with_partition_values(vec![ScalarValue::Date32(Some(part.day.0))])
@@ -52,9 +51,9 @@ impl FlowScan {
 }
 
 #[async_trait]
-impl TableProvider for FlowScan {
+impl TableProvider for Scan {
     fn schema(&self) -> SchemaRef {
-        self.schema.table_schema().clone()
+        self.layout.table_schema.table_schema().clone()
     }
 
     fn table_type(&self) -> TableType {
@@ -74,14 +73,14 @@ impl TableProvider for FlowScan {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         if self.files.is_empty() {
-            let schema = project_schema(self.schema.table_schema(), projection)?;
+            let schema = project_schema(self.layout.table_schema.table_schema(), projection)?;
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
         let options = state.table_options().parquet.clone();
-        let source = ParquetSource::new(self.schema.clone()).with_table_parquet_options(options);
+        let source = ParquetSource::new(self.layout.table_schema.clone()).with_table_parquet_options(options);
         let files: Vec<_> = self.files.iter().map(|part| self.partitioned(part)).collect();
         let groups = FileGroup::new(files).split_files(state.config().target_partitions());
-        let config = FileScanConfigBuilder::new(TABLE_URL.clone(), Arc::new(source))
+        let config = FileScanConfigBuilder::new(self.layout.url.clone(), Arc::new(source))
             .with_file_groups(groups)
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)

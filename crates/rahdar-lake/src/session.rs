@@ -1,4 +1,4 @@
-//! The engine: DataFusion over one version of the table.
+//! The engine: DataFusion over one version of a table.
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use datafusion::error::Result;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
@@ -21,7 +22,7 @@ use datafusion::scalar::ScalarValue;
 use object_store::ObjectStore;
 use rahdar_model::time::Window;
 
-use crate::scan::{FlowScan, TABLE_URL};
+use crate::scan::Scan;
 use crate::table::Snapshot;
 
 /// Memory of one plan of ours before it writes to the disk. Chosen here: a laptop has it.
@@ -30,12 +31,12 @@ const PLAN_MEMORY: usize = 1 << 30;
 /// What all sessions share: the functions and the settings, which take long to make.
 pub(crate) struct Engine {
     state: SessionState,
-    store: Arc<dyn ObjectStore>,
+    stores: Vec<(ObjectStoreUrl, Arc<dyn ObjectStore>)>,
 }
 
 impl Engine {
-    /// An engine that finds data files in `store`.
-    pub(crate) fn new(store: Arc<dyn ObjectStore>, threads: usize) -> Result<Self> {
+    /// An engine that finds the data files of each table in its store.
+    pub(crate) fn new(stores: Vec<(ObjectStoreUrl, Arc<dyn ObjectStore>)>, threads: usize) -> Result<Self> {
         let mut config = SessionConfig::new().with_target_partitions(threads).with_information_schema(false);
         let options = config.options_mut();
         // Columns that the filter does not need are decoded for the rows that pass.
@@ -43,9 +44,9 @@ impl Engine {
         options.execution.parquet.reorder_filters = true;
         options.execution.time_zone = Some("UTC".to_owned());
         let mut state = SessionStateBuilder::new().with_config(config).with_default_features().build();
-        // Nothing but the view `flows` can be named, so no file can.
+        // Nothing but the views can be named, so no file can.
         state.table_factories_mut().clear();
-        Ok(Self { state, store })
+        Ok(Self { state, stores })
     }
 
     /// A session that may spill to the disk, for plans of ours.
@@ -65,7 +66,9 @@ impl Engine {
 
     fn session_with(&self, runtime: RuntimeEnvBuilder) -> Result<SessionContext> {
         let runtime: Arc<RuntimeEnv> = runtime.build_arc()?;
-        runtime.register_object_store(TABLE_URL.as_ref(), self.store.clone());
+        for (url, store) in &self.stores {
+            runtime.register_object_store(url.as_ref(), store.clone());
+        }
         let state = SessionStateBuilder::new_from_existing(self.state.clone())
             .with_catalog_list(catalogs()?)
             .with_runtime_env(runtime)
@@ -73,7 +76,8 @@ impl Engine {
         Ok(SessionContext::new_with_state(state))
     }
 
-    /// Runs `sql` over `flow`: the flows of `snapshot` that start in `window`, as they are stored.
+    /// Runs `sql` over the rows of `snapshot` whose time is in `window`, as they are stored. They go
+    /// by the name of one of them: `flow`, `resolution`, `handshake`, `gap`.
     pub(crate) async fn run(
         &self,
         snapshot: &Snapshot,
@@ -85,8 +89,9 @@ impl Engine {
         for function in functions.into_iter().chain([floor()]) {
             session.register_udf(function);
         }
-        let flows = session.read_table(Arc::new(FlowScan::of(snapshot, window)))?;
-        session.register_table("flow", flows.filter(starts_in(window))?.into_view())?;
+        let rows = session.read_table(Arc::new(Scan::of(snapshot, window)))?;
+        let rows = rows.filter(is_in(window, snapshot.layout.time))?;
+        session.register_table(snapshot.layout.row, rows.into_view())?;
         session.sql(sql).await?.execute_stream().await
     }
 }
@@ -100,13 +105,11 @@ fn catalogs() -> Result<Arc<dyn CatalogProviderList>> {
     Ok(Arc::new(catalogs))
 }
 
-fn starts_in(window: Window) -> Expr {
+fn is_in(window: Window, column: &str) -> Expr {
     let time = |us| lit(ScalarValue::TimestampMicrosecond(Some(us), Some("UTC".into())));
     match window {
         Window::ALL => lit(true),
-        _ => col("start_time")
-            .gt_eq(time(window.from.micros()))
-            .and(col("start_time").lt(time(window.until.micros()))),
+        _ => col(column).gt_eq(time(window.from.micros())).and(col(column).lt(time(window.until.micros()))),
     }
 }
 
@@ -142,7 +145,7 @@ mod tests {
         let functions = [inside("sighted", NetworkSet::of(&[prefix("192.0.2.1")]).into())];
         let sql = "EXPLAIN SELECT * FROM flow WHERE sighted(src_hi, src_lo, dst_hi, dst_lo)";
         let plan = lake.wait(async {
-            let snapshot = lake.table.newest().await.unwrap();
+            let snapshot = lake.flows.newest().await.unwrap();
             let window = window("2021-08-15", "2021-08-16");
             let plan = lake.engine.run(&snapshot, window, functions, sql).await.unwrap();
             plan.try_collect::<Vec<_>>().await.unwrap()

@@ -1,7 +1,7 @@
-//! The flow table on disk: a Delta table that any engine can read.
+//! A table on disk: a Delta table that any engine can read. Each kind of record has its own.
 //!
 //! ```text
-//! <lake>/_delta_log/00000000000000000000.json              the log: one entry per commit
+//! <table>/_delta_log/00000000000000000000.json              the log: one entry per commit
 //!                   00000000000000000020.checkpoint.parquet    its sum, every 20 entries
 //!        day=2021-08-15/part-<uuid>.parquet                the rows of one day, in time order
 //! ```
@@ -40,7 +40,6 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use rahdar_model::column::COLUMNS;
 use rahdar_model::store::{Input, StoreError};
 use rahdar_model::time::{Day, Timestamp, Window};
 use serde::Deserialize;
@@ -49,7 +48,7 @@ use uuid::Uuid;
 
 use crate::error::{Place, failed};
 use crate::file::DataFile;
-use crate::schema::{PARTITION, delta_columns};
+use crate::schema::{Layout, PARTITION};
 
 /// Log entries between two checkpoints. Delta itself says 10, delta-rs 100; in between, opening a
 /// lake reads few entries and a commit seldom rewrites the sum.
@@ -62,8 +61,9 @@ const COMMIT_TRIES: u32 = 100;
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// The flow table.
+/// One table of the lake.
 pub(crate) struct Table {
+    layout: &'static Layout,
     place: Place,
     log: LogStoreRef,
     state: Mutex<State>,
@@ -75,9 +75,12 @@ struct State {
     inputs: Inputs,
 }
 
-/// The table at one version.
-#[derive(Debug)]
+/// A table at one version.
 pub(crate) struct Snapshot {
+    /// How it looks.
+    pub(crate) layout: &'static Layout,
+    /// Where it is, for messages.
+    pub(crate) place: Place,
     /// The version.
     pub(crate) version: u64,
     /// Its files.
@@ -112,32 +115,33 @@ struct Inputs {
 impl Table {
     /// Opens the table at `location`, or makes an empty one there.
     pub(crate) async fn open(
+        layout: &'static Layout,
         place: Place,
         location: &str,
         store: Arc<dyn ObjectStore>,
     ) -> Result<Self, StoreError> {
-        let open = |cause| place.log("opening the flow table", cause);
+        let open = |cause| place.log("opening a table", cause);
         let url = deltalake::ensure_table_uri(location).map_err(open)?;
         let builder =
             DeltaTableBuilder::from_url(url.clone()).map_err(open)?.with_storage_backend(store, url);
         let mut delta = builder.build().map_err(open)?;
         if !delta.verify_deltatable_existence().await.map_err(open)? {
-            let created = create(delta.clone()).await;
+            let created = create(layout, delta.clone()).await;
             // Whoever lost the race to create it finds the table of the winner.
             match (delta.load().await, created) {
                 (Ok(()), _) => {}
-                (Err(_), Err(cause)) => return Err(failed("creating the flow table")(cause)),
+                (Err(_), Err(cause)) => return Err(failed("creating a table")(cause)),
                 (Err(cause), Ok(_)) => return Err(open(cause)),
             }
         } else {
             delta.load().await.map_err(open)?;
         }
-        check_schema(&place, &delta)?;
-        let snapshot = Arc::new(Snapshot::of(&place, &delta)?);
+        check_schema(layout, &place, &delta)?;
+        let snapshot = Arc::new(Snapshot::of(layout, &place, &delta)?);
         let log = delta.log_store();
         let inputs = Inputs::find(&place, log.as_ref()).await?;
         let state = Mutex::new(State { delta, snapshot, inputs });
-        Ok(Self { place, log, state })
+        Ok(Self { layout, place, log, state })
     }
 
     /// Where data files are, below the table's folder.
@@ -145,9 +149,14 @@ impl Table {
         self.log.object_store(None)
     }
 
-    /// Where the table is, for messages.
+    /// Where it is, for messages.
     pub(crate) fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// How it looks.
+    pub(crate) fn layout(&self) -> &'static Layout {
+        self.layout
     }
 
     /// The newest version.
@@ -251,7 +260,7 @@ impl Table {
     async fn refresh(&self, state: &mut State) -> Result<(), StoreError> {
         state.delta.update_state().await.map_err(|cause| self.place.log("reading the log", cause))?;
         if state.delta.version() != Some(state.snapshot.version) {
-            state.snapshot = Arc::new(Snapshot::of(&self.place, &state.delta)?);
+            state.snapshot = Arc::new(Snapshot::of(self.layout, &self.place, &state.delta)?);
         }
         Ok(())
     }
@@ -264,11 +273,11 @@ async fn pause(attempt: u32) {
     tokio::time::sleep(Duration::from_millis(random as u64)).await;
 }
 
-async fn create(delta: DeltaTable) -> Result<DeltaTable, DeltaTableError> {
+async fn create(layout: &Layout, delta: DeltaTable) -> Result<DeltaTable, DeltaTableError> {
     delta
         .create()
-        .with_table_name("flows")
-        .with_columns(delta_columns())
+        .with_table_name(layout.name)
+        .with_columns(layout.delta_columns())
         .with_partition_columns([PARTITION])
         .with_configuration([
             ("delta.appendOnly", Some("true")),
@@ -279,10 +288,10 @@ async fn create(delta: DeltaTable) -> Result<DeltaTable, DeltaTableError> {
 }
 
 /// A table of other columns is not ours to write to.
-fn check_schema(place: &Place, delta: &DeltaTable) -> Result<(), StoreError> {
-    let snapshot = delta.snapshot().map_err(|cause| place.log("opening the flow table", cause))?;
+fn check_schema(layout: &Layout, place: &Place, delta: &DeltaTable) -> Result<(), StoreError> {
+    let snapshot = delta.snapshot().map_err(|cause| place.log("opening a table", cause))?;
     let schema = snapshot.schema();
-    for (column, expected) in COLUMNS.iter().zip(delta_columns()) {
+    for (column, expected) in layout.columns.iter().zip(layout.delta_columns()) {
         match schema.field(column.name) {
             Some(found) if found.data_type == expected.data_type => {}
             Some(found) => {
@@ -295,12 +304,17 @@ fn check_schema(place: &Place, delta: &DeltaTable) -> Result<(), StoreError> {
 }
 
 impl Snapshot {
-    fn of(place: &Place, delta: &DeltaTable) -> Result<Self, StoreError> {
+    /// The same version, as if it had these files alone.
+    pub(crate) fn of_files(&self, files: Vec<Part>) -> Self {
+        Self { layout: self.layout, place: self.place.clone(), version: self.version, files }
+    }
+
+    fn of(layout: &'static Layout, place: &Place, delta: &DeltaTable) -> Result<Self, StoreError> {
         let read = |cause| place.log("reading the log", cause);
         let state = delta.snapshot().map_err(read)?;
         let log_data = state.snapshot().try_log_data().map_err(read)?;
-        let files = log_data.iter().map(|file| part(place, &file)).collect::<Result<_, _>>()?;
-        Ok(Self { version: state.version(), files })
+        let files = log_data.iter().map(|file| part(layout, place, &file)).collect::<Result<_, _>>()?;
+        Ok(Self { layout, place: place.clone(), version: state.version(), files })
     }
 }
 
@@ -316,13 +330,9 @@ struct Statistics {
     most: Bounds,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Bounds {
-    start_time: Option<String>,
-}
+type Bounds = serde_json::Map<String, serde_json::Value>;
 
-fn part(place: &Place, file: &LogicalFileView) -> Result<Part, StoreError> {
+fn part(layout: &Layout, place: &Place, file: &LogicalFileView) -> Result<Part, StoreError> {
     let damaged = |what: &str| place.damaged(format!("the log's entry for `{}` has {what}", file.path()));
     if file.deletion_vector_descriptor().is_some() {
         return Err(damaged("a deletion vector, which rahdar never writes"));
@@ -336,10 +346,10 @@ fn part(place: &Place, file: &LogicalFileView) -> Result<Part, StoreError> {
         Some(text) => serde_json::from_str(&text).map_err(|_| damaged("statistics that are no JSON"))?,
         None => Statistics::default(),
     };
-    let time = |text: Option<String>| text.and_then(|text| text.parse::<Timestamp>().ok());
+    let time = |bounds: &Bounds| bounds.get(layout.time)?.as_str()?.parse::<Timestamp>().ok();
     // Other writers cut bounds to milliseconds, downwards.
-    let from = time(statistics.least.start_time).unwrap_or(day.start());
-    let until = time(statistics.most.start_time).map(|last| last.plus_micros(1_000));
+    let from = time(&statistics.least).unwrap_or(day.start());
+    let until = time(&statistics.most).map(|last| last.plus_micros(1_000));
     Ok(Part {
         path: file.object_store_path(),
         size: u64::try_from(file.size()).map_err(|_| damaged("a negative size"))?,

@@ -322,8 +322,8 @@ pub enum StoreError {
     /// The query is wrong or not allowed; its author must change it.
     #[error("the query was refused: {0}")]
     Query(String),
-    /// What is stored cannot be read as a flow table.
-    #[error("the flow table at `{path}` is damaged")]
+    /// What is stored cannot be read as a table of rahdar.
+    #[error("the table at `{path}` is damaged")]
     Damaged {
         /// Where.
         path: String,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use rahdar_model::column::COLUMNS;
+use rahdar_model::column::flow::COLUMNS;
 use rahdar_model::fact::{Answer, Fact, Gap, Handshake, Resolution};
 use rahdar_model::finding::ExporterCoverage;
 use rahdar_model::flow::protocol;

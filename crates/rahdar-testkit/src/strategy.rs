@@ -1,4 +1,4 @@
-//! Flows, networks and windows for property tests.
+//! Flows, facts, networks and windows for property tests.
 //!
 //! Addresses, ports and times come from small pools, so that flows meet networks, share hours
 //! and straddle the ends of windows; counters come from where arithmetic breaks.
@@ -9,6 +9,8 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
+use rahdar_model::column::Row as _;
+use rahdar_model::fact::{Answer, Gap, Handshake, Loss, Resolution, Unit};
 use rahdar_model::flow::{Direction, Initiator, Sampler, SamplingSource};
 use rahdar_model::time::{DAY_US, HOUR_US, SECOND_US};
 use rahdar_model::{Address, FlowRecord, Prefix, Quality, Timestamp, Window};
@@ -67,6 +69,63 @@ pub fn flow() -> impl Strategy<Value = FlowRecord> {
             record
         },
     )
+}
+
+/// A resolution of one of the names of [`name`], answered or not.
+pub fn resolution() -> impl Strategy<Value = Resolution> {
+    let answer = prop_oneof![
+        Just(Answer::None),
+        address().prop_map(Answer::Address),
+        name().prop_map(|name| Answer::Text(name.to_owned())),
+    ];
+    let numbers = (option::of(any::<u16>()), option::of(any::<u16>()), option::of(any::<u32>()));
+    (timestamp(), address(), address(), name(), answer, numbers, 0_u64..9).prop_map(
+        |(time, client, server, name, answer, (question, response, ttl_s), source_row)| Resolution {
+            time,
+            client,
+            server,
+            name: name.to_owned(),
+            question,
+            response,
+            answer,
+            ttl_s,
+            source_row,
+            ..Resolution::blank()
+        },
+    )
+}
+
+/// A handshake with a server of [`address`], called by one of the names of [`name`].
+pub fn handshake() -> impl Strategy<Value = Handshake> {
+    (timestamp(), address(), address(), port(), name(), text(), option::of(any::<bool>())).prop_map(
+        |(time, client, server, server_port, name, subject, established)| Handshake {
+            time,
+            client,
+            server,
+            server_port,
+            server_name: name.to_owned(),
+            subject,
+            established,
+            ..Handshake::blank()
+        },
+    )
+}
+
+/// A gap of any cause.
+pub fn gap() -> impl Strategy<Value = Gap> {
+    (timestamp(), duration_us(), select(Loss::ALL.to_vec()), select(Unit::ALL.to_vec()), 1_u64..1 << 40)
+        .prop_map(|(from, length, cause, unit, lost)| Gap {
+            window: Window::new(from, from.plus_micros(length)),
+            cause,
+            unit,
+            lost,
+            ..Gap::blank()
+        })
+}
+
+/// A name that other draws will hit too.
+pub fn name() -> impl Strategy<Value = &'static str> {
+    select(vec!["c2.example.org", "www.example.org", "example.net"])
 }
 
 /// An address that other draws will hit too, or the end of a range.

@@ -1,4 +1,4 @@
-//! The folder that holds everything: `flows/` and `book.sqlite`.
+//! The folder that holds everything: the tables of the lake and `book.sqlite`.
 
 use std::path::{Path, PathBuf};
 
@@ -32,9 +32,9 @@ impl Home {
         &self.path
     }
 
-    /// The flow table.
+    /// The tables.
     pub(crate) fn lake(&self) -> anyhow::Result<Lake> {
-        Ok(Lake::open(&self.path.join("flows"))?)
+        Ok(Lake::open(&self.path)?)
     }
 
     /// The book, networks and events.

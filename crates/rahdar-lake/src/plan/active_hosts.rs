@@ -12,7 +12,7 @@ pub(crate) fn active_hosts(lake: &Lake, networks: &[Prefix], window: Window) -> 
     let sql = format!("SELECT count(*) AS hosts FROM ({ends}){condition}");
     let functions = [inside("known", NetworkSet::of(networks).into())];
     let mut hosts = 0;
-    lake.answer("counting hosts", window, functions, &sql, |answer| {
+    lake.answer(&lake.flows, "counting hosts", window, functions, &sql, |answer| {
         hosts = answer.integers("hosts")?.count(0);
         Ok(())
     })?;

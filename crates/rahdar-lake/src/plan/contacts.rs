@@ -25,7 +25,7 @@ pub(crate) fn contacts(
     let functions =
         [inside("near", NetworkSet::of(&[near]).into()), inside("far", NetworkSet::of(&[far]).into())];
     let (mut contacts, mut names) = (Vec::new(), Names::default());
-    lake.answer("reading contacts", window, functions, &sql, |answer| {
+    lake.answer(&lake.flows, "reading contacts", window, functions, &sql, |answer| {
         read(&answer, &mut names, &mut contacts)
     })?;
     contacts.sort_unstable();

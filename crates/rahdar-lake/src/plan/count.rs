@@ -7,7 +7,7 @@ use crate::Lake;
 
 /// What the log knows is not read again: only files at the ends of the window are.
 pub(crate) fn count(lake: &Lake, window: Window) -> Result<u64, StoreError> {
-    let snapshot = lake.wait(lake.table.newest())?;
+    let snapshot = lake.wait(lake.flows.newest())?;
     let (known, unknown): (Vec<_>, Vec<_>) = snapshot
         .files
         .iter()
@@ -18,7 +18,7 @@ pub(crate) fn count(lake: &Lake, window: Window) -> Result<u64, StoreError> {
     if unknown.is_empty() {
         return Ok(flows);
     }
-    let rest = crate::table::Snapshot { version: snapshot.version, files: unknown };
+    let rest = snapshot.of_files(unknown);
     lake.answer_of(&rest, "counting flows", window, [], "SELECT count(*) AS flows FROM flow", |answer| {
         flows += answer.integers("flows")?.count::<u64>(0);
         Ok(())

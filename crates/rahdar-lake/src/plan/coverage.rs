@@ -24,9 +24,11 @@ const LARGE: &str = "least(packets, 3) + least(coalesce(rev_packets, 0), 3) >= 3
 pub(crate) fn coverage(lake: &Lake, window: Window) -> Result<Vec<ExporterCoverage>, StoreError> {
     let mut observers = BTreeMap::new();
     let mut names = Names::default();
-    lake.answer(ACTION, window, [], &hourly(), |answer| read_hours(&answer, &mut names, &mut observers))?;
+    lake.answer(&lake.flows, ACTION, window, [], &hourly(), |answer| {
+        read_hours(&answer, &mut names, &mut observers)
+    })?;
     if observers.values().any(|observer| observer.tcp_uniflows > 0) {
-        lake.answer(ACTION, window, [], &answered(), |answer| {
+        lake.answer(&lake.flows, ACTION, window, [], &answered(), |answer| {
             read_answered(&answer, &mut names, &mut observers)
         })?;
     }

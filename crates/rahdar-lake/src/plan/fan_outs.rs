@@ -31,7 +31,9 @@ pub(crate) fn fan_outs(
     let hosts: Vec<Prefix> = sources.iter().copied().map(Prefix::host).collect();
     let functions = [inside("source", NetworkSet::of(&hosts).into())];
     let mut fan_outs = Vec::new();
-    lake.answer("counting destinations", window, functions, &sql, |answer| read(&answer, &mut fan_outs))?;
+    lake.answer(&lake.flows, "counting destinations", window, functions, &sql, |answer| {
+        read(&answer, &mut fan_outs)
+    })?;
     fan_outs.sort_unstable();
     Ok(fan_outs)
 }

@@ -1,11 +1,14 @@
 //! The questions of [`FlowStore`](rahdar_model::FlowStore), one a file, as SQL over `flow`: the
-//! flows that started in the window, as they are stored.
+//! flows that started in the window, as they are stored; or over `resolution`, `handshake`, `gap`.
 
 mod active_hosts;
 mod contacts;
 mod count;
 mod coverage;
 mod fan_outs;
+mod gaps;
+mod handshakes;
+mod resolutions;
 mod services;
 mod sightings;
 mod volumes;
@@ -15,6 +18,9 @@ pub(crate) use contacts::contacts;
 pub(crate) use count::count;
 pub(crate) use coverage::coverage;
 pub(crate) use fan_outs::fan_outs;
+pub(crate) use gaps::gaps;
+pub(crate) use handshakes::handshakes;
+pub(crate) use resolutions::resolutions;
 pub(crate) use services::services;
 pub(crate) use sightings::sightings;
 pub(crate) use volumes::volumes;
@@ -29,6 +35,9 @@ use arrow::error::ArrowError;
 use rahdar_model::time::Timestamp;
 use rahdar_model::{Address, Quality};
 
+use crate::batch::Records;
+use crate::schema::Kept;
+
 /// The SQL condition that keeps records whose counters mean something.
 fn usable() -> String {
     format!("quality & {} = 0", Quality::UNUSABLE.bits())
@@ -42,6 +51,13 @@ pub(crate) struct Answer<'a>(pub(crate) &'a RecordBatch);
 impl Answer<'_> {
     fn rows(&self) -> usize {
         self.0.num_rows()
+    }
+
+    /// Visits the records of an answer that has all columns of its table.
+    fn each<R: Kept>(&self, mut visit: impl FnMut(R)) -> Result<(), ArrowError> {
+        let records = Records::of(self.0)?;
+        (0..self.rows()).for_each(|row| visit(records.record(row)));
+        Ok(())
     }
 
     fn column(&self, name: &str) -> Result<&ArrayRef, ArrowError> {

@@ -29,7 +29,9 @@ pub(crate) fn services(lake: &Lake, hosts: &[Address], window: Window) -> Result
     let hosts: Vec<Prefix> = hosts.iter().map(|host| Prefix::host(*host)).collect();
     let functions = [inside("host", NetworkSet::of(&hosts).into())];
     let mut services = Vec::new();
-    lake.answer("counting services", window, functions, SQL, |answer| read(&answer, &mut services))?;
+    lake.answer(&lake.flows, "counting services", window, functions, SQL, |answer| {
+        read(&answer, &mut services)
+    })?;
     services.sort_unstable();
     Ok(services)
 }

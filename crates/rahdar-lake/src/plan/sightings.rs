@@ -6,16 +6,11 @@
 
 use std::sync::Arc;
 
-use futures::TryStreamExt;
 use rahdar_model::store::{End, Sighting, StoreError};
-use rahdar_model::{Prefix, Window};
+use rahdar_model::{FlowRecord, Prefix, Window};
 
 use crate::Lake;
-use crate::batch::Records;
-use crate::error::failed;
 use crate::networks::{NetworkSet, inside};
-
-const ACTION: &str = "looking for sightings";
 
 pub(crate) fn sightings(
     lake: &Lake,
@@ -29,24 +24,14 @@ pub(crate) fn sightings(
     let set = Arc::new(NetworkSet::of(networks));
     let sql = "SELECT * FROM flow WHERE sighted(src_hi, src_lo, dst_hi, dst_lo)";
     let functions = [inside("sighted", set.clone())];
-    lake.wait(async {
-        let snapshot = lake.table.newest().await?;
-        let failing = |cause| lake.table.place().data(ACTION, cause);
-        let mut rows = lake.engine.run(&snapshot, window, functions, sql).await.map_err(failing)?;
-        while let Some(batch) = rows.try_next().await.map_err(failing)? {
-            let records = Records::of(&batch).map_err(failed(ACTION))?;
-            for row in 0..batch.num_rows() {
-                let flow = records.record(row);
-                match (set.contains(flow.src), set.contains(flow.dst)) {
-                    (true, true) => {
-                        visit(Sighting { end: End::Source, flow: flow.clone() });
-                        visit(Sighting { end: End::Destination, flow });
-                    }
-                    (true, false) => visit(Sighting { end: End::Source, flow }),
-                    (false, _) => visit(Sighting { end: End::Destination, flow }),
-                }
+    lake.answer(&lake.flows, "looking for sightings", window, functions, sql, |answer| {
+        answer.each(|flow: FlowRecord| match (set.contains(flow.src), set.contains(flow.dst)) {
+            (true, true) => {
+                visit(Sighting { end: End::Source, flow: flow.clone() });
+                visit(Sighting { end: End::Destination, flow });
             }
-        }
-        Ok(())
+            (true, false) => visit(Sighting { end: End::Source, flow }),
+            (false, _) => visit(Sighting { end: End::Destination, flow }),
+        })
     })
 }

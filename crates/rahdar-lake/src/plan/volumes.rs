@@ -29,7 +29,7 @@ pub(crate) fn volumes(
     );
     let functions = [inside("key", NetworkSet::of(&[key]).into())];
     let (mut volumes, mut names) = (Vec::new(), Names::default());
-    lake.answer("adding up volumes", window, functions, &sql, |answer| {
+    lake.answer(&lake.flows, "adding up volumes", window, functions, &sql, |answer| {
         read(&answer, &mut names, &mut volumes)
     })?;
     volumes.sort_unstable();

@@ -37,7 +37,7 @@ fn data_files(folder: &Path) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(folder).unwrap();
         entries.map(|entry| entry.unwrap().path()).collect::<Vec<_>>()
     };
-    let days = below(folder).into_iter().filter(|path| !path.ends_with("_delta_log"));
+    let days = below(&folder.join("flows")).into_iter().filter(|path| !path.ends_with("_delta_log"));
     days.flat_map(|day| below(&day)).collect()
 }
 
@@ -144,7 +144,7 @@ fn a_log_that_was_summed_up_still_knows_its_inputs() {
     for number in 0..23 {
         import(&lake, &number.to_string(), &[any_flow().build()]).unwrap();
     }
-    let checkpoint = folder.path().join("_delta_log/00000000000000000020.checkpoint.parquet");
+    let checkpoint = folder.path().join("flows/_delta_log/00000000000000000020.checkpoint.parquet");
     assert!(checkpoint.try_exists().unwrap());
     let again = Lake::open(folder.path()).unwrap();
     let mut import = again.import().unwrap();
@@ -174,7 +174,7 @@ fn clocks_that_leave_the_calendar_or_scatter_over_centuries_meet_a_limit() {
     let mut import = lake.import().unwrap();
     import.begin(&input("a")).unwrap();
     let error = import.flow(&any_flow().at_time(far).build()).unwrap_err().into_cause();
-    assert!(error.to_string().starts_with("the calendar of the flow table"), "{error}");
+    assert!(error.to_string().starts_with("the calendar of the tables"), "{error}");
 
     let mut import = lake.import().unwrap();
     import.begin(&input("a")).unwrap();
@@ -194,9 +194,9 @@ fn a_folder_that_is_no_lake_or_a_torn_log_is_named() {
 
     let path = folder.path().join("lake");
     import(&Lake::open(&path).unwrap(), "a", &[any_flow().build()]).unwrap();
-    std::fs::write(path.join("_delta_log/00000000000000000001.json"), "{\"add\":{\"pa").unwrap();
+    std::fs::write(path.join("flows/_delta_log/00000000000000000001.json"), "{\"add\":{\"pa").unwrap();
     let error = Lake::open(&path).err().unwrap();
-    assert!(matches!(&error, StoreError::Damaged { path, .. } if path.ends_with("lake")), "{error:?}");
+    assert!(matches!(&error, StoreError::Damaged { path, .. } if path.ends_with("lake/flows")), "{error:?}");
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! For any flows, networks and window, the lake answers as nested loops do.
 
+use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use rahdar_lake::Lake;
+use rahdar_model::fact::Fact;
 use rahdar_model::store::{End, FlowStore, Input};
 use rahdar_model::time::{DAY_US, HOUR_US};
 use rahdar_model::{FlowRecord, Prefix, Window};
@@ -40,7 +42,7 @@ proptest! {
     #[test]
     fn the_lake_answers_as_the_naive_store_does(
         flows in strategy::flows(50),
-        questions in proptest::collection::vec(
+        questions in vec(
             (strategy::networks(6), strategy::network(), strategy::address(), strategy::window()),
             5,
         ),
@@ -72,6 +74,41 @@ proptest! {
                 lake.active_hosts(&networks, window).unwrap(),
                 naive.active_hosts(&networks, window).unwrap()
             );
+        }
+    }
+
+    #[test]
+    fn the_lake_tells_facts_as_the_naive_store_does(
+        resolutions in vec(strategy::resolution(), 0..20),
+        handshakes in vec(strategy::handshake(), 0..20),
+        gaps in vec(strategy::gap(), 0..20),
+        questions in vec((vec(strategy::name(), 0..3), strategy::networks(4), strategy::window()), 5),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let (naive, lake) = (NaiveStore::new(), Lake::open(folder.path()).unwrap());
+        for store in [&naive as &dyn FlowStore, &lake] {
+            let mut import = store.import().unwrap();
+            import.begin(&Input { id: "facts".to_owned(), name: "test".into() }).unwrap();
+            for resolution in &resolutions {
+                import.fact(Fact::Resolution(resolution)).unwrap();
+            }
+            for handshake in &handshakes {
+                import.fact(Fact::Handshake(handshake)).unwrap();
+            }
+            for gap in &gaps {
+                import.fact(Fact::Gap(gap)).unwrap();
+            }
+            import.commit().unwrap();
+        }
+        for (names, networks, window) in questions {
+            let told = |store: &dyn FlowStore| {
+                let mut told = Vec::new();
+                store.resolutions(&names, &networks, window, &mut |one| told.push(format!("{one:?}"))).unwrap();
+                store.handshakes(&names, &networks, window, &mut |one| told.push(format!("{one:?}"))).unwrap();
+                told.sort_unstable();
+                (told, store.gaps(window).unwrap())
+            };
+            prop_assert_eq!(told(&lake), told(&naive));
         }
     }
 }

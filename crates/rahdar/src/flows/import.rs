@@ -1,4 +1,4 @@
-//! `rahdar flows import`: files and folders into the flow table.
+//! `rahdar flows import`: files and folders into the lake.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};

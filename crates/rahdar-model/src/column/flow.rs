@@ -1,199 +1,31 @@
-//! The columns of a flow: the one table from which schema, batches and documents follow.
-//!
-//! To add a column: a field in [`FlowRecord`], a row in [`COLUMNS`], `cargo xtask docs`.
+//! The columns of a flow.
 
 use std::sync::Arc;
 
+use super::{Column, Kind, Origin, Row, Stored, Value};
 use crate::address::Address;
-use crate::flow::{Direction, FlowRecord, Initiator, Quality, Sampler, SamplingSource};
+use crate::flow::FlowRecord;
 use crate::time::Timestamp;
 
-/// How a column is stored. Delta knows no unsigned and no fixed binary types, so these are all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Days since 1970-01-01 (Arrow `Date32`).
-    Date,
-    /// Microseconds since 1970-01-01T00:00:00 UTC (Arrow `Timestamp(µs, "UTC")`).
-    Timestamp,
-    /// 16-bit signed integer.
-    Int16,
-    /// 32-bit signed integer.
-    Int32,
-    /// 64-bit signed integer.
-    Int64,
-    /// UTF-8 text.
-    Text,
-}
+impl Row for FlowRecord {
+    const TABLE: &'static str = "flows";
+    const ROW: &'static str = "flow";
+    const TIME: &'static str = "start_time";
 
-impl Kind {
-    /// `n`, or the nearest number that the kind can hold.
-    pub const fn saturate(self, n: i64) -> i64 {
-        let (least, most) = match self {
-            Self::Int16 => (i16::MIN as i64, i16::MAX as i64),
-            Self::Date | Self::Int32 => (i32::MIN as i64, i32::MAX as i64),
-            Self::Timestamp | Self::Int64 | Self::Text => return n,
-        };
-        if n < least {
-            least
-        } else if n > most {
-            most
-        } else {
-            n
-        }
+    fn columns() -> &'static [Column<Self>] {
+        COLUMNS
     }
-}
 
-/// One value on its way between a record and a column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Value<'a> {
-    /// Not known.
-    Null,
-    /// A number, a day or a time, by the column's kind.
-    Int(i64),
-    /// A text.
-    Text(&'a str),
-}
-
-/// One column of the flow table.
-pub struct Column {
-    /// Name in the table and in SQL.
-    pub name: &'static str,
-    /// How it is stored.
-    pub kind: Kind,
-    /// Whether it may be null.
-    pub nullable: bool,
-    /// What it holds, with unit; one sentence for `docs/schema.md`.
-    pub about: &'static str,
-    /// Where each protocol has it, for `docs/protocols.md`.
-    pub origin: Origin,
-    /// Reads the column from a record.
-    pub get: for<'a> fn(&'a FlowRecord) -> Value<'a>,
-    /// Writes the column into a record. A null leaves the field as it is in an empty record.
-    pub set: fn(&mut FlowRecord, Value<'_>),
-}
-
-impl Column {
-    /// Reads the column from a record as it is stored: numbers beyond the kind's range saturate.
-    pub fn stored<'a>(&self, record: &'a FlowRecord) -> Value<'a> {
-        match (self.get)(record) {
-            Value::Int(n) => Value::Int(self.kind.saturate(n)),
-            other => other,
-        }
+    fn blank() -> Self {
+        Self::new(Arc::default(), Arc::default())
     }
-}
 
-/// Where a column comes from, per protocol; empty where the protocol does not have it.
-pub struct Origin {
-    /// NetFlow v5: field of the header or record (Cisco).
-    pub netflow_v5: &'static str,
-    /// NetFlow v9 and IPFIX: information element numbers (IANA).
-    pub ipfix: &'static str,
-    /// Zeek `conn.log`: field.
-    pub zeek: &'static str,
-    /// Packets: how it is assembled.
-    pub packets: &'static str,
-}
+    fn time(&self) -> Timestamp {
+        self.start_time
+    }
 
-/// A value of the record's field as it is stored. Counters above `i64::MAX` saturate.
-trait Stored: Sized {
-    fn store(&self) -> Value<'_>;
-    fn load(value: Value<'_>) -> Option<Self>;
-}
-
-macro_rules! stored_integer {
-    ($($t:ty),+) => {$(
-        impl Stored for $t {
-            fn store(&self) -> Value<'_> {
-                Value::Int(i64::try_from(*self).unwrap_or(i64::MAX))
-            }
-            fn load(value: Value<'_>) -> Option<Self> {
-                match value {
-                    Value::Int(n) => Self::try_from(n).ok(),
-                    _ => None,
-                }
-            }
-        }
-    )+};
-}
-stored_integer!(u8, u16, u32, u64);
-
-macro_rules! stored_code {
-    ($($t:ty),+) => {$(
-        impl Stored for $t {
-            fn store(&self) -> Value<'_> {
-                Value::Int(i64::from(self.code()))
-            }
-            fn load(value: Value<'_>) -> Option<Self> {
-                Self::from_code(u8::load(value)?)
-            }
-        }
-    )+};
-}
-stored_code!(Direction, Initiator, Sampler);
-
-impl Stored for Timestamp {
-    fn store(&self) -> Value<'_> {
-        Value::Int(self.micros())
-    }
-    fn load(value: Value<'_>) -> Option<Self> {
-        match value {
-            Value::Int(us) => Some(Self::from_micros(us)),
-            _ => None,
-        }
-    }
-}
-
-impl Stored for Quality {
-    fn store(&self) -> Value<'_> {
-        Value::Int(i64::from(self.bits()))
-    }
-    fn load(value: Value<'_>) -> Option<Self> {
-        u32::load(value).map(Self::from_bits)
-    }
-}
-
-impl Stored for SamplingSource {
-    fn store(&self) -> Value<'_> {
-        Value::Text(self.word())
-    }
-    fn load(value: Value<'_>) -> Option<Self> {
-        match value {
-            Value::Text(word) => Self::from_word(word),
-            _ => None,
-        }
-    }
-}
-
-impl Stored for Arc<str> {
-    fn store(&self) -> Value<'_> {
-        Value::Text(self)
-    }
-    fn load(value: Value<'_>) -> Option<Self> {
-        match value {
-            Value::Text(text) => Some(text.into()),
-            _ => None,
-        }
-    }
-}
-
-impl Stored for String {
-    fn store(&self) -> Value<'_> {
-        if self.is_empty() { Value::Null } else { Value::Text(self) }
-    }
-    fn load(value: Value<'_>) -> Option<Self> {
-        match value {
-            Value::Text(text) => Some(text.to_owned()),
-            _ => None,
-        }
-    }
-}
-
-impl<T: Stored> Stored for Option<T> {
-    fn store(&self) -> Value<'_> {
-        self.as_ref().map_or(Value::Null, T::store)
-    }
-    fn load(value: Value<'_>) -> Option<Self> {
-        T::load(value).map(Some)
+    fn origin(&self) -> String {
+        format!("record {} of `{}`", self.source_row, self.source)
     }
 }
 
@@ -245,7 +77,7 @@ macro_rules! half {
 
 /// Every column, in the order of the table. Day, times and addresses come first: Delta keeps
 /// statistics on the first 32.
-pub const COLUMNS: &[Column] = &[
+pub const COLUMNS: &[Column<FlowRecord>] = &[
     column!(
         "day",
         Date,
@@ -534,13 +366,14 @@ pub const COLUMNS: &[Column] = &[
 ];
 
 /// The column of this name, if there is one.
-pub fn column(name: &str) -> Option<&'static Column> {
+pub fn column(name: &str) -> Option<&'static Column<FlowRecord>> {
     COLUMNS.iter().find(|column| column.name == name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::{Initiator, Quality, SamplingSource};
 
     #[test]
     fn a_record_survives_the_way_through_its_columns() {

@@ -1,48 +1,56 @@
-//! SQL for analysts: one question over the view `flows`, read-only and bounded.
+//! SQL for analysts: one question over the views `flows`, `resolutions`, `handshakes` and `gaps`,
+//! read-only and bounded.
 //!
-//! `flows` has every stored column under its name, and three that are worked out: `src` and `dst`,
-//! the addresses as text, and `quality_names`, the marks in words. Three functions go with it:
+//! A view has every stored column of its table under its name, and some that are worked out: each
+//! address as text before its halves (`src`, `dst`, `client`, `server`, `answer`), and
+//! `quality_names`, the marks in words. `community_id` is what the source said, or else is worked
+//! out: storing one per flow would double the table. Three functions go with them:
 //!
 //! * `in_cidr(src_hi, src_lo, '192.0.2.0/24')`: whether an address is in a network, or is that
 //!   address.
 //! * `ip_text(src_hi, src_lo)`: an address as text.
 //! * `ip('192.0.2.1')`: its stored halves, as `ip('192.0.2.1')['hi']` and `['lo']`.
 //!
-//! A query sees one version of the table, can name nothing else, and writes nothing, not even to
+//! A query sees one version of each table, can name nothing else, and writes nothing, not even to
 //! a temporary file.
 
-use std::str::FromStr;
+mod community_id;
+mod functions;
+
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray, StructArray,
-};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Fields, Float64Type, Int32Type, Int64Type, TimeUnit};
+use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use datafusion::common::exec_datafusion_err;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::memory_pool::MemoryConsumer;
-use datafusion::logical_expr::{ColumnarValue, LogicalPlan, ScalarUDF, Volatility, create_udf};
+use datafusion::functions::expr_fn::coalesce;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{DataFrame, Expr, SQLOptions, SessionContext, col};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast;
 use futures::TryStreamExt;
-use rahdar_model::column::COLUMNS;
+use rahdar_model::Window;
 use rahdar_model::store::{Cell, QueryLimits, StoreError, Table};
-use rahdar_model::time::{Day, Timestamp, Window};
-use rahdar_model::{Address, Prefix, Quality};
+use rahdar_model::time::{Day, Timestamp};
 
 use crate::Lake;
 use crate::error::failed;
-use crate::scan::FlowScan;
+use crate::scan::Scan;
+use crate::schema::Layout;
+use functions::{community_id_of, in_cidr, ip, ip_text, quality_names};
 
 /// The longest query. Chosen here: nobody writes one of a megabyte by hand, and planning is not
 /// bounded in memory.
 const QUERY_OCTETS: usize = 1 << 20;
 
 const ACTION: &str = "running the query";
+
+/// The columns that a Community ID is worked out of.
+const COMMUNITY_ID_OF: [&str; 9] =
+    ["src_hi", "src_lo", "dst_hi", "dst_lo", "protocol", "src_port", "dst_port", "icmp_type", "icmp_code"];
 
 pub(crate) fn query(lake: &Lake, sql: &str, limits: QueryLimits) -> Result<Table, StoreError> {
     if sql.len() > QUERY_OCTETS {
@@ -76,20 +84,22 @@ async fn run(lake: &Lake, sql: &str, limits: QueryLimits) -> Result<Table, Store
             ),
         },
         DataFusionError::ObjectStore(_) | DataFusionError::ParquetError(_) | DataFusionError::IoError(_) => {
-            lake.table.place().data(ACTION, cause)
+            lake.flows.place().data(ACTION, cause)
         }
         // What is left is in the question: a division by zero, a text that is no number.
         _ => StoreError::Query(cause.strip_backtrace()),
     };
 
-    let snapshot = lake.table.newest().await?;
     let session = lake.engine.bounded_session(limits.memory).map_err(failed(ACTION))?;
-    for function in [ip(), ip_text(), in_cidr(), quality_names()] {
+    for function in [ip(), ip_text(), in_cidr()] {
         session.register_udf(function);
     }
-    let flows = session.read_table(Arc::new(FlowScan::of(&snapshot, Window::ALL))).map_err(failed(ACTION))?;
-    let view = view(flows).map_err(failed(ACTION))?;
-    session.register_table("flows", view.into_view()).map_err(failed(ACTION))?;
+    for table in [&lake.flows, &lake.resolutions, &lake.handshakes, &lake.gaps] {
+        let snapshot = table.newest().await?;
+        let rows = session.read_table(Arc::new(Scan::of(&snapshot, Window::ALL))).map_err(failed(ACTION))?;
+        let view = view(table.layout(), rows).map_err(failed(ACTION))?;
+        session.register_table(table.layout().name, view.into_view()).map_err(failed(ACTION))?;
+    }
 
     let plan = plan(&session, sql).await.map_err(refused)?;
     let answer = DataFrame::new(session.state(), plan);
@@ -120,7 +130,9 @@ async fn plan(session: &SessionContext, sql: &str) -> Result<LogicalPlan> {
     let dialect = state.config_options().sql_parser.dialect;
     let statement = state.sql_to_statement(sql, &dialect)?;
     if !is_question(&statement) {
-        return Err(DataFusionError::Plan("only one SELECT over the view `flows` is allowed".to_owned()));
+        return Err(DataFusionError::Plan(
+            "only one SELECT over the views of the lake is allowed".to_owned(),
+        ));
     }
     let plan = state.statement_to_plan(statement).await?;
     SQLOptions::new()
@@ -141,104 +153,26 @@ fn is_question(statement: &Statement) -> bool {
 
 /// The stored columns in their order, addresses as text before their halves, marks in words after
 /// their bits.
-fn view(flows: DataFrame) -> Result<DataFrame> {
+fn view(layout: &Layout, rows: DataFrame) -> Result<DataFrame> {
     let mut columns: Vec<Expr> = Vec::new();
-    for column in COLUMNS {
-        match column.name {
-            "src_hi" => columns.push(ip_text().call(vec![col("src_hi"), col("src_lo")]).alias("src")),
-            "dst_hi" => columns.push(ip_text().call(vec![col("dst_hi"), col("dst_lo")]).alias("dst")),
-            _ => {}
+    for column in &layout.columns {
+        if let Some(end) = column.name.strip_suffix("_hi") {
+            let lower = format!("{end}_lo");
+            columns.push(ip_text().call(vec![col(column.name), col(lower)]).alias(end));
         }
-        columns.push(col(column.name));
-        if column.name == "quality" {
-            columns.push(quality_names().call(vec![col("quality")]).alias("quality_names"));
+        match column.name {
+            "community_id" => {
+                let worked_out = community_id_of().call(COMMUNITY_ID_OF.map(col).into());
+                columns.push(coalesce(vec![col(column.name), worked_out]).alias(column.name));
+            }
+            "quality" => {
+                columns.push(col(column.name));
+                columns.push(quality_names().call(vec![col(column.name)]).alias("quality_names"));
+            }
+            _ => columns.push(col(column.name)),
         }
     }
-    flows.select(columns)
-}
-
-fn halves() -> Fields {
-    Fields::from(vec![Field::new("hi", DataType::Int64, true), Field::new("lo", DataType::Int64, true)])
-}
-
-fn ip() -> ScalarUDF {
-    let run = |arguments: &[ColumnarValue]| {
-        let columns: Vec<ArrayRef> = ColumnarValue::values_to_arrays(arguments)?;
-        let texts = columns[0].as_string::<i32>();
-        let halves: Vec<Option<(i64, i64)>> = texts
-            .iter()
-            .map(|text| text.map(|text| Ok(parse::<Address>(text)?.halves())).transpose())
-            .collect::<Result<_>>()?;
-        let his: Int64Array = halves.iter().map(|pair| pair.map(|(hi, _)| hi)).collect();
-        let los: Int64Array = halves.iter().map(|pair| pair.map(|(_, lo)| lo)).collect();
-        let nulls = texts.nulls().cloned();
-        let pair = StructArray::try_new(self::halves(), vec![Arc::new(his), Arc::new(los)], nulls)?;
-        Ok(ColumnarValue::Array(Arc::new(pair)))
-    };
-    let answer = DataType::Struct(halves());
-    create_udf("ip", vec![DataType::Utf8], answer, Volatility::Immutable, Arc::new(run))
-}
-
-fn ip_text() -> ScalarUDF {
-    let run = |arguments: &[ColumnarValue]| {
-        let columns = ColumnarValue::values_to_arrays(arguments)?;
-        let texts: StringArray =
-            addresses(&columns).map(|address| address.map(|address| address.to_string())).collect();
-        Ok(ColumnarValue::Array(Arc::new(texts)))
-    };
-    let arguments = vec![DataType::Int64, DataType::Int64];
-    create_udf("ip_text", arguments, DataType::Utf8, Volatility::Immutable, Arc::new(run))
-}
-
-fn in_cidr() -> ScalarUDF {
-    let run = |arguments: &[ColumnarValue]| {
-        let columns = ColumnarValue::values_to_arrays(arguments)?;
-        let texts = columns[2].as_string::<i32>();
-        let mut last: Option<(&str, Prefix)> = None;
-        let mut answers = Vec::with_capacity(texts.len());
-        for (address, text) in addresses(&columns).zip(texts) {
-            let (Some(address), Some(text)) = (address, text) else {
-                answers.push(None);
-                continue;
-            };
-            let network = match last {
-                Some((same, network)) if same == text => network,
-                _ => parse(text)?,
-            };
-            last = Some((text, network));
-            answers.push(Some(network.contains(address)));
-        }
-        Ok(ColumnarValue::Array(Arc::new(BooleanArray::from(answers))))
-    };
-    let arguments = vec![DataType::Int64, DataType::Int64, DataType::Utf8];
-    create_udf("in_cidr", arguments, DataType::Boolean, Volatility::Immutable, Arc::new(run))
-}
-
-fn quality_names() -> ScalarUDF {
-    let run = |arguments: &[ColumnarValue]| {
-        let columns = ColumnarValue::values_to_arrays(arguments)?;
-        let names = |bits: i32| {
-            let marks = Quality::from_bits(u32::try_from(bits).unwrap_or(0));
-            marks.names().collect::<Vec<_>>().join(", ")
-        };
-        let texts: StringArray =
-            columns[0].as_primitive::<Int32Type>().iter().map(|bits| bits.map(names)).collect();
-        Ok(ColumnarValue::Array(Arc::new(texts)))
-    };
-    create_udf("quality_names", vec![DataType::Int32], DataType::Utf8, Volatility::Immutable, Arc::new(run))
-}
-
-/// The addresses whose halves are the first two columns.
-fn addresses(columns: &[ArrayRef]) -> impl Iterator<Item = Option<Address>> {
-    let halves = |column: &ArrayRef| column.as_primitive::<Int64Type>().clone();
-    let (his, los) = (halves(&columns[0]), halves(&columns[1]));
-    (0..his.len()).map(move |row| {
-        (his.is_valid(row) && los.is_valid(row)).then(|| Address::from_halves(his.value(row), los.value(row)))
-    })
-}
-
-fn parse<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T> {
-    text.parse().map_err(|error| exec_datafusion_err!("{error}"))
+    rows.select(columns)
 }
 
 fn append(batch: &RecordBatch, rows: &mut Vec<Vec<Cell>>) -> Result<(), ArrowError> {
@@ -303,12 +237,15 @@ fn filled<T>(values: impl Iterator<Item = Option<T>>, cell: impl Fn(T) -> Cell) 
 mod tests {
     use std::time::Duration;
 
+    use rahdar_model::Quality;
+    use rahdar_model::fact::{Gap, Handshake, Resolution};
     use rahdar_model::flow::FlowRecord;
     use rahdar_model::store::FlowStore;
     use rahdar_testkit::flow;
 
     use super::*;
     use crate::crash::lake_of;
+    use crate::schema::Kept;
 
     fn ask(sql: &str) -> Result<Table, StoreError> {
         ask_within(sql, QueryLimits::default())
@@ -371,12 +308,24 @@ mod tests {
     }
 
     #[test]
-    fn every_stored_column_is_in_the_view() {
-        let names = ask("SELECT * FROM flows LIMIT 0").unwrap().columns;
-        for column in COLUMNS {
-            assert!(names.iter().any(|name| name == column.name), "{}", column.name);
+    fn every_stored_column_is_in_its_view() {
+        fn check<R: Kept>(more: usize) {
+            let names = ask(&format!("SELECT * FROM {} LIMIT 0", R::TABLE)).unwrap().columns;
+            for column in R::columns() {
+                assert!(names.iter().any(|name| name == column.name), "{}.{}", R::TABLE, column.name);
+            }
+            assert_eq!(names.len(), R::columns().len() + more, "{}", R::TABLE);
         }
-        assert_eq!(names.len(), COLUMNS.len() + 3);
+        check::<FlowRecord>(3);
+        check::<Resolution>(3);
+        check::<Handshake>(2);
+        check::<Gap>(0);
+    }
+
+    #[test]
+    fn every_flow_has_a_community_id() {
+        let id = text("1:85bHMaGC0aixt8cXJ8590R25Lvs=");
+        check("SELECT community_id FROM flows WHERE src = '192.0.2.1'", &[&[id]]);
     }
 
     #[test]
