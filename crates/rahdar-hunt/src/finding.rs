@@ -7,9 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rahdar_intel::index::Snapshot;
-use rahdar_model::finding::{
-    ExporterCoverage, Finding, Infrastructure, Reason, Rhythm, Verdict, Victim, VictimTotal,
-};
+use rahdar_model::coverage::ExporterCoverage;
+use rahdar_model::finding::{Finding, Infrastructure, Reason, Rhythm, Verdict, Victim, VictimTotal};
 use rahdar_model::intelligence::{Cluster, Network};
 use rahdar_model::{Address, Day, Estimate, Timestamp, Window};
 

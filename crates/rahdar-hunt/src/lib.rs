@@ -36,7 +36,8 @@ pub mod sweep;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rahdar_intel::index::Snapshot;
-use rahdar_model::finding::{ExporterCoverage, Finding, Hunt, Verdict};
+use rahdar_model::coverage::ExporterCoverage;
+use rahdar_model::finding::{Finding, Hunt, Verdict};
 use rahdar_model::intelligence::{ClusterId, Event, Network};
 use rahdar_model::store::StoreError;
 use rahdar_model::{Address, FlowStore, Prefix, Window};

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rahdar_intel::index::Snapshot;
-use rahdar_model::finding::ExporterCoverage;
+use rahdar_model::coverage::ExporterCoverage;
 use rahdar_model::intelligence::ClusterId;
 use rahdar_model::{Address, Window};
 

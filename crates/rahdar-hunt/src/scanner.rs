@@ -28,7 +28,7 @@
 //! assert!(!is_scan(&FanOut { small_flows: 100, ..hour }, false));
 //! ```
 
-use rahdar_model::finding::ExporterCoverage;
+use rahdar_model::coverage::ExporterCoverage;
 use rahdar_model::store::FanOut;
 
 /// Distinct destinations in an hour on one port (Durumeric et al., 2014, use the same number for

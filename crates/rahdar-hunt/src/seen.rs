@@ -17,7 +17,7 @@
 
 use std::collections::BTreeSet;
 
-use rahdar_model::finding::ExporterCoverage;
+use rahdar_model::coverage::ExporterCoverage;
 use rahdar_model::time::DAY_US;
 use rahdar_model::{Timestamp, Window};
 
@@ -50,13 +50,13 @@ pub fn longest_silence_us(times: &[Timestamp]) -> i64 {
 }
 
 /// Whether these exporters recorded all of `window`: it lies inside what each of them covers, and
-/// none was silent for an hour of it.
+/// none was silent for an hour of it, or lost any of it on the way to us.
 ///
 /// Traffic that no exporter of ours carries is unknown all the same.
 pub fn is_covered(window: Window, exporters: &BTreeSet<&str>, coverage: &[ExporterCoverage]) -> bool {
     coverage.iter().filter(|ledger| exporters.contains(&*ledger.exporter)).all(|ledger| {
         ledger.window.from <= window.from
             && window.until <= ledger.window.until
-            && !ledger.silent.iter().any(|silent| silent.overlaps(window))
+            && !ledger.silent.iter().chain(&ledger.gaps).any(|missing| missing.overlaps(window))
     })
 }

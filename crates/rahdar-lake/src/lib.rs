@@ -41,8 +41,8 @@ use arrow::error::ArrowError;
 use datafusion::logical_expr::ScalarUDF;
 use futures::TryStreamExt;
 use object_store::ObjectStore;
+use rahdar_model::coverage::{CoverageHour, ExporterCoverage};
 use rahdar_model::fact::{Gap, Handshake, Resolution};
-use rahdar_model::finding::ExporterCoverage;
 use rahdar_model::store::{
     Contact, FanOut, FlowStore, Import, QueryLimits, Service, Sighting, StoreError, Table as Answered, Volume,
 };
@@ -174,6 +174,10 @@ impl FlowStore for Lake {
 
     fn coverage(&self, window: Window) -> Result<Vec<ExporterCoverage>, StoreError> {
         plan::coverage(self, window)
+    }
+
+    fn coverage_hours(&self, window: Window) -> Result<Vec<CoverageHour>, StoreError> {
+        plan::coverage_hours(self, window)
     }
 
     fn services(&self, hosts: &[Address], window: Window) -> Result<Vec<Service>, StoreError> {

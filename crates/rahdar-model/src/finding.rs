@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use crate::address::Address;
+use crate::coverage::ExporterCoverage;
 use crate::estimate::Estimate;
 use crate::intelligence::Cluster;
 use crate::time::{Day, Timestamp, Window};
@@ -206,28 +207,4 @@ pub struct Infrastructure {
     pub last_seen: Timestamp,
     /// Flow records.
     pub flows: u64,
-}
-
-/// What one exporter could see: the first form of the coverage ledger.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExporterCoverage {
-    /// Its name or address.
-    pub exporter: Arc<str>,
-    /// Its subdivision.
-    pub observation_domain: u32,
-    /// From the first packet to the last, whose time is the end.
-    pub window: Window,
-    /// Flow records.
-    pub flows: u64,
-    /// Every sampling interval it used, sorted; none is unknown.
-    pub sampling: Vec<Option<u32>>,
-    /// TCP flow records of three packets or more, both ways together.
-    pub tcp_flows: u64,
-    /// Of these, records with a reverse direction: biflows with reverse packets, and uniflows to
-    /// which a uniflow between the same ends, the other way, started on the same UTC day.
-    pub tcp_flows_two_way: u64,
-    /// Records with any quality mark.
-    pub marked: u64,
-    /// Whole hours inside the window in which no record was active, neighbours joined, sorted.
-    pub silent: Vec<Window>,
 }

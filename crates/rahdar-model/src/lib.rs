@@ -14,6 +14,7 @@
 //! * [`intelligence`]: indicators, dated claims about them, clusters.
 //! * [`store`]: the narrow waist. [`store::FlowStore`] is all that the rest of rahdar knows
 //!   of the place where flows are kept.
+//! * [`coverage`]: what exporters could see, and what is missing.
 //! * [`estimate`] and [`finding`]: numbers with bounds, and what a hunt says about a victim.
 //!
 //! This crate knows no file, no socket, no database, no engine and no wall clock. It imports
@@ -21,6 +22,7 @@
 
 pub mod address;
 pub mod column;
+pub mod coverage;
 pub mod estimate;
 pub mod fact;
 pub mod finding;

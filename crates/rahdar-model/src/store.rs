@@ -13,8 +13,8 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::address::{Address, Prefix};
+use crate::coverage::{CoverageHour, ExporterCoverage};
 use crate::fact::{Gap, Handshake, Resolution};
-use crate::finding::ExporterCoverage;
 use crate::flow::FlowRecord;
 use crate::sink::FlowSink;
 use crate::time::{Timestamp, Window};
@@ -56,9 +56,13 @@ pub trait FlowStore: Send + Sync {
     /// A bin is at least a microsecond long.
     fn volumes(&self, key: Prefix, window: Window, bin_us: i64) -> Result<Vec<Volume>, StoreError>;
 
-    /// What each exporter could see, by the flows that started in `window`, in the order of
-    /// exporter and observation domain.
+    /// What each exporter could see, by the flows that started in `window` and the gaps that begin
+    /// in it, in the order of exporter and observation domain.
     fn coverage(&self, window: Window) -> Result<Vec<ExporterCoverage>, StoreError>;
+
+    /// The same hour by hour, in the order of exporter, observation domain and hour. Hours with
+    /// neither flow nor gap are left out.
+    fn coverage_hours(&self, window: Window) -> Result<Vec<CoverageHour>, StoreError>;
 
     /// What `hosts` serve: flows to their ports that started in `window`, in the order of
     /// [`Service`].

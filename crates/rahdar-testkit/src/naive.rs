@@ -1,18 +1,18 @@
 //! The store that answers with nested loops.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use rahdar_model::column::flow::COLUMNS;
+use rahdar_model::coverage::{CoverageHour, ExporterCoverage, Lost, joined};
 use rahdar_model::fact::{Answer, Fact, Gap, Handshake, Resolution};
-use rahdar_model::finding::ExporterCoverage;
 use rahdar_model::flow::protocol;
 use rahdar_model::sink::SinkError;
 use rahdar_model::store::{
     Admission, Commit, Contact, End, FanOut, Import, Input, QueryLimits, Service, Sighting, StoreError,
     Table, Volume,
 };
-use rahdar_model::time::HOUR_US;
+use rahdar_model::time::{DAY_US, HOUR_US};
 use rahdar_model::{Address, FlowRecord, FlowSink, FlowStore, Prefix, Problem, Quality, Timestamp, Window};
 
 /// Flows in memory. Every answer is a loop over all of them, written as the contract reads.
@@ -188,33 +188,65 @@ impl FlowStore for NaiveStore {
     }
 
     fn coverage(&self, window: Window) -> Result<Vec<ExporterCoverage>, StoreError> {
-        let flows = self.flows(window);
-        let observers: BTreeSet<_> =
-            flows.iter().map(|flow| (flow.exporter.clone(), flow.observation_domain)).collect();
-        let coverage = observers.into_iter().map(|(exporter, observation_domain)| {
-            let own: Vec<&FlowRecord> = flows
-                .iter()
-                .filter(|flow| flow.exporter == exporter && flow.observation_domain == observation_domain)
-                .collect();
-            let tcp: Vec<&FlowRecord> = own
-                .iter()
-                .copied()
-                .filter(|flow| flow.protocol == protocol::TCP && flow.total_packets() >= 3)
-                .collect();
-            let sampling: BTreeSet<Option<u32>> = own.iter().map(|flow| flow.sampling_interval).collect();
+        let (flows, gaps) = (self.flows(window), self.gaps(window)?);
+        let observers: BTreeSet<_> = flows.iter().map(observer).chain(gaps.iter().map(observer_of)).collect();
+        let coverage = observers.into_iter().map(|own| {
+            let gaps: Vec<&Gap> = gaps.iter().filter(|gap| observer_of(gap) == own).collect();
+            let flows: Vec<&FlowRecord> = flows.iter().filter(|flow| observer(flow) == own).collect();
+            let tcp = large_tcp(&flows);
+            let sampling: BTreeSet<Option<u32>> = flows.iter().map(|flow| flow.sampling_interval).collect();
+            let (exporter, observation_domain) = own;
             ExporterCoverage {
-                window: span(&own),
-                flows: own.len() as u64,
+                window: span(&flows).unwrap_or_else(|| {
+                    let from = gaps.iter().map(|gap| gap.window.from).min().unwrap_or_default();
+                    Window::new(from, gaps.iter().map(|gap| gap.window.until).max().unwrap_or_default())
+                }),
+                flows: flows.len() as u64,
                 sampling: sampling.into_iter().collect(),
                 tcp_flows: tcp.len() as u64,
-                tcp_flows_two_way: tcp.iter().filter(|flow| is_two_way(flow, &own)).count() as u64,
-                marked: own.iter().filter(|flow| flow.quality != Quality::NONE).count() as u64,
-                silent: silent(&own),
+                tcp_flows_two_way: tcp.iter().filter(|flow| is_two_way(flow, &flows, DAY_US)).count() as u64,
+                marked: flows.iter().filter(|flow| flow.quality != Quality::NONE).count() as u64,
+                silent: silent(&flows),
+                lost: Lost::of(gaps.iter().copied()),
+                gaps: joined(gaps.iter().map(|gap| gap.window)),
                 exporter,
                 observation_domain,
             }
         });
         Ok(coverage.collect())
+    }
+
+    fn coverage_hours(&self, window: Window) -> Result<Vec<CoverageHour>, StoreError> {
+        let (flows, gaps) = (self.flows(window), self.gaps(window)?);
+        let hour_of = |flow: &FlowRecord| (observer(flow), flow.start_time.hour());
+        let hour_of_gap = |gap: &Gap| (observer_of(gap), gap.window.from.hour());
+        let hours: BTreeSet<_> = flows.iter().map(hour_of).chain(gaps.iter().map(hour_of_gap)).collect();
+        let hours = hours.into_iter().map(|own| {
+            let gaps = gaps.iter().filter(|gap| hour_of_gap(gap) == own);
+            let flows: Vec<&FlowRecord> = flows.iter().filter(|flow| hour_of(flow) == own).collect();
+            let tcp = large_tcp(&flows);
+            let sampling: BTreeSet<_> =
+                flows.iter().map(|flow| (flow.sampling_interval, flow.sampling_source)).collect();
+            let behind =
+                flows.iter().filter_map(|flow| Some(flow.received_time?.since(flow.export_time?))).min();
+            let marks = Quality::NAMES.iter().map(|(mark, _)| {
+                (*mark, flows.iter().filter(|flow| flow.quality.contains(*mark)).count() as u64)
+            });
+            let ((exporter, observation_domain), hour) = own.clone();
+            CoverageHour {
+                exporter,
+                observation_domain,
+                hour,
+                flows: flows.len() as u64,
+                sampling: sampling.into_iter().collect(),
+                tcp_flows: tcp.len() as u64,
+                tcp_flows_two_way: tcp.iter().filter(|flow| is_two_way(flow, &flows, HOUR_US)).count() as u64,
+                clock_behind_us: behind,
+                marks: marks.filter(|(_, flows)| *flows > 0).collect(),
+                lost: Lost::of(gaps),
+            }
+        });
+        Ok(hours.collect())
     }
 
     fn services(&self, hosts: &[Address], window: Window) -> Result<Vec<Service>, StoreError> {
@@ -324,13 +356,27 @@ fn distinct(addresses: impl IntoIterator<Item = Address>) -> u64 {
     addresses.into_iter().collect::<BTreeSet<_>>().len() as u64
 }
 
-fn span(flows: &[&FlowRecord]) -> Window {
-    let from = flows.iter().map(|flow| flow.start_time).min().unwrap_or_default();
-    let until = flows.iter().map(|flow| flow.end_time).max().unwrap_or_default();
-    Window::new(from, until)
+fn observer(flow: &FlowRecord) -> (Arc<str>, u32) {
+    (flow.exporter.clone(), flow.observation_domain)
 }
 
-fn is_two_way(flow: &FlowRecord, all: &[&FlowRecord]) -> bool {
+fn observer_of(gap: &Gap) -> (Arc<str>, u32) {
+    (gap.exporter.clone(), gap.observation_domain)
+}
+
+fn large_tcp<'a>(flows: &[&'a FlowRecord]) -> Vec<&'a FlowRecord> {
+    let is_large = |flow: &&FlowRecord| flow.protocol == protocol::TCP && flow.total_packets() >= 3;
+    flows.iter().copied().filter(is_large).collect()
+}
+
+fn span(flows: &[&FlowRecord]) -> Option<Window> {
+    let from = flows.iter().map(|flow| flow.start_time).min()?;
+    let until = flows.iter().map(|flow| flow.end_time).max()?;
+    Some(Window::new(from, until))
+}
+
+/// Whether a flow has a reverse direction, in itself or in another that starts in the same bin.
+fn is_two_way(flow: &FlowRecord, all: &[&FlowRecord], bin_us: i64) -> bool {
     let ends = |flow: &FlowRecord| ((flow.src, flow.src_port), (flow.dst, flow.dst_port));
     let (src, dst) = ends(flow);
     match flow.rev_packets {
@@ -338,7 +384,7 @@ fn is_two_way(flow: &FlowRecord, all: &[&FlowRecord]) -> bool {
         None => all.iter().any(|other| {
             other.protocol == flow.protocol
                 && other.rev_packets.is_none()
-                && other.start_time.day() == flow.start_time.day()
+                && other.start_time.micros().div_euclid(bin_us) == flow.start_time.micros().div_euclid(bin_us)
                 && src != dst
                 && ends(other) == (dst, src)
         }),
@@ -346,8 +392,8 @@ fn is_two_way(flow: &FlowRecord, all: &[&FlowRecord]) -> bool {
 }
 
 fn silent(flows: &[&FlowRecord]) -> Vec<Window> {
-    let window = span(flows);
     let mut silent: Vec<Window> = Vec::new();
+    let Some(window) = span(flows) else { return silent };
     let mut hour = window.from.hour();
     while hour <= window.until {
         let next = hour.plus_micros(HOUR_US);

@@ -123,10 +123,19 @@ pub(crate) enum Scenario {
 pub(crate) enum Flows {
     /// Import files and folders; the format is found by content.
     Import(FlowsImport),
-    /// Run one read-only SELECT over the view `flows`.
+    /// Run one read-only SELECT over the views `flows`, `resolutions`, `handshakes`, `gaps`.
     Sql(FlowsSql),
-    /// Say which exporter saw what, when, at which sampling.
-    Coverage(Period),
+    /// Say which exporter saw what, when, at which sampling, and what was lost.
+    Coverage(FlowsCoverage),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FlowsCoverage {
+    #[command(flatten)]
+    pub(crate) period: Period,
+    /// One row an hour: the coverage ledger.
+    #[arg(long)]
+    pub(crate) hourly: bool,
 }
 
 #[derive(Debug, Args)]

@@ -58,7 +58,9 @@ fn run(command: &Command) -> anyhow::Result<Outcome> {
         Verb::Scenario(Scenario::Roshan2021 { out, settings }) => scenario::run(out, settings),
         Verb::Flows(Flows::Import(args)) => flows::import::run(&home()?, args, global.format),
         Verb::Flows(Flows::Sql(args)) => flows::sql::run(&home()?, args, global.format),
-        Verb::Flows(Flows::Coverage(period)) => flows::coverage::run(&home()?, period, global.format),
+        Verb::Flows(Flows::Coverage(args)) => {
+            flows::coverage::run(&home()?, &args.period, args.hourly, global.format)
+        }
         Verb::Intel(Intel::Import(args)) => intel::import::run(&home()?, args, global.format),
         Verb::Intel(Intel::List { cluster }) => intel::list::run(&home()?, cluster.as_deref(), global.format),
         Verb::Intel(Intel::Lookup { subject, at }) => {

@@ -1,6 +1,6 @@
 //! When no exporter was looking: absence of contact then says nothing.
 
-use rahdar_model::finding::ExporterCoverage;
+use rahdar_model::coverage::ExporterCoverage;
 use rahdar_model::time::HOUR_US;
 use rahdar_model::{Timestamp, Window};
 
@@ -63,6 +63,8 @@ mod tests {
             tcp_flows_two_way: 0,
             marked: 0,
             silent: silent.to_vec(),
+            lost: Vec::new(),
+            gaps: Vec::new(),
         }
     }
 

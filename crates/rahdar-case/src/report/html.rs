@@ -14,7 +14,8 @@ use askama::filters::HtmlSafe;
 use rahdar_figure::octets::{self, Whole};
 use rahdar_figure::table::{Column, ColumnKind};
 use rahdar_figure::{Bars, Figure, Lane, Lanes, Table, Validity, ink, legible};
-use rahdar_model::finding::{ExporterCoverage, Finding, Hunt, Reason, Victim};
+use rahdar_model::coverage::ExporterCoverage;
+use rahdar_model::finding::{Finding, Hunt, Reason, Victim};
 use rahdar_model::intelligence::{ClusterId, Event, Tlp};
 use rahdar_model::time::{DAY_US, HOUR_US};
 use rahdar_model::{Estimate, Timestamp, Window};
@@ -499,6 +500,7 @@ fn coverage(hunt: &Hunt) -> CoverageView {
             octets::count(exporter.marked),
             octets::count(hours(&exporter.silent)),
             spells(exporter),
+            lost(exporter),
         ]
     };
     let columns = vec![
@@ -512,6 +514,7 @@ fn coverage(hunt: &Hunt) -> CoverageView {
         Column::number("Doubtful records"),
         Column::number("Silent hours"),
         Column::text("Longest silences (UTC)"),
+        Column::text("Known to be lost"),
     ];
     let dark = observed(hunt).map(|observed| hours(&blind(&hunt.coverage, observed)));
     let sentence = match dark {
@@ -535,6 +538,15 @@ fn sampling(exporter: &ExporterCoverage) -> String {
     let rest = exporter.sampling.len().saturating_sub(MOST_RATES);
     let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
     rates.collect::<Vec<_>>().join(", ") + &more
+}
+
+/// `1 200 datagrams (sequence)`, per cause.
+fn lost(exporter: &ExporterCoverage) -> String {
+    let words = exporter
+        .lost
+        .iter()
+        .map(|lost| format!("{} {} ({})", octets::count(lost.count), lost.unit, lost.cause));
+    words.collect::<Vec<_>>().join(", ")
 }
 
 /// Sampling intervals of one exporter that are listed. Chosen here.

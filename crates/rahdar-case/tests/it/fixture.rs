@@ -1,9 +1,9 @@
 //! A hunt that resembles Roshan-2021: four clusters on one mail server, one of them on a second
 //! telecom too, and a few matches that are not believed.
 
+use rahdar_model::coverage::ExporterCoverage;
 use rahdar_model::finding::{
-    Daily, ExporterCoverage, Finding, Hunt, Infrastructure, Reason, Rhythm, Spike, Surge, Verdict, Victim,
-    VictimTotal,
+    Daily, Finding, Hunt, Infrastructure, Reason, Rhythm, Spike, Surge, Verdict, Victim, VictimTotal,
 };
 use rahdar_model::intelligence::{Cluster, ClusterId, Event, Tlp};
 use rahdar_model::{Day, Estimate, Timestamp, Window};
@@ -274,5 +274,7 @@ fn exporter(name: &str, rate: Option<u32>, silent: &[Window]) -> ExporterCoverag
         tcp_flows_two_way: 210_000,
         marked: 12,
         silent: silent.to_vec(),
+        lost: Vec::new(),
+        gaps: Vec::new(),
     }
 }

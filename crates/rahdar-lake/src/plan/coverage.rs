@@ -5,21 +5,22 @@ use std::sync::Arc;
 
 use arrow::error::ArrowError;
 use rahdar_model::Window;
-use rahdar_model::finding::ExporterCoverage;
+use rahdar_model::coverage::{ExporterCoverage, Lost, joined};
+use rahdar_model::fact::Gap;
 use rahdar_model::flow::protocol::TCP;
 use rahdar_model::store::StoreError;
-use rahdar_model::time::{HOUR_US, Timestamp};
+use rahdar_model::time::{DAY_US, HOUR_US, Timestamp};
 
 use super::{Answer, Names};
 use crate::Lake;
 
 /// An exporter and its observation domain.
-type Observer = (Arc<str>, u32);
+pub(super) type Observer = (Arc<str>, u32);
 
 const ACTION: &str = "measuring coverage";
 
 /// Whether a record has three packets or more, both ways together, whatever the counters hold.
-const LARGE: &str = "least(packets, 3) + least(coalesce(rev_packets, 0), 3) >= 3";
+pub(super) const LARGE: &str = "least(packets, 3) + least(coalesce(rev_packets, 0), 3) >= 3";
 
 pub(crate) fn coverage(lake: &Lake, window: Window) -> Result<Vec<ExporterCoverage>, StoreError> {
     let mut observers = BTreeMap::new();
@@ -28,9 +29,12 @@ pub(crate) fn coverage(lake: &Lake, window: Window) -> Result<Vec<ExporterCovera
         read_hours(&answer, &mut names, &mut observers)
     })?;
     if observers.values().any(|observer| observer.tcp_uniflows > 0) {
-        lake.answer(&lake.flows, ACTION, window, [], &answered(), |answer| {
+        lake.answer(&lake.flows, ACTION, window, [], &answered(DAY_US), |answer| {
             read_answered(&answer, &mut names, &mut observers)
         })?;
+    }
+    for gap in super::gaps(lake, window)? {
+        observers.entry((gap.exporter.clone(), gap.observation_domain)).or_default().gaps.push(gap);
     }
     Ok(observers.into_iter().map(|(observer, seen)| seen.coverage(observer)).collect())
 }
@@ -50,11 +54,12 @@ fn hourly() -> String {
     )
 }
 
-/// TCP uniflows between ends that both sent on the same day.
+/// TCP uniflows between ends that both sent in the same bin of this many microseconds, per
+/// observer and bin.
 ///
 /// The ends of a record are put in order, so that both directions fall in one group; a record
 /// counts if the other direction is not empty.
-fn answered() -> String {
+pub(super) fn answered(bin_us: i64) -> String {
     let before = |a: &str, b: &str| {
         format!(
             "({a}_hi < {b}_hi OR {a}_hi = {b}_hi AND ({a}_lo < {b}_lo OR {a}_lo = {b}_lo AND {a}_port < {b}_port))"
@@ -67,18 +72,18 @@ fn answered() -> String {
         )
     });
     format!(
-        "SELECT exporter, observation_domain, CAST(sum(large) AS BIGINT) AS answered
-         FROM (SELECT exporter, observation_domain,
+        "SELECT exporter, observation_domain, bin, CAST(sum(large) AS BIGINT) AS answered
+         FROM (SELECT exporter, observation_domain, bin,
                    count(CASE WHEN upward THEN 1 END) AS up, count(CASE WHEN downward THEN 1 END) AS down,
                    count(CASE WHEN large THEN 1 END) AS large
-               FROM (SELECT exporter, observation_domain, day, upward, downward, large, {}
-                     FROM (SELECT *, {} AS upward, {} AS downward, {LARGE} AS large
+               FROM (SELECT exporter, observation_domain, bin, upward, downward, large, {}
+                     FROM (SELECT *, floor_us(start_time, {bin_us}) AS bin, {} AS upward, {} AS downward, {LARGE} AS large
                            FROM flow
                            WHERE protocol = {TCP} AND rev_packets IS NULL))
-               GROUP BY exporter, observation_domain, day,
+               GROUP BY exporter, observation_domain, bin,
                    low_hi, low_lo, low_port, high_hi, high_lo, high_port)
          WHERE up > 0 AND down > 0
-         GROUP BY exporter, observation_domain",
+         GROUP BY exporter, observation_domain, bin",
         ends.join(", "),
         before("src", "dst"),
         before("dst", "src"),
@@ -97,6 +102,7 @@ struct Seen {
     marked: u64,
     /// First and last hour of records, in any order.
     hours: BTreeSet<(Timestamp, Timestamp)>,
+    gaps: Vec<Gap>,
 }
 
 fn read_hours(
@@ -146,13 +152,18 @@ impl Seen {
         ExporterCoverage {
             exporter,
             observation_domain,
-            window: self.window.unwrap_or(Window::new(Timestamp::default(), Timestamp::default())),
+            window: self.window.unwrap_or_else(|| {
+                let from = self.gaps.iter().map(|gap| gap.window.from).min().unwrap_or_default();
+                Window::new(from, self.gaps.iter().map(|gap| gap.window.until).max().unwrap_or_default())
+            }),
             flows: self.flows,
             silent: silent(&self.hours),
             sampling: self.sampling.into_iter().collect(),
             tcp_flows: self.tcp_flows,
             tcp_flows_two_way: self.tcp_two_way,
             marked: self.marked,
+            lost: Lost::of(&self.gaps),
+            gaps: joined(self.gaps.iter().map(|gap| gap.window)),
         }
     }
 }

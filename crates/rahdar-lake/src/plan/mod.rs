@@ -5,6 +5,7 @@ mod active_hosts;
 mod contacts;
 mod count;
 mod coverage;
+mod coverage_hours;
 mod fan_outs;
 mod gaps;
 mod handshakes;
@@ -17,6 +18,7 @@ pub(crate) use active_hosts::active_hosts;
 pub(crate) use contacts::contacts;
 pub(crate) use count::count;
 pub(crate) use coverage::coverage;
+pub(crate) use coverage_hours::coverage_hours;
 pub(crate) use fan_outs::fan_outs;
 pub(crate) use gaps::gaps;
 pub(crate) use handshakes::handshakes;
@@ -125,6 +127,12 @@ impl Sums {
 }
 
 struct Texts(arrow::array::StringArray);
+
+impl Texts {
+    fn get(&self, row: usize) -> Option<&str> {
+        (!self.0.is_null(row)).then(|| self.0.value(row))
+    }
+}
 
 struct Addresses(Integers, Integers);
 

@@ -64,6 +64,7 @@ proptest! {
                 naive.volumes(key, window, bin_us).unwrap()
             );
             prop_assert_eq!(lake.coverage(window).unwrap(), naive.coverage(window).unwrap());
+            prop_assert_eq!(lake.coverage_hours(window).unwrap(), naive.coverage_hours(window).unwrap());
             let sources = [address, key.first()];
             prop_assert_eq!(lake.services(&sources, window).unwrap(), naive.services(&sources, window).unwrap());
             prop_assert_eq!(
@@ -109,6 +110,8 @@ proptest! {
                 (told, store.gaps(window).unwrap())
             };
             prop_assert_eq!(told(&lake), told(&naive));
+            prop_assert_eq!(lake.coverage(window).unwrap(), naive.coverage(window).unwrap());
+            prop_assert_eq!(lake.coverage_hours(window).unwrap(), naive.coverage_hours(window).unwrap());
         }
     }
 }

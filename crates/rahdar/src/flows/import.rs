@@ -73,6 +73,7 @@ impl Summary {
             ("held", count(self.tally.held)),
             ("refused", count(self.tally.refused)),
             ("rows", count(self.tally.flows)),
+            ("facts", count(self.tally.facts)),
             ("seconds", Cell::Float((seconds * 1000.0).round() / 1000.0)),
         ];
         let (names, row): (Vec<_>, Vec<_>) =

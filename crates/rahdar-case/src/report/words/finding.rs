@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use rahdar_figure::legible;
-use rahdar_model::finding::{ExporterCoverage, Finding, Reason, Surge, Verdict};
+use rahdar_model::coverage::ExporterCoverage;
+use rahdar_model::finding::{Finding, Reason, Surge, Verdict};
 
 use super::phrase;
 

@@ -107,6 +107,12 @@ pub fn may_be_higher(hunt: &Hunt, estimate: &Estimate) -> Option<String> {
         let hours = if dark == 1 { "hour" } else { "hours" };
         why.push(format!("for {} {hours} no exporter saw anything", octets::count(dark)));
     }
+    let lossy = hunt.coverage.iter().filter(|exporter| !exporter.lost.is_empty()).count();
+    match lossy {
+        0 => {}
+        1 => why.push("export of one exporter was lost".to_owned()),
+        lossy => why.push(format!("export of {lossy} exporters was lost")),
+    }
     (!why.is_empty()).then(|| format!("The true figure may be much higher: {}.", why.join(", and ")))
 }
 
