@@ -12,10 +12,12 @@ use rahdar_model::finding::{Finding, Infrastructure, Reason, Rhythm, Verdict, Vi
 use rahdar_model::intelligence::{Cluster, Network};
 use rahdar_model::{Address, Day, Estimate, Timestamp, Window};
 
-use crate::evidence::counted;
+use crate::evidence::naming::RESOLVED_ONLY_DB;
+use crate::evidence::{counted, listed};
 use crate::exfil::{self, Shares, Stake};
 use crate::exporters::{Part, estimate};
 use crate::lead::{Affiliation, Beside, Lead};
+use crate::names::Asked;
 use crate::pair::Pair;
 use crate::sweep::{Party, Swept, Tally};
 use crate::{overlap, seen};
@@ -290,22 +292,39 @@ impl<'a> Teller<'a> {
 
     /// Findings of records that cannot be true, where no case tells of them.
     pub(crate) fn unusable(&self) -> Vec<Finding> {
-        let is_told = |(victim, affiliation): &(Address, Affiliation)| {
-            let key = (victim, affiliation);
-            self.cases.binary_search_by(|case| (&case.victim, &case.affiliation).cmp(&key)).is_ok()
+        let untold = self.unusable.iter().filter(|(key, _)| !self.is_told(key));
+        let finding = |((victim, affiliation), tally): (&(Address, Affiliation), &Tally)| {
+            self.untrue(*victim, affiliation, left_out(tally), *tally)
         };
-        let untold = self.unusable.iter().filter(|(key, _)| !is_told(key));
-        untold.map(|((victim, affiliation), tally)| self.untrue(*victim, affiliation, tally)).collect()
+        untold.map(finding).collect()
     }
 
-    fn untrue(&self, victim: Address, affiliation: &Affiliation, tally: &Tally) -> Finding {
+    /// Discounted findings of hosts that asked for names of a cluster and of whom no more is told.
+    pub(crate) fn resolved<'n>(
+        &self,
+        asked: impl Iterator<Item = (&'n (Address, Affiliation), &'n Asked)>,
+    ) -> Vec<Finding> {
+        let untold = asked.filter(|(key, _)| !self.is_told(key) && !self.unusable.contains_key(*key));
+        let finding = |((victim, affiliation), asked): (&(Address, Affiliation), &Asked)| {
+            let tally = Tally { flows: asked.flows, first: asked.first, last: asked.last };
+            self.untrue(*victim, affiliation, resolved_only(asked), tally)
+        };
+        untold.map(finding).collect()
+    }
+
+    fn is_told(&self, (victim, affiliation): &(Address, Affiliation)) -> bool {
+        let key = (victim, affiliation);
+        self.cases.binary_search_by(|case| (&case.victim, &case.affiliation).cmp(&key)).is_ok()
+    }
+
+    fn untrue(&self, victim: Address, affiliation: &Affiliation, reason: Reason, tally: Tally) -> Finding {
         Finding {
             id: format!("{}@{victim}", affiliation.id()),
             victim: self.victim(victim, Vec::new()),
             cluster: self.cluster(affiliation),
             verdict: Verdict::Discounted,
             confidence: 1,
-            reasons: vec![left_out(tally)],
+            reasons: vec![reason],
             first_seen: tally.first,
             last_seen: tally.last,
             at_least: false,
@@ -336,6 +355,24 @@ pub(crate) fn unusable(swept: &Swept, book: &Snapshot) -> BTreeMap<(Address, Aff
 fn left_out(tally: &Tally) -> Reason {
     let text = format!("{} left out: the records cannot be true", counted(tally.flows, "flow"));
     Reason { kind: "unusable", weight: 0.0, text }
+}
+
+fn resolved_only(asked: &Asked) -> Reason {
+    let names: Vec<&String> = asked.names.iter().collect();
+    let seen = match asked.flows {
+        0 => "no flow with an answer was seen".to_owned(),
+        flows => format!(
+            "no claim is about the answers themselves, with which {} was exchanged",
+            counted(flows, "flow")
+        ),
+    };
+    let text = format!("the host asked {} for {}; {seen}", times(asked.questions), listed(&names));
+    Reason { kind: "resolved", weight: RESOLVED_ONLY_DB, text }
+}
+
+/// `once`, `7 times`.
+fn times(n: u64) -> String {
+    if n == 1 { "once".to_owned() } else { format!("{n} times") }
 }
 
 /// The narrowest network that holds `address`.

@@ -23,7 +23,7 @@ use crate::evidence::establishment::{self, Establishment, Exchange};
 use crate::evidence::host::Host;
 use crate::evidence::port::{self, Port, WEB_SHELL_OCTETS};
 use crate::evidence::validity::Validity;
-use crate::evidence::{self, Row, corroboration, persistence, prober, scanning};
+use crate::evidence::{self, Row, corroboration, naming, persistence, prober, scanning};
 use crate::exporters::estimate;
 use crate::grade::{Gates, Grade, grade};
 use crate::pair::{Company, Pair, Surroundings};
@@ -255,6 +255,9 @@ impl<'a> Draft<'a> {
         rows.extend(asymmetry::row(out, back));
         rows.extend(peers.row());
         rows.extend(scanning::row(victim_scans, remote_scans, is_knock));
+        let begun = contact.iter().map(|s| &pair.sessions[*s]);
+        let naming = surroundings.names.naming(pair.victim, pair.remote, &self.affiliation, begun);
+        rows.extend(naming.as_ref().map(naming::row));
         rows.extend(is_probing.then(prober::row));
         let kill = [
             (!pair.is_monitored).then_some("foreign"),

@@ -24,6 +24,7 @@ mod finding;
 pub mod grade;
 pub mod initiator;
 mod lead;
+mod names;
 pub mod overlap;
 mod pair;
 pub mod role;
@@ -110,7 +111,8 @@ pub fn hunt(
         by_pair.iter().zip(&sessions).map(|(contacts, sessions)| (*contacts, &sessions[..])).collect();
     let weights = exporters::weigh(&joined);
 
-    let surroundings = Surroundings::new(book, scanners, &coverage);
+    let names = names::names(store, book, window)?;
+    let surroundings = Surroundings::new(book, scanners, names, &coverage);
     let mut pairs = Vec::with_capacity(joined.len());
     let mut begin = 0;
     for (contacts, sessions) in joined {
@@ -123,6 +125,7 @@ pub fn hunt(
     let cases = finding::cases(lead::leads(&pairs, &surroundings, &company), &pairs);
     let unusable = finding::unusable(&swept, book);
     let teller = Teller::new(&pairs, &cases, book, networks, &coverage, unusable);
+    let asked = surroundings.names.asked.iter().filter(|((host, _), _)| is_host_of(networks, *host));
 
     let is_told = |victim: Address, cluster: &ClusterId| {
         (request.victims.is_empty() || request.victims.iter().any(|prefix| prefix.contains(victim)))
@@ -131,6 +134,7 @@ pub fn hunt(
     let told: Vec<usize> =
         (0..cases.len()).filter(|i| is_told(cases[*i].victim, &cases[*i].affiliation.id())).collect();
     let mut all = teller.unusable();
+    all.extend(teller.resolved(asked));
     all.retain(|finding| is_told(finding.victim.address, &finding.cluster.id));
     let is_believed = |i: &usize| cases[*i].verdict() > Verdict::Discounted;
     let victims = told.iter().copied().filter(is_believed).map(|i| cases[i].victim).collect();

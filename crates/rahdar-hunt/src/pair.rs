@@ -12,6 +12,7 @@ use crate::evidence::establishment::{self, Establishment, Exchange};
 use crate::evidence::peers::Peers;
 use crate::evidence::prober;
 use crate::exporters::{Part, Weight};
+use crate::names::Names;
 use crate::stitch::Session;
 use crate::sweep::{Contact, Party};
 
@@ -81,6 +82,7 @@ impl<'a> Pair<'a> {
 pub(crate) struct Surroundings<'a> {
     pub(crate) book: &'a Snapshot,
     pub(crate) scanners: BTreeSet<Address>,
+    pub(crate) names: Names,
     /// Exporters that see asymmetric routes.
     asymmetric: BTreeSet<&'a str>,
 }
@@ -89,6 +91,7 @@ impl<'a> Surroundings<'a> {
     pub(crate) fn new(
         book: &'a Snapshot,
         scanners: BTreeSet<Address>,
+        names: Names,
         coverage: &'a [ExporterCoverage],
     ) -> Self {
         let mut two_way: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
@@ -100,7 +103,7 @@ impl<'a> Surroundings<'a> {
             .into_iter()
             .filter(|(_, (all, both))| *all >= LEAST_TCP_FLOWS && both * 2 < *all)
             .map(|(exporter, _)| exporter);
-        Self { book, scanners, asymmetric: asymmetric.collect() }
+        Self { book, scanners, names, asymmetric: asymmetric.collect() }
     }
 }
 

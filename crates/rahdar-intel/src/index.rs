@@ -122,6 +122,18 @@ impl Snapshot {
         ids.into_iter().map(|i| &self.claims[i as usize]).collect()
     }
 
+    /// Every domain, and every host of a URL, that a claim stands on, sorted and distinct.
+    pub fn domains(&self) -> Vec<&str> {
+        let is_domain = |ids: &&Vec<u32>| {
+            ids.iter().any(|i| matches!(self.claims[*i as usize].indicator, Indicator::Domain(_)))
+        };
+        let named = self.names.iter().filter(|(_, ids)| is_domain(ids)).map(|(name, _)| name.as_str());
+        let mut domains: Vec<&str> = named.chain(self.hosts.keys().map(String::as_str)).collect();
+        domains.sort_unstable();
+        domains.dedup();
+        domains
+    }
+
     /// Every network that a claim stands on, sorted and distinct: what a sweep looks for.
     pub fn networks(&self) -> Vec<Prefix> {
         self.networks.keys.iter().map(|(prefix, _)| *prefix).collect()

@@ -82,9 +82,9 @@ pub trait FlowStore: Send + Sync {
     /// networks, all addresses.
     fn active_hosts(&self, networks: &[Prefix], window: Window) -> Result<u64, StoreError>;
 
-    /// Visits every resolution seen in `window` that asked for one of `names`, or was answered with
-    /// an address in one of `networks`, once. Order is not defined. Names are compared as they are
-    /// stored: lower case, no final dot.
+    /// Visits every resolution seen in `window` that asked for one of `names` or a name below it
+    /// (`www.example.org` is below `example.org`), or was answered with an address in one of `networks`,
+    /// once. Order is not defined. Names are compared as they are stored: lower case, no final dot.
     fn resolutions(
         &self,
         names: &[&str],
@@ -94,7 +94,7 @@ pub trait FlowStore: Send + Sync {
     ) -> Result<(), StoreError>;
 
     /// Visits every handshake seen in `window` whose server is in one of `networks`, or was called by
-    /// one of `names`, once. Order is not defined.
+    /// one of `names` or a name below it, once. Order is not defined.
     fn handshakes(
         &self,
         names: &[&str],

@@ -311,7 +311,7 @@ impl FlowStore for NaiveStore {
             Answer::None | Answer::Text(_) => false,
         };
         for one in &self.read().facts.resolutions {
-            let asked = names.contains(&one.name.as_str()) || inside(&one.answer);
+            let asked = is_at_or_below(&one.name, names) || inside(&one.answer);
             if asked && window.contains(one.time) {
                 visit(one.clone());
             }
@@ -327,7 +327,7 @@ impl FlowStore for NaiveStore {
         visit: &mut dyn FnMut(Handshake),
     ) -> Result<(), StoreError> {
         for one in &self.read().facts.handshakes {
-            let called = names.contains(&one.server_name.as_str())
+            let called = is_at_or_below(&one.server_name, names)
                 || networks.iter().any(|network| network.contains(one.server));
             if called && window.contains(one.time) {
                 visit(one.clone());
@@ -354,6 +354,12 @@ fn add(sum: &mut u64, n: u64) {
 
 fn distinct(addresses: impl IntoIterator<Item = Address>) -> u64 {
     addresses.into_iter().collect::<BTreeSet<_>>().len() as u64
+}
+
+fn is_at_or_below(name: &str, names: &[&str]) -> bool {
+    names
+        .iter()
+        .any(|above| name.strip_suffix(above).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
 }
 
 fn observer(flow: &FlowRecord) -> (Arc<str>, u32) {

@@ -125,7 +125,7 @@ pub fn gap() -> impl Strategy<Value = Gap> {
 
 /// A name that other draws will hit too.
 pub fn name() -> impl Strategy<Value = &'static str> {
-    select(vec!["c2.example.org", "www.example.org", "example.net"])
+    select(vec!["c2.example.org", "www.example.org", "example.org", "an-example.org", "example.net"])
 }
 
 /// An address that other draws will hit too, or the end of a range.

@@ -15,7 +15,8 @@
 //! ways that no cap knows.
 //!
 //! * [`establishment`] (G1), [`port`] (G2), [`validity`] (G3), [`host`] (G4), [`persistence`]
-//!   (G5), [`asymmetry`] (G7), [`peers`] (G8), [`scanning`] (G9), [`corroboration`] (G11)
+//!   (G5), [`asymmetry`] (G7), [`peers`] (G8), [`scanning`] (G9), [`naming`] (G10), [`corroboration`]
+//!   (G11)
 //! * [`prober`]: a host that touches many clusters in an hour
 //!
 //! ```
@@ -31,6 +32,7 @@ pub mod asymmetry;
 pub mod corroboration;
 pub mod establishment;
 pub mod host;
+pub mod naming;
 pub mod peers;
 pub mod persistence;
 pub mod port;
@@ -47,8 +49,11 @@ pub const PRIOR: f64 = 0.05;
 pub const MOST_DB: f64 = 45.0;
 
 /// Groups that tell the same story, and what they count to together, in decibans.
-pub const CAPS: [([Group; 2], f64); 2] =
-    [([Group::Persistence, Group::Rhythm], 12.0), ([Group::Establishment, Group::Asymmetry], 15.0)];
+pub const CAPS: [([Group; 2], f64); 3] = [
+    ([Group::Persistence, Group::Rhythm], 12.0),
+    ([Group::Port, Group::Naming], 16.0),
+    ([Group::Establishment, Group::Asymmetry], 15.0),
+];
 
 /// A group of evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,6 +76,8 @@ pub enum Group {
     Peers,
     /// G9: whether one of them scans.
     Scanning,
+    /// G10: whether it was called by a claimed name.
+    Naming,
     /// G11: other addresses of the same cluster.
     Corroboration,
     /// Amendment (b): whether the host probes.
@@ -194,7 +201,7 @@ mod tests {
     #[test]
     fn the_whole_is_capped_with_a_reason() {
         let Sum { reasons, log_odds } =
-            sum(PRIOR, vec![row(Group::Establishment, 15.0), row(Group::Port, 50.0)]);
+            sum(PRIOR, vec![row(Group::Establishment, 15.0), row(Group::Host, 50.0)]);
         assert_eq!(log_odds, MOST_DB);
         assert_eq!(
             reasons.iter().map(|reason| reason.kind).collect::<Vec<_>>(),
@@ -230,6 +237,7 @@ mod tests {
             Asymmetry,
             Peers,
             Scanning,
+            Naming,
             Corroboration,
             Prober,
         ])

@@ -1,5 +1,6 @@
 //! Stories told to `hunt` through a `NaiveStore`: what is found, what is not, and why.
 
+mod names;
 mod octets;
 mod order;
 mod stories;

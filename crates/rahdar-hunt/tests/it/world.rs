@@ -2,11 +2,13 @@
 
 use rahdar_hunt::{Request, hunt};
 use rahdar_intel::index::Snapshot;
+use rahdar_model::fact::{Fact, Handshake, Resolution};
 use rahdar_model::finding::{Finding, Hunt};
 use rahdar_model::flow::{Initiator, tcp};
 use rahdar_model::intelligence::{
     Claim, Cluster, ClusterId, HostClass, HostFact, Indicator, Network, WindowBasis,
 };
+use rahdar_model::store::{FlowStore, Input};
 use rahdar_model::{FlowRecord, Window};
 use rahdar_testkit::builder::FlowBuilder;
 use rahdar_testkit::{NaiveStore, flow, prefix, window};
@@ -62,6 +64,8 @@ pub(crate) struct World {
     pub(crate) claims: Vec<Claim>,
     pub(crate) facts: Vec<HostFact>,
     pub(crate) networks: Vec<Network>,
+    pub(crate) resolutions: Vec<Resolution>,
+    pub(crate) handshakes: Vec<Handshake>,
     pub(crate) request: Request,
 }
 
@@ -73,6 +77,8 @@ impl World {
             claims: vec![claim(C2, "RedFoxtrot")],
             facts: Vec::new(),
             networks: vec![telecom()],
+            resolutions: Vec::new(),
+            handshakes: Vec::new(),
             request: Request { window: Window::ALL, victims: Vec::new(), cluster: None },
         }
     }
@@ -103,6 +109,13 @@ impl World {
 
     pub(crate) fn hunt(&self) -> Hunt {
         let store = NaiveStore::of(self.flows.clone());
+        let mut import = store.import().expect("a naive store does not fail");
+        import.begin(&Input { id: "facts".to_owned(), name: "facts".into() }).expect("it is new");
+        let resolutions = self.resolutions.iter().map(Fact::Resolution);
+        for fact in resolutions.chain(self.handshakes.iter().map(Fact::Handshake)) {
+            import.fact(fact).expect("a naive store does not fail");
+        }
+        import.commit().expect("nobody else imports");
         hunt(&store, &self.book(), &self.networks, &[], &self.request).expect("a naive store does not fail")
     }
 

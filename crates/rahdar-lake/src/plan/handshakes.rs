@@ -5,7 +5,7 @@ use rahdar_model::store::StoreError;
 use rahdar_model::{Prefix, Window};
 
 use crate::Lake;
-use crate::names::among;
+use crate::names::at_or_below;
 use crate::networks::{NetworkSet, inside};
 
 pub(crate) fn handshakes(
@@ -16,7 +16,7 @@ pub(crate) fn handshakes(
     visit: &mut dyn FnMut(Handshake),
 ) -> Result<(), StoreError> {
     let sql = "SELECT * FROM handshake WHERE called(server_name) OR serves(server_hi, server_lo)";
-    let functions = [among("called", names), inside("serves", NetworkSet::of(networks).into())];
+    let functions = [at_or_below("called", names), inside("serves", NetworkSet::of(networks).into())];
     lake.answer(&lake.handshakes, "looking for handshakes", window, functions, sql, |answer| {
         answer.each(&mut *visit)
     })

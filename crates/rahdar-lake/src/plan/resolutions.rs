@@ -5,7 +5,7 @@ use rahdar_model::store::StoreError;
 use rahdar_model::{Prefix, Window};
 
 use crate::Lake;
-use crate::names::among;
+use crate::names::at_or_below;
 use crate::networks::{NetworkSet, inside};
 
 pub(crate) fn resolutions(
@@ -18,7 +18,7 @@ pub(crate) fn resolutions(
     // Half an address is never null alone; where both are, there is no address to look up.
     let sql = "SELECT * FROM resolution
         WHERE asked(name) OR (answer_hi IS NOT NULL AND answered(answer_hi, answer_lo))";
-    let functions = [among("asked", names), inside("answered", NetworkSet::of(networks).into())];
+    let functions = [at_or_below("asked", names), inside("answered", NetworkSet::of(networks).into())];
     lake.answer(&lake.resolutions, "looking for resolutions", window, functions, sql, |answer| {
         answer.each(&mut *visit)
     })

@@ -68,9 +68,10 @@ fn hours(hours: &[CoverageHour]) -> Table {
         let said = |source: Option<SamplingSource>| source.map_or("", SamplingSource::word);
         let sampling =
             hour.sampling.iter().map(|(interval, source)| format!("{} {}", rate(*interval), said(*source)));
-        let marks = hour.marks.iter().flat_map(|(mark, flows)| {
-            mark.names().map(move |name| format!("{name}: {flows}"))
-        });
+        let marks = hour
+            .marks
+            .iter()
+            .flat_map(|(mark, flows)| mark.names().map(move |name| format!("{name}: {flows}")));
         vec![
             Cell::Text(hour.exporter.to_string()),
             Cell::Int(hour.observation_domain.into()),

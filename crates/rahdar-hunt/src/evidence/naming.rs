@@ -1,0 +1,60 @@
+//! G10: whether the victim knew the address by a claimed name (`methods.md` §2.2).
+//!
+//! | state | dB |
+//! |---|---|
+//! | the victim asked for a name of the cluster, was told this address, and called it while the answer could be kept, or 5 minutes longer | +9 |
+//! | the victim called the address by a name of the cluster (TLS SNI) | +9 |
+//! | neither was seen | 0 |
+//!
+//! A question that no flow follows is −6 and told by itself: the name was resolved, that is all.
+//! Absence says nothing, since few networks log every resolver and every handshake. Wrong where a
+//! security product resolves names out of reports, and for names that share one front with
+//! thousands of others.
+//!
+//! ```
+//! use rahdar_hunt::evidence::naming::{Naming, row};
+//!
+//! let named = Naming::Called { name: "c2.example.org".to_owned() };
+//! assert_eq!(row(&named).reason.weight, 9.0);
+//! ```
+
+use super::{Group, Row};
+
+/// Decibans of a call by a claimed name.
+const NAMED_DB: f64 = 9.0;
+
+/// Decibans of a question that no flow follows.
+pub const RESOLVED_ONLY_DB: f64 = -6.0;
+
+/// Seconds beyond its time to live for which an answer may still be used.
+pub const LATE_S: i64 = 300;
+
+/// How the victim knew the address.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Naming {
+    /// It called it by this name.
+    Called {
+        /// The name.
+        name: String,
+    },
+    /// It was told the address of this name shortly before.
+    Resolved {
+        /// The name.
+        name: String,
+        /// Seconds between answer and call.
+        after_s: i64,
+    },
+}
+
+/// The reason.
+pub fn row(naming: &Naming) -> Row {
+    let text = match naming {
+        Naming::Called { name } => {
+            format!("the victim called the address as `{name}`, a name of the cluster")
+        }
+        Naming::Resolved { name, after_s } => format!(
+            "the victim asked for `{name}`, a name of the cluster, was told this address and called it {after_s} s later"
+        ),
+    };
+    Row::new(Group::Naming, "named", NAMED_DB, text)
+}

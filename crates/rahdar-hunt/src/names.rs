@@ -1,0 +1,180 @@
+//! Which hosts knew claimed names: what was resolved, and what servers were called.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use rahdar_intel::index::Snapshot;
+use rahdar_model::fact::{Answer, Handshake, Resolution};
+use rahdar_model::store::StoreError;
+use rahdar_model::time::SECOND_US;
+use rahdar_model::{Address, FlowStore, Prefix, Timestamp, Window};
+
+use crate::evidence::naming::{LATE_S, Naming};
+use crate::evidence::validity::Validity;
+use crate::lead::Affiliation;
+use crate::stitch::Session;
+
+/// What was said of names that claims are about.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    /// By the host that knew the name, and the address that it stood for.
+    mentions: HashMap<(Address, Address), Vec<Mention>>,
+    /// By the host that asked, and whose the claims are.
+    pub(crate) asked: BTreeMap<(Address, Affiliation), Asked>,
+}
+
+/// A host knew an address by a claimed name.
+#[derive(Debug)]
+struct Mention {
+    whose: BTreeSet<Affiliation>,
+    name: String,
+    at: Timestamp,
+    how: How,
+}
+
+#[derive(Debug)]
+enum How {
+    /// It was told the address, and may use it until then.
+    Resolved { until: Timestamp },
+    /// It called the server by that name, at this port.
+    Called { port: u16 },
+}
+
+/// What a host asked of the names of one cluster.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) names: BTreeSet<String>,
+    pub(crate) questions: u64,
+    pub(crate) first: Timestamp,
+    pub(crate) last: Timestamp,
+    answers: BTreeSet<Address>,
+    /// Flows with answers that no claim is about.
+    pub(crate) flows: u64,
+}
+
+/// Gathers what the window says of claimed names.
+pub(crate) fn names(store: &dyn FlowStore, book: &Snapshot, window: Window) -> Result<Names, StoreError> {
+    let domains = book.domains();
+    let mut names = Names::default();
+    if domains.is_empty() {
+        return Ok(names);
+    }
+    store.resolutions(&domains, &[], window, &mut |resolution| names.resolved(book, resolution))?;
+    store.handshakes(&domains, &[], window, &mut |handshake| names.called(book, handshake))?;
+    names.count_flows(store, book, window)?;
+    Ok(names)
+}
+
+/// Whose claims on `name` held at that time.
+fn whose(book: &Snapshot, name: &str, at: Timestamp) -> BTreeSet<Affiliation> {
+    let held =
+        book.claims_naming(name).into_iter().filter(|claim| Validity::of(claim, at, at, false).is_open());
+    held.map(Affiliation::of).collect()
+}
+
+impl Names {
+    fn resolved(&mut self, book: &Snapshot, resolution: Resolution) {
+        let Resolution { time, client, name, answer, ttl_s, .. } = resolution;
+        let whose = whose(book, &name, time);
+        for affiliation in &whose {
+            let asked = self.asked.entry((client, affiliation.clone())).or_insert_with(|| Asked::at(time));
+            asked.add(&name, time, &answer);
+        }
+        if let (Answer::Address(address), false) = (answer, whose.is_empty()) {
+            let kept_s = i64::from(ttl_s.unwrap_or(0)) + LATE_S;
+            let how = How::Resolved { until: time.plus_micros(kept_s * SECOND_US) };
+            self.mentions.entry((client, address)).or_default().push(Mention { whose, name, at: time, how });
+        }
+    }
+
+    fn called(&mut self, book: &Snapshot, handshake: Handshake) {
+        let Handshake { time, client, server, server_port, server_name, .. } = handshake;
+        let whose = whose(book, &server_name, time);
+        if !whose.is_empty() {
+            let how = How::Called { port: server_port };
+            let mention = Mention { whose, name: server_name, at: time, how };
+            self.mentions.entry((client, server)).or_default().push(mention);
+        }
+    }
+
+    /// Counts the flows with answers that no claim is about by itself; those with others are swept.
+    fn count_flows(
+        &mut self,
+        store: &dyn FlowStore,
+        book: &Snapshot,
+        window: Window,
+    ) -> Result<(), StoreError> {
+        let answers: BTreeSet<Address> =
+            self.asked.values().flat_map(|asked| asked.answers.iter().copied()).collect();
+        let unclaimed = answers.into_iter().filter(|answer| book.claims_on(*answer).next().is_none());
+        let networks: Vec<Prefix> = unclaimed.map(Prefix::host).collect();
+        if networks.is_empty() {
+            return Ok(());
+        }
+        let mut flows: HashMap<(Address, Address), u64> = HashMap::new();
+        store.sightings(&networks, window, &mut |sighting| {
+            *flows.entry((sighting.local(), sighting.remote())).or_default() += 1;
+        })?;
+        for ((client, _), asked) in &mut self.asked {
+            asked.flows = asked.answers.iter().filter_map(|answer| flows.get(&(*client, *answer))).sum();
+        }
+        Ok(())
+    }
+
+    /// How the victim knew the address when one of these sessions began, if a name of the cluster
+    /// shows it. A name that was called says more than one that was resolved.
+    pub(crate) fn naming<'s>(
+        &self,
+        victim: Address,
+        remote: Address,
+        whose: &Affiliation,
+        sessions: impl Iterator<Item = &'s Session> + Clone,
+    ) -> Option<Naming> {
+        let mentions = self.mentions.get(&(victim, remote))?;
+        let own = mentions.iter().filter(|mention| mention.whose.contains(whose));
+        own.filter_map(|mention| sessions.clone().filter_map(|session| mention.explains(session)).min()).min()
+    }
+}
+
+impl Mention {
+    fn explains(&self, session: &Session) -> Option<Naming> {
+        let name = self.name.clone();
+        match self.how {
+            How::Called { port } => {
+                // Handshakes are logged by another clock's second than flows.
+                let begun = session.start.plus_micros(-SECOND_US);
+                let is_of_it = session.remote_port == port && begun <= self.at && self.at <= session.end;
+                is_of_it.then_some(Naming::Called { name })
+            }
+            How::Resolved { until } => {
+                let after_s = session.start.since(self.at) / SECOND_US;
+                let is_used = self.at <= session.start && session.start <= until;
+                is_used.then_some(Naming::Resolved { name, after_s })
+            }
+        }
+    }
+}
+
+impl Asked {
+    fn at(time: Timestamp) -> Self {
+        Self {
+            names: BTreeSet::new(),
+            questions: 0,
+            first: time,
+            last: time,
+            answers: BTreeSet::new(),
+            flows: 0,
+        }
+    }
+
+    fn add(&mut self, name: &str, time: Timestamp, answer: &Answer) {
+        if !self.names.contains(name) {
+            self.names.insert(name.to_owned());
+        }
+        self.questions += 1;
+        self.first = self.first.min(time);
+        self.last = self.last.max(time);
+        if let Answer::Address(address) = answer {
+            self.answers.insert(*address);
+        }
+    }
+}

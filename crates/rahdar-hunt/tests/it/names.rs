@@ -1,0 +1,119 @@
+//! Evidence by name (G10): what was resolved, and what servers were called.
+
+use rahdar_model::column::Row as _;
+use rahdar_model::fact::{Answer, Handshake, Resolution};
+use rahdar_model::finding::{Finding, Verdict};
+use rahdar_model::intelligence::{Claim, Indicator};
+use rahdar_model::time::SECOND_US;
+
+use crate::world::{C2, VICTIM, World, claim, noon, talk};
+
+const NAME: &str = "c2.example.org";
+
+/// A claim on the name, of the same cluster as the claim on [`C2`].
+fn name_claim() -> Claim {
+    Claim {
+        indicator: Indicator::Domain(NAME.to_owned()),
+        port: None,
+        protocol: None,
+        ..claim(C2, "RedFoxtrot")
+    }
+}
+
+/// The victim asks for `name` so many seconds before noon of the first day and is told an address,
+/// for a minute.
+fn asked(name: &str, seconds_before: i64, answer: &str) -> Resolution {
+    Resolution {
+        time: noon(0).plus_micros(-seconds_before * SECOND_US),
+        client: VICTIM.parse().unwrap(),
+        name: name.to_owned(),
+        answer: Answer::Address(answer.parse().unwrap()),
+        ttl_s: Some(60),
+        ..Resolution::blank()
+    }
+}
+
+fn world(resolutions: Vec<Resolution>) -> World {
+    let claims = [claim(C2, "RedFoxtrot"), name_claim()];
+    World { resolutions, ..World::of([talk(C2, 0)]).claims(claims) }
+}
+
+fn named(finding: &Finding) -> Option<(f64, &str)> {
+    let reason = finding.reasons.iter().find(|reason| reason.kind == "named")?;
+    Some((reason.weight, &reason.text))
+}
+
+#[test]
+fn a_claimed_name_that_led_to_the_call_speaks_for_it() {
+    let finding = world(vec![asked(NAME, 2, C2)]).finding();
+    let (weight, text) = named(&finding).unwrap();
+    // With +10 for the documented port the two count to 16 together.
+    assert_eq!(weight, 6.0);
+    assert!(text.contains("called it 2 s later"), "{text}");
+    // A name below the claimed one is the cluster's too.
+    assert!(named(&world(vec![asked("cdn.c2.example.org", 2, C2)]).finding()).is_some());
+}
+
+#[test]
+fn an_answer_too_old_or_of_another_name_or_address_does_not() {
+    assert!(named(&world(vec![asked(NAME, 360, C2)]).finding()).is_some());
+    for (name, before, answer) in [(NAME, 361, C2), ("www.example.org", 2, C2), (NAME, 2, "192.0.2.250")] {
+        assert_eq!(
+            named(&world(vec![asked(name, before, answer)]).finding()),
+            None,
+            "{name} {before} {answer}"
+        );
+    }
+}
+
+#[test]
+fn a_server_called_by_a_claimed_name_speaks_for_it() {
+    let handshake = Handshake {
+        time: noon(0),
+        client: VICTIM.parse().unwrap(),
+        server: C2.parse().unwrap(),
+        server_port: 443,
+        server_name: NAME.to_owned(),
+        ..Handshake::blank()
+    };
+    let mut world = world(Vec::new());
+    world.handshakes = vec![handshake.clone()];
+    assert!(named(&world.finding()).unwrap().1.contains("called the address as `c2.example.org`"));
+    world.handshakes = vec![Handshake { server_port: 8443, ..handshake }];
+    assert_eq!(named(&world.finding()), None);
+}
+
+#[test]
+fn a_name_that_was_only_resolved_is_told_and_not_believed() {
+    let unanswered = Resolution { answer: Answer::None, ..asked(NAME, 100, C2) };
+    let mut world = world(vec![asked(NAME, 2, "192.0.2.250"), unanswered]);
+    world.flows.clear();
+    let finding = world.finding();
+    assert_eq!((finding.verdict, finding.flows, finding.confidence), (Verdict::Discounted, 0, 1));
+    assert_eq!((finding.reasons[0].kind, finding.reasons[0].weight), ("resolved", -6.0));
+    assert_eq!(
+        finding.reasons[0].text,
+        "the host asked 2 times for c2.example.org; no flow with an answer was seen"
+    );
+    assert_eq!(finding.first_seen, noon(0).plus_micros(-100 * SECOND_US));
+
+    let world = world.flows([talk("192.0.2.250", 0)]);
+    let text = &world.finding().reasons[0].text;
+    assert!(
+        text.ends_with("no claim is about the answers themselves, with which 1 flow was exchanged"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_name_asked_outside_its_window_or_by_a_stranger_is_no_matter() {
+    let lapsed = Claim { validity: rahdar_testkit::window("2019-01-01", "2019-02-01"), ..name_claim() };
+    let mut world = world(vec![asked(NAME, 2, C2)]).claims([claim(C2, "RedFoxtrot"), lapsed]);
+    assert_eq!(named(&world.finding()), None);
+    world.flows.clear();
+    assert!(world.hunt().discounted.is_empty());
+
+    let stranger = Resolution { client: "198.51.100.1".parse().unwrap(), ..asked(NAME, 2, "192.0.2.250") };
+    let world = World { resolutions: vec![stranger], ..World::of([]).claims([name_claim()]) };
+    assert!(world.hunt().discounted.is_empty());
+}
