@@ -123,6 +123,8 @@ pub(crate) enum Scenario {
 pub(crate) enum Flows {
     /// Import files and folders; the format is found by content.
     Import(FlowsImport),
+    /// Import what appears in a folder, and what is appended to the logs in it.
+    Follow(FlowsFollow),
     /// Run one read-only SELECT over the views `flows`, `resolutions`, `handshakes`, `gaps`.
     Sql(FlowsSql),
     /// Say which exporter saw what, when, at which sampling, and what was lost.
@@ -143,6 +145,31 @@ pub(crate) struct FlowsImport {
     /// Files and folders.
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FlowsFollow {
+    /// The folder.
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Seconds between two looks.
+    #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) every: u64,
+    /// Seconds for which a file must rest before it is taken to be complete. Logs are read as they grow.
+    #[arg(long, value_name = "S", default_value_t = 60)]
+    pub(crate) settle: u64,
+    /// Look once, import what is there, and end.
+    #[arg(long)]
+    pub(crate) once: bool,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+}
+
+/// How inputs are to be read.
+#[derive(Debug, Args)]
+pub(crate) struct Reading {
     /// Take every file as this format instead of finding out: zeek, packets, ipfix, netflow.
     #[arg(long = "as", value_name = "FORMAT")]
     pub(crate) read_as: Option<String>,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,18 +20,46 @@ pub(crate) struct Found {
     pub(crate) octets: u64,
     /// Whether it was named itself, not found in a folder.
     pub(crate) named: bool,
+    /// The part of it that is meant; none: all of it.
+    pub(crate) part: Option<Part>,
+}
+
+/// A part of a log that grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Octets at the beginning of the file that say how to read it; they are read before the part.
+    pub(crate) header: u64,
+    /// Where the part begins.
+    pub(crate) from: u64,
+    /// Where it ends.
+    pub(crate) until: u64,
 }
 
 impl Found {
     /// Opens it for reading.
-    pub(crate) fn open(&self) -> anyhow::Result<File> {
-        File::open(&self.path).with_context(|| format!("cannot open `{}`", self.path.display()))
+    pub(crate) fn open(&self) -> anyhow::Result<Box<dyn Read>> {
+        let context = || format!("cannot open `{}`", self.path.display());
+        let file = File::open(&self.path).with_context(context)?;
+        let Some(part) = self.part else { return Ok(Box::new(file)) };
+        let mut body = File::open(&self.path).with_context(context)?;
+        body.seek(SeekFrom::Start(part.from)).with_context(context)?;
+        Ok(Box::new(file.take(part.header.min(part.from)).chain(body.take(part.until - part.from))))
     }
 }
 
 /// Every file under these paths, in the order of the paths, each folder sorted by name. Hidden
 /// files and what is not a file (sockets, pipes) are left out; links are followed once.
 pub(crate) fn find(paths: &[PathBuf]) -> anyhow::Result<Vec<Found>> {
+    let found = list(paths)?;
+    if found.is_empty() {
+        let shown: Vec<_> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
+        bail!("{} holds no files", shown.join(", "));
+    }
+    Ok(found)
+}
+
+/// As [`find`], and empty folders are no error.
+pub(crate) fn list(paths: &[PathBuf]) -> anyhow::Result<Vec<Found>> {
     let mut found = Vec::new();
     let mut seen = BTreeSet::new();
     for path in paths {
@@ -41,10 +69,6 @@ pub(crate) fn find(paths: &[PathBuf]) -> anyhow::Result<Vec<Found>> {
         } else {
             found.push(file(path, meta.len(), true));
         }
-    }
-    if found.is_empty() {
-        let shown: Vec<_> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
-        bail!("{} holds no files", shown.join(", "));
     }
     Ok(found)
 }
@@ -75,7 +99,7 @@ fn folder(path: &Path, seen: &mut BTreeSet<PathBuf>, found: &mut Vec<Found>) -> 
 }
 
 fn file(path: &Path, octets: u64, named: bool) -> Found {
-    Found { path: path.to_owned(), name: path.to_string_lossy().into(), octets, named }
+    Found { path: path.to_owned(), name: path.to_string_lossy().into(), octets, named, part: None }
 }
 
 /// A progress bar over the octets of these files; hidden unless someone watches.
@@ -108,6 +132,21 @@ mod tests {
             .collect();
         assert_eq!(names, ["a.log", "b/x.log", "c.log"]);
         assert!(found.iter().all(|file| !file.named));
+    }
+
+    #[test]
+    fn a_part_is_read_behind_its_header() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("conn.log");
+        fs::write(&path, "#h\none\ntwo\n").unwrap();
+        let read = |header, from, until| {
+            let part = Some(Part { header, from, until });
+            let mut text = String::new();
+            Found { part, ..file(&path, 11, true) }.open().unwrap().read_to_string(&mut text).unwrap();
+            text
+        };
+        assert_eq!(read(3, 7, 11), "#h\ntwo\n");
+        assert_eq!(read(3, 0, 7), "#h\none\n");
     }
 
     #[test]

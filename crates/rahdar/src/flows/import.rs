@@ -15,7 +15,7 @@ use rahdar_wire::{Format, Options, WireError};
 
 use crate::Outcome;
 use crate::clock::Stopwatch;
-use crate::command::{self, FlowsImport};
+use crate::command::{self, FlowsImport, Reading};
 use crate::files::{self, Found};
 use crate::home::Home;
 use crate::{note, output};
@@ -32,7 +32,7 @@ const RACES: usize = 10;
 
 /// Imports what the command names, and prints what became of it.
 pub(crate) fn run(home: &Home, args: &FlowsImport, format: command::Format) -> anyhow::Result<Outcome> {
-    let options = options(args)?;
+    let options = options(&args.reading)?;
     let found = files::find(&args.paths)?;
     let watch = Stopwatch::start();
     let summary = import(&home.lake()?, &found, &options, &files::bar(&found))?;
@@ -56,12 +56,21 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
+    /// Takes the counts of another import to its own.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.imported += other.imported;
+        self.already += other.already;
+        self.left_alone += other.left_alone;
+        self.failed += other.failed;
+        self.tally += other.tally;
+    }
+
     /// Rows added to the table.
     pub(crate) fn rows(&self) -> u64 {
         self.tally.flows
     }
 
-    fn table(&self, seconds: f64) -> Table {
+    pub(crate) fn table(&self, seconds: f64) -> Table {
         let count = |n: u64| Cell::Int(n.try_into().unwrap_or(i64::MAX));
         let columns: [(&str, Cell); 10] = [
             ("inputs", count(self.imported)),
@@ -81,6 +90,11 @@ impl Summary {
         Table { columns: names, rows: vec![row] }
     }
 
+    /// Whether any input was refused, whole or in part.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.failed + self.tally.refused > 0
+    }
+
     fn outcome(&self) -> anyhow::Result<Outcome> {
         if self.imported + self.already == 0 {
             if self.failed > 0 {
@@ -88,7 +102,7 @@ impl Summary {
             }
             bail!("no flows were found; rahdar reads {}", readable());
         }
-        Ok(if self.failed + self.tally.refused > 0 { Outcome::Refused } else { Outcome::Done })
+        Ok(if self.is_refused() { Outcome::Refused } else { Outcome::Done })
     }
 }
 
@@ -120,16 +134,28 @@ pub(crate) fn import(
             }
         }
     }
-    let mut rest = &known[..];
-    while !rest.is_empty() {
-        let taken = group(store, rest, options, bar, &mut summary)?;
-        rest = &rest[taken..];
-    }
+    store_all(store, &known, options, bar, &mut summary)?;
     bar.finish_and_clear();
     for (kind, files) in left_alone {
         note!("left alone: {files} × {kind}");
     }
     Ok(summary)
+}
+
+/// Stores inputs that are known to be flows, several to a commit.
+pub(crate) fn store_all(
+    store: &dyn FlowStore,
+    known: &[(&Found, Input)],
+    options: &Options,
+    bar: &ProgressBar,
+    summary: &mut Summary,
+) -> anyhow::Result<()> {
+    let mut rest = known;
+    while !rest.is_empty() {
+        let taken = group(store, rest, options, bar, summary)?;
+        rest = &rest[taken..];
+    }
+    Ok(())
 }
 
 /// Imports as many inputs as one commit takes; returns how many.
@@ -313,6 +339,11 @@ fn identify(file: &Found, options: &Options) -> Result<Input, Reject> {
     }
 }
 
+/// The name of a content that was hashed.
+pub(crate) fn input_id(hasher: &blake3::Hasher) -> String {
+    format!("blake3:{}", hasher.finalize().to_hex())
+}
+
 /// The name of a content: its hash, the same whether it is compressed or not. A damaged stream is
 /// named by what can be read of it.
 fn id(content: &mut dyn Read) -> io::Result<String> {
@@ -327,10 +358,11 @@ fn id(content: &mut dyn Read) -> io::Result<String> {
             Err(error) => return Err(error),
         }
     }
-    Ok(format!("blake3:{}", hasher.finalize().to_hex()))
+    Ok(input_id(&hasher))
 }
 
-fn options(args: &FlowsImport) -> anyhow::Result<Options> {
+/// What the command line says about the inputs.
+pub(crate) fn options(args: &Reading) -> anyhow::Result<Options> {
     let format = match args.read_as.as_deref() {
         Some(word) => Some(
             Format::from_word(word)

@@ -1,5 +1,6 @@
 //! `rahdar flows`: import, query, coverage.
 
 pub(crate) mod coverage;
+pub(crate) mod follow;
 pub(crate) mod import;
 pub(crate) mod sql;

@@ -5,6 +5,7 @@
 mod bad_input;
 mod corpus;
 mod demo;
+mod follow;
 mod harness;
 mod killed;
 mod road;
