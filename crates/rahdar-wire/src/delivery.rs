@@ -18,6 +18,10 @@ const PROBLEMS_NAMED_MAX: u64 = 1_000;
 const CLOCK_PLAUSIBLE: Window =
     Window::new(Timestamp::from_seconds(631_152_000), Timestamp::from_seconds(4_102_444_800));
 
+/// Times outside of this have no name that all engines read: 0001-01-01 until the end of 9999-12-30.
+const CALENDAR: (Timestamp, Timestamp) =
+    (Timestamp::from_seconds(-62_135_596_800), Timestamp::from_micros(253_402_214_399_999_999));
+
 /// The one record of a decoder and the way it takes to the sink.
 pub(crate) struct Delivery<'a> {
     /// Refilled for each flow.
@@ -70,11 +74,6 @@ impl<'a> Delivery<'a> {
         self.problem(place, why, records);
     }
 
-    /// Says something about the input that cost no record.
-    pub(crate) fn note(&mut self, place: Place, what: fmt::Arguments<'_>) {
-        self.problem(place, what, 0);
-    }
-
     fn problem(&mut self, place: Place, text: fmt::Arguments<'_>, refused: u64) {
         if self.named == PROBLEMS_NAMED_MAX {
             self.unnamed.get_or_insert((place, 0)).1 += refused;
@@ -108,15 +107,29 @@ impl Correction {
         Self { offset_us: options.time_offset_us, sampling: options.sampling.filter(|n| *n > 0) }
     }
 
+    /// The window, moved as the times of records are.
+    pub(crate) fn moved(self, window: Window) -> Window {
+        Window::new(self.time(window.from), self.time(window.until))
+    }
+
+    /// The time, moved. It stops at the ends of the calendar.
+    fn time(self, time: Timestamp) -> Timestamp {
+        time.plus_micros(self.offset_us).clamp(CALENDAR.0, CALENDAR.1)
+    }
+
     /// Moves and mends the times, marks what is doubtful about them, sets the operator's interval.
     pub(crate) fn apply(self, record: &mut FlowRecord) {
+        let mut is_clamped = false;
+        let times = [&mut record.start_time, &mut record.end_time].into_iter();
+        for time in times.chain(&mut record.export_time).chain(&mut record.received_time) {
+            let moved = self.time(*time);
+            is_clamped |= moved != time.plus_micros(self.offset_us);
+            *time = moved;
+        }
+        if is_clamped {
+            record.quality |= Quality::CLOCK_SUSPECT;
+        }
         if self.offset_us != 0 {
-            for time in [&mut record.start_time, &mut record.end_time] {
-                *time = time.plus_micros(self.offset_us);
-            }
-            for time in [&mut record.export_time, &mut record.received_time].into_iter().flatten() {
-                *time = time.plus_micros(self.offset_us);
-            }
             record.quality |= Quality::TIME_SHIFTED;
         }
         if record.end_time < record.start_time {

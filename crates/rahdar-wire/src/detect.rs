@@ -1,7 +1,7 @@
 //! What an input is, seen by its first octets.
 
 use crate::zeek::{json, other_log, tsv};
-use crate::{Detection, Format, capture, netflow};
+use crate::{Detection, Format, capture, netflow, sflow};
 
 /// Sees by content what an input is. `head` is its beginning, uncompressed; `whole` says that
 /// nothing follows.
@@ -17,8 +17,8 @@ pub fn detect(head: &[u8], whole: bool) -> Detection {
     if let Some(format) = netflow::detect(head, whole) {
         return Detection::Known(format);
     }
-    if whole && capture::is_sflow(head) {
-        return Detection::Unsupported("an sFlow datagram");
+    if sflow::detect(head, whole) {
+        return Detection::Known(Format::Sflow);
     }
     if is_mrt(head) {
         return Detection::Unsupported("BGP in MRT");

@@ -7,7 +7,8 @@
 //! * [`open`], [`decode`] and [`detect()`]: the doors.
 //! * `zeek`: `conn.log` as tab-separated text and as JSON lines.
 //! * `capture`: pcap and pcapng, packets assembled into biflows.
-//! * `netflow`: export datagrams of NetFlow v5, v9 and IPFIX, from captures and from files.
+//! * `netflow`: export datagrams of NetFlow v5, v7, v9 and IPFIX, from captures and from files.
+//! * `sflow`: datagrams of sFlow v5, from captures and from files.
 //!
 //! It opens no file and no socket, reads no clock, never panics on input, allocates nothing
 //! per flow, and holds no more memory than its named limits say. Wrong input is data: what was
@@ -19,6 +20,7 @@ mod detect;
 mod lines;
 mod netflow;
 mod peel;
+mod sflow;
 mod window;
 mod zeek;
 
@@ -44,13 +46,16 @@ pub enum Format {
     Packets,
     /// A file of IPFIX messages (RFC 5655).
     Ipfix,
-    /// Export datagrams of NetFlow v5 or v9, or one of IPFIX, as they were on the wire.
+    /// Export datagrams of NetFlow v5, v7 or v9, or one of IPFIX, as they were on the wire.
     Datagram,
+    /// Datagrams of sFlow v5 as they were on the wire.
+    Sflow,
 }
 
 impl Format {
     /// Every format, in the order in which they are listed to people.
-    pub const ALL: [Self; 5] = [Self::ZeekTsv, Self::ZeekJson, Self::Packets, Self::Ipfix, Self::Datagram];
+    pub const ALL: [Self; 6] =
+        [Self::ZeekTsv, Self::ZeekJson, Self::Packets, Self::Ipfix, Self::Datagram, Self::Sflow];
 
     /// The word for `--as`.
     pub const fn word(self) -> &'static str {
@@ -60,6 +65,7 @@ impl Format {
             Self::Packets => "packets",
             Self::Ipfix => "ipfix",
             Self::Datagram => "netflow",
+            Self::Sflow => "sflow",
         }
     }
 
@@ -75,7 +81,8 @@ impl Format {
             Self::ZeekJson => "Zeek conn.log in JSON lines",
             Self::Packets => "pcap or pcapng",
             Self::Ipfix => "file of IPFIX messages",
-            Self::Datagram => "NetFlow v5, v9 or IPFIX datagram",
+            Self::Datagram => "NetFlow v5, v7, v9 or IPFIX datagram",
+            Self::Sflow => "sFlow v5 datagram",
         }
     }
 }
@@ -187,6 +194,7 @@ pub fn decode(
         Format::ZeekJson => zeek::json::decode(&mut reader, source, options, sink),
         Format::Packets => capture::decode(&mut reader, source, options, sink),
         Format::Ipfix | Format::Datagram => netflow::file(&mut reader, source, options, sink),
+        Format::Sflow => sflow::file(&mut reader, source, options, sink),
     };
     match decoded {
         // Reading it again would not help: keep what came before.

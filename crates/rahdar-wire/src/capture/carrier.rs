@@ -11,6 +11,7 @@ use rahdar_model::Address;
 
 use super::frame::Transport;
 use crate::netflow::Collector;
+use crate::sflow::Agents;
 
 /// The most export streams that are remembered. Chosen here: a national collector has some
 /// hundred exporters of a few domains each. Beyond it every datagram must be clear by itself.
@@ -21,11 +22,20 @@ pub(crate) struct Carriers {
     streams: HashSet<Stream>,
 }
 
+/// The two kinds of export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Export {
+    /// NetFlow or IPFIX.
+    Netflow,
+    Sflow,
+}
+
 /// One exporter's stream, as far as its datagrams tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Stream {
     sender: Address,
     port: u16,
+    export: Export,
     version: u16,
     domain: u32,
 }
@@ -35,60 +45,46 @@ impl Carriers {
         Self { streams: HashSet::new() }
     }
 
-    /// Whether `datagram` is flow export, by itself or by what came before it.
-    pub(crate) fn recognises(&mut self, sender: Address, transport: &Transport, datagram: &[u8]) -> bool {
-        let Some((version, domain)) = version_and_domain(datagram) else { return false };
-        let stream = Stream { sender, port: transport.dst_port, version, domain };
+    /// What flow export `datagram` is, by itself or by what came before it.
+    pub(crate) fn recognises(
+        &mut self,
+        sender: Address,
+        transport: &Transport,
+        datagram: &[u8],
+    ) -> Option<Export> {
+        let (export, version, domain) = kind(datagram)?;
+        let stream = Stream { sender, port: transport.dst_port, export, version, domain };
         if self.streams.contains(&stream) {
-            return true;
+            return Some(export);
         }
-        if !Collector::recognises(datagram) {
-            return false;
+        let is_clear = match export {
+            Export::Netflow => Collector::recognises(datagram),
+            Export::Sflow => Agents::recognises(datagram),
+        };
+        if !is_clear {
+            return None;
         }
         if self.streams.len() < STREAMS_MAX {
             self.streams.insert(stream);
         }
-        true
+        Some(export)
     }
 }
 
-/// The version of an export datagram and the observation domain that its header names.
-fn version_and_domain(datagram: &[u8]) -> Option<(u16, u32)> {
+/// What a datagram seems to export, its version, and the observation domain that its header names.
+fn kind(datagram: &[u8]) -> Option<(Export, u16, u32)> {
     let u16_at = |at: usize| Some(u16::from_be_bytes(*datagram.get(at..)?.first_chunk()?));
     let u32_at = |at: usize| Some(u32::from_be_bytes(*datagram.get(at..)?.first_chunk()?));
+    if u32_at(0) == Some(5) {
+        return Some((Export::Sflow, 5, 0));
+    }
     let version = u16_at(0)?;
     let domain = match version {
         5 => u32::from(u16_at(20)?),
+        7 => 0,
         9 => u32_at(16)?,
         10 => u32_at(12)?,
         _ => return None,
     };
-    Some((version, domain))
-}
-
-/// Whether `datagram` is clearly sFlow version 5: it holds as many samples as it says, each as
-/// long as it says.
-///
-/// Source: sFlow.org, "sFlow Version 5", July 2004, §5.
-pub(crate) fn is_sflow(datagram: &[u8]) -> bool {
-    let word = |at: usize| datagram.get(at..).and_then(<[u8]>::first_chunk).map(|w| u32::from_be_bytes(*w));
-    let agent_octets = match (word(0), word(4)) {
-        (Some(5), Some(1)) => 4,
-        (Some(5), Some(2)) => 16,
-        _ => return false,
-    };
-    // Agent address, then sub-agent, sequence number and uptime.
-    let samples_at = 8 + agent_octets + 12;
-    let Some(samples) = word(samples_at) else { return false };
-    let mut at = samples_at + 4;
-    for _ in 0..samples {
-        match word(at + 4) {
-            Some(length) if length % 4 == 0 => at = at.saturating_add(8).saturating_add(length as usize),
-            _ => return false,
-        }
-        if at > datagram.len() {
-            return false;
-        }
-    }
-    samples > 0
+    Some((Export::Netflow, version, domain))
 }

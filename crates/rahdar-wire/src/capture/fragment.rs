@@ -18,7 +18,8 @@ const FRAGMENT_TIMEOUT_US: i64 = 60_000_000;
 /// A later piece whose first one was not seen, or not seen before it, has no ports; its octets
 /// go to the port-less flow of the two addresses.
 pub(crate) struct Fragments {
-    seen: HashMap<Key, (Transport, Timestamp)>,
+    /// None of a packet that was opened: the one inside is counted whole.
+    seen: HashMap<Key, (Option<Transport>, Timestamp)>,
     /// The keys in the order of their coming: the oldest makes room.
     order: VecDeque<Key>,
 }
@@ -30,17 +31,38 @@ impl Fragments {
         Self { seen: HashMap::new(), order: VecDeque::new() }
     }
 
-    /// The transport header of the packet that `ip` is a piece of.
-    pub(crate) fn transport(&mut self, ip: &IpPacket<'_>, fragment: Fragment, time: Timestamp) -> Transport {
-        let key = (ip.src, ip.dst, ip.protocol, fragment.id);
-        if !fragment.first {
-            let first =
-                self.seen.get(&key).filter(|(_, then)| time.since(*then).abs() <= FRAGMENT_TIMEOUT_US);
-            let first = first.map_or(Transport::default(), |(transport, _)| *transport);
-            // The whole of a later piece stands above the transport header.
-            return Transport { tcp_flags: None, header_octets: Some(0), ..first };
+    /// The transport header of the packet that `ip` is a piece of; none if that was opened.
+    pub(crate) fn transport(
+        &mut self,
+        ip: &IpPacket<'_>,
+        fragment: Fragment,
+        time: Timestamp,
+    ) -> Option<Transport> {
+        if fragment.first {
+            let transport = Transport::of(ip);
+            self.remember(ip, fragment, Some(transport), time);
+            return Some(transport);
         }
-        let transport = Transport::of(ip);
+        let first = self.seen.get(&key(ip, fragment));
+        let first = first.filter(|(_, then)| time.since(*then).saturating_abs() <= FRAGMENT_TIMEOUT_US);
+        let first = first.map_or(Some(Transport::default()), |(transport, _)| *transport)?;
+        // The whole of a later piece stands above the transport header.
+        Some(Transport { tcp_flags: None, header_octets: Some(0), ..first })
+    }
+
+    /// Takes note that the first piece was a tunnel and was opened.
+    pub(crate) fn opened(&mut self, ip: &IpPacket<'_>, fragment: Fragment, time: Timestamp) {
+        self.remember(ip, fragment, None, time);
+    }
+
+    fn remember(
+        &mut self,
+        ip: &IpPacket<'_>,
+        fragment: Fragment,
+        transport: Option<Transport>,
+        time: Timestamp,
+    ) {
+        let key = key(ip, fragment);
         if self.seen.insert(key, (transport, time)).is_none() {
             self.order.push_back(key);
             if self.order.len() > FRAGMENTED_MAX
@@ -49,6 +71,9 @@ impl Fragments {
                 self.seen.remove(&oldest);
             }
         }
-        transport
     }
+}
+
+fn key(ip: &IpPacket<'_>, fragment: Fragment) -> Key {
+    (ip.src, ip.dst, ip.protocol, fragment.id)
 }

@@ -3,21 +3,27 @@
 //! Captures are often cut after the headers, so every length comes from the IP header, and
 //! what the frame does not hold is left open.
 //!
-//! Sources: tcpdump.org/linktypes, IEEE 802.1Q, RFC 791, RFC 8200, RFC 3032 (MPLS), RFC 2516 (PPPoE).
+//! Sources: tcpdump.org/linktypes, IEEE 802.1Q, RFC 791, RFC 8200, RFC 3032 and RFC 4448 (MPLS),
+//! RFC 2516 (PPPoE).
 
 use rahdar_model::Address;
 use rahdar_model::flow::protocol;
 
 /// Link types (tcpdump.org/linktypes).
 const NULL: u16 = 0;
-const ETHERNET: u16 = 1;
+pub(crate) const ETHERNET: u16 = 1;
+pub(crate) const PPP: u16 = 9;
 const RAW_BSD: [u16; 2] = [12, 14];
 const RAW: u16 = 101;
 const LOOP: u16 = 108;
 const LINUX_SLL: u16 = 113;
-const IPV4: u16 = 228;
-const IPV6: u16 = 229;
+pub(crate) const MPLS: u16 = 219;
+pub(crate) const IPV4: u16 = 228;
+pub(crate) const IPV6: u16 = 229;
 const LINUX_SLL2: u16 = 276;
+
+/// MPLS, as an ethertype.
+const ETHERTYPE_MPLS: u16 = 0x8847;
 
 /// The most tags, labels and session headers before IP that are looked through. Chosen here:
 /// QinQ over MPLS over PPPoE needs six.
@@ -88,6 +94,13 @@ pub(crate) fn content<'f>(link: u16, octets: &'f [u8], length: usize) -> Content
         ETHERNET => by_ethertype(ethertype(12), rest(14), wire(14)),
         LINUX_SLL => by_ethertype(ethertype(14), rest(16), wire(16)),
         LINUX_SLL2 => by_ethertype(ethertype(0), rest(20), wire(20)),
+        MPLS => by_ethertype(Some(ETHERTYPE_MPLS), octets, length),
+        PPP => match octets {
+            // Address and control, which most links leave out (RFC 1662 §3.1, RFC 1661 §6.6).
+            [0xff, 0x03, high, low, ..] => by_ethertype(of_ppp(*high, *low), rest(4), wire(4)),
+            [high, low, ..] => by_ethertype(of_ppp(*high, *low), rest(2), wire(2)),
+            _ => Content::NoIp,
+        },
         // The address family before it differs between systems; the version of IP says the same.
         NULL | LOOP => bare(rest(4), wire(4)),
         RAW | IPV4 | IPV6 => bare(octets, length),
@@ -97,30 +110,40 @@ pub(crate) fn content<'f>(link: u16, octets: &'f [u8], length: usize) -> Content
 }
 
 /// Goes through tags, labels and session headers to IP. `wire` is the length of `octets` on the wire.
-fn by_ethertype(ethertype: Option<u16>, octets: &[u8], wire: usize) -> Content<'_> {
+pub(super) fn by_ethertype(ethertype: Option<u16>, octets: &[u8], wire: usize) -> Content<'_> {
     let Some(mut ethertype) = ethertype else { return Content::NoIp };
     let mut at = 0;
+    let mut is_guess = false;
     for _ in 0..TAGS_MAX {
         let rest = octets.get(at..).unwrap_or_default();
         let wire = wire.saturating_sub(at);
         (ethertype, at) = match (ethertype, rest) {
-            (0x0800 | 0x86dd, _) => return by_version(rest, wire),
+            (0x0800 | 0x86dd, _) => {
+                let content = by_version(rest, wire);
+                let is_ip = matches!(content, Content::Ip(_));
+                return if is_guess && !is_ip { Content::NoIp } else { content };
+            }
             // 802.1Q, 802.1ad, and two numbers that stood for it before: tag, then ethertype.
             (0x8100 | 0x88a8 | 0x9100 | 0x9200, [_, _, high, low, ..]) => {
                 (u16::from_be_bytes([*high, *low]), at + 4)
             }
-            // MPLS: IP follows the label whose lowest bit of the third octet is set.
-            (0x8847 | 0x8848, [_, _, bottom, _, rest @ ..]) if bottom & 1 == 1 => match rest.first() {
-                Some(first) if matches!(first >> 4, 4 | 6) => {
-                    return by_version(rest, wire.saturating_sub(4));
+            // What follows the label whose lowest bit of the third octet is set is seen by its
+            // first four bits only: IP by its version, or else a control word (RFC 4385 §3) and an
+            // Ethernet frame (RFC 4448 §4.6), unless it is a frame without one.
+            (ETHERTYPE_MPLS | 0x8848, [_, _, bottom, _, rest @ ..]) if bottom & 1 == 1 => match rest {
+                [first, ..] if matches!(first >> 4, 4 | 6) => (0x0800, at + 4),
+                [0, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, high, low, ..] => {
+                    is_guess = true;
+                    (u16::from_be_bytes([*high, *low]), at + 4 + 4 + 14)
                 }
                 _ => return Content::NoIp,
             },
-            (0x8847 | 0x8848, [_, _, _, _, ..]) => (ethertype, at + 4),
-            // PPPoE session, then PPP.
-            (0x8864, [_, _, _, _, _, _, 0x00, 0x21 | 0x57, rest @ ..]) => {
-                return by_version(rest, wire.saturating_sub(8));
-            }
+            (ETHERTYPE_MPLS | 0x8848, [_, _, _, _, ..]) => (ethertype, at + 4),
+            // PPPoE session: version and type, code, session, length, then PPP.
+            (0x8864, [0x11, 0, _, _, _, _, high, low, ..]) => match of_ppp(*high, *low) {
+                Some(ethertype) => (ethertype, at + 8),
+                None => return Content::NoIp,
+            },
             // 802.3 length, then LLC and SNAP with an ethertype.
             (0..0x0600, [0xaa, 0xaa, 3, 0, 0, 0, high, low, ..]) => {
                 (u16::from_be_bytes([*high, *low]), at + 8)
@@ -129,6 +152,16 @@ fn by_ethertype(ethertype: Option<u16>, octets: &[u8], wire: usize) -> Content<'
         };
     }
     Content::NoIp
+}
+
+/// The ethertype that says the same as a protocol of PPP (IANA, PPP numbers).
+fn of_ppp(high: u8, low: u8) -> Option<u16> {
+    match (high, low) {
+        (0x00, 0x21) => Some(0x0800),
+        (0x00, 0x57) => Some(0x86dd),
+        (0x02, 0x81) => Some(ETHERTYPE_MPLS),
+        _ => None,
+    }
 }
 
 /// A packet that nothing but its version says to be IP.
@@ -244,7 +277,10 @@ impl<'f> IpPacket<'f> {
     }
 }
 
-const UDP_HEADER_OCTETS: usize = 8;
+pub(super) const UDP_HEADER_OCTETS: usize = 8;
+
+/// The bits of the offset and flags of TCP that are flags, some of them reserved (RFC 9293 §3.1).
+const TCP_FLAGS: u16 = 0x0fff;
 
 /// What stands in the transport header, as far as a flow needs it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -252,7 +288,7 @@ pub(crate) struct Transport {
     /// 0 where there is none, or where it was not captured.
     pub(crate) src_port: u16,
     pub(crate) dst_port: u16,
-    /// Flags of TCP.
+    /// Flags of TCP, twelve bits.
     pub(crate) tcp_flags: Option<u16>,
     /// Type and code of ICMP.
     pub(crate) icmp: Option<(u8, u8)>,
@@ -264,11 +300,11 @@ impl Transport {
     /// The transport header at the beginning of the packet's payload.
     pub(crate) fn of(ip: &IpPacket<'_>) -> Self {
         let at = |at: usize| ip.payload.get(at).copied();
-        let port =
-            |at: usize| ip.payload.get(at..).and_then(<[u8]>::first_chunk).map(|p| u16::from_be_bytes(*p));
+        let word =
+            |at: usize| ip.payload.get(at..).and_then(<[u8]>::first_chunk).map(|w| u16::from_be_bytes(*w));
         let ports = |header_octets| Self {
-            src_port: port(0).unwrap_or(0),
-            dst_port: port(2).unwrap_or(0),
+            src_port: word(0).unwrap_or(0),
+            dst_port: word(2).unwrap_or(0),
             header_octets: Some(header_octets),
             ..Self::default()
         };
@@ -276,7 +312,7 @@ impl Transport {
             protocol::TCP => {
                 const HEADER_OCTETS: u64 = 20;
                 let said = at(12).map_or(HEADER_OCTETS, |offset| u64::from(offset >> 4) * 4);
-                Self { tcp_flags: at(13).map(u16::from), ..ports(said.max(HEADER_OCTETS)) }
+                Self { tcp_flags: word(12).map(|word| word & TCP_FLAGS), ..ports(said.max(HEADER_OCTETS)) }
             }
             protocol::UDP | UDP_LITE => ports(UDP_HEADER_OCTETS as u64),
             SCTP => ports(12),

@@ -1,14 +1,16 @@
 //! Captures: packets read from pcap and pcapng files and assembled into biflows.
 //!
 //! In reading order: [`mod@file`] finds the packets in a capture, [`frame`] finds IP in a packet,
-//! [`assemble`] joins packets of one 5-tuple into a flow, [`fragment`] finds the flow of a
-//! packet that has no ports of its own, [`carrier`] tells packets that carry flow export.
+//! [`tunnel`] the packet in a packet, [`assemble`] joins packets of one 5-tuple into a flow,
+//! [`fragment`] finds the flow of a packet that has no ports of its own, [`carrier`] tells packets
+//! that carry flow export.
 
 mod assemble;
 mod carrier;
 mod file;
 mod fragment;
-mod frame;
+pub(crate) mod frame;
+pub(crate) mod tunnel;
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -20,10 +22,10 @@ use rahdar_model::{FlowSink, Tally};
 
 use crate::delivery::Delivery;
 use crate::netflow::{Arrival, Collector};
+use crate::sflow::Agents;
 use crate::{Format, Options, WireError};
 use assemble::{Assembler, Packet};
-use carrier::Carriers;
-pub(crate) use carrier::is_sflow;
+use carrier::{Carriers, Export};
 pub(crate) use file::is_capture;
 use file::{CaptureFile, Fault, Frame};
 use fragment::Fragments;
@@ -46,11 +48,11 @@ pub(crate) fn decode(
     let mut reading = Reading {
         exports: FlowRecord::new("".into(), source.clone()),
         collector: Collector::new(options),
+        agents: Agents::new(options),
         carriers: (options.format != Some(Format::Packets)).then(Carriers::new),
         assembler: Assembler::new(),
         fragments: Fragments::new(),
         not_read: BTreeMap::new(),
-        sflow: None,
         delivery: Delivery::new(EXPORTER, source, options, sink),
     };
     let failure = loop {
@@ -80,14 +82,13 @@ struct Reading<'a> {
     /// The record of flows that exporters sent, beside the one of flows assembled here.
     exports: FlowRecord,
     collector: Collector,
+    agents: Agents,
     /// None if carriers are to be read as packets.
     carriers: Option<Carriers>,
     assembler: Assembler,
     fragments: Fragments,
     /// Link types that are not read: the first packet of each, and how many.
     not_read: BTreeMap<u16, (u64, u64)>,
-    /// The first packet that carries sFlow.
-    sflow: Option<u64>,
 }
 
 impl Reading<'_> {
@@ -109,10 +110,20 @@ impl Reading<'_> {
         }
     }
 
-    fn packet(&mut self, frame: &Frame<'_>, ip: &IpPacket<'_>) -> Result<(), SinkError> {
+    fn packet(&mut self, frame: &Frame<'_>, outer: &IpPacket<'_>) -> Result<(), SinkError> {
+        let inner = tunnel::innermost(outer);
+        if let (Some(_), Some(fragment)) = (inner, outer.fragment) {
+            self.fragments.opened(outer, fragment, frame.time);
+        }
+        let ip = inner.as_ref().unwrap_or(outer);
         let transport = match ip.fragment {
-            None => Transport::of(ip),
+            None => Some(Transport::of(ip)),
             Some(fragment) => self.fragments.transport(ip, fragment, frame.time),
+        };
+        // A later piece of a tunnel has no packet of its own: the one inside was counted whole.
+        let Some(transport) = transport else {
+            self.delivery.tally.beside += 1;
+            return Ok(());
         };
         if ip.protocol == protocol::UDP && ip.fragment.is_none() && self.carried(frame, ip, &transport)? {
             self.delivery.tally.beside += 1;
@@ -133,32 +144,28 @@ impl Reading<'_> {
     ) -> Result<bool, SinkError> {
         let Some(carriers) = &mut self.carriers else { return Ok(false) };
         let Some(datagram) = ip.udp_datagram() else { return Ok(false) };
-        if carriers.recognises(ip.src, transport, datagram) {
-            let arrival = Arrival {
-                exporter: ip.src,
-                port: transport.src_port,
-                received: Some(frame.time),
-                packet: frame.number,
-            };
-            let Delivery { sink, tally, .. } = &mut self.delivery;
-            self.collector.datagram(datagram, &arrival, &mut self.exports, *sink, tally)?;
-            return Ok(true);
+        let Some(export) = carriers.recognises(ip.src, transport, datagram) else { return Ok(false) };
+        let arrival = Arrival {
+            exporter: ip.src,
+            port: transport.src_port,
+            received: Some(frame.time),
+            packet: frame.number,
+        };
+        let Delivery { sink, tally, .. } = &mut self.delivery;
+        match export {
+            Export::Netflow => {
+                self.collector.datagram(datagram, &arrival, &mut self.exports, *sink, tally)?;
+            }
+            Export::Sflow => self.agents.datagram(datagram, &arrival, &mut self.exports, *sink, tally)?,
         }
-        if self.sflow.is_none() && is_sflow(datagram) {
-            self.sflow = Some(frame.number);
-        }
-        Ok(false)
+        Ok(true)
     }
 
     fn finish(mut self) -> Result<Tally, SinkError> {
         self.assembler.finish(&mut self.delivery)?;
         let Delivery { sink, tally, .. } = &mut self.delivery;
         self.collector.finish(&mut self.exports, *sink, tally)?;
-        if let Some(packet) = self.sflow {
-            let text =
-                format_args!("sFlow export was found; it is not read yet, its packets are kept as packets");
-            self.delivery.note(Place::Packet(packet), text);
-        }
+        self.agents.finish(&mut self.exports, *sink, tally)?;
         for (link, (packet, frames)) in self.not_read {
             let why = format_args!("frames of link type `{link}` are not read");
             self.delivery.refuse_all(Place::Packet(packet), why, frames);

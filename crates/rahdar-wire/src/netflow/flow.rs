@@ -71,18 +71,18 @@ pub(super) enum Sampling<'a> {
 }
 
 /// Where everything goes that was read, and its counts.
-pub(super) struct Out<'a> {
-    pub(super) record: &'a mut FlowRecord,
-    pub(super) sink: &'a mut dyn FlowSink,
-    pub(super) tally: &'a mut Tally,
-    pub(super) books: &'a mut Books,
+pub(crate) struct Out<'a> {
+    pub(crate) record: &'a mut FlowRecord,
+    pub(crate) sink: &'a mut dyn FlowSink,
+    pub(crate) tally: &'a mut Tally,
+    pub(crate) books: &'a mut Books,
 }
 
 /// What a collector keeps over all exporters.
-pub(super) struct Books {
-    correction: Correction,
+pub(crate) struct Books {
+    pub(crate) correction: Correction,
     /// The mark of a record whose rate nobody told.
-    untold: Quality,
+    pub(crate) untold: Quality,
     names: Names,
     /// Data records so far: the number of the last one.
     rows: u64,
@@ -92,7 +92,7 @@ pub(super) struct Books {
 }
 
 impl Books {
-    pub(super) fn new(options: &Options) -> Self {
+    pub(crate) fn new(options: &Options) -> Self {
         Self {
             correction: Correction::new(options),
             untold: if is_rate_given(options) { Quality::NONE } else { Quality::RATE_UNKNOWN },
@@ -104,7 +104,7 @@ impl Books {
     }
 
     /// The name of the exporter at `address`, or of the kind of file where there is no address.
-    pub(super) fn name(&mut self, address: Address, version: u16) -> Arc<str> {
+    pub(crate) fn name(&mut self, address: Address, version: u16) -> Arc<str> {
         self.names.of(address, version)
     }
 }
@@ -210,15 +210,26 @@ impl Out<'_> {
         })
     }
 
+    /// Numbers and corrects the record, counts it and gives it to the sink.
+    pub(crate) fn give(&mut self) -> Result<(), SinkError> {
+        self.books.rows += 1;
+        self.record.source_row = self.books.rows;
+        self.books.correction.apply(self.record);
+        self.tally.received += 1;
+        self.tally.decoded += 1;
+        self.tally.flows += 1;
+        self.sink.flow(self.record)
+    }
+
     /// Counts records as refused, and says why.
-    pub(super) fn refuse(&mut self, place: Place, records: u64, why: fmt::Arguments<'_>) {
+    pub(crate) fn refuse(&mut self, place: Place, records: u64, why: fmt::Arguments<'_>) {
         self.tally.received += records;
         self.tally.refused += records;
         self.problem(place, records, why);
     }
 
     /// Says something that cost no record.
-    pub(super) fn note(&mut self, place: Place, what: fmt::Arguments<'_>) {
+    pub(crate) fn note(&mut self, place: Place, what: fmt::Arguments<'_>) {
         self.problem(place, 0, what);
     }
 
@@ -235,7 +246,7 @@ impl Out<'_> {
     }
 
     /// Tells what was counted and not named.
-    pub(super) fn tell_unnamed(&mut self) {
+    pub(crate) fn tell_unnamed(&mut self) {
         if let Some((place, refused)) = self.books.unnamed.take() {
             let text = format!("{refused} more records are refused from here on; they are not named");
             self.sink.problem(Problem { place, text, refused });

@@ -52,14 +52,15 @@ use rahdar_model::flow::FlowRecord;
 use rahdar_model::sink::{FlowSink, Place, SinkError, Tally};
 
 pub(crate) use file::{detect, file};
+pub(crate) use flow::{Books, Out};
+pub(crate) use recent::Recent;
 
 use crate::Options;
 use clock::Clock;
 use domain::{Domain, Patience, Transport};
-use flow::{Books, Known, Origin, Out, Sampling, is_rate_given};
+use flow::{Known, Origin, Sampling, is_rate_given};
 use message::{At, Kind, Protocol};
 use read::READ_BEHIND;
-use recent::Recent;
 use template::Plan;
 
 /// Observation domains that are remembered, over all exporters. Chosen here: a country has some

@@ -7,7 +7,7 @@ use std::hash::Hash;
 /// the hand last passed it (the clock algorithm: Corbató, 1968): constant time whatever keys
 /// an attacker chooses, and what is in use survives a flood of new keys.
 #[derive(Debug)]
-pub(super) struct Recent<K, V> {
+pub(crate) struct Recent<K, V> {
     slots: Vec<Slot<K, V>>,
     places: HashMap<K, usize>,
     hand: usize,
@@ -23,7 +23,7 @@ struct Slot<K, V> {
 
 impl<K: Copy + Eq + Hash, V> Recent<K, V> {
     /// An empty map. `limit` is at least 1.
-    pub(super) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self { slots: Vec::new(), places: HashMap::new(), hand: 0, limit: limit.max(1) }
     }
 
@@ -43,7 +43,7 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
     }
 
     /// The value of `key`, made if it is not there, and the one that had to go for it.
-    pub(super) fn get_or_insert(&mut self, key: K, make: impl FnOnce() -> V) -> (&mut V, Option<(K, V)>) {
+    pub(crate) fn get_or_insert(&mut self, key: K, make: impl FnOnce() -> V) -> (&mut V, Option<(K, V)>) {
         let (place, gone) = match self.places.get(&key) {
             Some(place) => {
                 self.slots[*place].is_used = true;
@@ -111,7 +111,7 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
     }
 
     /// Every entry, in no order.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (K, &mut V)> {
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (K, &mut V)> {
         self.slots.iter_mut().map(|slot| (slot.key, &mut slot.value))
     }
 }

@@ -387,24 +387,6 @@ fn open_flows_are_bounded_and_the_idle_ones_leave_first() {
     assert!(kept.flows.is_sorted_by_key(|flow| flow.end_time));
 }
 
-/// An sFlow datagram with one empty sample.
-fn sflow() -> Vec<u8> {
-    let words = [5u32, 1, 0xc000_0201, 0, 1, 1_000, 1, 1, 0];
-    words.iter().flat_map(|word| word.to_be_bytes()).collect()
-}
-
-#[test]
-fn sflow_is_kept_as_packets_and_named_once() {
-    let frame = udp("192.0.2.1:5000", "198.51.100.7:6343", &sflow());
-    let capture = pcap(ETHERNET, &[(0, ask(SYN, 0)), (1, frame.clone()), (2, frame)]);
-    let (kept, tally) = decoded(&capture);
-    assert_eq!((tally.decoded, tally.refused, kept.packets()), (3, 0, 3));
-    assert_eq!(
-        kept.problems(),
-        ["packet 2: sFlow export was found; it is not read yet, its packets are kept as packets"]
-    );
-}
-
 /// A NetFlow v5 datagram of one flow of 10 packets and 1,000 octets.
 fn v5() -> Vec<u8> {
     let mut datagram = vec![0, 5, 0, 1, 0, 1, 0, 0];

@@ -1,0 +1,141 @@
+//! Tunnels: a packet in a packet.
+//!
+//! The packet inside is what counts: its ends talk, those of the outer one are the road
+//! (docs/decisions/0006-inner-flow.md). A tunnel is opened if a whole IP header is found inside
+//! and its length fits; else the outer packet stays what it is.
+//!
+//! Sources: RFC 2003 and RFC 4213 (IP in IP), RFC 2784 and RFC 2890 (GRE), RFC 3378 (EtherIP),
+//! RFC 4023 and RFC 7510 (MPLS), RFC 7348 (VXLAN), draft-smith-vxlan-group-policy, RFC 8926
+//! (Geneve), draft-foschiano-erspan.
+
+use rahdar_model::flow::protocol;
+
+use super::frame::{self, Content, IpPacket, UDP_HEADER_OCTETS};
+
+/// The most tunnels that are opened, one in the other: how deep they may be nested where nobody
+/// says otherwise (RFC 2473 §6.6).
+const TUNNELS_MAX: usize = 4;
+
+/// Tunnels by protocol number (IANA).
+const IPV4_IN_IP: u8 = 4;
+const IPV6_IN_IP: u8 = 41;
+const GRE: u8 = 47;
+const ETHERIP: u8 = 97;
+const MPLS_IN_IP: u8 = 137;
+
+/// Tunnels by UDP port (IANA). Linux used another port for VXLAN before there was one, and
+/// container networks still do.
+const VXLAN: u16 = 4789;
+const VXLAN_LINUX: u16 = 8472;
+const GENEVE: u16 = 6081;
+const MPLS_IN_UDP: u16 = 6635;
+
+/// What a tunnel says to be inside, beside ethertypes (IANA, IEEE 802 numbers).
+const ETHERNET: u16 = 0x6558;
+const ERSPAN: u16 = 0x88be;
+const ERSPAN_III: u16 = 0x22eb;
+
+/// The innermost packet that can be read; none if `packet` is no tunnel.
+pub(crate) fn innermost<'f>(packet: &IpPacket<'f>) -> Option<IpPacket<'f>> {
+    let mut inner = opened(packet)?;
+    for _ in 1..TUNNELS_MAX {
+        match opened(&inner) {
+            Some(next) => inner = next,
+            None => break,
+        }
+    }
+    Some(inner)
+}
+
+/// The packet in a packet.
+fn opened<'f>(packet: &IpPacket<'f>) -> Option<IpPacket<'f>> {
+    let is_piece = packet.fragment.is_some();
+    if packet.fragment.is_some_and(|fragment| !fragment.first) {
+        return None;
+    }
+    let (octets, wire) = (packet.payload, packet.payload_octets as usize);
+    let content = match packet.protocol {
+        IPV4_IN_IP => frame::content(frame::IPV4, octets, wire),
+        IPV6_IN_IP => frame::content(frame::IPV6, octets, wire),
+        MPLS_IN_IP => frame::content(frame::MPLS, octets, wire),
+        ETHERIP => match octets {
+            [0x30, 0, rest @ ..] => frame::content(frame::ETHERNET, rest, wire.saturating_sub(2)),
+            _ => return None,
+        },
+        GRE => gre(octets, wire)?,
+        protocol::UDP => udp(octets, wire)?,
+        _ => return None,
+    };
+    match content {
+        // The first piece of a packet holds the beginning of a longer one.
+        Content::Ip(inner) if is_piece || inner.octets <= packet.payload_octets => Some(inner),
+        _ => None,
+    }
+}
+
+/// GRE of version 0, with checksum, key and number, but not with source routes (RFC 1701). What
+/// version 1 carries is PPP, mostly compressed or encrypted.
+fn gre(octets: &[u8], wire: usize) -> Option<Content<'_>> {
+    const CHECKSUM: u8 = 0x80;
+    const KEY: u8 = 0x20;
+    const NUMBER: u8 = 0x10;
+    let [flags, version, high, low, ..] = octets else { return None };
+    if flags & !(CHECKSUM | KEY | NUMBER | 0x03) != 0 || version & 0x07 != 0 {
+        return None;
+    }
+    let options = (flags & (CHECKSUM | KEY | NUMBER)).count_ones() as usize;
+    let at = 4 + 4 * options;
+    let rest = octets.get(at..)?;
+    let mirror = match u16::from_be_bytes([*high, *low]) {
+        // Of the kind without a number nothing stands before the frame.
+        ERSPAN if flags & NUMBER == 0 => 0,
+        ERSPAN if rest.first()? >> 4 == 1 => 8,
+        // The last bit of the header says that eight more octets follow.
+        ERSPAN_III if rest.first()? >> 4 == 2 => 12 + 8 * usize::from(rest.get(11)? & 1),
+        ERSPAN | ERSPAN_III => return None,
+        kind => return Some(of_kind(kind, rest, wire.saturating_sub(at))),
+    };
+    Some(of_kind(ETHERNET, rest.get(mirror..)?, wire.saturating_sub(at + mirror)))
+}
+
+/// Tunnels over UDP. A port alone says little: what stands there must be a header of the tunnel.
+fn udp(octets: &[u8], wire: usize) -> Option<Content<'_>> {
+    let port = u16::from_be_bytes(*octets.get(2..)?.first_chunk()?);
+    let rest = octets.get(UDP_HEADER_OCTETS..)?;
+    let wire = wire.saturating_sub(UDP_HEADER_OCTETS);
+    match port {
+        VXLAN | VXLAN_LINUX => vxlan(rest, wire),
+        GENEVE => geneve(rest, wire),
+        MPLS_IN_UDP => Some(frame::content(frame::MPLS, rest, wire)),
+        _ => None,
+    }
+}
+
+/// VXLAN, with a group policy or without. All bits that are reserved must be zero.
+fn vxlan(octets: &[u8], wire: usize) -> Option<Content<'_>> {
+    let [flags, policy, group @ .., _, _, _, reserved] = octets.first_chunk::<8>()?;
+    let has_no_policy = *policy == 0 && *group == [0, 0];
+    let is_vxlan = match flags {
+        0x08 => has_no_policy,
+        0x88 => policy & !0x48 == 0,
+        _ => false,
+    };
+    (is_vxlan && *reserved == 0).then(|| of_kind(ETHERNET, &octets[8..], wire.saturating_sub(8)))
+}
+
+/// Geneve of version 0, unless it is a message of its own (O).
+fn geneve(octets: &[u8], wire: usize) -> Option<Content<'_>> {
+    let [options, flags, high, low, _, _, _, 0] = *octets.first_chunk::<8>()? else { return None };
+    if options >> 6 != 0 || flags & !0x40 != 0 {
+        return None;
+    }
+    let at = 8 + 4 * usize::from(options);
+    Some(of_kind(u16::from_be_bytes([high, low]), octets.get(at..)?, wire.saturating_sub(at)))
+}
+
+fn of_kind(kind: u16, octets: &[u8], wire: usize) -> Content<'_> {
+    match kind {
+        ETHERNET => frame::content(frame::ETHERNET, octets, wire),
+        ethertype => frame::by_ethertype(Some(ethertype), octets, wire),
+    }
+}

@@ -1,0 +1,225 @@
+//! sFlow version 5: sampled packets of switches, hosts and routers into flow records.
+//!
+//! In reading order:
+//!
+//! * [`Agents`]: one for all agents; takes datagrams, gives flows. [`file`] does the same for
+//!   datagrams in a file.
+//! * `datagram`: words, header and samples as they are on the wire.
+//! * `sample`: what one flow sample says.
+//! * `loss`: what the numbers of datagrams and samples say is missing.
+//!
+//! Source: sFlow.org, "sFlow Version 5", July 2004.
+//!
+//! # What is read
+//! A flow sample, compact or expanded, is one packet and makes one record: addresses, ports and
+//! flags from the sampled header, or from the records "sampled IPv4" and "sampled IPv6" where an
+//! agent sends those instead; systems from "extended gateway". Tunnels are opened as in captures.
+//! VLANs, next hops, users and URLs have no column and are stepped over, as is what vendors add.
+//!
+//! # What is counted
+//! A flow sample of an IP packet is a record. Counter samples, discarded packets, frames without IP
+//! and samples without any header are beside. A sample that is cut, or whose IP header is, is
+//! refused.
+//!
+//! # Who and when
+//! The exporter is the agent that the datagram names: its sender may be a relay. The sub-agent is
+//! the observation domain. sFlow has no wall clock: a record is as old as its datagram, which agents
+//! send within a second of the sample (§5). In a file of bare datagrams nobody took the arrival:
+//! times are then those since the agent started, from 1970 on, and marked; `--time-offset` places
+//! them.
+//!
+//! # Octets
+//! Those of the IP header, so they hold no frame and no padding. Where it leaves its length to the
+//! network card, the length of the frame without what was stripped and what stands before IP.
+//! Where not even that is told, the length of the whole frame, marked so.
+//!
+//! # Rate
+//! That of the sample's header. What an agent drops for lack of time makes the true rate lower: it
+//! is told as a gap, not multiplied into the records.
+
+mod datagram;
+mod file;
+mod loss;
+mod sample;
+
+use std::sync::Arc;
+
+use rahdar_model::address::Address;
+use rahdar_model::flow::{FlowRecord, Sampler, SamplingSource};
+use rahdar_model::sink::{FlowSink, Place, SinkError, Tally};
+use rahdar_model::time::Timestamp;
+
+pub(crate) use file::{detect, file};
+
+use crate::Options;
+use crate::netflow::{Arrival, Books, Out, Recent};
+use datagram::{Header, Words};
+use loss::{Agent, Order, Source, SourceKey};
+use sample::{Content, Sample};
+
+/// The exporter's name where neither datagram, sender nor operator give one.
+const NAMELESS: &str = "sflow";
+
+/// Agents that are remembered, each sub-agent for itself: as many as observation domains of
+/// NetFlow.
+const AGENTS_MAX: usize = 65_536;
+
+/// Interfaces and other data sources that are remembered, over all agents. Chosen here: four for
+/// every agent, some 20 MiB; what is forgotten costs one comparison of numbers.
+const SOURCES_MAX: usize = 4 * AGENTS_MAX;
+
+/// What is known of every agent, so that losses show.
+pub(crate) struct Agents {
+    books: Books,
+    nameless: Arc<str>,
+    agents: Recent<Speaker, Agent>,
+    sources: Recent<SourceKey, Source>,
+    /// Agents so far: the number of the last one.
+    met: u64,
+}
+
+/// Whose numbers these are. The sender is part of it: two networks behind relays may use the
+/// same private address. Its port is not: agents change it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Speaker {
+    sender: Address,
+    agent: Address,
+    sub_agent: u32,
+}
+
+impl Agents {
+    /// Knows no agent yet.
+    pub(crate) fn new(options: &Options) -> Self {
+        Self {
+            books: Books::new(options),
+            nameless: options.exporter.clone().unwrap_or_else(|| NAMELESS.into()),
+            agents: Recent::new(AGENTS_MAX),
+            sources: Recent::new(SOURCES_MAX),
+            met: 0,
+        }
+    }
+
+    /// Whether `payload` is by itself clearly one sFlow datagram: its lengths and counts agree.
+    pub(crate) fn recognises(payload: &[u8]) -> bool {
+        datagram::is_clear(payload)
+    }
+
+    /// Reads one datagram and hands its flows, and what was lost before it, to the sink.
+    ///
+    /// It never fails on what it is given: what was not understood is a problem and is counted.
+    /// `record` is filled anew for every flow and keeps only its source.
+    ///
+    /// # Errors
+    /// [`SinkError`] if the sink takes no more.
+    pub(crate) fn datagram(
+        &mut self,
+        payload: &[u8],
+        arrival: &Arrival,
+        record: &mut FlowRecord,
+        sink: &mut dyn FlowSink,
+        tally: &mut Tally,
+    ) -> Result<(), SinkError> {
+        let place = |octet| Place::Datagram { packet: arrival.packet, octet };
+        let mut words = Words::new(payload);
+        let Some(header) = Header::read(&mut words) else {
+            let mut out = Out { record, sink, tally, books: &mut self.books };
+            out.refuse(place(0), 1, format_args!("the datagram has no whole header of sFlow version 5"));
+            return Ok(());
+        };
+        let time = arrival
+            .received
+            .unwrap_or_else(|| Timestamp::default().plus_micros(i64::from(header.uptime_ms) * 1_000));
+
+        let speaker = Speaker { sender: arrival.exporter, agent: header.agent, sub_agent: header.sub_agent };
+        let (agent, gone) = self.agents.get_or_insert(speaker, || {
+            self.met += 1;
+            let address = if header.agent == Address::UNSPECIFIED { arrival.exporter } else { header.agent };
+            let name = match address {
+                Address::UNSPECIFIED => self.nameless.clone(),
+                address => self.books.name(address, 0),
+            };
+            Agent::new(self.met, name, &header, time)
+        });
+        let mut out = Out { record, sink, tally, books: &mut self.books };
+        if let Some((_, gone)) = gone {
+            gone.close(&mut out)?;
+        }
+        let order = agent.datagram(header.sequence, time, &mut out)?;
+
+        for samples in 0..header.samples {
+            let at = words.at();
+            let Some((kind, body)) = datagram::next(&mut words) else {
+                let promised = header.samples;
+                let why = format_args!("the header says `{promised}` samples, `{samples}` are whole");
+                out.refuse(place(at), 1, why);
+                break;
+            };
+            let Some(sample) = Sample::read(kind, body) else {
+                out.tally.beside += 1;
+                continue;
+            };
+            let sample = match sample {
+                Ok(sample) => sample,
+                Err(why) => {
+                    out.refuse(place(at), 1, format_args!("{why}"));
+                    continue;
+                }
+            };
+            if order == Order::Next {
+                let key = SourceKey { agent: agent.id, kind: sample.source_kind, index: sample.source };
+                let (source, _) = self.sources.get_or_insert(key, || Source::new(&sample, agent.breaks));
+                let lost = source.sample(&sample, agent.breaks);
+                agent.samples_lost(lost, time, &mut out)?;
+            }
+            out.record.reset();
+            out.record.exporter.clone_from(&agent.name);
+            out.record.observation_domain = header.sub_agent;
+            match sample.fill(out.record) {
+                Content::Flow => {}
+                Content::NoFlow => {
+                    out.tally.beside += 1;
+                    continue;
+                }
+                Content::Unreadable(why) => {
+                    out.refuse(place(at), 1, format_args!("{why}"));
+                    continue;
+                }
+                Content::UnknownHeader(protocol) => {
+                    let why = format_args!("sampled headers of protocol `{protocol}` are not read");
+                    out.refuse(place(at), 1, why);
+                    continue;
+                }
+            }
+            out.record.start_time = time;
+            out.record.end_time = time;
+            out.record.received_time = arrival.received;
+            out.record.sampler = Some(Sampler::Random);
+            if sample.rate > 0 {
+                out.record.sampling_interval = Some(sample.rate.min(i32::MAX as u32));
+                out.record.sampling_source = Some(SamplingSource::Header);
+            } else {
+                out.record.quality |= out.books.untold;
+            }
+            out.give()?;
+        }
+        Ok(())
+    }
+
+    /// Tells what is known to be lost and was not told yet.
+    ///
+    /// # Errors
+    /// [`SinkError`] if the sink takes no more.
+    pub(crate) fn finish(
+        &mut self,
+        record: &mut FlowRecord,
+        sink: &mut dyn FlowSink,
+        tally: &mut Tally,
+    ) -> Result<(), SinkError> {
+        let mut out = Out { record, sink, tally, books: &mut self.books };
+        for (_, agent) in self.agents.iter_mut() {
+            agent.finish(&mut out)?;
+        }
+        out.tell_unnamed();
+        Ok(())
+    }
+}
