@@ -95,11 +95,9 @@ pub(crate) fn content<'f>(link: u16, octets: &'f [u8], length: usize) -> Content
         LINUX_SLL => by_ethertype(ethertype(14), rest(16), wire(16)),
         LINUX_SLL2 => by_ethertype(ethertype(0), rest(20), wire(20)),
         MPLS => by_ethertype(Some(ETHERTYPE_MPLS), octets, length),
-        PPP => match octets {
-            // Address and control, which most links leave out (RFC 1662 §3.1, RFC 1661 §6.6).
-            [0xff, 0x03, high, low, ..] => by_ethertype(of_ppp(*high, *low), rest(4), wire(4)),
-            [high, low, ..] => by_ethertype(of_ppp(*high, *low), rest(2), wire(2)),
-            _ => Content::NoIp,
+        PPP => match of_ppp(octets) {
+            Some((ethertype, at)) => by_ethertype(Some(ethertype), rest(at), wire(at)),
+            None => Content::NoIp,
         },
         // The address family before it differs between systems; the version of IP says the same.
         NULL | LOOP => bare(rest(4), wire(4)),
@@ -140,8 +138,8 @@ pub(super) fn by_ethertype(ethertype: Option<u16>, octets: &[u8], wire: usize) -
             },
             (ETHERTYPE_MPLS | 0x8848, [_, _, _, _, ..]) => (ethertype, at + 4),
             // PPPoE session: version and type, code, session, length, then PPP.
-            (0x8864, [0x11, 0, _, _, _, _, high, low, ..]) => match of_ppp(*high, *low) {
-                Some(ethertype) => (ethertype, at + 8),
+            (0x8864, [0x11, 0, _, _, _, _, rest @ ..]) => match of_ppp(rest) {
+                Some((ethertype, octets)) => (ethertype, at + 6 + octets),
                 None => return Content::NoIp,
             },
             // 802.3 length, then LLC and SNAP with an ethertype.
@@ -154,12 +152,17 @@ pub(super) fn by_ethertype(ethertype: Option<u16>, octets: &[u8], wire: usize) -
     Content::NoIp
 }
 
-/// The ethertype that says the same as a protocol of PPP (IANA, PPP numbers).
-fn of_ppp(high: u8, low: u8) -> Option<u16> {
-    match (high, low) {
-        (0x00, 0x21) => Some(0x0800),
-        (0x00, 0x57) => Some(0x86dd),
-        (0x02, 0x81) => Some(ETHERTYPE_MPLS),
+/// The ethertype that says the same as a header of PPP (IANA, PPP numbers), and the octets of the
+/// header. Address and control may be left out, and the first octet of the protocol if it is zero
+/// (RFC 1661 §6.5 and §6.6).
+fn of_ppp(octets: &[u8]) -> Option<(u16, usize)> {
+    let at = if octets.starts_with(&[0xff, 0x03]) { 2 } else { 0 };
+    match octets.get(at..)? {
+        [0x21, ..] => Some((0x0800, at + 1)),
+        [0x57, ..] => Some((0x86dd, at + 1)),
+        [0x00, 0x21, ..] => Some((0x0800, at + 2)),
+        [0x00, 0x57, ..] => Some((0x86dd, at + 2)),
+        [0x02, 0x81, ..] => Some((ETHERTYPE_MPLS, at + 2)),
         _ => None,
     }
 }

@@ -4,8 +4,8 @@
 //! (docs/decisions/0006-inner-flow.md). A tunnel is opened if a whole IP header is found inside
 //! and its length fits; else the outer packet stays what it is.
 //!
-//! Sources: RFC 2003 and RFC 4213 (IP in IP), RFC 2784 and RFC 2890 (GRE), RFC 3378 (EtherIP),
-//! RFC 4023 and RFC 7510 (MPLS), RFC 7348 (VXLAN), draft-smith-vxlan-group-policy, RFC 8926
+//! Sources: RFC 2003 and RFC 4213 (IP in IP), RFC 2784 and RFC 2890 (GRE), RFC 2637 (PPTP),
+//! RFC 3378 (EtherIP), RFC 4023 and RFC 7510 (MPLS), RFC 7348 (VXLAN), draft-smith-vxlan-group-policy, RFC 8926
 //! (Geneve), draft-foschiano-erspan.
 
 use rahdar_model::flow::protocol;
@@ -32,6 +32,7 @@ const MPLS_IN_UDP: u16 = 6635;
 
 /// What a tunnel says to be inside, beside ethertypes (IANA, IEEE 802 numbers).
 const ETHERNET: u16 = 0x6558;
+const PPP: u16 = 0x880b;
 const ERSPAN: u16 = 0x88be;
 const ERSPAN_III: u16 = 0x22eb;
 
@@ -73,20 +74,24 @@ fn opened<'f>(packet: &IpPacket<'f>) -> Option<IpPacket<'f>> {
     }
 }
 
-/// GRE of version 0, with checksum, key and number, but not with source routes (RFC 1701). What
-/// version 1 carries is PPP, mostly compressed or encrypted.
+/// GRE of version 0, but not with source routes (RFC 1701), and of version 1, which is PPTP.
 fn gre(octets: &[u8], wire: usize) -> Option<Content<'_>> {
     const CHECKSUM: u8 = 0x80;
     const KEY: u8 = 0x20;
     const NUMBER: u8 = 0x10;
-    let [flags, version, high, low, ..] = octets else { return None };
-    if flags & !(CHECKSUM | KEY | NUMBER | 0x03) != 0 || version & 0x07 != 0 {
-        return None;
-    }
+    const ACKNOWLEDGED: u8 = 0x80;
+    let [flags, version, high, low] = *octets.first_chunk()?;
+    let kind = u16::from_be_bytes([high, low]);
     let options = (flags & (CHECKSUM | KEY | NUMBER)).count_ones() as usize;
-    let at = 4 + 4 * options;
+    let (kind, at) = match version & 0x07 {
+        0 if flags & !(CHECKSUM | KEY | NUMBER | 0x03) == 0 => (kind, 4 + 4 * options),
+        1 if flags & !NUMBER == KEY && kind == PPP => {
+            (kind, 4 + 4 * options + 4 * usize::from(version & ACKNOWLEDGED != 0))
+        }
+        _ => return None,
+    };
     let rest = octets.get(at..)?;
-    let mirror = match u16::from_be_bytes([*high, *low]) {
+    let mirror = match kind {
         // Of the kind without a number nothing stands before the frame.
         ERSPAN if flags & NUMBER == 0 => 0,
         ERSPAN if rest.first()? >> 4 == 1 => 8,
@@ -136,6 +141,7 @@ fn geneve(octets: &[u8], wire: usize) -> Option<Content<'_>> {
 fn of_kind(kind: u16, octets: &[u8], wire: usize) -> Content<'_> {
     match kind {
         ETHERNET => frame::content(frame::ETHERNET, octets, wire),
+        PPP => frame::content(frame::PPP, octets, wire),
         ethertype => frame::by_ethertype(Some(ethertype), octets, wire),
     }
 }

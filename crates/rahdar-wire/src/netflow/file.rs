@@ -1,5 +1,5 @@
 //! Messages in a file, one after the other: an IPFIX file (RFC 5655 §6), or datagrams of any of
-//! the three protocols as they were on the wire.
+//! the four protocols as they were on the wire.
 
 use std::io::{self, ErrorKind, Read};
 use std::sync::Arc;
@@ -184,8 +184,8 @@ pub(crate) fn detect(head: &[u8], whole: bool) -> Option<Format> {
 fn message_octets(octets: &[u8]) -> Option<usize> {
     let most = octets.len();
     let promised = match message::u16_at(octets, 0)? {
-        5 => v5::Header::read(octets)
-            .map_or(most, |header| v5::HEADER + v5::RECORD * usize::from(header.count)),
+        5 | 7 => v5::Header::read(octets)
+            .map_or(most, |header| v5::HEADER + header.record * usize::from(header.count)),
         9 => v9_octets(octets),
         10 => message::u16_at(octets, 2).map_or(most, usize::from).max(ipfix::HEADER),
         _ => return None,
@@ -195,12 +195,12 @@ fn message_octets(octets: &[u8]) -> Option<usize> {
 
 /// How long the NetFlow v9 message is that `octets` begin with.
 ///
-/// A set has the number 0, 1 or of a template. Where 5, 9 or 10 stands instead, the next message
+/// A set has the number 0, 1 or of a template. Where 5, 7, 9 or 10 stands instead, the next message
 /// begins.
 fn v9_octets(octets: &[u8]) -> usize {
     let mut at = v9::HEADER.min(octets.len());
     loop {
-        if matches!(message::u16_at(octets, at), Some(5 | 9 | 10)) {
+        if matches!(message::u16_at(octets, at), Some(5 | 7 | 9 | 10)) {
             return at;
         }
         match message::set_at(Protocol::V9, octets, at) {

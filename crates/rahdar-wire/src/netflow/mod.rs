@@ -1,10 +1,10 @@
-//! Flow export: NetFlow v5 and v9 (Cisco, RFC 3954) and IPFIX (RFC 7011) into flow records.
+//! Flow export: NetFlow v5, v7 and v9 (Cisco, RFC 3954) and IPFIX (RFC 7011) into flow records.
 //!
 //! In reading order:
 //!
 //! * [`Collector`]: one for all exporters; takes datagrams, gives flows. [`file`] does the same
 //!   for messages in a file.
-//! * `v5`, `v9`, `ipfix`: headers and templates as they are on the wire; `message`: what the
+//! * `v5`, `v7`, `v9`, `ipfix`: headers and templates as they are on the wire; `message`: what the
 //!   latter two share.
 //! * `element`, `template`, `read`: what is read of a record, compiled once into a plan.
 //! * `flow`, `clock`, `sampling`: what the values mean.
@@ -43,6 +43,7 @@ mod recent;
 mod sampling;
 mod template;
 mod v5;
+mod v7;
 mod v9;
 mod waiting;
 
@@ -95,6 +96,7 @@ pub(crate) struct Collector {
     /// What all domains take.
     octets: usize,
     v5: Plan,
+    v7: Plan,
     transport: Transport,
     patience: Patience,
 }
@@ -116,6 +118,7 @@ impl Collector {
             domains: Recent::new(DOMAINS_MAX),
             octets: 0,
             v5: v5::plan(),
+            v7: v7::plan(),
             transport: Transport::Datagrams,
             patience: if is_rate_given(options) { Patience::Over } else { Patience::Fresh },
         }
@@ -123,9 +126,9 @@ impl Collector {
 
     /// Whether `payload` is by itself clearly one export datagram: its lengths and counts agree.
     pub(crate) fn recognises(payload: &[u8]) -> bool {
-        if let [0, 5, ..] = payload {
+        if let [0, 5 | 7, ..] = payload {
             return v5::Header::read(payload).is_some_and(|header| {
-                header.count > 0 && payload.len() == v5::HEADER + v5::RECORD * usize::from(header.count)
+                header.count > 0 && payload.len() == v5::HEADER + header.record * usize::from(header.count)
             });
         }
         let Some(header) = message::Header::read(payload) else { return false };
@@ -163,6 +166,7 @@ impl Collector {
         let mut out = Out { record, sink, tally, books: &mut self.books };
         match payload {
             [0, 5, ..] => v5_datagram(payload, &self.v5, arrival, &mut out),
+            [0, 7, ..] => v5_datagram(payload, &self.v7, arrival, &mut out),
             [0, 9 | 10, ..] => self.sets(payload, arrival, record, sink, tally),
             _ => {
                 let version = message::u16_at(payload, 0).unwrap_or_default();
@@ -321,7 +325,7 @@ impl Collector {
     }
 }
 
-/// Reads a datagram of NetFlow v5.
+/// Reads a datagram of NetFlow v5 or v7.
 fn v5_datagram(payload: &[u8], plan: &Plan, arrival: &Arrival, out: &mut Out<'_>) -> Result<(), SinkError> {
     let place = |octet| Place::Datagram { packet: arrival.packet, octet };
     let octets = payload.len();
@@ -330,8 +334,8 @@ fn v5_datagram(payload: &[u8], plan: &Plan, arrival: &Arrival, out: &mut Out<'_>
         return Ok(());
     };
     let count = usize::from(header.count);
-    let present = count.min((octets - v5::HEADER) / v5::RECORD);
-    let end = v5::HEADER + v5::RECORD * present;
+    let present = count.min((octets - v5::HEADER) / header.record);
+    let end = v5::HEADER + header.record * present;
     let origin = Origin {
         export: header.export,
         received: arrival.received,

@@ -11,6 +11,7 @@ use rahdar_model::time::Timestamp;
 use super::element::PADDING;
 use super::sampling::Rate;
 use super::template::{Icmp, Plan, Spec};
+use super::v7;
 
 /// Octets of the header.
 pub(super) const HEADER: usize = 24;
@@ -21,9 +22,11 @@ pub(super) const RECORD: usize = 48;
 /// Records that the longest datagram holds. Cisco sends 30 at most; others follow the link.
 pub(super) const RECORDS_MAX: usize = (65_535 - HEADER) / RECORD;
 
-/// The header of a datagram.
+/// The header of a datagram, of version 5 or 7.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Header {
+    /// Octets of each record.
+    pub(super) record: usize,
     /// How many records should follow.
     pub(super) count: u16,
     pub(super) export: Timestamp,
@@ -40,7 +43,9 @@ impl Header {
         let u16_at = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
         let u32_at = |at: usize| u32::from(u16_at(at)) << 16 | u32::from(u16_at(at + 2));
         let nanos_us = i64::from(u32_at(12)) / 1_000;
-        let sampling = u16_at(22);
+        // In version 7 the last four octets say nothing.
+        let (record, engine, sampling) =
+            if u16_at(0) == 7 { (v7::RECORD, 0, 0) } else { (RECORD, u16_at(20), u16_at(22)) };
         let interval = u32::from(sampling & 0x3fff);
         let sampler = match sampling >> 14 {
             1 => Some(Sampler::Systematic),
@@ -48,41 +53,49 @@ impl Header {
             _ => None,
         };
         Some(Self {
+            record,
             count: u16_at(2),
             export: Timestamp::from_seconds(i64::from(u32_at(8))).plus_micros(nanos_us),
             uptime_ms: u32_at(4),
-            engine: u16_at(20),
+            engine,
             rate: (interval > 0).then_some(Rate { interval, sampler }),
         })
     }
 }
 
+/// The fields of a record.
+pub(super) const FIELDS: &[Spec] = &[
+    Spec::new(8, 4),
+    Spec::new(12, 4),
+    // The next hop.
+    Spec::new(15, 4),
+    Spec::new(10, 2),
+    Spec::new(14, 2),
+    Spec::new(2, 4),
+    Spec::new(1, 4),
+    Spec::new(22, 4),
+    Spec::new(21, 4),
+    Spec::new(7, 2),
+    Spec::new(11, 2),
+    Spec::new(PADDING, 1),
+    Spec::new(6, 1),
+    Spec::new(4, 1),
+    Spec::new(5, 1),
+    Spec::new(16, 2),
+    Spec::new(17, 2),
+    Spec::new(9, 1),
+    Spec::new(13, 1),
+    Spec::new(PADDING, 2),
+];
+
 /// The record, as a template would describe it.
 pub(super) fn plan() -> Plan {
-    const NEXT_HOP: Spec = Spec::new(15, 4);
-    let specs = [
-        Spec::new(8, 4),
-        Spec::new(12, 4),
-        NEXT_HOP,
-        Spec::new(10, 2),
-        Spec::new(14, 2),
-        Spec::new(2, 4),
-        Spec::new(1, 4),
-        Spec::new(22, 4),
-        Spec::new(21, 4),
-        Spec::new(7, 2),
-        Spec::new(11, 2),
-        Spec::new(PADDING, 1),
-        Spec::new(6, 1),
-        Spec::new(4, 1),
-        Spec::new(5, 1),
-        Spec::new(16, 2),
-        Spec::new(17, 2),
-        Spec::new(9, 1),
-        Spec::new(13, 1),
-        Spec::new(PADDING, 2),
-    ];
-    let mut plan = Plan::compile(&specs, false).expect("twenty fields of 48 octets are a template");
+    plan_of(FIELDS)
+}
+
+/// Records of these fields.
+pub(super) fn plan_of(fields: &[Spec]) -> Plan {
+    let mut plan = Plan::compile(fields, false).expect("some twenty fields of fixed length are a template");
     // Type and code are in the destination port by definition: 0 is an echo reply.
     plan.icmp = Icmp::InElementOrPort;
     plan

@@ -64,8 +64,6 @@ pub(super) struct Agent {
     numbers: Numbers,
     /// When the newest datagram came.
     newest: Timestamp,
-    /// Between which times the numbers were left out that may still come.
-    awaited: Option<Window>,
     datagrams: Losing,
     samples: Losing,
 }
@@ -73,6 +71,7 @@ pub(super) struct Agent {
 /// Losses of one unit that were not told yet.
 #[derive(Debug, Default)]
 struct Losing {
+    /// Between which times something was lost, or was left out and may still come.
     window: Option<Window>,
     lost: u64,
 }
@@ -87,7 +86,6 @@ impl Agent {
             sub_agent: first.sub_agent,
             numbers: Numbers::from(first.sequence.wrapping_sub(1)),
             newest: time,
-            awaited: None,
             datagrams: Losing::default(),
             samples: Losing::default(),
         }
@@ -102,15 +100,11 @@ impl Agent {
     ) -> Result<Order, SinkError> {
         let step = self.numbers.take(number);
         if step.left_out > 0 {
-            let from = self.awaited.map_or(self.newest, |window| window.from);
-            self.awaited = Some(Window::new(from, time));
+            self.datagrams.widen(self.newest, time);
         }
-        if step.lost > 0 {
-            let window = self.awaited.unwrap_or(Window::new(self.newest, time));
-            self.datagrams.add(step.lost, window);
-        }
-        if self.numbers.awaited() == 0 {
-            self.awaited = None;
+        self.datagrams.lost += step.lost;
+        if self.datagrams.lost == 0 && self.numbers.awaited() == 0 {
+            self.datagrams.window = None;
         }
         self.breaks += u64::from(!step.follows);
         if step.order == Order::Next {
@@ -130,17 +124,15 @@ impl Agent {
         out: &mut Out<'_>,
     ) -> Result<(), SinkError> {
         if lost > 0 {
-            self.samples.add(lost.into(), Window::new(time, time));
+            self.samples.widen(time, time);
+            self.samples.lost += u64::from(lost);
         }
         if self.samples.is_due(time) { self.tell(Unit::Samples, out) } else { Ok(()) }
     }
 
     /// Tells all that is lost. What may still come is lost as well.
     pub(super) fn finish(&mut self, out: &mut Out<'_>) -> Result<(), SinkError> {
-        let awaited = self.numbers.give_up();
-        if let (1.., Some(window)) = (awaited, self.awaited.take()) {
-            self.datagrams.add(awaited, window);
-        }
+        self.datagrams.lost += self.numbers.give_up();
         self.tell(Unit::Datagrams, out)?;
         self.tell(Unit::Samples, out)
     }
@@ -152,7 +144,11 @@ impl Agent {
 
     fn tell(&mut self, unit: Unit, out: &mut Out<'_>) -> Result<(), SinkError> {
         let losing = if unit == Unit::Samples { &mut self.samples } else { &mut self.datagrams };
-        let Losing { window: Some(window), lost } = std::mem::take(losing) else { return Ok(()) };
+        let (Some(window), lost @ 1..) = (losing.window, losing.lost) else { return Ok(()) };
+        // What is still awaited was left out in this window. If it is lost, the next one begins here.
+        let is_over = unit == Unit::Samples || self.numbers.awaited() == 0;
+        let rest = (!is_over).then_some(Window::new(window.until, window.until));
+        *losing = Losing { window: rest, lost: 0 };
         // A window is half-open: its last moment is to be inside.
         let window = Window::new(window.from, window.until.plus_micros(1));
         out.sink.fact(Fact::Gap(&Gap {
@@ -168,17 +164,16 @@ impl Agent {
 }
 
 impl Losing {
-    /// Adds what was lost between two times, in whichever order.
-    fn add(&mut self, lost: u64, window: Window) {
-        let known = self.window.unwrap_or(window);
-        let from = known.from.min(window.from).min(window.until);
-        self.window = Some(Window::new(from, known.until.max(window.until).max(window.from)));
-        self.lost = self.lost.saturating_add(lost);
+    /// Takes in two times between which something was left out, in whichever order.
+    fn widen(&mut self, one: Timestamp, other: Timestamp) {
+        let (from, until) = (one.min(other), one.max(other));
+        let known = self.window.unwrap_or(Window::new(from, until));
+        self.window = Some(Window::new(known.from.min(from), known.until.max(until)));
     }
 
     /// Whether it is time to tell.
     fn is_due(&self, now: Timestamp) -> bool {
-        self.window.is_some_and(|window| now.since(window.from) >= GAP_US)
+        self.lost > 0 && self.window.is_some_and(|window| now.since(window.from) >= GAP_US)
     }
 }
 

@@ -304,37 +304,39 @@ impl Talk {
     }
 }
 
-/// The systems of "extended gateway": the source's, and the last of the way to the destination.
-/// None for 0, which is no system (RFC 7607), for a way that ends in an unordered set, and
-/// from where the record is cut.
+/// The systems of "extended gateway": the source's, and the last of the way to the destination. A
+/// source that is 0, and a way of no steps, are the router's own (RFC 4271 §5.1.2; as Arista
+/// exports them). None from where the record is cut, and for a way that ends in an unordered set.
 fn systems(words: &mut Words<'_>) -> (Option<u32>, Option<u32>) {
-    let src = || {
+    let sources = |words: &mut Words<'_>| {
+        // The next hop comes first, the neighbour's system last.
         words.address()?;
-        // The router's own system comes first, the neighbour's behind.
+        let (own, src) = (words.word()?, words.word()?);
         words.skip(1)?;
-        let src = words.word()?;
-        words.skip(1)?;
-        Some(src)
+        Some((own, src))
     };
-    let src = { src }();
-    let dst = last_system(words);
-    (src.filter(|system| *system != 0), dst.filter(|system| *system != 0))
+    let Some((own, src)) = sources(words) else { return (None, None) };
+    let own = (own != 0).then_some(own);
+    let dst = match last_system(words) {
+        Some(0) => own,
+        dst => dst,
+    };
+    ((src != 0).then_some(src).or(own), dst)
 }
 
-/// The last system of a path. Its segments and their systems are counted in the datagram, so each of
-/// them must be there.
+/// The last system of a path, 0 of an empty one. Its segments and their systems are counted in the
+/// datagram, so each of them must be there.
 fn last_system(words: &mut Words<'_>) -> Option<u32> {
     let segments = words.word()?;
-    let mut last = None;
+    let mut last = Some(0);
     for _ in 0..segments {
         let kind = words.word()?;
         let systems = words.word()?;
         let path = words.opaque(systems.checked_mul(4)?)?;
-        last = match (kind, path.last_chunk()) {
-            (AS_SEQUENCE, Some(system)) => Some(u32::from_be_bytes(*system)),
-            (_, Some(system)) if systems == 1 => Some(u32::from_be_bytes(*system)),
-            (_, None) => last,
-            _ => None,
+        last = match path.last_chunk() {
+            None => last,
+            Some(system) if kind == AS_SEQUENCE || systems == 1 => Some(u32::from_be_bytes(*system)),
+            Some(_) => None,
         };
     }
     last

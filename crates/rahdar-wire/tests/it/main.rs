@@ -8,4 +8,6 @@ mod hostile;
 mod input;
 mod kept;
 mod made;
+mod sflow;
+mod tunnel;
 mod zeek;
