@@ -295,7 +295,7 @@ pub const COLUMNS: &[Column<FlowRecord>] = &[
         "0 arbitrary, 1 source, 2 destination, 3 perimeter",
         "",
         "239",
-        "source, unless `^` in history",
+        "source; marked as guessed where history has `^`",
         "opening packet"
     ),
     column!(

@@ -6,7 +6,8 @@ use rahdar_wire::{Format, Options, detect};
 
 use crate::kept::decode_all;
 use crate::made::{
-    CONN_HEADER, CONN_JSON, CONN_ROW, ETHERNET, enhanced, icmp, interface, pcap, section, tcp, udp,
+    CONN_HEADER, CONN_JSON, CONN_ROW, ETHERNET, enhanced, ethernet, icmp, interface, ip, pcap, section, tcp,
+    udp,
 };
 
 /// Small inputs that between them use every part of the decoders.
@@ -23,7 +24,23 @@ fn seeds() -> Vec<(Format, Vec<u8>)> {
         (Format::ZeekJson, format!("{CONN_JSON}{CONN_JSON}").into_bytes()),
         (Format::Packets, pcap(ETHERNET, &timed)),
         (Format::Packets, [section(), interface(ETHERNET, &[(9, &[9])]), blocks].concat()),
+        (Format::Packets, pcap(ETHERNET, &tunnels())),
     ]
+}
+
+/// One packet in tunnels of many kinds, one in the other.
+fn tunnels() -> Vec<(u64, Vec<u8>)> {
+    let inner = tcp("192.0.2.1:1000", "198.51.100.7:80", 0x02, 5);
+    let vxlan = udp("203.0.113.1:6", "203.0.113.2:4789", &[&[8, 0, 0, 0, 0, 0, 1, 0], &inner[..]].concat());
+    let labels = [0, 1, 1, 64, 0, 0, 0, 0];
+    let (src, dst) = ("203.0.113.3".parse().unwrap(), "203.0.113.4".parse().unwrap());
+    let gre =
+        ethernet(&ip(src, dst, 47, &[&[0x20, 0, 0x88, 0x47, 0, 0, 0, 1], &labels[..], &vxlan].concat()));
+    let geneve = [&[1, 0, 0x08, 0, 0, 0, 1, 0, 0, 0, 0, 0], &inner[14..]].concat();
+    let geneve = udp("203.0.113.1:6", "203.0.113.2:6081", &geneve);
+    let erspan = [&[0x10, 0, 0x22, 0xeb, 0, 0, 0, 1, 0x20][..], &[0; 10], &[1], &[0; 8], &inner].concat();
+    let session = [&[2; 12][..], &[0x88, 0x64, 0x11, 0, 0, 1, 0, 47, 0, 0x21], &inner[14..]].concat();
+    vec![(0, gre), (1, geneve), (2, ethernet(&ip(src, dst, 47, &erspan))), (3, session)]
 }
 
 fn decode_as(format: Format, input: &[u8]) {
@@ -83,7 +100,7 @@ proptest! {
 
     #[test]
     fn random_octets_behind_a_good_beginning_are_survived(
-        seed in 0usize..4,
+        seed in 0usize..5,
         keep in 0usize..600,
         octets in prop::collection::vec(any::<u8>(), 0..500),
     ) {

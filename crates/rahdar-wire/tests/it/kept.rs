@@ -4,8 +4,16 @@ use std::io::Read;
 
 use rahdar_model::fact::{Fact, Gap, Handshake, Resolution};
 use rahdar_model::sink::SinkError;
-use rahdar_model::{FlowRecord, FlowSink, Problem, Tally};
+use rahdar_model::{FlowRecord, FlowSink, Problem, Tally, Timestamp};
 use rahdar_wire::{Options, WireError, decode};
+
+/// The first and the last time that the lake holds: 0001-01-01 and the end of 9999-12-30.
+pub(crate) const CALENDAR: (Timestamp, Timestamp) =
+    (Timestamp::from_seconds(-62_135_596_800), Timestamp::from_micros(253_402_214_399_999_999));
+
+fn is_in_calendar(time: Timestamp) -> bool {
+    (CALENDAR.0..=CALENDAR.1).contains(&time)
+}
 
 /// What a decoder gave.
 #[derive(Default)]
@@ -69,6 +77,14 @@ pub(crate) fn decode_all(mut input: impl Read, options: &Options) -> (Kept, Resu
     assert_eq!(tally.refused, named, "{:?}", kept.problems);
     for flow in &kept.flows {
         assert!(flow.start_time <= flow.end_time, "{flow:?}");
+        let times = [Some(flow.start_time), Some(flow.end_time), flow.export_time, flow.received_time];
+        assert!(times.into_iter().flatten().all(is_in_calendar), "{flow:?}");
+    }
+    for gap in &kept.gaps {
+        assert!(
+            gap.lost > 0 && is_in_calendar(gap.window.from) && is_in_calendar(gap.window.until),
+            "{gap:?}"
+        );
     }
     (kept, result)
 }

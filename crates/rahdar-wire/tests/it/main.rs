@@ -1,6 +1,7 @@
 //! What the room does with whole inputs.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod calendar;
 mod capture;
 mod corpus;
 mod exports;

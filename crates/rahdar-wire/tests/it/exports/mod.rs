@@ -1,4 +1,4 @@
-//! Flow export: NetFlow v5, v9 and IPFIX, from captures and from files.
+//! Flow export: NetFlow v5, v7, v9 and IPFIX, from captures and from files.
 
 mod corpus;
 mod hostile;
@@ -6,6 +6,7 @@ mod message;
 mod record;
 mod sampling;
 mod template;
+mod v7;
 
 use rahdar_model::{FlowRecord, Tally};
 use rahdar_wire::{Format, Options};

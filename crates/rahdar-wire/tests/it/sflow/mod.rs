@@ -36,3 +36,8 @@ fn flow_of(sample: &[u8]) -> FlowRecord {
     assert_eq!((tally.received, tally.decoded, tally.beside, kept.flows.len()), (1, 1, 0, 1));
     kept.flows.remove(0)
 }
+
+/// A datagram of one flow, for tests of inputs of every kind.
+pub(crate) fn a_datagram() -> Vec<u8> {
+    datagram(1, &[Flow::default().sample(&[message::tcp_frame()])])
+}

@@ -1,6 +1,7 @@
 //! What a sample says of its packet.
 
 use std::net::IpAddr;
+use std::slice;
 
 use rahdar_model::flow::{Direction, Sampler, SamplingSource};
 use rahdar_model::{FlowRecord, Quality, Timestamp};
@@ -287,7 +288,7 @@ fn a_rate_that_is_not_told_is_unknown_unless_the_operator_tells_it() {
 #[test]
 fn a_sample_is_as_old_as_its_datagram() {
     let datagram = datagram(1, &[Flow::default().sample(&[tcp_frame()])]);
-    let (kept, _) = decoded(&capture(&[datagram.clone()]));
+    let (kept, _) = decoded(&capture(slice::from_ref(&datagram)));
     let flow = &kept.flows[0];
     let arrival = Timestamp::from_seconds(arrival_s(0));
     assert_eq!((flow.start_time, flow.end_time, flow.received_time), (arrival, arrival, Some(arrival)));

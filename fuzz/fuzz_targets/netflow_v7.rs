@@ -1,0 +1,8 @@
+//! NetFlow version 7: datagrams, one after the other.
+#![no_main]
+
+use rahdar_wire::Format;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    rahdar_fuzz::check(&[&[0, 7], input].concat(), Some(Format::Datagram));
+});
