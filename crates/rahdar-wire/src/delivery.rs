@@ -109,39 +109,51 @@ impl Correction {
 
     /// The window, moved as the times of records are.
     pub(crate) fn moved(self, window: Window) -> Window {
-        Window::new(self.time(window.from), self.time(window.until))
-    }
-
-    /// The time, moved. It stops at the ends of the calendar.
-    fn time(self, time: Timestamp) -> Timestamp {
-        time.plus_micros(self.offset_us).clamp(CALENDAR.0, CALENDAR.1)
+        let moved = |time: Timestamp| time.plus_micros(self.offset_us).clamp(CALENDAR.0, CALENDAR.1);
+        Window::new(moved(window.from), moved(window.until))
     }
 
     /// Moves and mends the times, marks what is doubtful about them, sets the operator's interval.
     pub(crate) fn apply(self, record: &mut FlowRecord) {
-        let mut is_clamped = false;
-        let times = [&mut record.start_time, &mut record.end_time].into_iter();
-        for time in times.chain(&mut record.export_time).chain(&mut record.received_time) {
-            let moved = self.time(*time);
-            is_clamped |= moved != time.plus_micros(self.offset_us);
-            *time = moved;
-        }
-        if is_clamped {
-            record.quality |= Quality::CLOCK_SUSPECT;
-        }
         if self.offset_us != 0 {
+            for time in [&mut record.start_time, &mut record.end_time] {
+                *time = time.plus_micros(self.offset_us);
+            }
+            for time in [&mut record.export_time, &mut record.received_time].into_iter().flatten() {
+                *time = time.plus_micros(self.offset_us);
+            }
             record.quality |= Quality::TIME_SHIFTED;
         }
         if record.end_time < record.start_time {
             record.end_time = record.start_time;
             record.quality |= Quality::END_BEFORE_START;
         }
-        if !CLOCK_PLAUSIBLE.contains(record.start_time) {
-            record.quality |= Quality::CLOCK_SUSPECT;
+        let are_plausible = CLOCK_PLAUSIBLE.contains(record.start_time)
+            && CLOCK_PLAUSIBLE.contains(record.end_time)
+            && record.export_time.is_none_or(|time| CLOCK_PLAUSIBLE.contains(time))
+            && record.received_time.is_none_or(|time| CLOCK_PLAUSIBLE.contains(time));
+        if !are_plausible {
+            doubt(record);
         }
         if let Some(interval) = self.sampling {
             record.sampling_interval = Some(interval);
             record.sampling_source = Some(SamplingSource::Operator);
         }
+    }
+}
+
+/// Marks a record whose times come from no real clock. Those beyond the calendar stop at its ends.
+#[cold]
+fn doubt(record: &mut FlowRecord) {
+    let mut is_doubtful = !CLOCK_PLAUSIBLE.contains(record.start_time);
+    let times = [Some(&mut record.start_time), Some(&mut record.end_time)];
+    let others = [record.export_time.as_mut(), record.received_time.as_mut()];
+    for time in times.into_iter().chain(others).flatten() {
+        let possible = (*time).clamp(CALENDAR.0, CALENDAR.1);
+        is_doubtful |= possible != *time;
+        *time = possible;
+    }
+    if is_doubtful {
+        record.quality |= Quality::CLOCK_SUSPECT;
     }
 }
