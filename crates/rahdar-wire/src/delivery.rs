@@ -74,6 +74,11 @@ impl<'a> Delivery<'a> {
         self.problem(place, why, records);
     }
 
+    /// Says something about the input that cost no record.
+    pub(crate) fn note(&mut self, place: Place, what: fmt::Arguments<'_>) {
+        self.problem(place, what, 0);
+    }
+
     fn problem(&mut self, place: Place, text: fmt::Arguments<'_>, refused: u64) {
         if self.named == PROBLEMS_NAMED_MAX {
             self.unnamed.get_or_insert((place, 0)).1 += refused;

@@ -30,6 +30,7 @@ pub(crate) use file::is_capture;
 use file::{CaptureFile, Fault, Frame};
 use fragment::Fragments;
 use frame::{Content, IpPacket, Transport};
+use tunnel::TUNNELS_MAX;
 
 /// The exporter's name unless the operator gives one.
 const EXPORTER: &str = "packets";
@@ -53,6 +54,7 @@ pub(crate) fn decode(
         assembler: Assembler::new(),
         fragments: Fragments::new(),
         not_read: BTreeMap::new(),
+        goes_deeper: false,
         delivery: Delivery::new(EXPORTER, source, options, sink),
     };
     let failure = loop {
@@ -89,6 +91,8 @@ struct Reading<'a> {
     fragments: Fragments,
     /// Link types that are not read: the first packet of each, and how many.
     not_read: BTreeMap<u16, (u64, u64)>,
+    /// Whether tunnels were met that are nested too deep.
+    goes_deeper: bool,
 }
 
 impl Reading<'_> {
@@ -115,7 +119,11 @@ impl Reading<'_> {
         if let (Some(_), Some(fragment)) = (inner, outer.fragment) {
             self.fragments.opened(outer, fragment, frame.time);
         }
-        let ip = inner.as_ref().unwrap_or(outer);
+        if inner.is_some_and(|inner| inner.goes_deeper) && !std::mem::replace(&mut self.goes_deeper, true) {
+            let what = format_args!("tunnels are nested deeper than `{TUNNELS_MAX}`: the rest is not opened");
+            self.delivery.note(Place::Packet(frame.number), what);
+        }
+        let ip = inner.as_ref().map_or(outer, |inner| &inner.packet);
         let transport = match ip.fragment {
             None => Some(Transport::of(ip)),
             Some(fragment) => self.fragments.transport(ip, fragment, frame.time),

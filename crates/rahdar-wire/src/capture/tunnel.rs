@@ -14,7 +14,7 @@ use super::frame::{self, Content, IpPacket, UDP_HEADER_OCTETS};
 
 /// The most tunnels that are opened, one in the other: how deep they may be nested where nobody
 /// says otherwise (RFC 2473 §6.6).
-const TUNNELS_MAX: usize = 4;
+pub(crate) const TUNNELS_MAX: usize = 4;
 
 /// Tunnels by protocol number (IANA).
 const IPV4_IN_IP: u8 = 4;
@@ -36,16 +36,24 @@ const PPP: u16 = 0x880b;
 const ERSPAN: u16 = 0x88be;
 const ERSPAN_III: u16 = 0x22eb;
 
-/// The innermost packet that can be read; none if `packet` is no tunnel.
-pub(crate) fn innermost<'f>(packet: &IpPacket<'f>) -> Option<IpPacket<'f>> {
-    let mut inner = opened(packet)?;
+/// A packet that was found in tunnels.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Inner<'f> {
+    pub(crate) packet: IpPacket<'f>,
+    /// Whether it is a tunnel as well, one too many to be opened.
+    pub(crate) goes_deeper: bool,
+}
+
+/// The innermost packet that is read; none if `packet` is no tunnel.
+pub(crate) fn innermost<'f>(packet: &IpPacket<'f>) -> Option<Inner<'f>> {
+    let mut packet = opened(packet)?;
     for _ in 1..TUNNELS_MAX {
-        match opened(&inner) {
-            Some(next) => inner = next,
-            None => break,
+        match opened(&packet) {
+            Some(next) => packet = next,
+            None => return Some(Inner { packet, goes_deeper: false }),
         }
     }
-    Some(inner)
+    Some(Inner { packet, goes_deeper: opened(&packet).is_some() })
 }
 
 /// The packet in a packet.

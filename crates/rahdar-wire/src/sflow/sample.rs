@@ -211,7 +211,7 @@ impl<'d> Found<'d> {
             None => Content::NoFlow,
             Some(header) => match header.content() {
                 Some(frame::Content::Ip(outer)) => {
-                    ip(&tunnel::innermost(&outer).unwrap_or(outer), record);
+                    ip(&tunnel::innermost(&outer).map_or(outer, |inner| inner.packet), record);
                     return Content::Flow;
                 }
                 Some(frame::Content::Malformed(why)) => Content::Unreadable(why),
