@@ -111,16 +111,13 @@ pub(crate) fn content<'f>(link: u16, octets: &'f [u8], length: usize) -> Content
 pub(super) fn by_ethertype(ethertype: Option<u16>, octets: &[u8], wire: usize) -> Content<'_> {
     let Some(mut ethertype) = ethertype else { return Content::NoIp };
     let mut at = 0;
-    let mut is_guess = false;
+    let mut is_pseudowire = false;
     for _ in 0..TAGS_MAX {
         let rest = octets.get(at..).unwrap_or_default();
         let wire = wire.saturating_sub(at);
         (ethertype, at) = match (ethertype, rest) {
-            (0x0800 | 0x86dd, _) => {
-                let content = by_version(rest, wire);
-                let is_ip = matches!(content, Content::Ip(_));
-                return if is_guess && !is_ip { Content::NoIp } else { content };
-            }
+            (0x0800 | 0x86dd, _) if is_pseudowire => return guessed(rest, wire),
+            (0x0800 | 0x86dd, _) => return by_version(rest, wire),
             // 802.1Q, 802.1ad, and two numbers that stood for it before: tag, then ethertype.
             (0x8100 | 0x88a8 | 0x9100 | 0x9200, [_, _, high, low, ..]) => {
                 (u16::from_be_bytes([*high, *low]), at + 4)
@@ -129,9 +126,9 @@ pub(super) fn by_ethertype(ethertype: Option<u16>, octets: &[u8], wire: usize) -
             // first four bits only: IP by its version, or else a control word (RFC 4385 §3) and an
             // Ethernet frame (RFC 4448 §4.6), unless it is a frame without one.
             (ETHERTYPE_MPLS | 0x8848, [_, _, bottom, _, rest @ ..]) if bottom & 1 == 1 => match rest {
-                [first, ..] if matches!(first >> 4, 4 | 6) => (0x0800, at + 4),
+                [first, ..] if matches!(first >> 4, 4 | 6) => return guessed(rest, wire.saturating_sub(4)),
                 [0, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, high, low, ..] => {
-                    is_guess = true;
+                    is_pseudowire = true;
                     (u16::from_be_bytes([*high, *low]), at + 4 + 4 + 14)
                 }
                 _ => return Content::NoIp,
@@ -150,6 +147,14 @@ pub(super) fn by_ethertype(ethertype: Option<u16>, octets: &[u8], wire: usize) -
         };
     }
     Content::NoIp
+}
+
+/// A packet that is IP if it can be, and if the rest of the frame is long enough for it.
+fn guessed(octets: &[u8], wire: usize) -> Content<'_> {
+    match by_version(octets, wire) {
+        Content::Ip(packet) if packet.octets <= wire as u64 => Content::Ip(packet),
+        _ => Content::NoIp,
+    }
 }
 
 /// The ethertype that says the same as a header of PPP (IANA, PPP numbers), and the octets of the

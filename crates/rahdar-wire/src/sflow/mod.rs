@@ -2,7 +2,7 @@
 //!
 //! In reading order:
 //!
-//! * [`Agents`]: one for all agents; takes datagrams, gives flows. [`file`] does the same for
+//! * [`Agents`]: one for all agents; takes datagrams, gives flows. [`file()`] does the same for
 //!   datagrams in a file.
 //! * `datagram`: words, header and samples as they are on the wire.
 //! * `sample`: what one flow sample says.
