@@ -4,9 +4,9 @@
 //! (docs/decisions/0006-inner-flow.md). A tunnel is opened if a whole IP header is found inside
 //! and its length fits; else the outer packet stays what it is.
 //!
-//! Sources: RFC 2003 and RFC 4213 (IP in IP), RFC 2784 and RFC 2890 (GRE), RFC 2637 (PPTP),
-//! RFC 3378 (EtherIP), RFC 4023 and RFC 7510 (MPLS), RFC 7348 (VXLAN), draft-smith-vxlan-group-policy, RFC 8926
-//! (Geneve), draft-foschiano-erspan.
+//! Sources: RFC 2003 and RFC 4213 (IP in IP), RFC 2784 and RFC 2890 (GRE), RFC 2637 (PPTP), RFC 3378
+//! (EtherIP), RFC 4023 and RFC 7510 (MPLS), RFC 7348 and draft-smith-vxlan-group-policy (VXLAN),
+//! RFC 8926 (Geneve), draft-foschiano-erspan.
 
 use rahdar_model::flow::protocol;
 
@@ -91,10 +91,10 @@ fn gre(octets: &[u8], wire: usize) -> Option<Content<'_>> {
     let [flags, version, high, low] = *octets.first_chunk()?;
     let kind = u16::from_be_bytes([high, low]);
     let options = (flags & (CHECKSUM | KEY | NUMBER)).count_ones() as usize;
-    let (kind, at) = match version & 0x07 {
-        0 if flags & !(CHECKSUM | KEY | NUMBER | 0x03) == 0 => (kind, 4 + 4 * options),
+    let at = match version & 0x07 {
+        0 if flags & !(CHECKSUM | KEY | NUMBER | 0x03) == 0 => 4 + 4 * options,
         1 if flags & !NUMBER == KEY && kind == PPP => {
-            (kind, 4 + 4 * options + 4 * usize::from(version & ACKNOWLEDGED != 0))
+            4 + 4 * options + 4 * usize::from(version & ACKNOWLEDGED != 0)
         }
         _ => return None,
     };

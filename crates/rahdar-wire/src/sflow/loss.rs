@@ -56,11 +56,11 @@ pub(super) enum Order {
 #[derive(Debug)]
 pub(super) struct Agent {
     /// Which one, counted from 1.
-    pub(super) id: u64,
+    id: u64,
     pub(super) name: Arc<str>,
     /// How often the numbers of its datagrams did not follow on each other.
     pub(super) breaks: u64,
-    sub_agent: u32,
+    pub(super) sub_agent: u32,
     numbers: Numbers,
     /// When the newest datagram came.
     newest: Timestamp,
@@ -257,9 +257,16 @@ impl Numbers {
 /// A data source of an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct SourceKey {
-    pub(super) agent: u64,
-    pub(super) kind: u32,
-    pub(super) index: u32,
+    agent: u64,
+    kind: u32,
+    index: u32,
+}
+
+impl SourceKey {
+    /// The source of a sample of `agent`.
+    pub(super) fn of(agent: &Agent, sample: &Sample<'_>) -> Self {
+        Self { agent: agent.id, kind: sample.source_kind, index: sample.source }
+    }
 }
 
 /// What is known of a data source.

@@ -23,10 +23,9 @@
 //!
 //! # Who and when
 //! The exporter is the agent that the datagram names: its sender may be a relay. The sub-agent is
-//! the observation domain. sFlow has no wall clock: a record is as old as its datagram, which agents
-//! send within a second of the sample (§5). In a file of bare datagrams nobody took the arrival:
-//! times are then those since the agent started, from 1970 on, and marked; `--time-offset` places
-//! them.
+//! the observation domain. sFlow has no wall clock: a record is as old as its datagram, which an agent
+//! must send within a second of the sample. In a file of bare datagrams nobody took the arrival: times
+//! are then those since the agent started, from 1970 on, and marked; `--time-offset` places them.
 //!
 //! # Octets
 //! Those of the IP header, so they hold no frame and no padding. Where it leaves its length to the
@@ -61,11 +60,11 @@ use sample::{Content, Sample};
 const NAMELESS: &str = "sflow";
 
 /// Agents that are remembered, each sub-agent for itself: as many as observation domains of
-/// NetFlow.
+/// NetFlow. All of them take some 20 MiB.
 const AGENTS_MAX: usize = 65_536;
 
 /// Interfaces and other data sources that are remembered, over all agents. Chosen here: four for
-/// every agent, some 20 MiB; what is forgotten costs one comparison of numbers.
+/// every agent, some 25 MiB; what is forgotten costs one comparison of numbers.
 const SOURCES_MAX: usize = 4 * AGENTS_MAX;
 
 /// What is known of every agent, so that losses show.
@@ -154,53 +153,20 @@ impl Agents {
                 out.refuse(place(at), 1, why);
                 break;
             };
-            let Some(sample) = Sample::read(kind, body) else {
-                out.tally.beside += 1;
-                continue;
-            };
-            let sample = match sample {
-                Ok(sample) => sample,
-                Err(why) => {
-                    out.refuse(place(at), 1, format_args!("{why}"));
-                    continue;
-                }
-            };
-            if order == Order::Next {
-                let key = SourceKey { agent: agent.id, kind: sample.source_kind, index: sample.source };
-                let (source, _) = self.sources.get_or_insert(key, || Source::new(&sample, agent.breaks));
-                let lost = source.sample(&sample, agent.breaks);
-                agent.samples_lost(lost, time, &mut out)?;
-            }
-            out.record.reset();
-            out.record.exporter.clone_from(&agent.name);
-            out.record.observation_domain = header.sub_agent;
-            match sample.fill(out.record) {
-                Content::Flow => {}
-                Content::NoFlow => {
-                    out.tally.beside += 1;
-                    continue;
-                }
-                Content::Unreadable(why) => {
-                    out.refuse(place(at), 1, format_args!("{why}"));
-                    continue;
-                }
-                Content::UnknownHeader(protocol) => {
-                    let why = format_args!("sampled headers of protocol `{protocol}` are not read");
-                    out.refuse(place(at), 1, why);
-                    continue;
+            match Sample::read(kind, body) {
+                None => out.tally.beside += 1,
+                Some(Err(why)) => out.refuse(place(at), 1, format_args!("{why}")),
+                Some(Ok(sample)) => {
+                    if order == Order::Next {
+                        let key = SourceKey::of(agent, &sample);
+                        let (source, _) =
+                            self.sources.get_or_insert(key, || Source::new(&sample, agent.breaks));
+                        let lost = source.sample(&sample, agent.breaks);
+                        agent.samples_lost(lost, time, &mut out)?;
+                    }
+                    flow(&sample, agent, time, arrival, place(at), &mut out)?;
                 }
             }
-            out.record.start_time = time;
-            out.record.end_time = time;
-            out.record.received_time = arrival.received;
-            out.record.sampler = Some(Sampler::Random);
-            if sample.rate > 0 {
-                out.record.sampling_interval = Some(sample.rate.min(i32::MAX as u32));
-                out.record.sampling_source = Some(SamplingSource::Header);
-            } else {
-                out.record.quality |= out.books.untold;
-            }
-            out.give()?;
         }
         Ok(())
     }
@@ -222,4 +188,38 @@ impl Agents {
         out.tell_unnamed();
         Ok(())
     }
+}
+
+/// Gives the packet of a sample to the sink, if it is one of IP.
+fn flow(
+    sample: &Sample<'_>,
+    agent: &Agent,
+    time: Timestamp,
+    arrival: &Arrival,
+    place: Place,
+    out: &mut Out<'_>,
+) -> Result<(), SinkError> {
+    let record = &mut *out.record;
+    record.reset();
+    record.exporter.clone_from(&agent.name);
+    record.observation_domain = agent.sub_agent;
+    record.start_time = time;
+    record.end_time = time;
+    record.received_time = arrival.received;
+    record.sampler = Some(Sampler::Random);
+    if sample.rate > 0 {
+        record.sampling_interval = Some(sample.rate.min(i32::MAX as u32));
+        record.sampling_source = Some(SamplingSource::Header);
+    } else {
+        record.quality |= out.books.untold;
+    }
+    match sample.fill(record) {
+        Content::Flow => out.give()?,
+        Content::NoFlow => out.tally.beside += 1,
+        Content::Unreadable(why) => out.refuse(place, 1, format_args!("{why}")),
+        Content::UnknownHeader(protocol) => {
+            out.refuse(place, 1, format_args!("sampled headers of protocol `{protocol}` are not read"));
+        }
+    }
+    Ok(())
 }
