@@ -21,8 +21,9 @@ const EXTENDED_GATEWAY: u32 = 1003;
 /// The kind of a data source that is an interface.
 const INTERFACE: u32 = 0;
 
-/// The interface that is none: the packet came from the agent itself or was for it.
-const INTERNAL: u32 = 0x3fff_ffff;
+/// The interfaces that are none: the packet came from the agent itself or was for it. The second is
+/// for expanded samples (errata of version 5); many agents write the first there as well.
+const INTERNAL: [u32; 2] = [0x3fff_ffff, 0xffff_ffff];
 
 /// The bits of TCP flags in a word (RFC 9293 §3.1).
 const TCP_FLAGS: u32 = 0x0fff;
@@ -152,7 +153,7 @@ impl<'d> Sample<'d> {
 /// An interface as a flow has it: its index. None for a reason why the packet was discarded, for
 /// several interfaces, for the agent itself, and for what it does not know.
 fn interface(format: u32, value: u32) -> Option<u32> {
-    (format == 0 && value != 0 && value != INTERNAL).then_some(value)
+    (format == 0 && value != 0 && !INTERNAL.contains(&value)).then_some(value)
 }
 
 /// What the records of a sample hold that a flow is made of.

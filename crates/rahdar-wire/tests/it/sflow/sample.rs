@@ -140,6 +140,9 @@ fn an_interface_is_an_index_and_nothing_else() {
     check(3, 0x4000_0001, (Some(3), None));
     check(3, 0x8000_0003, (Some(3), None));
     check(3, 0x8000_0000, (Some(3), None));
+    let head = words(&[1, 0, 3, 512, 0, 0, 0, 3, 0, 0xffff_ffff, 1]);
+    let flow = flow_of(&of_kind(3, &[head, tcp_frame()].concat()));
+    assert_eq!((flow.in_if, flow.out_if), (Some(3), None));
 }
 
 #[test]
