@@ -8,6 +8,7 @@
 //! * `file`, `durable`: one Parquet file; the disk, synced before anything is acknowledged.
 //! * `table`: one table on disk: its log, what a commit is, what is left when one is killed.
 //! * `ingest`: an import, buffered by day and committed once.
+//! * [`foreign`]: flows in Parquet files of other programs.
 //! * `networks`, `names`, `scan`, `session`: sets of networks and of names, a table as a scan, the
 //!   engine.
 //! * `plan`: the questions, one a file.
@@ -22,6 +23,7 @@ mod crash;
 mod durable;
 mod error;
 mod file;
+pub mod foreign;
 mod ingest;
 mod names;
 mod networks;

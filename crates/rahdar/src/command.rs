@@ -179,6 +179,9 @@ pub(crate) struct Reading {
     /// The sampling interval: one packet in N was metered.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) sampling: Option<u32>,
+    /// Which column of a Parquet file is which: src=client_ip,dst=server_ip,start_time=ts. Usual names are known.
+    #[arg(long, value_name = "MAP")]
+    pub(crate) columns: Option<String>,
     /// Place relative clocks: a time that stands for second 0 of the input, or a span such as 90m or 2d.
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub(crate) time_offset: Option<String>,

@@ -9,6 +9,9 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
+/// Octets that show what a file is.
+const HEAD_OCTETS: u64 = 16;
+
 /// A file to import.
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
@@ -36,6 +39,14 @@ pub(crate) struct Part {
 }
 
 impl Found {
+    /// Whether its first octets are such.
+    pub(crate) fn begins_with(&self, are_such: fn(&[u8]) -> bool) -> anyhow::Result<bool> {
+        let mut head = Vec::new();
+        let read = self.open()?.take(HEAD_OCTETS).read_to_end(&mut head);
+        read.with_context(|| format!("cannot read `{}`", self.path.display()))?;
+        Ok(are_such(&head))
+    }
+
     /// Opens it for reading.
     pub(crate) fn open(&self) -> anyhow::Result<Box<dyn Read>> {
         let context = || format!("cannot open `{}`", self.path.display());

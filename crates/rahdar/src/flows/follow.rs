@@ -24,7 +24,7 @@ use rahdar_model::time::SECOND_US;
 use rahdar_wire::{Detection, Format, Options};
 use serde::{Deserialize, Serialize};
 
-use super::import::{self, Summary};
+use super::import::{self, How, Summary};
 use crate::clock::{Stopwatch, SystemClock};
 use crate::command::{self, FlowsFollow};
 use crate::files::{self, Found, Part};
@@ -44,7 +44,7 @@ const UNFINISHED: [&str; 1] = ["nfcapd.current"];
 pub(crate) fn run(home: &Home, args: &FlowsFollow, format: command::Format) -> anyhow::Result<Outcome> {
     let follower = Follower {
         lake: home.lake()?,
-        options: import::options(&args.reading)?,
+        how: How::of(&args.reading)?,
         settle_us: i64::try_from(args.settle).unwrap_or(i64::MAX).saturating_mul(SECOND_US),
     };
     let mut notebook = Notebook::open(&home.path().join("follow.json"))?;
@@ -67,7 +67,7 @@ pub(crate) fn run(home: &Home, args: &FlowsFollow, format: command::Format) -> a
 
 struct Follower {
     lake: Lake,
-    options: Options,
+    how: How,
     settle_us: i64,
 }
 
@@ -84,13 +84,13 @@ impl Follower {
                 continue;
             }
             let rests = SystemClock.now().micros() - modified_us(&meta) >= self.settle_us;
-            match header(&file, &self.options)? {
+            match header(&file, &self.how.options)? {
                 Some(header) => self.grow(&file, header, rests, notebook, &mut summary)?,
                 None if rests => {
                     summary.add(import::import(
                         &self.lake,
                         std::slice::from_ref(&file),
-                        &self.options,
+                        &self.how,
                         &ProgressBar::hidden(),
                     )?);
                     notebook.note(&file.path, Page::done(&meta))?;
@@ -134,7 +134,7 @@ impl Follower {
                 format!("{}@{}", file.name, page.read).into()
             };
             let input = Input { id: import::input_id(&log.hasher), name };
-            import::store_all(&self.lake, &[(&part, input)], &self.options, &ProgressBar::hidden(), summary)?;
+            import::store_all(&self.lake, &[(&part, input)], &self.how, &ProgressBar::hidden(), summary)?;
             page = Page { read: until, planned: None, ..page };
             notebook.note(&file.path, page)?;
         }

@@ -1,11 +1,13 @@
 //! `rahdar flows import`: files and folders into the lake.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use indicatif::ProgressBar;
+use rahdar_lake::foreign::{self, Foreign, ForeignError};
 use rahdar_model::fact::Fact;
 use rahdar_model::sink::SinkError;
 use rahdar_model::store::{Admission, Cell, FlowStore, Import, Input, StoreError, Table};
@@ -32,10 +34,10 @@ const RACES: usize = 10;
 
 /// Imports what the command names, and prints what became of it.
 pub(crate) fn run(home: &Home, args: &FlowsImport, format: command::Format) -> anyhow::Result<Outcome> {
-    let options = options(&args.reading)?;
+    let how = How::of(&args.reading)?;
     let found = files::find(&args.paths)?;
     let watch = Stopwatch::start();
-    let summary = import(&home.lake()?, &found, &options, &files::bar(&found))?;
+    let summary = import(&home.lake()?, &found, &how, &files::bar(&found))?;
     output::print(&summary.table(watch.elapsed().as_secs_f64()), format)?;
     summary.outcome()
 }
@@ -72,7 +74,7 @@ impl Summary {
 
     pub(crate) fn table(&self, seconds: f64) -> Table {
         let count = |n: u64| Cell::Int(n.try_into().unwrap_or(i64::MAX));
-        let columns: [(&str, Cell); 10] = [
+        let columns: [(&str, Cell); 11] = [
             ("inputs", count(self.imported)),
             ("already_stored", count(self.already)),
             ("left_alone", count(self.left_alone)),
@@ -111,14 +113,14 @@ impl Summary {
 pub(crate) fn import(
     store: &dyn FlowStore,
     found: &[Found],
-    options: &Options,
+    how: &How,
     bar: &ProgressBar,
 ) -> anyhow::Result<Summary> {
     let mut summary = Summary::default();
     let mut left_alone = BTreeMap::<String, u64>::new();
     let mut known = Vec::new();
     for file in found {
-        match identify(file, options) {
+        match identify(file, how) {
             Ok(input) => known.push((file, input)),
             Err(Reject::NoFlows(kind)) if !file.named => {
                 summary.left_alone += 1;
@@ -134,7 +136,7 @@ pub(crate) fn import(
             }
         }
     }
-    store_all(store, &known, options, bar, &mut summary)?;
+    store_all(store, &known, how, bar, &mut summary)?;
     bar.finish_and_clear();
     for (kind, files) in left_alone {
         note!("left alone: {files} × {kind}");
@@ -146,13 +148,13 @@ pub(crate) fn import(
 pub(crate) fn store_all(
     store: &dyn FlowStore,
     known: &[(&Found, Input)],
-    options: &Options,
+    how: &How,
     bar: &ProgressBar,
     summary: &mut Summary,
 ) -> anyhow::Result<()> {
     let mut rest = known;
     while !rest.is_empty() {
-        let taken = group(store, rest, options, bar, summary)?;
+        let taken = group(store, rest, how, bar, summary)?;
         rest = &rest[taken..];
     }
     Ok(())
@@ -162,7 +164,7 @@ pub(crate) fn store_all(
 fn group(
     store: &dyn FlowStore,
     inputs: &[(&Found, Input)],
-    options: &Options,
+    how: &How,
     bar: &ProgressBar,
     summary: &mut Summary,
 ) -> anyhow::Result<usize> {
@@ -171,7 +173,7 @@ fn group(
     let mut races = 0;
     while races < RACES {
         bar.set_position(before);
-        match attempt(store, inputs, &left_out, options, bar)? {
+        match attempt(store, inputs, &left_out, how, bar)? {
             Attempt::Stored(part) => {
                 let taken = part.inputs;
                 part.add_to(summary);
@@ -221,7 +223,7 @@ fn attempt(
     store: &dyn FlowStore,
     inputs: &[(&Found, Input)],
     left_out: &BTreeMap<usize, String>,
-    options: &Options,
+    how: &How,
     bar: &ProgressBar,
 ) -> anyhow::Result<Attempt> {
     let mut part = Part::default();
@@ -239,26 +241,23 @@ fn attempt(
             continue;
         }
         let mut sink = Noting { import: import.as_mut(), problems: Vec::new(), unseen: 0 };
-        let mut opened = bar.wrap_read(file.open()?);
-        let decoded = rahdar_wire::decode(&mut opened, input.name.clone(), options, &mut sink);
+        let decoded = decode(file, input, how, bar, &mut sink);
         part.notes.extend(sink.notes(&input.name));
         match decoded {
             Ok(tally) => {
                 part.imported += 1;
                 part.tally += tally;
             }
-            Err(WireError::Sink(error)) => match stopped(error) {
-                StoreError::Limit { limit, detail } => {
-                    return Ok(Attempt::Without(position, format!("{limit}: {detail}")));
-                }
-                error => return Err(error.into()),
-            },
-            Err(WireError::Read { source, .. }) => {
-                return Ok(Attempt::Without(position, format!("reading it failed midway: {source}")));
+            Err(Undecoded::Stopped(StoreError::Limit { limit, detail })) => {
+                return Ok(Attempt::Without(position, format!("{limit}: {detail}")));
             }
-            Err(error) => {
+            Err(Undecoded::Stopped(error)) => return Err(error.into()),
+            Err(Undecoded::Midway(error)) => {
+                return Ok(Attempt::Without(position, format!("reading it failed midway: {error:#}")));
+            }
+            Err(Undecoded::Never(error)) => {
                 part.failed += 1;
-                part.notes.push(format!("{}: {:#}", input.name, anyhow::Error::from(error)));
+                part.notes.push(format!("{}: {error:#}", input.name));
             }
         }
         if import.flows() >= FLOWS_A_COMMIT {
@@ -270,6 +269,43 @@ fn attempt(
         Err(StoreError::Raced { .. }) => Ok(Attempt::Raced),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Why an input was not decoded to its end.
+enum Undecoded {
+    /// The store takes no more.
+    Stopped(StoreError),
+    /// Some of it may have been taken.
+    Midway(anyhow::Error),
+    /// None of it was taken.
+    Never(anyhow::Error),
+}
+
+/// Decodes a file of any format.
+fn decode(
+    file: &Found,
+    input: &Input,
+    how: &How,
+    bar: &ProgressBar,
+    sink: &mut dyn FlowSink,
+) -> Result<Tally, Undecoded> {
+    if file.begins_with(foreign::is_parquet).map_err(Undecoded::Never)? {
+        let opened = File::open(&file.path).map_err(|error| Undecoded::Never(error.into()))?;
+        bar.inc(file.octets);
+        return foreign::decode(opened, input.name.clone(), &how.foreign, sink).map_err(
+            |error| match error {
+                ForeignError::Sink(error) => Undecoded::Stopped(stopped(error)),
+                error @ ForeignError::Parquet(_) => Undecoded::Midway(error.into()),
+                error => Undecoded::Never(error.into()),
+            },
+        );
+    }
+    let mut opened = bar.wrap_read(file.open().map_err(Undecoded::Never)?);
+    rahdar_wire::decode(&mut opened, input.name.clone(), &how.options, sink).map_err(|error| match error {
+        WireError::Sink(error) => Undecoded::Stopped(stopped(error)),
+        error @ WireError::Read { .. } => Undecoded::Midway(error.into()),
+        error => Undecoded::Never(error.into()),
+    })
 }
 
 /// The store's own words for why it stopped.
@@ -325,9 +361,13 @@ enum Reject {
 }
 
 /// Sees that a file holds flows, and names it by its content.
-fn identify(file: &Found, options: &Options) -> Result<Input, Reject> {
+fn identify(file: &Found, how: &How) -> Result<Input, Reject> {
     let mut opened = file.open().map_err(Reject::Failed)?;
-    match rahdar_wire::open(&mut opened, options) {
+    if file.begins_with(foreign::is_parquet).map_err(Reject::Failed)? {
+        let id = id(&mut opened).map_err(|error| Reject::Failed(error.into()))?;
+        return Ok(Input { id, name: file.name.clone() });
+    }
+    match rahdar_wire::open(&mut opened, &how.options) {
         Ok((_, mut content)) => match id(&mut content) {
             Ok(id) => Ok(Input { id, name: file.name.clone() }),
             Err(error) => Err(Reject::Failed(anyhow::Error::from(error).context("cannot read it"))),
@@ -361,25 +401,39 @@ fn id(content: &mut dyn Read) -> io::Result<String> {
     Ok(input_id(&hasher))
 }
 
-/// What the command line says about the inputs.
-pub(crate) fn options(args: &Reading) -> anyhow::Result<Options> {
-    let format = match args.read_as.as_deref() {
-        Some(word) => Some(
-            Format::from_word(word)
-                .with_context(|| format!("`{word}` is no format; rahdar reads {}", readable()))?,
-        ),
-        None => None,
-    };
-    let time_offset_us = match args.time_offset.as_deref() {
-        Some(text) => offset_us(text)?,
-        None => 0,
-    };
-    Ok(Options {
-        format,
-        exporter: args.exporter.as_deref().map(Arc::from),
-        sampling: args.sampling,
-        time_offset_us,
-    })
+/// How inputs are read.
+#[derive(Debug, Default)]
+pub(crate) struct How {
+    /// What decoders are told.
+    pub(crate) options: Options,
+    /// What the reader of Parquet is told.
+    foreign: Foreign,
+}
+
+impl How {
+    /// What the command line says.
+    pub(crate) fn of(args: &Reading) -> anyhow::Result<Self> {
+        let format = match args.read_as.as_deref() {
+            Some(word) => Some(
+                Format::from_word(word)
+                    .with_context(|| format!("`{word}` is no format; rahdar reads {}", readable()))?,
+            ),
+            None => None,
+        };
+        let time_offset_us = match args.time_offset.as_deref() {
+            Some(text) => offset_us(text)?,
+            None => 0,
+        };
+        let exporter = args.exporter.as_deref().map(Arc::from);
+        let foreign = Foreign {
+            columns: args.columns.as_deref().map(str::parse).transpose()?.unwrap_or_default(),
+            exporter: exporter.clone(),
+            sampling: args.sampling,
+            time_offset_us,
+        };
+        let options = Options { format, exporter, sampling: args.sampling, time_offset_us };
+        Ok(Self { options, foreign })
+    }
 }
 
 /// Reads an offset: a time that stands for second 0 of the input, or a span with sign and unit.
@@ -406,7 +460,7 @@ fn offset_us(text: &str) -> anyhow::Result<i64> {
 fn readable() -> String {
     let formats: Vec<String> =
         Format::ALL.iter().map(|format| format!("{} (`--as {}`)", format.about(), format.word())).collect();
-    formats.join(", ")
+    format!("{}, Parquet with --columns", formats.join(", "))
 }
 
 #[cfg(test)]
