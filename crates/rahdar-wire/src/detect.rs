@@ -1,7 +1,7 @@
 //! What an input is, seen by its first octets.
 
 use crate::zeek::{json, other_log, tsv};
-use crate::{Detection, Format, capture, netflow, sflow};
+use crate::{Detection, Format, capture, netflow, nfdump, sflow};
 
 /// Sees by content what an input is. `head` is its beginning, uncompressed; `whole` says that
 /// nothing follows.
@@ -10,6 +10,9 @@ use crate::{Detection, Format, capture, netflow, sflow};
 pub fn detect(head: &[u8], whole: bool) -> Detection {
     if capture::is_capture(head) {
         return Detection::Known(Format::Packets);
+    }
+    if let Some(detection) = nfdump::detect(head) {
+        return detection;
     }
     if let Some(kind) = by_magic(head) {
         return Detection::Unsupported(kind);
@@ -44,8 +47,6 @@ pub(crate) fn looks(head: &[u8]) -> String {
 /// Kinds that say what they are, and are not read.
 fn by_magic(head: &[u8]) -> Option<&'static str> {
     Some(match head {
-        // nfdump, both byte orders; the second number is the version of the layout.
-        [0x0c, 0xa5, 1 | 2, 0, ..] | [0xa5, 0x0c, 0, 1 | 2, ..] => "nfcapd (nfdump)",
         [0xde, 0xad, 0xbe, 0xef, ..] => "SiLK",
         [0xcf, 0x10, ..] => "flow-tools",
         [b's', b'n', b'o', b'o', b'p', 0, ..] => "a snoop capture",

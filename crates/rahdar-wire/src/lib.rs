@@ -9,6 +9,7 @@
 //! * `capture`: pcap and pcapng, packets assembled into biflows.
 //! * `netflow`: export datagrams of NetFlow v5, v7, v9 and IPFIX, from captures and from files.
 //! * `sflow`: datagrams of sFlow v5, from captures and from files.
+//! * `nfdump`: the files of nfcapd and its siblings.
 //!
 //! It opens no file and no socket, reads no clock, never panics on input, allocates nothing
 //! per flow, and holds no more memory than its named limits say. Wrong input is data: what was
@@ -19,6 +20,7 @@ mod delivery;
 mod detect;
 mod lines;
 mod netflow;
+mod nfdump;
 mod peel;
 mod sflow;
 mod window;
@@ -50,12 +52,14 @@ pub enum Format {
     Datagram,
     /// Datagrams of sFlow v5 as they were on the wire.
     Sflow,
+    /// A file of nfdump 1.6 or 1.7, as nfcapd writes them.
+    Nfcapd,
 }
 
 impl Format {
     /// Every format, in the order in which they are listed to people.
-    pub const ALL: [Self; 6] =
-        [Self::ZeekTsv, Self::ZeekJson, Self::Packets, Self::Ipfix, Self::Datagram, Self::Sflow];
+    pub const ALL: [Self; 7] =
+        [Self::ZeekTsv, Self::ZeekJson, Self::Packets, Self::Ipfix, Self::Datagram, Self::Sflow, Self::Nfcapd];
 
     /// The word for `--as`.
     pub const fn word(self) -> &'static str {
@@ -66,6 +70,7 @@ impl Format {
             Self::Ipfix => "ipfix",
             Self::Datagram => "netflow",
             Self::Sflow => "sflow",
+            Self::Nfcapd => "nfcapd",
         }
     }
 
@@ -83,6 +88,7 @@ impl Format {
             Self::Ipfix => "file of IPFIX messages",
             Self::Datagram => "NetFlow v5, v7, v9 or IPFIX datagram",
             Self::Sflow => "sFlow v5 datagram",
+            Self::Nfcapd => "nfcapd file of nfdump",
         }
     }
 }
@@ -98,7 +104,7 @@ impl fmt::Display for Format {
 pub struct Options {
     /// The format; none: seen by content.
     pub format: Option<Format>,
-    /// The exporter's name, in place of its address, `zeek` or `packets`.
+    /// The exporter's name, in place of its address, `zeek`, `packets` or `nfdump`.
     pub exporter: Option<Arc<str>>,
     /// The sampling interval, in place of what the input says. 0 says nothing.
     pub sampling: Option<u32>,
@@ -195,6 +201,7 @@ pub fn decode(
         Format::Packets => capture::decode(&mut reader, source, options, sink),
         Format::Ipfix | Format::Datagram => netflow::file(&mut reader, source, options, sink),
         Format::Sflow => sflow::file(&mut reader, source, options, sink),
+        Format::Nfcapd => nfdump::decode(&mut reader, source, options, sink),
     };
     match decoded {
         // Reading it again would not help: keep what came before.

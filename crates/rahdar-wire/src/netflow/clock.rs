@@ -12,7 +12,7 @@ use super::template::Plan;
 
 /// How far a flow may lie after its own export: from this offset on methods.md §1.7 calls a
 /// clock wrong.
-const AHEAD_US: i64 = 300 * SECOND_US;
+pub(crate) const AHEAD_US: i64 = 300 * SECOND_US;
 
 /// How long before its export a flow may have ended, where times are uptimes (methods.md §1.7).
 const LATE_US: i64 = 6 * HOUR_US;
@@ -22,7 +22,7 @@ const LATE_US: i64 = 6 * HOUR_US;
 const LONGEST_US: i64 = 7 * DAY_US;
 
 /// An end that lies less than this before its start is swapped with it (methods.md §1.7).
-const SWAP_US: i64 = 2 * SECOND_US;
+pub(crate) const SWAP_US: i64 = 2 * SECOND_US;
 
 /// 2000-01-01. NetFlow v9 and IPFIX are younger: an earlier clock was never set.
 const CLOCK_SET: Timestamp = Timestamp::from_seconds(946_684_800);

@@ -326,13 +326,15 @@ fn sizes(plan: &Plan, record: &FlowRecord) -> Quality {
     quality
 }
 
+/// Whether octets and packets cannot belong together.
 #[inline]
-fn is_impossible(packets: u64, octets: u64) -> bool {
+pub(crate) fn is_impossible(packets: u64, octets: u64) -> bool {
     let (least, most) = PACKET_OCTETS;
     packets > 0 && (octets < packets.saturating_mul(least) || octets > packets.saturating_mul(most))
 }
 
-fn has_wrapped(packets: u64, octets: u64) -> bool {
+/// Whether some number of wraps at 2³² would make octets right that are too few for their packets.
+pub(crate) fn has_wrapped(packets: u64, octets: u64) -> bool {
     let least = packets.saturating_mul(PACKET_OCTETS.0);
     let most = packets.saturating_mul(LINK_OCTETS_MAX);
     let wraps = least.saturating_sub(octets).div_ceil(1 << 32);

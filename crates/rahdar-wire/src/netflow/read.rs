@@ -311,7 +311,7 @@ fn narrow(value: u64) -> u32 {
 }
 
 /// Writes a number into a text that keeps its buffer.
-fn decimal(mut value: u64, text: &mut String) {
+pub(crate) fn decimal(mut value: u64, text: &mut String) {
     text.clear();
     let mut digits = [0; 20];
     let mut first = digits.len();
@@ -327,7 +327,7 @@ fn decimal(mut value: u64, text: &mut String) {
 }
 
 /// The word for a firewall event (IANA, element 233): a flow that was denied is no exchange.
-fn firewall_event(value: u64, text: &mut String) {
+pub(crate) fn firewall_event(value: u64, text: &mut String) {
     text.clear();
     text.push_str(match value {
         1 => "created",
