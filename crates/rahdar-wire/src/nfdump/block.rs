@@ -136,7 +136,9 @@ impl Unpacker {
         if self.compression == Compression::None {
             return Ok(stored);
         }
-        self.room.resize(BLOCK_OCTETS_MAX, 0);
+        if self.room.is_empty() {
+            self.room = vec![0; BLOCK_OCTETS_MAX];
+        }
         let octets = match self.compression {
             Compression::None => None,
             Compression::Lzo => lzo::unpack(stored, &mut self.room).ok(),

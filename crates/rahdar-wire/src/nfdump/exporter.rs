@@ -9,7 +9,7 @@ use rahdar_model::flow::{Sampler, SamplingSource};
 use rahdar_model::sink::{FlowSink, SinkError};
 use rahdar_model::time::Window;
 
-use super::flow::Values;
+use super::flow::{Scaled, Values};
 use super::header::{u16_at, u32_at, u64_at};
 
 /// Samplers that are kept, over all exporters of a file. A large router has some hundred
@@ -237,23 +237,20 @@ impl Exporter {
     /// record names.
     ///
     /// The order is nfcapd's own. A record that names no sampler has the rate of all samplers, if
-    /// they agree.
-    pub(super) fn rate(&self, sampler: Option<u64>) -> Option<(Rate, SamplingSource)> {
+    /// they agree; but one that nfcapd did not multiply came by none of those that sample.
+    pub(super) fn rate(&self, sampler: Option<u64>, scaled: Scaled) -> Option<(Rate, SamplingSource)> {
         let rates = &self.rates;
-        if let Some(rate) = rates.ordered {
-            return Some((rate, SamplingSource::Operator));
-        }
+        let told = |rate: Option<Rate>, source| rate.map(|rate| (rate, source));
         let by_sampler = sampler.and_then(|id| rates.samplers.get(&id)).copied();
         let in_header = matches!(self.version, 5 | 7 | SFLOW);
-        let whole_source = if in_header { SamplingSource::Header } else { SamplingSource::OptionTemplate };
-        by_sampler
-            .map(|rate| (rate, SamplingSource::OptionTemplate))
-            .or(rates.whole.map(|rate| (rate, whole_source)))
-            .or(rates.assumed.map(|rate| (rate, SamplingSource::Operator)))
-            .or_else(|| {
-                let agreed = rates.agreed.filter(|_| sampler.is_none_or(|id| id == 0))?;
-                Some((agreed, SamplingSource::OptionTemplate))
-            })
+        let source_of_whole = if in_header { SamplingSource::Header } else { SamplingSource::OptionTemplate };
+        let is_unnamed = sampler.is_none_or(|id| id == 0);
+        let agreed = rates.agreed.filter(|rate| is_unnamed && (rate.interval == 1 || scaled != Scaled::No));
+        told(rates.ordered, SamplingSource::Operator)
+            .or(told(by_sampler, SamplingSource::OptionTemplate))
+            .or(told(rates.whole, source_of_whole))
+            .or(told(rates.assumed, SamplingSource::Operator))
+            .or(told(agreed, SamplingSource::OptionTemplate))
     }
 }
 

@@ -63,16 +63,18 @@ pub(super) struct Values {
     pub(super) sampler: Option<u64>,
 }
 
-/// Whether nfcapd multiplied the counters of a record.
+/// Whether nfcapd multiplied the counters of a record by the sampling interval.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Scaled {
     /// It is not marked so.
     #[default]
     No,
-    /// It is marked so.
+    /// It is marked so by nfdump 1.6: by an interval that is not 1.
     Yes,
-    /// By an interval, if there is one: nfdump 1.7 drops the mark where it rewrites files of 1.6.
-    ByInterval,
+    /// It is marked so by nfdump 1.7: by that of a sampler, which may be 1.
+    BySampler,
+    /// nfdump 1.7 rewrote a file of 1.6, and dropped the mark.
+    MarkLost,
 }
 
 /// What the record was made from.
@@ -171,9 +173,12 @@ impl Values {
     }
 
     /// nfdump counts what the exporter saw leaving as the answer: probes and firewalls send
-    /// biflows so. But of a flow that was metered only as it left, it is the flow itself.
+    /// biflows so. But routers count the same packets twice, as they come and as they leave: what
+    /// equals the flow to the octet is no answer. And of a flow that was metered only as it left,
+    /// it is the flow itself.
     fn counters(&self, record: &mut FlowRecord) {
-        let has_out = self.out_packets > 0 || self.out_octets > 0;
+        let is_echo = (self.out_packets, self.out_octets) == (self.packets, self.octets);
+        let has_out = (self.out_packets > 0 || self.out_octets > 0) && !is_echo;
         let is_only_out = has_out && self.is_egress && self.packets == 0 && self.octets == 0;
         let quality = &mut record.quality;
         let out = (counter(self.out_packets, false, quality), counter(self.out_octets, false, quality));
@@ -226,8 +231,10 @@ impl Values {
         let rate = match self.origin {
             Origin::Packets => Some((Rate { interval: 1, sampler: None }, SamplingSource::Assumed)),
             _ if is_sflow && self.flows <= 1 => self.sample_rate(),
-            _ => exporter.and_then(|exporter| exporter.rate(self.sampler)),
+            _ => exporter.and_then(|exporter| exporter.rate(self.sampler, self.scaled)),
         };
+        // An interval of 1 is not what these counters were multiplied by.
+        let rate = rate.filter(|(rate, _)| rate.interval > 1 || self.scaled != Scaled::Yes);
         record.sampling_interval = rate.map(|(rate, _)| rate.interval);
         record.sampling_source = rate.map(|(_, source)| source);
         record.sampler = rate.and_then(|(rate, _)| rate.sampler);
@@ -235,9 +242,9 @@ impl Values {
             record.quality |= Quality::LAYER2_LENGTH;
         }
         record.quality |= match (record.sampling_interval, self.scaled) {
-            (None, Scaled::Yes) => Quality::ALREADY_SCALED | untold,
-            (None, _) => untold,
-            (Some(1), _) | (_, Scaled::No) => Quality::NONE,
+            (None, Scaled::Yes | Scaled::BySampler) => Quality::ALREADY_SCALED | untold,
+            (None, Scaled::No | Scaled::MarkLost) => untold,
+            (Some(1), _) | (Some(_), Scaled::No) => Quality::NONE,
             (Some(_), _) => Quality::ALREADY_SCALED,
         };
     }

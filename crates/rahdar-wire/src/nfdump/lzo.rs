@@ -190,11 +190,8 @@ mod tests {
         // After one to three literals: two octets, near.
         check(b"\x14abc\x08\x00", Ok(b"abcab"));
         // After a run: three octets, more than 2,048 away.
-        let run = [&[0x11 + 4][..], b"abcd", &[0x20, 0, 7, 0x0c, 0], &[0x20, 0]].concat();
-        let mut room = vec![0; 4_000];
-        let far = [&[0, 0, 0, 0, 0, 0, 0, 0, 0, 237][..], &[b'y'; 2_295], &[0x00, 0x3d], &END].concat();
-        assert_eq!(unpack(&far, &mut room), Ok(2_298));
-        assert_eq!(unpack(&run, &mut room), Err(Fault::Cut));
+        let run = [&[0, 0, 0, 0, 0, 0, 0, 0, 0, 237][..], &[b'y'; 2_295], &[0x00, 0x3d], &END].concat();
+        assert_eq!(unpack(&run, &mut [0; 4_000]), Ok(2_298));
     }
 
     #[test]
@@ -202,13 +199,13 @@ mod tests {
         check(b"\x15abcd\x4c\x00", Ok(b"abcdabc"));
         check(b"\x15abcd\x8c\x00", Ok(b"abcdabcda"));
         check(b"\x15abcd\x23\x0c\x00", Ok(b"abcdabcda"));
-        check(&[&b"\x12z\x20\x04\x00\x00"[..]].concat(), Ok(&[b'z'; 38]));
+        check(b"\x12z\x20\x04\x00\x00", Ok(&[b'z'; 38]));
     }
 
     #[test]
     fn literals_may_follow_a_match() {
         check(b"\x15abcd\x4exxy", Err(Fault::TooFar));
-        check(b"\x15abcd\x4e\x00xy\x08\x00", Ok(b"abcdabcxyxy"));
+        check(b"\x15abcd\x4e\x00xy\x04\x00", Ok(b"abcdabcxyxy"));
     }
 
     #[test]

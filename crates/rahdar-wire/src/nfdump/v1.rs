@@ -59,13 +59,15 @@ pub(super) enum Unread {
 }
 
 impl Maps {
-    /// Takes in a map (type 2). None if it is cut, or lists what has no known length.
+    /// Takes in a map (type 2). None if it is cut, lists what has no known length, or says another
+    /// length than that of its list.
     pub(super) fn announce(&mut self, record: &[u8]) -> Option<()> {
         let number = usize::from(u16_at(record, 4)?);
         if number >= self.0.len() {
             self.0.resize_with(number + 1, || None);
         }
-        self.0[number] = Map::compile(record.get(8..)?);
+        let octets = usize::from(u16_at(record, 6)?);
+        self.0[number] = Map::compile(&record[8..]).filter(|map| map.octets == octets);
         self.0[number].as_ref().map(|_| ())
     }
 

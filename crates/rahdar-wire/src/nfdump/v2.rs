@@ -24,8 +24,8 @@ pub(super) fn read(record: &[u8], values: &mut Values) -> Option<()> {
         exporter: u16_at(header, 8)?,
         origin,
         scaled: match origin {
-            _ if header[10] & SCALED != 0 => Scaled::Yes,
-            Origin::Untold => Scaled::ByInterval,
+            _ if header[10] & SCALED != 0 => Scaled::BySampler,
+            Origin::Untold => Scaled::MarkLost,
             _ => Scaled::No,
         },
         is_anonymised: header[10] & ANONYMISED != 0,

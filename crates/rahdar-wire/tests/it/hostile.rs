@@ -9,6 +9,7 @@ use crate::made::{
     CONN_HEADER, CONN_JSON, CONN_ROW, ETHERNET, enhanced, ethernet, icmp, interface, ip, pcap, section, tcp,
     udp,
 };
+use crate::nfcapd;
 
 /// Small inputs that between them use every part of the decoders.
 fn seeds() -> Vec<(Format, Vec<u8>)> {
@@ -19,13 +20,15 @@ fn seeds() -> Vec<(Format, Vec<u8>)> {
     ];
     let timed: Vec<_> = frames.iter().cloned().zip(0..).map(|(frame, ms)| (ms, frame)).collect();
     let blocks: Vec<_> = frames.iter().flat_map(|frame| enhanced(0, 0, frame)).collect();
-    vec![
+    let mut seeds = vec![
         (Format::ZeekTsv, format!("{CONN_HEADER}{CONN_ROW}{CONN_ROW}").into_bytes()),
         (Format::ZeekJson, format!("{CONN_JSON}{CONN_JSON}").into_bytes()),
         (Format::Packets, pcap(ETHERNET, &timed)),
         (Format::Packets, [section(), interface(ETHERNET, &[(9, &[9])]), blocks].concat()),
         (Format::Packets, pcap(ETHERNET, &tunnels())),
-    ]
+    ];
+    seeds.extend(nfcapd::seeds().into_iter().map(|seed| (Format::Nfcapd, seed)));
+    seeds
 }
 
 /// One packet in tunnels of many kinds, one in the other.
@@ -100,7 +103,7 @@ proptest! {
 
     #[test]
     fn random_octets_behind_a_good_beginning_are_survived(
-        seed in 0usize..5,
+        seed in 0..seeds().len(),
         keep in 0usize..600,
         octets in prop::collection::vec(any::<u8>(), 0..500),
     ) {

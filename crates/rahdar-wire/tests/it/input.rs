@@ -115,7 +115,7 @@ fn a_bomb_is_stopped_by_its_growth() {
 fn errors_say_what_is_wrong_and_what_is_read() {
     let reads = "rahdar reads Zeek conn.log (`zeek`), Zeek conn.log in JSON lines (`zeek-json`), pcap or pcapng \
                  (`packets`), file of IPFIX messages (`ipfix`), NetFlow v5, v7, v9 or IPFIX datagram (`netflow`), \
-                 sFlow v5 datagram (`sflow`)";
+                 sFlow v5 datagram (`sflow`), nfcapd file of nfdump (`nfcapd`)";
     assert_eq!(error(&b""[..]), "the input is empty");
     assert_eq!(error(&*gzip(b"")), "the input is empty");
     assert_eq!(

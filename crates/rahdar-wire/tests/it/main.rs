@@ -9,6 +9,7 @@ mod hostile;
 mod input;
 mod kept;
 mod made;
+mod nfcapd;
 mod sflow;
 mod tunnel;
 mod zeek;
