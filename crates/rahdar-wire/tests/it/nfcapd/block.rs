@@ -126,6 +126,20 @@ fn a_broken_block_costs_only_itself() {
 }
 
 #[test]
+fn compressed_octets_may_be_cut_and_changed_anywhere() {
+    for (compression, _) in &COMPRESSIONS[1..] {
+        let file = v2(*compression, &flows(6));
+        for at in 0..file.len() {
+            let mut changed = file.clone();
+            changed[at] ^= 0xff;
+            for input in [&file[..at], &changed] {
+                let _ = decode_all(input, &Options::default());
+            }
+        }
+    }
+}
+
+#[test]
 fn records_that_cannot_be_told_apart_cost_one() {
     for length in [0u16, 3, 60_000] {
         let mut records = flows(4);

@@ -42,10 +42,9 @@ fn by_nfdump(file: &Path) -> Option<Vec<Said>> {
         return None;
     };
     let text = String::from_utf8(printed.stdout).unwrap();
-    // Some versions leave out the brackets.
-    let flows = text.find('{').map_or("", |first| &text[first..=text.rfind('}').unwrap()]);
-    let flows: Vec<Value> = serde_json::from_str(&format!("[{flows}]")).unwrap();
-    Some(flows.iter().map(said_by_nfdump).collect())
+    // An object a flow, nothing nested; brackets and commas differ between versions.
+    let objects = text.split_inclusive('}').filter_map(|piece| piece.find('{').map(|from| &piece[from..]));
+    Some(objects.map(|object| said_by_nfdump(&serde_json::from_str(object).unwrap())).collect())
 }
 
 fn said_by_nfdump(flow: &Value) -> Said {

@@ -231,7 +231,7 @@ fn nothing_is_left_over_from_the_record_before() {
     let full =
         [generic(COMMON), v6(), (4, misc), (5, longs(&[1, 12, 2_640])), (7, words(&[1, 2])), (19, event)];
     let bare = v2_flow(Head { exporter: 9, ..HEAD }, &[generic(Common { protocol: 17, ..COMMON }), v4()]);
-    let alone = decoded(&v2(0, &[bare.clone()])).0.flows[0].clone();
+    let alone = decoded(&v2(0, std::slice::from_ref(&bare))).0.flows[0].clone();
     let (kept, _) = decoded(&v2(0, &[exporter(1, 9, 7), v2_flow(HEAD, &full), bare]));
     assert_eq!((kept.flows[0].end_reason, kept.flows[0].initiator), (Some(3), Some(Initiator::Source)));
     assert_eq!(kept.flows[1], FlowRecord { source_row: 2, ..alone });
