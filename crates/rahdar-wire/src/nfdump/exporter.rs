@@ -39,6 +39,8 @@ pub(super) struct Exporters {
 /// One exporter, and what it said.
 #[derive(Debug, Default)]
 pub(super) struct Exporter {
+    is_announced: bool,
+    address: Option<Address>,
     name: Option<Arc<str>>,
     version: u32,
     pub(super) domain: u32,
@@ -80,9 +82,13 @@ impl Exporters {
         let address = address(record.get(8..24)?, u16_at(record, 24)?);
         let domain = u32_at(record, 28)?;
         let exporter = self.entry(u16_at(record, 26)?);
+        exporter.is_announced = true;
         exporter.version = version;
         exporter.domain = domain;
-        exporter.name = address.map(|address| address.to_string().into());
+        if exporter.address != address {
+            exporter.address = address;
+            exporter.name = address.map(|address| address.to_string().into());
+        }
         Some(())
     }
 
@@ -141,6 +147,11 @@ impl Exporters {
     /// The exporter of this number, if it was announced or said anything.
     pub(super) fn of(&self, number: u16) -> Option<&Exporter> {
         self.known.get(usize::from(number))
+    }
+
+    /// Whether the exporter of this number was announced.
+    pub(super) fn is_announced(&self, number: u16) -> bool {
+        self.of(number).is_some_and(|exporter| exporter.is_announced)
     }
 
     /// The name of the exporter of a record.

@@ -48,6 +48,11 @@ pub(super) fn read(record: &[u8], values: &mut Values) -> Option<()> {
     Some(())
 }
 
+/// The number of the exporter of a record, if it has one.
+pub(super) fn exporter(record: &[u8]) -> Option<u16> {
+    u16_at(record, 8).filter(|number| *number > 0)
+}
+
 /// The addresses of both families: some exporters have room for both in every record.
 #[derive(Default)]
 struct Both {

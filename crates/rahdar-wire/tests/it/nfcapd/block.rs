@@ -3,8 +3,8 @@
 use rahdar_wire::{Detection, Format, Options, WireError, detect};
 
 use super::made::{
-    COMMON, COMPRESSIONS, Common, HEAD, block, exporter, generic, map, record, v1, v1_flow, v1_of, v2,
-    v2_flow, v2_of, v4, words,
+    COMMON, COMPRESSIONS, Common, HEAD, block, exporter, generic, map, record, sampler_v2, v1, v1_flow,
+    v1_of, v2, v2_flow, v2_of, v4, words,
 };
 use crate::kept::{Kept, decode_all, decoded};
 
@@ -71,6 +71,29 @@ fn a_file_that_is_still_written_is_read_to_its_end() {
     let mut open = v1_of(0, "none", &[block(2, &old_flows(2), 0)], 0);
     open[8] = 0;
     check(&open, 2, &[]);
+}
+
+#[test]
+fn blocks_that_were_written_out_of_order_wait_for_their_exporters() {
+    let late = [block(3, &flows(3), 1), block(3, &[exporter(1, 9, 7), sampler_v2(1, -1, 1, 99)], 1)];
+    let (kept, tally) = decoded(&v2_of(1, &[late.as_slice(), &[block(3, &flows(2), 1)]].concat(), 0));
+    assert_eq!((ports(&kept), tally.refused), (vec![1, 2, 3, 1, 2], 0));
+    let rows: Vec<_> = kept.flows.iter().map(|flow| flow.source_row).collect();
+    assert_eq!(rows, [1, 2, 3, 4, 5]);
+    for flow in &kept.flows {
+        assert_eq!((&*flow.exporter, flow.sampling_interval), ("192.0.2.200", Some(100)));
+    }
+}
+
+#[test]
+fn an_exporter_that_is_never_announced_keeps_nothing_back() {
+    let blocks: Vec<_> = (0..20).map(|_| block(3, &flows(2), 4)).collect();
+    let mut cut = v2_of(4, &blocks, 0);
+    cut.truncate(40 + blocks.concat().len() - 1);
+    let (kept, tally) = decoded(&cut);
+    assert_eq!((tally.decoded, tally.refused), (38, 1));
+    let rows: Vec<_> = kept.flows.iter().map(|flow| flow.source_row).collect();
+    assert_eq!(rows, (1..=38).collect::<Vec<_>>());
 }
 
 #[test]
@@ -173,12 +196,12 @@ fn a_block_that_unpacks_to_too_much_is_refused() {
 #[test]
 fn a_count_that_lies_moves_nothing() {
     // nfdump 0b0f40ea: a count of records in the appendix that made it loop.
-    let mut file = v2(0, &flows(2));
+    let mut file = v2(0, &[vec![exporter(1, 9, 7)], flows(2)].concat());
     let appendix = u64::from_le_bytes(*file[24..].first_chunk().unwrap()) as usize;
     file[appendix..appendix + 4].fill(0xff);
     file[40] = 9;
     let why = format!("octet {appendix}: the block promises `4294967295` records and holds `2`");
-    check(&file, 2, &["octet 40: the block promises `9` records and holds `2`", &why]);
+    check(&file, 2, &["octet 40: the block promises `9` records and holds `3`", &why]);
 }
 
 #[test]

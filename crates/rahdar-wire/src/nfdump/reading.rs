@@ -1,0 +1,470 @@
+//! One file, from its first block to its last.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use rahdar_model::flow::Quality;
+use rahdar_model::sink::{FlowSink, Place, SinkError, Tally};
+use rahdar_model::time::{self, Timestamp};
+
+use super::block::{self, BLOCK_OCTETS_MAX, Block, Compression, Content, Damaged, Unpacker};
+use super::exporter::Exporters;
+use super::flow::{Seen, Values};
+use super::header::{Header, Statistics, u16_at};
+use super::v1::{self, Maps};
+use super::{EXPORTER, v2};
+use crate::Options;
+use crate::delivery::Delivery;
+use crate::window::Window;
+
+/// Octets of the header of every record: its type and its length.
+const RECORD_HEADER: usize = 4;
+
+/// Types of records that hold a flow: of nfdump 1.7, of 1.6, and of 1.6 when it numbered its
+/// exporters in one octet.
+const V2_FLOW: u16 = 11;
+const V1_FLOW: u16 = 10;
+const V1_SHORT_FLOW: u16 = 1;
+
+/// The type of the record that announces an exporter.
+const EXPORTER_INFO: u16 = 7;
+
+/// Blocks that wait for their exporters. nfdump 1.7 compresses blocks in several threads and
+/// writes whichever is done first; by itself it starts no more than 8.
+const WAITING_MAX: usize = 8;
+
+/// One reading of a file.
+pub(super) struct Reading<'a> {
+    delivery: Delivery<'a>,
+    options: &'a Options,
+    header: Header,
+    exporters: Exporters,
+    maps: Maps,
+    values: Values,
+    seen: Seen,
+    /// The mark of a flow whose rate nobody told.
+    untold: Quality,
+    blocks: u32,
+    /// Flow records so far, read or waiting.
+    rows: u64,
+    /// The row of the next flow record.
+    row: u64,
+    waiting: VecDeque<Unpacked<'static>>,
+    /// Records of the block that are not read, and why: the first of them, and how many.
+    unread: BTreeMap<Unread, (u64, u64)>,
+    /// The first block with flows without addresses, and how many there are.
+    unaddressed: Option<(u64, u64)>,
+    /// The first block with addresses that stand for others.
+    anonymised: Option<u64>,
+}
+
+/// A block that can be read.
+struct Unpacked<'b> {
+    /// Where it stands in the file.
+    at: u64,
+    /// How many records it should hold.
+    promised: u32,
+    /// Whether the file does not end in it.
+    is_whole: bool,
+    /// The row of its first flow record.
+    first_row: u64,
+    octets: Cow<'b, [u8]>,
+}
+
+/// Why records are not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Unread {
+    /// It does not hold what it should.
+    Malformed { kind: u16 },
+    /// It is laid out by a map that is not there, or cannot be used.
+    NoMap(u16),
+    /// nfdump 1.5 wrote it.
+    Old,
+    /// nfdump 1.8 writes it.
+    New,
+    /// Nobody knows it.
+    Unknown { kind: u16 },
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed { kind } => write!(f, "a record of type `{kind}` does not hold what it should"),
+            Self::NoMap(map) => {
+                write!(f, "a record needs the map `{map}`, which the file has not told by then")
+            }
+            Self::Old => f.write_str("a record of nfdump 1.5 is not read"),
+            Self::New => f.write_str("a record of nfdump 1.8 is not read"),
+            Self::Unknown { kind } => write!(f, "a record of type `{kind}` is not known"),
+        }
+    }
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(
+        header: Header,
+        source: Arc<str>,
+        options: &'a Options,
+        sink: &'a mut dyn FlowSink,
+    ) -> Self {
+        let unnamed: Arc<str> = header.ident.as_deref().unwrap_or(EXPORTER).into();
+        let is_rate_given = options.sampling.is_some_and(|interval| interval > 0);
+        Self {
+            delivery: Delivery::new(&unnamed, source, options, sink),
+            options,
+            exporters: Exporters::new(options.exporter.clone(), unnamed),
+            header,
+            maps: Maps::default(),
+            values: Values::default(),
+            seen: Seen::default(),
+            untold: if is_rate_given { Quality::NONE } else { Quality::RATE_UNKNOWN },
+            blocks: 0,
+            rows: 0,
+            row: 1,
+            waiting: VecDeque::new(),
+            unread: BTreeMap::new(),
+            unaddressed: None,
+            anonymised: None,
+        }
+    }
+
+    /// Reads all blocks. Gives back what failed, if reading did.
+    pub(super) fn blocks(&mut self, window: &mut Window<'_>) -> Result<Option<io::Error>, SinkError> {
+        let mut unpacker = Unpacker::new(self.header.compression);
+        let mut plain = Unpacker::new(Compression::None);
+        while self.header.blocks.is_none_or(|blocks| self.blocks < blocks) {
+            match window.reach(block::HEADER) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.end(window.offset(), window.view().len());
+                    return Ok(None);
+                }
+                Err(error) => return Ok(Some(error)),
+            }
+            let at = window.offset();
+            let Some(block) = Block::read(window.view()) else { break };
+            let unpacker = if block.is_plain(self.header.layout) { &mut plain } else { &mut unpacker };
+            window.pass(block::HEADER);
+            self.blocks += 1;
+            let is_whole = match block.content(self.header.layout) {
+                Content::Records if (1..=BLOCK_OCTETS_MAX).contains(&block.octets) => {
+                    match window.reach(block.octets) {
+                        Ok(is_whole) => {
+                            let there = window.view().len().min(block.octets);
+                            self.block(at, &block, &window.view()[..there], is_whole, unpacker)?;
+                            window.pass(there);
+                            Ok(is_whole)
+                        }
+                        Err(error) => Err(error),
+                    }
+                }
+                Content::Other => {
+                    self.delivery.tally.beside += 1;
+                    self.skip(at, &block, window)
+                }
+                Content::Old => {
+                    let why = "a block of nfdump 1.5 is not read";
+                    self.delivery.refuse(Place::Octet(at), format_args!("{why}"));
+                    self.skip(at, &block, window)
+                }
+                Content::Records | Content::Unknown => {
+                    let why = "there is no block where one should be; nothing after it is read";
+                    self.delivery.refuse(Place::Octet(at), format_args!("{why}"));
+                    Ok(false)
+                }
+            };
+            match is_whole {
+                Ok(true) => {}
+                Ok(false) => return Ok(None),
+                Err(error) => return Ok(Some(error)),
+            }
+        }
+        self.tail(window)
+    }
+
+    /// Passes over a block that holds nothing to be read; false if the file ends in it.
+    fn skip(&mut self, at: u64, block: &Block, window: &mut Window<'_>) -> io::Result<bool> {
+        let is_whole = window.skip(block.octets as u64)?;
+        if !is_whole {
+            self.delivery.refuse(Place::Octet(at), format_args!("the file is cut off in a block"));
+        }
+        Ok(is_whole)
+    }
+
+    /// Unpacks one block, or what is there of it, and reads it or lets it wait.
+    fn block(
+        &mut self,
+        at: u64,
+        block: &Block,
+        stored: &[u8],
+        is_whole: bool,
+        unpacker: &mut Unpacker,
+    ) -> Result<(), SinkError> {
+        let promised = block.records;
+        let place = Place::Octet(at);
+        if !is_whole && unpacker.needs_all() {
+            let why = format_args!("the file is cut off in a compressed block of `{promised}` records");
+            self.delivery.refuse(place, why);
+            return Ok(());
+        }
+        let octets = match unpacker.unpack(stored) {
+            Ok(octets) => octets,
+            Err(Damaged(compression)) => {
+                let why =
+                    format_args!("a block of `{promised}` records cannot be unpacked from {compression}");
+                self.delivery.refuse(place, why);
+                return Ok(());
+            }
+        };
+        let (flows, waits) = self.survey(octets);
+        let first_row = self.rows + 1;
+        self.rows += flows;
+        let block = Unpacked { at, promised, is_whole, first_row, octets: octets.into() };
+        if !waits {
+            self.read(&block)?;
+            return self.read_waiting(false);
+        }
+        if self.waiting.len() == WAITING_MAX
+            && let Some(first) = self.waiting.pop_front()
+        {
+            self.read(&first)?;
+        }
+        self.waiting.push_back(Unpacked { octets: block.octets.into_owned().into(), ..block });
+        Ok(())
+    }
+
+    /// Takes in the exporters of a block. Says how many flow records it holds, and whether one of
+    /// them comes from an exporter that has not been announced.
+    fn survey(&mut self, octets: &[u8]) -> (u64, bool) {
+        let (mut flows, mut waits) = (0, false);
+        for (kind, record) in Records(octets) {
+            match kind {
+                V2_FLOW => {
+                    flows += 1;
+                    waits |= v2::exporter(record).is_some_and(|number| !self.exporters.is_announced(number));
+                }
+                V1_FLOW | V1_SHORT_FLOW => flows += 1,
+                // Once more in its turn, when it may be told that it is cut.
+                EXPORTER_INFO => {
+                    let _ = self.exporters.announce(record);
+                }
+                _ => {}
+            }
+        }
+        (flows, waits)
+    }
+
+    /// Reads the blocks that wait, as far as they need not wait any longer, or all.
+    fn read_waiting(&mut self, all: bool) -> Result<(), SinkError> {
+        while let Some(block) = self.waiting.pop_front() {
+            if !all && self.survey(&block.octets).1 {
+                self.waiting.push_front(block);
+                break;
+            }
+            self.read(&block)?;
+        }
+        Ok(())
+    }
+
+    /// Reads a block.
+    fn read(&mut self, block: &Unpacked<'_>) -> Result<(), SinkError> {
+        let Unpacked { at, promised, is_whole, first_row, .. } = *block;
+        let place = Place::Octet(at);
+        self.row = first_row;
+        let mut records = Records(&block.octets);
+        let mut read = 0;
+        for (kind, record) in records.by_ref() {
+            read += 1;
+            if let Err(why) = self.record(at, read, kind, record)? {
+                self.unread.entry(why).or_insert((read, 0)).1 += 1;
+            }
+        }
+        for (why, (first, count)) in std::mem::take(&mut self.unread) {
+            let why = format_args!("{why}, first in record `{first}` of the block");
+            self.delivery.refuse_all(place, why, count);
+        }
+        if !is_whole {
+            let why = format_args!(
+                "the file is cut off in a block; `{read}` of its `{promised}` records are there"
+            );
+            self.delivery.refuse(place, why);
+        } else if !records.0.is_empty() {
+            let why = format_args!(
+                "what follows record `{read}` of the block is no record; the block promises `{promised}`"
+            );
+            self.delivery.refuse(place, why);
+        } else if read != u64::from(promised) {
+            let what = format_args!("the block promises `{promised}` records and holds `{read}`");
+            self.delivery.note(place, what);
+        }
+        Ok(())
+    }
+
+    /// Reads one record, of a flow or of what belongs to flows.
+    #[inline]
+    fn record(
+        &mut self,
+        at: u64,
+        number: u64,
+        kind: u16,
+        record: &[u8],
+    ) -> Result<Result<(), Unread>, SinkError> {
+        let malformed = Unread::Malformed { kind };
+        let of_map = |unread| match unread {
+            v1::Unread::Cut => malformed,
+            v1::Unread::NoMap(map) => Unread::NoMap(map),
+        };
+        let read = match kind {
+            V2_FLOW => v2::read(record, &mut self.values).ok_or(malformed),
+            V1_FLOW => self.maps.read_long(record, &mut self.values).map_err(of_map),
+            V1_SHORT_FLOW => self.maps.read_short(record, &mut self.values).map_err(of_map),
+            5 | 6 => return Ok(Err(Unread::Old)),
+            16 => return Ok(Err(Unread::New)),
+            _ => match self.beside(kind, record) {
+                Some(whole) => {
+                    self.delivery.tally.beside += 1;
+                    if whole.is_none() {
+                        let what = format_args!(
+                            "record `{number}` of the block, type `{kind}`, does not hold what it should"
+                        );
+                        self.delivery.note(Place::Octet(at), what);
+                    }
+                    return Ok(Ok(()));
+                }
+                None => return Ok(Err(Unread::Unknown { kind })),
+            },
+        };
+        let row = self.row;
+        self.row += 1;
+        match read {
+            Ok(()) => self.flow(at, row).map(Ok),
+            Err(why) => Ok(Err(why)),
+        }
+    }
+
+    /// Takes in a record that is no flow. None if its type is unknown, then whether it was whole.
+    fn beside(&mut self, kind: u16, record: &[u8]) -> Option<Option<()>> {
+        Some(match kind {
+            2 => self.maps.announce(record),
+            EXPORTER_INFO => self.exporters.announce(record),
+            8 => self.exporters.statistics(record),
+            9 => self.exporters.sampler_v1(record),
+            15 => self.exporters.sampler_v2(record),
+            0x8002 => Statistics::read(&record[RECORD_HEADER..]).map(|told| self.header.statistics = told),
+            // Histograms; names of applications, interfaces and networks; filling; the name of the
+            // source, which comes too late to name anything.
+            3 | 4 | 12..=14 | 256 | 0x8001 => Some(()),
+            _ => return None,
+        })
+    }
+
+    /// Gives the flow in the values to the sink.
+    fn flow(&mut self, at: u64, row: u64) -> Result<(), SinkError> {
+        let delivery = &mut self.delivery;
+        if self.values.addresses.is_none() {
+            delivery.tally.beside += 1;
+            self.unaddressed.get_or_insert((at, 0)).1 += 1;
+            return Ok(());
+        }
+        delivery.tally.received += 1;
+        delivery.tally.decoded += 1;
+        self.values.settle(&mut self.exporters, self.untold, &mut delivery.record);
+        delivery.record.source_row = row;
+        if self.values.is_anonymised || self.header.is_anonymised {
+            self.anonymised.get_or_insert(at);
+        }
+        delivery.flow()?;
+        self.seen.flow(&delivery.record);
+        Ok(())
+    }
+
+    /// Says what is missing where the file ends, `left` octets behind the last block.
+    fn end(&mut self, at: u64, left: usize) {
+        let blocks = self.blocks;
+        match self.header.blocks {
+            _ if left > 0 => {
+                self.delivery
+                    .refuse(Place::Octet(at), format_args!("the file is cut off in the header of a block"));
+            }
+            Some(promised) => {
+                let why =
+                    format_args!("the file ends here; it promises `{promised}` blocks and holds `{blocks}`");
+                self.delivery.refuse(Place::Octet(at), why);
+            }
+            None => {}
+        }
+    }
+
+    /// Says if something follows the last block.
+    fn tail(&mut self, window: &mut Window<'_>) -> Result<Option<io::Error>, SinkError> {
+        match window.reach(1) {
+            Ok(true) => {
+                let blocks = self.blocks;
+                let what = format_args!("what follows the `{blocks}` blocks of the file is not read");
+                self.delivery.note(Place::Octet(window.offset()), what);
+                Ok(None)
+            }
+            Ok(false) => Ok(None),
+            Err(error) => Ok(Some(error)),
+        }
+    }
+
+    /// Tells what is told once, and hands back the counts.
+    pub(super) fn finish(mut self) -> Result<Tally, SinkError> {
+        self.read_waiting(true)?;
+        if let Some((at, records)) = self.unaddressed {
+            let what = format_args!("`{records}` records from here on have no addresses; they are no flows");
+            self.delivery.note(Place::Octet(at), what);
+        }
+        if let Some(at) = self.anonymised {
+            let what = format_args!("the addresses of flows from here on are anonymised: they are nobody's");
+            self.delivery.note(Place::Octet(at), what);
+        }
+        let (read, told) = (self.delivery.tally.decoded, self.header.statistics.flows);
+        if self.delivery.tally.refused > 0 && told > read {
+            let what = format_args!("the file says that it holds `{told}` flows; `{read}` are read");
+            self.delivery.note(Place::Input, what);
+        }
+        self.gaps()?;
+        Ok(self.delivery.close())
+    }
+
+    fn gaps(&mut self) -> Result<(), SinkError> {
+        let lost = self.exporters.losses().max(self.header.statistics.sequence_failures);
+        if lost == 0 {
+            return Ok(());
+        }
+        let moved = |time: Timestamp| time.plus_micros(self.options.time_offset_us);
+        let told = self.header.statistics.window();
+        let told = told.map(|told| time::Window::new(moved(told.from), moved(told.until)));
+        let Some(window) = told.or(self.seen.window()) else {
+            let what = format_args!("`{lost}` datagrams were lost; the file does not say when");
+            self.delivery.note(Place::Input, what);
+            return Ok(());
+        };
+        let source = self.delivery.record.source.clone();
+        self.exporters.tell_gaps(lost, window, &source, self.delivery.sink)
+    }
+}
+
+/// The records of a block: types and octets, as far as they can be told apart. What is left holds
+/// the octets behind the last.
+struct Records<'b>(&'b [u8]);
+
+impl<'b> Iterator for Records<'b> {
+    type Item = (u16, &'b [u8]);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let (kind, length) = (u16_at(self.0, 0)?, usize::from(u16_at(self.0, 2)?));
+        if length < RECORD_HEADER || length > self.0.len() {
+            return None;
+        }
+        let (record, rest) = self.0.split_at(length);
+        self.0 = rest;
+        Some((kind, record))
+    }
+}
