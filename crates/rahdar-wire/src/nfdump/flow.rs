@@ -269,12 +269,15 @@ fn pair(first: u32, second: u32) -> (Option<u32>, Option<u32>) {
     if first == 0 && second == 0 { (None, None) } else { (Some(first), Some(second)) }
 }
 
-/// The time from the first to the last flow that was read.
+/// The time from the first to the last flow that was read, as far as its clock can be believed.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Seen(Option<(Timestamp, Timestamp)>);
 
 impl Seen {
     pub(super) fn flow(&mut self, record: &FlowRecord) {
+        if record.quality.contains(Quality::CLOCK_SUSPECT) {
+            return;
+        }
         let (first, last) = self.0.unwrap_or((record.start_time, record.end_time));
         self.0 = Some((first.min(record.start_time), last.max(record.end_time)));
     }

@@ -36,6 +36,10 @@ const EXPORTER_INFO: u16 = 7;
 /// writes whichever is done first; by itself it starts no more than 8.
 const WAITING_MAX: usize = 8;
 
+/// From 1970 to 2106: the times that the clock of nfdump 1.6 has. Others are none.
+const CLOCK: time::Window =
+    time::Window::new(Timestamp::from_seconds(0), Timestamp::from_seconds(u32::MAX as i64));
+
 /// One reading of a file.
 pub(super) struct Reading<'a> {
     delivery: Delivery<'a>,
@@ -47,7 +51,7 @@ pub(super) struct Reading<'a> {
     seen: Seen,
     /// The mark of a flow whose rate nobody told.
     untold: Quality,
-    blocks: u32,
+    blocks: u64,
     /// Flow records so far, read or waiting.
     rows: u64,
     /// The row of the next flow record.
@@ -135,7 +139,7 @@ impl<'a> Reading<'a> {
     pub(super) fn blocks(&mut self, window: &mut Window<'_>) -> Result<Option<io::Error>, SinkError> {
         let mut unpacker = Unpacker::new(self.header.compression);
         let mut plain = Unpacker::new(Compression::None);
-        while self.header.blocks.is_none_or(|blocks| self.blocks < blocks) {
+        while self.header.blocks.is_none_or(|blocks| self.blocks < u64::from(blocks)) {
             match window.reach(block::HEADER) {
                 Ok(true) => {}
                 Ok(false) => {
@@ -439,7 +443,9 @@ impl<'a> Reading<'a> {
         }
         let moved = |time: Timestamp| time.plus_micros(self.options.time_offset_us);
         let told = self.header.statistics.window();
-        let told = told.map(|told| time::Window::new(moved(told.from), moved(told.until)));
+        let told = told
+            .map(|told| time::Window::new(moved(told.from), moved(told.until)))
+            .filter(|told| CLOCK.intersect(*told) == *told);
         let Some(window) = told.or(self.seen.window()) else {
             let what = format_args!("`{lost}` datagrams were lost; the file does not say when");
             self.delivery.note(Place::Input, what);
