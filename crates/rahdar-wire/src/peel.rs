@@ -15,11 +15,11 @@ use crate::WireError;
 pub(crate) const HEAD_OCTETS: usize = 66 << 10;
 
 /// Uncompressed octets before the growth of a compressed stream is judged (`reliability.md` §3).
-const GROWTH_FREE_OCTETS: u64 = 16 << 20;
+pub(crate) const GROWTH_FREE_OCTETS: u64 = 16 << 20;
 
 /// The most that a compressed stream may grow. Logs and captures grow 5 to 30 times; a bomb of
 /// zeros grows 1,032 times under DEFLATE, more under zstd (`reliability.md` §3).
-const GROWTH_MAX: u64 = 200;
+pub(crate) const GROWTH_MAX: u64 = 200;
 
 /// The largest zstd window, 2^27 octets: the limit of the zstd program itself unless told otherwise.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;

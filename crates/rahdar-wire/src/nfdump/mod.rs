@@ -39,7 +39,7 @@ use crate::window::Window;
 use crate::{Detection, Options, WireError};
 use header::Header;
 pub(crate) use header::detect;
-use reading::Reading;
+use reading::{Reading, Stop};
 
 /// The exporter's name where neither the records nor the file tell one.
 const EXPORTER: &str = "nfdump";
@@ -70,10 +70,9 @@ pub(crate) fn decode(
     };
     window.pass(header.octets);
     let mut reading = Reading::new(header, source, options, sink);
-    let failure = reading.blocks(&mut window)?;
-    let tally = reading.finish()?;
-    match failure {
-        None => Ok(tally),
-        Some(source) => Err(WireError::Read { tally, source }),
+    match reading.blocks(&mut window) {
+        Ok(()) => Ok(reading.finish()?),
+        Err(Stop::Read(source)) => Err(WireError::Read { tally: reading.finish()?, source }),
+        Err(Stop::Sink(error)) => Err(error.into()),
     }
 }

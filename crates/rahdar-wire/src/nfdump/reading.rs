@@ -18,6 +18,7 @@ use super::v1::{self, Maps};
 use super::{EXPORTER, v2};
 use crate::Options;
 use crate::delivery::Delivery;
+use crate::peel::{GROWTH_FREE_OCTETS, GROWTH_MAX};
 use crate::window::Window;
 
 /// Octets of the header of every record: its type and its length.
@@ -52,6 +53,9 @@ pub(super) struct Reading<'a> {
     /// The mark of a flow whose rate nobody told.
     untold: Quality,
     blocks: u64,
+    /// Octets of blocks so far, as they are stored, and unpacked.
+    stored: u64,
+    unpacked: u64,
     /// Flow records so far, read or waiting.
     rows: u64,
     /// The row of the next flow record.
@@ -63,6 +67,24 @@ pub(super) struct Reading<'a> {
     unaddressed: Option<(u64, u64)>,
     /// The first block with addresses that stand for others.
     anonymised: Option<u64>,
+}
+
+/// Why reading stops before the end.
+pub(super) enum Stop {
+    Read(io::Error),
+    Sink(SinkError),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Read(error)
+    }
+}
+
+impl From<SinkError> for Stop {
+    fn from(error: SinkError) -> Self {
+        Self::Sink(error)
+    }
 }
 
 /// A block that can be read.
@@ -126,6 +148,8 @@ impl<'a> Reading<'a> {
             seen: Seen::default(),
             untold: if is_rate_given { Quality::NONE } else { Quality::RATE_UNKNOWN },
             blocks: 0,
+            stored: 0,
+            unpacked: 0,
             rows: 0,
             row: 1,
             waiting: VecDeque::new(),
@@ -135,58 +159,53 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Reads all blocks. Gives back what failed, if reading did.
-    pub(super) fn blocks(&mut self, window: &mut Window<'_>) -> Result<Option<io::Error>, SinkError> {
-        let mut unpacker = Unpacker::new(self.header.compression);
+    /// Reads all blocks.
+    pub(super) fn blocks(&mut self, window: &mut Window<'_>) -> Result<(), Stop> {
+        let mut packed = Unpacker::new(self.header.compression);
         let mut plain = Unpacker::new(Compression::None);
         while self.header.blocks.is_none_or(|blocks| self.blocks < u64::from(blocks)) {
-            match window.reach(block::HEADER) {
-                Ok(true) => {}
-                Ok(false) => {
-                    self.end(window.offset(), window.view().len());
-                    return Ok(None);
-                }
-                Err(error) => return Ok(Some(error)),
-            }
             let at = window.offset();
-            let Some(block) = Block::read(window.view()) else { break };
-            let unpacker = if block.is_plain(self.header.layout) { &mut plain } else { &mut unpacker };
+            window.reach(block::HEADER)?;
+            let Some(block) = Block::read(window.view()) else {
+                self.end(at, window.view().len());
+                return Ok(());
+            };
             window.pass(block::HEADER);
             self.blocks += 1;
-            let is_whole = match block.content(self.header.layout) {
+            let goes_on = match block.content(self.header.layout) {
                 Content::Records if (1..=BLOCK_OCTETS_MAX).contains(&block.octets) => {
-                    match window.reach(block.octets) {
-                        Ok(is_whole) => {
-                            let there = window.view().len().min(block.octets);
-                            self.block(at, &block, &window.view()[..there], is_whole, unpacker)?;
-                            window.pass(there);
-                            Ok(is_whole)
-                        }
-                        Err(error) => Err(error),
-                    }
+                    let unpacker = if block.is_plain(self.header.layout) { &mut plain } else { &mut packed };
+                    let is_whole = window.reach(block.octets)?;
+                    let there = window.view().len().min(block.octets);
+                    let goes_on = self.block(at, &block, &window.view()[..there], is_whole, unpacker)?;
+                    window.pass(there);
+                    goes_on && is_whole
                 }
                 Content::Other => {
                     self.delivery.tally.beside += 1;
-                    self.skip(at, &block, window)
+                    self.skip(at, &block, window)?
                 }
                 Content::Old => {
-                    let why = "a block of nfdump 1.5 is not read";
-                    self.delivery.refuse(Place::Octet(at), format_args!("{why}"));
-                    self.skip(at, &block, window)
+                    let why = format_args!("a block of nfdump 1.5 is not read");
+                    self.delivery.refuse(Place::Octet(at), why);
+                    self.skip(at, &block, window)?
                 }
                 Content::Records | Content::Unknown => {
-                    let why = "there is no block where one should be; nothing after it is read";
-                    self.delivery.refuse(Place::Octet(at), format_args!("{why}"));
-                    Ok(false)
+                    let why = format_args!("there is no block where one should be; nothing after it is read");
+                    self.delivery.refuse(Place::Octet(at), why);
+                    false
                 }
             };
-            match is_whole {
-                Ok(true) => {}
-                Ok(false) => return Ok(None),
-                Err(error) => return Ok(Some(error)),
+            if !goes_on {
+                return Ok(());
             }
         }
-        self.tail(window)
+        if window.reach(1)? {
+            let blocks = self.blocks;
+            let what = format_args!("what follows the `{blocks}` blocks of the file is not read");
+            self.delivery.note(Place::Octet(window.offset()), what);
+        }
+        Ok(())
     }
 
     /// Passes over a block that holds nothing to be read; false if the file ends in it.
@@ -198,7 +217,8 @@ impl<'a> Reading<'a> {
         Ok(is_whole)
     }
 
-    /// Unpacks one block, or what is there of it, and reads it or lets it wait.
+    /// Unpacks one block, or what is there of it, and reads it or lets it wait. False if the file
+    /// unpacks to more than it should, and nothing more is read.
     fn block(
         &mut self,
         at: u64,
@@ -206,21 +226,30 @@ impl<'a> Reading<'a> {
         stored: &[u8],
         is_whole: bool,
         unpacker: &mut Unpacker,
-    ) -> Result<(), SinkError> {
+    ) -> Result<bool, SinkError> {
         let promised = block.records;
         let place = Place::Octet(at);
         if !is_whole && unpacker.needs_all() {
             let why = format_args!("the file is cut off in a compressed block of `{promised}` records");
             self.delivery.refuse(place, why);
-            return Ok(());
+            return Ok(true);
         }
-        let octets = match unpacker.unpack(stored) {
+        let unpacked = unpacker.unpack(stored);
+        // What cannot be unpacked cost as much as the largest.
+        self.stored += stored.len() as u64;
+        self.unpacked += unpacked.as_ref().map_or(BLOCK_OCTETS_MAX, |octets| octets.len()) as u64;
+        if self.unpacked > GROWTH_FREE_OCTETS && self.unpacked / GROWTH_MAX > self.stored {
+            let why = format_args!("the file grows more than `{GROWTH_MAX}` times; nothing after it is read");
+            self.delivery.refuse(place, why);
+            return Ok(false);
+        }
+        let octets = match unpacked {
             Ok(octets) => octets,
             Err(Damaged(compression)) => {
                 let why =
                     format_args!("a block of `{promised}` records cannot be unpacked from {compression}");
                 self.delivery.refuse(place, why);
-                return Ok(());
+                return Ok(true);
             }
         };
         let (flows, waits) = self.survey(octets);
@@ -229,7 +258,8 @@ impl<'a> Reading<'a> {
         let block = Unpacked { at, promised, is_whole, first_row, octets: octets.into() };
         if !waits {
             self.read(&block)?;
-            return self.read_waiting(false);
+            self.read_waiting(false)?;
+            return Ok(true);
         }
         if self.waiting.len() == WAITING_MAX
             && let Some(first) = self.waiting.pop_front()
@@ -237,7 +267,7 @@ impl<'a> Reading<'a> {
             self.read(&first)?;
         }
         self.waiting.push_back(Unpacked { octets: block.octets.into_owned().into(), ..block });
-        Ok(())
+        Ok(true)
     }
 
     /// Takes in the exporters of a block. Says how many flow records it holds, and whether one of
@@ -399,20 +429,6 @@ impl<'a> Reading<'a> {
                 self.delivery.refuse(Place::Octet(at), why);
             }
             None => {}
-        }
-    }
-
-    /// Says if something follows the last block.
-    fn tail(&mut self, window: &mut Window<'_>) -> Result<Option<io::Error>, SinkError> {
-        match window.reach(1) {
-            Ok(true) => {
-                let blocks = self.blocks;
-                let what = format_args!("what follows the `{blocks}` blocks of the file is not read");
-                self.delivery.note(Place::Octet(window.offset()), what);
-                Ok(None)
-            }
-            Ok(false) => Ok(None),
-            Err(error) => Ok(Some(error)),
         }
     }
 

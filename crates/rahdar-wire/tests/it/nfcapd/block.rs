@@ -194,6 +194,26 @@ fn a_block_that_unpacks_to_too_much_is_refused() {
 }
 
 #[test]
+fn a_file_that_grows_beyond_reason_is_stopped() {
+    let filling = record(256, &[0; 60_000]);
+    let bomb = block(3, &vec![filling; 80], 4);
+    let blocks = [vec![block(3, &flows(1), 4)], vec![bomb; 200]].concat();
+    let (kept, tally) = decoded(&v2_of(4, &blocks, 0));
+    assert_eq!((tally.decoded, tally.refused), (1, 1));
+    assert!(kept.problems()[0].ends_with("the file grows more than `200` times; nothing after it is read"));
+    assert!(tally.beside < 5 * 80, "{}", tally.beside);
+}
+
+#[test]
+fn blocks_that_cannot_be_unpacked_count_as_the_largest() {
+    for (compression, name) in &COMPRESSIONS[1..] {
+        let broken = block(3, &[vec![0; (5 << 20) + 1]], *compression);
+        let (_, tally) = decoded(&v2_of(*compression, &vec![broken; 500], 0));
+        assert!(tally.refused < 500, "{name}: {}", tally.refused);
+    }
+}
+
+#[test]
 fn a_count_that_lies_moves_nothing() {
     // nfdump 0b0f40ea: a count of records in the appendix that made it loop.
     let mut file = v2(0, &[vec![exporter(1, 9, 7)], flows(2)].concat());
