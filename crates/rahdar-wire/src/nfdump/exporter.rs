@@ -20,6 +20,9 @@ const SAMPLERS_MAX: usize = 65_536;
 /// more than one file has; beyond it they are forgotten and written again.
 const ROUTERS_MAX: usize = 4_096;
 
+/// The largest interval that the flow table holds.
+pub(super) const INTERVAL_MAX: u32 = i32::MAX as u32;
+
 /// The version by which nfdump calls sFlow.
 const SFLOW: u32 = 9_999;
 
@@ -212,8 +215,6 @@ impl Exporters {
     }
 
     fn sample(&mut self, number: u16, id: i64, rate: Rate) {
-        /// The largest interval that the flow table holds.
-        const INTERVAL_MAX: u32 = i32::MAX as u32;
         if rate.interval > INTERVAL_MAX {
             return;
         }

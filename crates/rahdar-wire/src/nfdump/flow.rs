@@ -12,7 +12,7 @@ use rahdar_model::address::Address;
 use rahdar_model::flow::{Direction, FlowRecord, Initiator, Quality, Sampler, SamplingSource, protocol};
 use rahdar_model::time::{Timestamp, Window};
 
-use super::exporter::{Exporter, Exporters, Rate};
+use super::exporter::{Exporter, Exporters, INTERVAL_MAX, Rate};
 use super::header::from_ms;
 use crate::netflow::{AHEAD_US, SWAP_US, decimal, firewall_event, has_wrapped, is_impossible};
 
@@ -231,10 +231,11 @@ impl Values {
         let rate = match self.origin {
             Origin::Packets => Some((Rate { interval: 1, sampler: None }, SamplingSource::Assumed)),
             _ if is_sflow && self.flows <= 1 => self.sample_rate(),
-            _ => exporter.and_then(|exporter| exporter.rate(self.sampler, self.scaled)),
+            _ => exporter
+                .and_then(|exporter| exporter.rate(self.sampler, self.scaled))
+                // An interval of 1 is not what these counters were multiplied by.
+                .filter(|(rate, _)| rate.interval > 1 || self.scaled != Scaled::Yes),
         };
-        // An interval of 1 is not what these counters were multiplied by.
-        let rate = rate.filter(|(rate, _)| rate.interval > 1 || self.scaled != Scaled::Yes);
         record.sampling_interval = rate.map(|(rate, _)| rate.interval);
         record.sampling_source = rate.map(|(_, source)| source);
         record.sampler = rate.and_then(|(rate, _)| rate.sampler);
@@ -251,7 +252,10 @@ impl Values {
 
     /// The rate of an sFlow sample: sfcapd writes one packet, multiplied.
     fn sample_rate(&self) -> Option<(Rate, SamplingSource)> {
-        let interval = u32::try_from(self.packets).ok().filter(|interval| *interval > 0)?;
+        let interval = u32::try_from(self.packets).ok()?;
+        if !(1..=INTERVAL_MAX).contains(&interval) {
+            return None;
+        }
         Some((Rate { interval, sampler: Some(Sampler::Random) }, SamplingSource::Header))
     }
 }

@@ -30,21 +30,28 @@ struct Said {
     systems: (u64, u64),
 }
 
-/// What nfdump says of a file; none if it is not installed.
-fn by_nfdump(file: &Path) -> Option<Vec<Said>> {
-    let printed =
-        Command::new("nfdump").arg("-r").arg(file).args(["-q", "-o", "json"]).env("TZ", "UTC").output();
-    let Ok(printed) = printed else {
+/// Whether there is an nfdump that reads both layouts.
+fn has_nfdump() -> bool {
+    let version = Command::new("nfdump").arg("-V").output();
+    let version = version.map(|said| String::from_utf8_lossy(&said.stdout).into_owned()).unwrap_or_default();
+    let is_there = version.contains("1.7.");
+    if !is_there {
         #[expect(clippy::print_stderr, reason = "a skipped test must say that it was skipped")]
         {
-            eprintln!("skipped: nfdump is not installed");
+            eprintln!("skipped: nfdump 1.7 is not installed");
         }
-        return None;
-    };
-    let text = String::from_utf8(printed.stdout).unwrap();
+    }
+    is_there
+}
+
+/// What nfdump says of a file.
+fn by_nfdump(file: &Path) -> Vec<Said> {
+    let printed =
+        Command::new("nfdump").arg("-r").arg(file).args(["-q", "-o", "json"]).env("TZ", "UTC").output();
+    let text = String::from_utf8(printed.unwrap().stdout).unwrap();
     // An object a flow, nothing nested; brackets and commas differ between versions.
     let objects = text.split_inclusive('}').filter_map(|piece| piece.find('{').map(|from| &piece[from..]));
-    Some(objects.map(|object| said_by_nfdump(&serde_json::from_str(object).unwrap())).collect())
+    objects.map(|object| said_by_nfdump(&serde_json::from_str(object).unwrap())).collect()
 }
 
 fn said_by_nfdump(flow: &Value) -> Said {
@@ -100,20 +107,22 @@ fn said(flow: &FlowRecord) -> Said {
     }
 }
 
-/// Checks a file beside nfdump; false if nfdump is not installed.
-fn check(file: &Path) -> bool {
-    let Some(expected) = by_nfdump(file) else { return false };
+/// Checks a file beside nfdump.
+fn check(file: &Path) {
+    let expected = by_nfdump(file);
     let (kept, result) = decode_all(std::fs::File::open(file).unwrap(), &Options::default());
     result.unwrap();
     assert_eq!(kept.flows.len(), expected.len(), "{}: {:?}", file.display(), kept.problems);
     for (flow, expected) in kept.flows.iter().zip(expected) {
         assert_eq!(said(flow), expected, "{}, record {}", file.display(), flow.source_row);
     }
-    true
 }
 
 #[test]
 fn made_files_are_what_nfdump_reads() {
+    if !has_nfdump() {
+        return;
+    }
     let folder = std::env::temp_dir().join(format!("rahdar-nfcapd-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let udp = |src_port| Common { protocol: 17, tcp_flags: 0, src_port, ..COMMON };
@@ -138,16 +147,12 @@ fn made_files_are_what_nfdump_reads() {
         .collect();
     let new = [vec![exporter(1, 9, 7)], new].concat();
     let old = [vec![exporter(1, 9, 7), map(1, &[5, 7, 15, 17, 27])], old].concat();
-    for (compression, name) in COMPRESSIONS {
+    // nfdump 1.7.1 does not know zstd.
+    for (compression, name) in COMPRESSIONS.into_iter().filter(|(_, name)| *name != "zstd") {
         let file = folder.join(name);
-        // nfdump before 1.7.2 does not know zstd.
-        if name != "zstd" {
-            for octets in [v1(compression, &old), v2(compression, &new)] {
-                std::fs::write(&file, octets).unwrap();
-                if !check(&file) {
-                    break;
-                }
-            }
+        for octets in [v1(compression, &old), v2(compression, &new)] {
+            std::fs::write(&file, octets).unwrap();
+            check(&file);
         }
     }
     std::fs::remove_dir_all(&folder).unwrap();
@@ -155,11 +160,10 @@ fn made_files_are_what_nfdump_reads() {
 
 #[test]
 fn real_files_are_what_nfdump_reads() {
-    let Some(corpus) = corpus() else { return };
+    let Some(corpus) = corpus().filter(|_| has_nfdump()) else { return };
     for (file, _) in FILES {
-        let is_read_by_nfdump = !file.starts_with("Net-NfDump") && !file.ends_with("corrupt");
-        if is_read_by_nfdump && !check(&corpus.join("flow-exports").join(file)) {
-            return;
+        if !file.starts_with("Net-NfDump") && !file.ends_with("corrupt") {
+            check(&corpus.join("flow-exports").join(file));
         }
     }
 }

@@ -168,6 +168,20 @@ fn an_sflow_sample_is_one_packet_multiplied() {
 }
 
 #[test]
+fn an_sflow_sample_of_1_6_is_known_by_its_exporter() {
+    for (packets, expected) in [
+        (512, (Some(512), Some(Header), true, false)),
+        (1, (Some(1), Some(Header), false, false)),
+        (u32::MAX, (None, None, true, true)),
+    ] {
+        let common = Common { packets: packets.into(), ..COMMON };
+        let flow = v1_flow_of(SCALED_V1, 0, common, &v4().1, &words(&[packets, 1_520]), &[]);
+        let records = [exporter(1, 9_999, 0), sampler_v1(1, -1, 512, 0), map(0, &[]), flow];
+        assert_eq!(known(&decoded(&v1(0, &records)).0.flows[0]), expected);
+    }
+}
+
+#[test]
 fn a_file_of_1_6_that_was_rewritten_lost_its_marks() {
     let head = Head { version: 0, ..HEAD };
     let expected = (Some(100), Some(OptionTemplate), true, false);
