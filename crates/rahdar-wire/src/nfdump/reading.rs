@@ -30,8 +30,13 @@ const V2_FLOW: u16 = 11;
 const V1_FLOW: u16 = 10;
 const V1_SHORT_FLOW: u16 = 1;
 
-/// The type of the record that announces an exporter.
+/// Types of records that say something about flows.
+const MAP: u16 = 2;
 const EXPORTER_INFO: u16 = 7;
+const EXPORTER_STATISTICS: u16 = 8;
+const V1_SAMPLER: u16 = 9;
+const V2_SAMPLER: u16 = 15;
+const FILE_STATISTICS: u16 = 0x8002;
 
 /// Blocks that wait for their exporters. nfdump 1.7 compresses blocks in several threads and
 /// writes whichever is done first; by itself it starts no more than 8.
@@ -312,9 +317,7 @@ impl<'a> Reading<'a> {
         let mut read = 0;
         for (kind, record) in records.by_ref() {
             read += 1;
-            if let Err(why) = self.record(at, read, kind, record)? {
-                self.unread.entry(why).or_insert((read, 0)).1 += 1;
-            }
+            self.record(at, read, kind, record)?;
         }
         for (why, (first, count)) in std::mem::take(&mut self.unread) {
             let why = format_args!("{why}, first in record `{first}` of the block");
@@ -339,13 +342,7 @@ impl<'a> Reading<'a> {
 
     /// Reads one record, of a flow or of what belongs to flows.
     #[inline]
-    fn record(
-        &mut self,
-        at: u64,
-        number: u64,
-        kind: u16,
-        record: &[u8],
-    ) -> Result<Result<(), Unread>, SinkError> {
+    fn record(&mut self, at: u64, number: u64, kind: u16, record: &[u8]) -> Result<(), SinkError> {
         let malformed = Unread::Malformed { kind };
         let of_map = |unread| match unread {
             v1::Unread::Cut => malformed,
@@ -355,44 +352,51 @@ impl<'a> Reading<'a> {
             V2_FLOW => v2::read(record, &mut self.values).ok_or(malformed),
             V1_FLOW => self.maps.read_long(record, &mut self.values).map_err(of_map),
             V1_SHORT_FLOW => self.maps.read_short(record, &mut self.values).map_err(of_map),
-            5 | 6 => return Ok(Err(Unread::Old)),
-            16 => return Ok(Err(Unread::New)),
-            _ => match self.beside(kind, record) {
-                Some(whole) => {
-                    self.delivery.tally.beside += 1;
-                    if whole.is_none() {
-                        let what = format_args!(
-                            "record `{number}` of the block, type `{kind}`, does not hold what it should"
-                        );
-                        self.delivery.note(Place::Octet(at), what);
-                    }
-                    return Ok(Ok(()));
-                }
-                None => return Ok(Err(Unread::Unknown { kind })),
-            },
+            _ => {
+                self.beside(at, number, kind, record);
+                return Ok(());
+            }
         };
         let row = self.row;
         self.row += 1;
         match read {
-            Ok(()) => self.flow(at, row).map(Ok),
-            Err(why) => Ok(Err(why)),
+            Ok(()) => self.flow(at, row),
+            Err(why) => {
+                self.leave(number, why);
+                Ok(())
+            }
         }
     }
 
-    /// Takes in a record that is no flow. None if its type is unknown, then whether it was whole.
-    fn beside(&mut self, kind: u16, record: &[u8]) -> Option<Option<()>> {
-        Some(match kind {
-            2 => self.maps.announce(record),
+    /// Takes in a record that is no flow.
+    fn beside(&mut self, at: u64, number: u64, kind: u16, record: &[u8]) {
+        let whole = match kind {
+            MAP => self.maps.announce(record),
             EXPORTER_INFO => self.exporters.announce(record),
-            8 => self.exporters.statistics(record),
-            9 => self.exporters.sampler_v1(record),
-            15 => self.exporters.sampler_v2(record),
-            0x8002 => Statistics::read(&record[RECORD_HEADER..]).map(|told| self.header.statistics = told),
+            EXPORTER_STATISTICS => self.exporters.statistics(record),
+            V1_SAMPLER => self.exporters.sampler_v1(record),
+            V2_SAMPLER => self.exporters.sampler_v2(record),
+            FILE_STATISTICS => {
+                Statistics::read(&record[RECORD_HEADER..]).map(|told| self.header.statistics = told)
+            }
             // Histograms; names of applications, interfaces and networks; filling; the name of the
             // source, which comes too late to name anything.
             3 | 4 | 12..=14 | 256 | 0x8001 => Some(()),
-            _ => return None,
-        })
+            5 | 6 => return self.leave(number, Unread::Old),
+            16 => return self.leave(number, Unread::New),
+            _ => return self.leave(number, Unread::Unknown { kind }),
+        };
+        self.delivery.tally.beside += 1;
+        if whole.is_none() {
+            let what =
+                format_args!("record `{number}` of the block, type `{kind}`, does not hold what it should");
+            self.delivery.note(Place::Octet(at), what);
+        }
+    }
+
+    /// Leaves a record of the block unread.
+    fn leave(&mut self, number: u64, why: Unread) {
+        self.unread.entry(why).or_insert((number, 0)).1 += 1;
     }
 
     /// Gives the flow in the values to the sink.
