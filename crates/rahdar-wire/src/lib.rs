@@ -58,8 +58,15 @@ pub enum Format {
 
 impl Format {
     /// Every format, in the order in which they are listed to people.
-    pub const ALL: [Self; 7] =
-        [Self::ZeekTsv, Self::ZeekJson, Self::Packets, Self::Ipfix, Self::Datagram, Self::Sflow, Self::Nfcapd];
+    pub const ALL: [Self; 7] = [
+        Self::ZeekTsv,
+        Self::ZeekJson,
+        Self::Packets,
+        Self::Ipfix,
+        Self::Datagram,
+        Self::Sflow,
+        Self::Nfcapd,
+    ];
 
     /// The word for `--as`.
     pub const fn word(self) -> &'static str {

@@ -17,7 +17,7 @@ use super::header::{Header, Statistics, u16_at};
 use super::v1::{self, Maps};
 use super::{EXPORTER, v2};
 use crate::Options;
-use crate::delivery::Delivery;
+use crate::delivery::{Correction, Delivery};
 use crate::peel::{GROWTH_FREE_OCTETS, GROWTH_MAX};
 use crate::window::Window;
 
@@ -49,7 +49,7 @@ const CLOCK: time::Window =
 /// One reading of a file.
 pub(super) struct Reading<'a> {
     delivery: Delivery<'a>,
-    options: &'a Options,
+    correction: Correction,
     header: Header,
     exporters: Exporters,
     maps: Maps,
@@ -138,14 +138,14 @@ impl<'a> Reading<'a> {
     pub(super) fn new(
         header: Header,
         source: Arc<str>,
-        options: &'a Options,
+        options: &Options,
         sink: &'a mut dyn FlowSink,
     ) -> Self {
         let unnamed: Arc<str> = header.ident.as_deref().unwrap_or(EXPORTER).into();
         let is_rate_given = options.sampling.is_some_and(|interval| interval > 0);
         Self {
             delivery: Delivery::new(&unnamed, source, options, sink),
-            options,
+            correction: Correction::new(options),
             exporters: Exporters::new(options.exporter.clone(), unnamed),
             header,
             maps: Maps::default(),
@@ -461,11 +461,8 @@ impl<'a> Reading<'a> {
         if lost == 0 {
             return Ok(());
         }
-        let moved = |time: Timestamp| time.plus_micros(self.options.time_offset_us);
-        let told = self.header.statistics.window();
-        let told = told
-            .map(|told| time::Window::new(moved(told.from), moved(told.until)))
-            .filter(|told| CLOCK.intersect(*told) == *told);
+        let told = self.header.statistics.window().filter(|told| CLOCK.intersect(*told) == *told);
+        let told = told.map(|told| self.correction.moved(told));
         let Some(window) = told.or(self.seen.window()) else {
             let what = format_args!("`{lost}` datagrams were lost; the file does not say when");
             self.delivery.note(Place::Input, what);

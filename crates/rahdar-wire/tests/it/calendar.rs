@@ -30,6 +30,7 @@ fn an_offset_of_any_size_stops_at_the_calendar() {
         CONN_JSON.as_bytes().to_vec(),
         v5,
         sflow,
+        crate::nfcapd::seeds().remove(0),
     ];
     for input in inputs {
         for (time_offset_us, end) in [(i64::MIN, CALENDAR.0), (i64::MAX, CALENDAR.1)] {
