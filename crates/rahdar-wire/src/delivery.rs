@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use rahdar_model::fact::Fact;
 use rahdar_model::flow::SamplingSource;
 use rahdar_model::sink::{Place, SinkError};
 use rahdar_model::{FlowRecord, FlowSink, Problem, Quality, Tally, Timestamp, Window};
@@ -60,6 +61,23 @@ impl<'a> Delivery<'a> {
         self.correction.apply(&mut self.record);
         self.tally.flows += 1;
         self.sink.flow(&self.record)
+    }
+
+    /// Gives a fact about the input to the sink.
+    pub(crate) fn fact(&mut self, fact: Fact<'_>) -> Result<(), SinkError> {
+        self.tally.facts += u64::from(!matches!(fact, Fact::Gap(_)));
+        self.sink.fact(fact)
+    }
+
+    /// `time`, moved as the operator says: for facts, whose times nobody else corrects.
+    pub(crate) fn moved(&self, time: Timestamp) -> Timestamp {
+        time.plus_micros(self.correction.offset_us)
+    }
+
+    /// Counts one record as understood.
+    pub(crate) fn decode(&mut self) {
+        self.tally.received += 1;
+        self.tally.decoded += 1;
     }
 
     /// Counts one record as refused and says why.

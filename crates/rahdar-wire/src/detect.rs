@@ -1,7 +1,7 @@
 //! What an input is, seen by its first octets.
 
 use crate::zeek::{json, other_log, tsv};
-use crate::{Detection, Format, capture, netflow, nfdump, sflow};
+use crate::{Detection, Format, capture, netflow, nfdump, sflow, suricata};
 
 /// Sees by content what an input is. `head` is its beginning, uncompressed; `whole` says that
 /// nothing follows.
@@ -90,14 +90,14 @@ fn zeek_log(text: &[u8]) -> Detection {
         header.take(directive);
     }
     let path = header.path.as_deref().unwrap_or_default();
-    match header.log {
-        tsv::Log::Conn => Detection::Known(Format::ZeekTsv),
-        tsv::Log::Other => Detection::Unsupported(other_log(path)),
-        tsv::Log::Unsaid => Detection::Unknown,
+    match header.rows {
+        tsv::Rows::Of(_) => Detection::Known(Format::ZeekTsv),
+        tsv::Rows::Other => Detection::Unsupported(other_log(path)),
+        tsv::Rows::Unsaid => Detection::Unknown,
     }
 }
 
-/// Streams of mixed logs are connections if one of the first lines is.
+/// Streams of mixed logs are read if one of the first lines is.
 fn json_lines(text: &[u8], whole: bool) -> Detection {
     let mut first = None;
     let mut lines = text.split(|c| *c == b'\n').peekable();
@@ -106,10 +106,13 @@ fn json_lines(text: &[u8], whole: bool) -> Detection {
         if lines.peek().is_none() && !whole {
             break;
         }
+        if suricata::is_event(line) {
+            first = first.or(Some("Suricata EVE"));
+            continue;
+        }
         match json::kind(line) {
-            Some(json::Kind::Conn) => return Detection::Known(Format::ZeekJson),
+            Some(json::Kind::Read) => return Detection::Known(Format::ZeekJson),
             Some(json::Kind::OtherZeek(log)) => first = first.or(Some(log)),
-            Some(json::Kind::Eve) => first = first.or(Some("Suricata EVE")),
             Some(json::Kind::Other) | None => {}
         }
     }

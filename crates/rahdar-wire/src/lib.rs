@@ -5,7 +5,7 @@
 //! for both. In reading order:
 //!
 //! * [`open`], [`decode`] and [`detect()`]: the doors.
-//! * `zeek`: `conn.log` as tab-separated text and as JSON lines.
+//! * `zeek`: `conn.log`, `dns.log` and `ssl.log`, as tab-separated text and as JSON lines.
 //! * `capture`: pcap and pcapng, packets assembled into biflows.
 //! * `netflow`: export datagrams of NetFlow v5, v7, v9 and IPFIX, from captures and from files.
 //! * `sflow`: datagrams of sFlow v5, from captures and from files.
@@ -18,11 +18,15 @@
 mod capture;
 mod delivery;
 mod detect;
+mod facts;
+mod json;
 mod lines;
 mod netflow;
 mod nfdump;
 mod peel;
 mod sflow;
+mod suricata;
+mod value;
 mod window;
 mod zeek;
 
@@ -40,9 +44,9 @@ pub use peel::is_damage;
 /// A kind of input that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// Zeek `conn.log`, tab-separated with header directives.
+    /// Zeek `conn.log`, `dns.log` or `ssl.log`, tab-separated with header directives.
     ZeekTsv,
-    /// Zeek `conn.log`, one JSON object a line.
+    /// The same logs, or several of them in one stream, one JSON object a line.
     ZeekJson,
     /// pcap or pcapng.
     Packets,
@@ -89,8 +93,8 @@ impl Format {
     /// What it is, for people.
     pub const fn about(self) -> &'static str {
         match self {
-            Self::ZeekTsv => "Zeek conn.log",
-            Self::ZeekJson => "Zeek conn.log in JSON lines",
+            Self::ZeekTsv => "Zeek conn.log, dns.log or ssl.log",
+            Self::ZeekJson => "Zeek logs in JSON lines",
             Self::Packets => "pcap or pcapng",
             Self::Ipfix => "file of IPFIX messages",
             Self::Datagram => "NetFlow v5, v7, v9 or IPFIX datagram",

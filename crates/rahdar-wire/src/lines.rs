@@ -3,7 +3,11 @@
 use std::io::{self, Read};
 
 use memchr::memchr;
+use rahdar_model::Tally;
+use rahdar_model::sink::Place;
 
+use crate::WireError;
+use crate::delivery::Delivery;
 use crate::window::Window;
 
 /// The longest line that is read. Chosen here: a `conn.log` row has some hundred octets, and
@@ -27,6 +31,47 @@ pub(crate) enum Line<'l> {
     Unended(&'l [u8]),
     /// Longer than [`LINE_OCTETS_MAX`], passed over.
     TooLong,
+}
+
+/// A line on its way to a decoder.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Text<'l> {
+    /// Without its end.
+    pub(crate) line: &'l [u8],
+    /// Its number, from 1.
+    pub(crate) number: u64,
+    /// Whether it has an end. The last line may have none, and may be cut.
+    pub(crate) ended: bool,
+}
+
+impl Text<'_> {
+    /// Where the line is.
+    pub(crate) fn place(&self) -> Place {
+        Place::Line(self.number)
+    }
+}
+
+/// Gives every line of `input` to `take`, which counts and delivers what is in it. Lines that
+/// are too long are refused here.
+pub(crate) fn read<'a>(
+    input: &mut dyn Read,
+    mut delivery: Delivery<'a>,
+    mut take: impl FnMut(&mut Delivery<'a>, Text<'_>) -> Result<(), WireError>,
+) -> Result<Tally, WireError> {
+    let mut lines = Lines::new(input);
+    loop {
+        let number = lines.number() + 1;
+        match lines.next() {
+            Ok(Some(Line::Whole(line))) => take(&mut delivery, Text { line, number, ended: true })?,
+            Ok(Some(Line::Unended(line))) => take(&mut delivery, Text { line, number, ended: false })?,
+            Ok(Some(Line::TooLong)) => {
+                let why = format_args!("the line is longer than {LINE_OCTETS_MAX} octets");
+                delivery.refuse(Place::Line(number), why);
+            }
+            Ok(None) => return Ok(delivery.close()),
+            Err(source) => return Err(WireError::Read { tally: delivery.close(), source }),
+        }
+    }
 }
 
 impl<'a> Lines<'a> {

@@ -1,4 +1,4 @@
-//! `conn.log` as tab-separated text, read as its header directives say.
+//! Logs as tab-separated text, read as its header directives say.
 //!
 //! Directives may change midway: concatenated logs repeat them. Columns that rahdar does not
 //! know, such as labels, are passed over, also where several of them share one column.
@@ -8,13 +8,13 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use rahdar_model::sink::Place;
 use rahdar_model::{FlowSink, Tally};
 
-use super::EXPORTER;
-use super::row::{Field, Row};
+use super::field::Field;
+use super::{EXPORTER, Form, Log, conn, deliver, dns, ssl};
 use crate::delivery::Delivery;
-use crate::lines::{LINE_OCTETS_MAX, Line, Lines};
+use crate::facts::Facts;
+use crate::lines::{self, Text};
 use crate::{Options, WireError};
 
 /// The most columns of a log that are looked at. Chosen here: `conn.log` has 22, packages add a few.
@@ -27,90 +27,70 @@ pub(crate) fn decode(
     options: &Options,
     sink: &mut dyn FlowSink,
 ) -> Result<Tally, WireError> {
-    let mut delivery = Delivery::new(EXPORTER, source, options, sink);
-    let mut lines = Lines::new(input);
+    let delivery = Delivery::new(EXPORTER, source, options, sink);
+    let mut facts = Facts::new(&delivery);
     let mut header = Header::default();
-    loop {
-        let number = lines.number() + 1;
-        let (line, ended) = match lines.next() {
-            Ok(Some(Line::Whole(line))) => (line, true),
-            Ok(Some(Line::Unended(line))) => (line, false),
-            Ok(Some(Line::TooLong)) => {
-                let why = format_args!("the line is longer than {LINE_OCTETS_MAX} octets");
-                delivery.refuse(Place::Line(number), why);
-                continue;
-            }
-            Ok(None) => return Ok(delivery.close()),
-            Err(source) => return Err(WireError::Read { tally: delivery.close(), source }),
-        };
-        if let Some(directive) = directive(line) {
+    lines::read(input, delivery, |delivery, text| {
+        if let Some(directive) = directive(text.line) {
             header.take(directive);
             delivery.tally.beside += 1;
-        } else if line.is_empty() || header.log == Log::Other {
+        } else if text.line.is_empty() || header.rows == Rows::Other {
             delivery.tally.beside += 1;
-        } else if header.log == Log::Unsaid && delivery.tally.received == 0 {
-            let looks = format!("line {number} is a row, and no `#fields` line stands before it");
+        } else if let Rows::Of(log) = header.rows {
+            match log {
+                Log::Conn => row::<conn::Row<'_>>(text, &header, delivery, &mut facts)?,
+                Log::Dns => row::<dns::Row<'_>>(text, &header, delivery, &mut facts)?,
+                Log::Ssl => row::<ssl::Row<'_>>(text, &header, delivery, &mut facts)?,
+            }
+        } else if delivery.tally.received == 0 {
+            let looks = format!("line {} is a row, and no `#fields` line stands before it", text.number);
             return Err(WireError::Unknown { looks });
-        } else if header.log == Log::Unsaid {
-            delivery.refuse(
-                Place::Line(number),
-                format_args!("no `#fields` line of its header stands before it"),
-            );
         } else {
-            row(line, ended, number, &header, &mut delivery)?;
+            delivery.refuse(text.place(), format_args!("no `#fields` line of its header stands before it"));
         }
-    }
+        Ok(())
+    })
 }
 
-/// Reads one row and gives its flow to the sink, or refuses it.
-fn row(
-    line: &[u8],
-    ended: bool,
-    number: u64,
+/// Reads one row and gives what it says to the sink, or refuses it.
+fn row<'l, R: super::Row<'l>>(
+    text: Text<'l>,
     header: &Header,
     delivery: &mut Delivery<'_>,
+    facts: &mut Facts,
 ) -> Result<(), WireError> {
-    let place = Place::Line(number);
-    let mut row = Row::default();
+    let mut row = R::default();
     let mut columns = 0;
-    for value in Columns::of(line, header.separator) {
+    for value in Columns::of(text.line, header.separator) {
         if let Some(Some(field)) = header.columns.get(columns)
             && !value.is_empty()
             && value != header.unset
             && value != header.empty
             && let Err(error) = row.set(*field, value)
         {
-            delivery.refuse(place, format_args!("{error}"));
+            delivery.refuse(text.place(), format_args!("{error}"));
             return Ok(());
         }
         columns += 1;
     }
     // Trailing columns that are not read may be missing (label tools write fewer or more), but a
     // last line without its end must be complete, or its last number may be half of one.
-    if columns < header.needed || !ended && columns < header.columns.len() {
+    if columns < header.needed || !text.ended && columns < header.columns.len() {
         let all = header.columns.len();
-        delivery.refuse(place, format_args!("the row has {columns} of {all} columns"));
+        delivery.refuse(text.place(), format_args!("the row has {columns} of {all} columns"));
         return Ok(());
     }
-    delivery.record.reset();
-    if let Err(error) = row.fill(&mut delivery.record, unescape) {
-        delivery.refuse(place, format_args!("{error}"));
-        return Ok(());
-    }
-    delivery.record.source_row = number;
-    delivery.tally.received += 1;
-    delivery.tally.decoded += 1;
-    delivery.flow()?;
-    Ok(())
+    deliver(&row, text, &header, delivery, facts)
 }
 
 /// What the directives say.
 pub(crate) struct Header {
     /// What the rows are.
-    pub(crate) log: Log,
+    pub(crate) rows: Rows,
     /// The value of `#path`, if there was one.
     pub(crate) path: Option<Vec<u8>>,
     separator: u8,
+    set_separator: u8,
     empty: Vec<u8>,
     unset: Vec<u8>,
     columns: Vec<Option<Field>>,
@@ -120,11 +100,11 @@ pub(crate) struct Header {
 
 /// What the rows of a log are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Log {
+pub(crate) enum Rows {
     /// No `#fields` yet.
     Unsaid,
-    /// Connections.
-    Conn,
+    /// Those of a log that is read.
+    Of(Log),
     /// Something else.
     Other,
 }
@@ -133,9 +113,10 @@ impl Default for Header {
     /// Zeek's own defaults.
     fn default() -> Self {
         Self {
-            log: Log::Unsaid,
+            rows: Rows::Unsaid,
             path: None,
             separator: b'\t',
+            set_separator: b',',
             empty: b"(empty)".to_vec(),
             unset: b"-".to_vec(),
             columns: Vec::new(),
@@ -156,20 +137,42 @@ impl Header {
         match values.next() {
             Some(b"empty_field") => self.empty = values.next().unwrap_or_default().to_vec(),
             Some(b"unset_field") => self.unset = values.next().unwrap_or_default().to_vec(),
+            Some(b"set_separator") => {
+                self.set_separator = values.next().and_then(one_octet).unwrap_or(b',');
+            }
             Some(b"path") => self.path = values.next().map(<[u8]>::to_vec),
             Some(b"fields") => {
                 self.columns = values.take(COLUMNS_MAX).map(Field::from_name).collect();
                 self.needed = self.columns.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
-                self.log = if self.is_conn() { Log::Conn } else { Log::Other };
+                self.rows = self.log().map_or(Rows::Other, Rows::Of);
             }
             _ => {}
         }
     }
 
-    /// Whether the columns are those of connections, whatever the path is called.
-    fn is_conn(&self) -> bool {
+    /// The log that has these columns, whatever the path is called.
+    fn log(&self) -> Option<Log> {
         let has = |field| self.columns.contains(&Some(field));
-        Field::REQUIRED.into_iter().all(has) && (has(Field::ConnState) || has(Field::OrigPkts))
+        if ![Field::Ts, Field::OrigH, Field::RespH].into_iter().all(has) {
+            return None;
+        }
+        if has(Field::Proto) && (has(Field::ConnState) || has(Field::OrigPkts)) {
+            return Some(Log::Conn);
+        }
+        if has(Field::Query) && (has(Field::Qtype) || has(Field::Answers)) {
+            return Some(Log::Dns);
+        }
+        has(Field::Established).then_some(Log::Ssl)
+    }
+}
+
+impl Form for &Header {
+    fn text(&self, text: &[u8], into: &mut String) {
+        unescape(text, into);
+    }
+
+    fn items<'v>(&self, list: &'v [u8]) -> impl Iterator<Item = &'v [u8]> {
+        Columns { rest: (!list.is_empty()).then_some(list), separator: self.set_separator }
     }
 }
 

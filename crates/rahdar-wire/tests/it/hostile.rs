@@ -6,8 +6,8 @@ use rahdar_wire::{Format, Options, detect};
 
 use crate::kept::decode_all;
 use crate::made::{
-    CONN_HEADER, CONN_JSON, CONN_ROW, ETHERNET, enhanced, ethernet, icmp, interface, ip, pcap, section, tcp,
-    udp,
+    CONN_HEADER, CONN_JSON, CONN_ROW, DNS_HEADER, DNS_JSON, DNS_ROW, ETHERNET, SSL_HEADER, SSL_JSON, SSL_ROW,
+    enhanced, ethernet, icmp, interface, ip, pcap, section, tcp, udp,
 };
 use crate::nfcapd;
 
@@ -23,6 +23,9 @@ fn seeds() -> Vec<(Format, Vec<u8>)> {
     let mut seeds = vec![
         (Format::ZeekTsv, format!("{CONN_HEADER}{CONN_ROW}{CONN_ROW}").into_bytes()),
         (Format::ZeekJson, format!("{CONN_JSON}{CONN_JSON}").into_bytes()),
+        (Format::ZeekTsv, format!("{DNS_HEADER}{DNS_ROW}{DNS_ROW}").into_bytes()),
+        (Format::ZeekTsv, format!("{SSL_HEADER}{SSL_ROW}{SSL_ROW}").into_bytes()),
+        (Format::ZeekJson, format!("{DNS_JSON}{SSL_JSON}").into_bytes()),
         (Format::Packets, pcap(ETHERNET, &timed)),
         (Format::Packets, [section(), interface(ETHERNET, &[(9, &[9])]), blocks].concat()),
         (Format::Packets, pcap(ETHERNET, &tunnels())),

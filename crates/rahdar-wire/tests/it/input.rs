@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use rahdar_wire::{Options, WireError};
+use rahdar_wire::{Format, Options, WireError};
 
 use crate::kept::{decode_all, decoded};
 use crate::made::{CONN_HEADER, CONN_ROW, ETHERNET, pcap, tcp};
@@ -113,9 +113,10 @@ fn a_bomb_is_stopped_by_its_growth() {
 
 #[test]
 fn errors_say_what_is_wrong_and_what_is_read() {
-    let reads = "rahdar reads Zeek conn.log (`zeek`), Zeek conn.log in JSON lines (`zeek-json`), pcap or pcapng \
-                 (`packets`), file of IPFIX messages (`ipfix`), NetFlow v5, v7, v9 or IPFIX datagram (`netflow`), \
-                 sFlow v5 datagram (`sflow`), nfcapd file of nfdump (`nfcapd`)";
+    let formats: Vec<String> =
+        Format::ALL.iter().map(|format| format!("{} (`{}`)", format.about(), format.word())).collect();
+    let reads = format!("rahdar reads {}", formats.join(", "));
+    assert!(reads.starts_with("rahdar reads Zeek conn.log, dns.log or ssl.log (`zeek`), "), "{reads}");
     assert_eq!(error(&b""[..]), "the input is empty");
     assert_eq!(error(&*gzip(b"")), "the input is empty");
     assert_eq!(
@@ -135,7 +136,7 @@ fn errors_say_what_is_wrong_and_what_is_read() {
 
 #[test]
 fn a_text_given_as_packets_is_refused_by_what_it_is() {
-    let options = Options { format: rahdar_wire::Format::from_word("packets"), ..Options::default() };
+    let options = Options { format: Format::from_word("packets"), ..Options::default() };
     let (_, result) = decode_all(&b"hello"[..], &options);
     assert!(
         result.unwrap_err().to_string().starts_with("the input begins with the text `hello`; rahdar reads ")

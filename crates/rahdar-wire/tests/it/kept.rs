@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use rahdar_model::fact::{Fact, Gap, Handshake, Resolution};
+use rahdar_model::fact::{Answer, Fact, Gap, Handshake, Resolution};
 use rahdar_model::sink::SinkError;
 use rahdar_model::{FlowRecord, FlowSink, Problem, Tally, Timestamp};
 use rahdar_wire::{Options, WireError, decode};
@@ -118,6 +118,52 @@ pub(crate) fn line(flow: &FlowRecord) -> String {
     }
     for mark in flow.quality.names() {
         line += &format!(", {mark}");
+    }
+    line
+}
+
+/// A resolution in one line: who asked whom for what, and what came.
+pub(crate) fn resolution_line(resolution: &Resolution) -> String {
+    let Resolution { client, server, name, .. } = resolution;
+    let code = |code: Option<u16>| code.map_or("-".to_owned(), |code| code.to_string());
+    let answer = match &resolution.answer {
+        Answer::None => "nothing".to_owned(),
+        Answer::Address(address) => address.to_string(),
+        Answer::Text(text) => format!("`{text}`"),
+    };
+    let mut line = format!(
+        "{client} asks {server} for {name} {}: {} {answer}",
+        code(resolution.question),
+        code(resolution.response)
+    );
+    if let Some(ttl) = resolution.ttl_s {
+        line += &format!(" for {ttl} s");
+    }
+    line
+}
+
+/// A handshake in one line: every text that it has.
+pub(crate) fn handshake_line(handshake: &Handshake) -> String {
+    let Handshake { client, client_port, server, server_port, .. } = handshake;
+    let mut line = format!("{client} {client_port} > {server} {server_port}");
+    for (name, text) in [
+        ("to", &handshake.server_name),
+        ("by", &handshake.version),
+        ("ja3", &handshake.ja3),
+        ("ja3s", &handshake.ja3s),
+        ("ja4", &handshake.ja4),
+        ("certificate", &handshake.certificate),
+        ("subject", &handshake.subject),
+        ("issuer", &handshake.issuer),
+    ] {
+        if !text.is_empty() {
+            line += &format!(", {name} {text}");
+        }
+    }
+    match handshake.established {
+        Some(true) => line += ", established",
+        Some(false) => line += ", failed",
+        None => {}
     }
     line
 }

@@ -151,3 +151,52 @@ pub(crate) const CONN_JSON: &str = concat!(
     r#""orig_ip_bytes":1520,"resp_pkts":12,"resp_ip_bytes":2640}"#,
     "\n"
 );
+
+/// The header lines of a `dns.log`.
+pub(crate) const DNS_HEADER: &str = "\
+#separator \\x09
+#set_separator\t,
+#empty_field\t(empty)
+#unset_field\t-
+#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\ttrans_id\tquery\tqtype\tqtype_name\trcode\
+\trcode_name\tanswers\tTTLs\trejected
+";
+
+/// A row of a `dns.log`.
+pub(crate) const DNS_ROW: &str = "1628985600.250000\tCAbc1\t192.0.2.10\t50000\t192.0.2.53\t53\tudp\t7\tWWW.example.ORG.\
+\t1\tA\t0\tNOERROR\tweb.example.org,198.51.100.7\t300.000000,60.000000\tF\n";
+
+/// The same row as JSON.
+pub(crate) const DNS_JSON: &str = concat!(
+    r#"{"ts":1628985600.25,"uid":"CAbc1","id.orig_h":"192.0.2.10","id.orig_p":50000,"id.resp_h":"192.0.2.53","#,
+    r#""id.resp_p":53,"proto":"udp","trans_id":7,"query":"WWW.example.ORG.","qtype":1,"qtype_name":"A","rcode":0,"#,
+    r#""rcode_name":"NOERROR","answers":["web.example.org","198.51.100.7"],"TTLs":[300.0,60.0],"rejected":false}"#,
+    "\n"
+);
+
+/// The header lines of an `ssl.log`.
+pub(crate) const SSL_HEADER: &str = "\
+#separator \\x09
+#set_separator\t,
+#empty_field\t(empty)
+#unset_field\t-
+#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tversion\tcipher\tserver_name\testablished\
+\tcert_chain_fps\tsubject\tissuer\tja3\tja3s
+";
+
+/// A row of an `ssl.log`.
+pub(crate) const SSL_ROW: &str = "1628985600.250000\tCAbc1\t192.0.2.10\t50000\t198.51.100.7\t443\tTLSv12\tTLS_X\
+\twww.example.org\tT\tee18ffe1230ec2dc9ca4d310b37bd5030de5594ba45581e8495e503858e38c28,67add1166b020ae61b8f5fc96813c04c\
+2aa589960796865572a3c7e737613dfd\tCN=www.example.org\tCN=Example CA,O=Example\te0ff89ed9185dfb09184797a4c3f2e1c\
+\t15af977ce25de452b96affa2addb1036\n";
+
+/// The same row as JSON.
+pub(crate) const SSL_JSON: &str = concat!(
+    r#"{"ts":1628985600.25,"uid":"CAbc1","id.orig_h":"192.0.2.10","id.orig_p":50000,"id.resp_h":"198.51.100.7","#,
+    r#""id.resp_p":443,"version":"TLSv12","cipher":"TLS_X","server_name":"www.example.org","established":true,"#,
+    r#""cert_chain_fps":["ee18ffe1230ec2dc9ca4d310b37bd5030de5594ba45581e8495e503858e38c28","#,
+    r#""67add1166b020ae61b8f5fc96813c04c2aa589960796865572a3c7e737613dfd"],"subject":"CN=www.example.org","#,
+    r#""issuer":"CN=Example CA,O=Example","ja3":"e0ff89ed9185dfb09184797a4c3f2e1c","#,
+    r#""ja3s":"15af977ce25de452b96affa2addb1036"}"#,
+    "\n"
+);

@@ -5,6 +5,7 @@ mod calendar;
 mod capture;
 mod corpus;
 mod exports;
+mod facts;
 mod hostile;
 mod input;
 mod kept;

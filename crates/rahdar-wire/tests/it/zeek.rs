@@ -203,7 +203,7 @@ fn wrong_objects_are_refused_by_line() {
 #[test]
 fn other_logs_in_a_stream_are_beside() {
     let log = format!(
-        "{{\"_path\":\"dns\",\"ts\":1}}\n{}",
+        "{{\"_path\":\"http\",\"ts\":1}}\n{}",
         CONN_JSON.replace(r#"{"ts""#, r#"{"@stream":"conn","ts""#)
     );
     let (kept, tally) = decoded(log.as_bytes());
@@ -255,14 +255,21 @@ fn rows_without_a_header_are_an_error_that_says_so() {
 #[test]
 fn other_kinds_of_log_are_known_but_not_read() {
     for (head, kind) in [
-        ("#separator \\x09\n#path\tdns\n#fields\tts\tuid\tid.orig_h\tproto\tquery\n", "Zeek dns.log"),
-        ("#separator \\x09\n#path\tmine\n#fields\tts\n", "a Zeek log other than conn.log"),
+        (
+            "#separator \\x09\n#path\tdns\n#fields\tts\tuid\tid.orig_h\tproto\tquery\n",
+            "a Zeek dns.log without ts, id.orig_h, id.resp_h or query",
+        ),
+        ("#separator \\x09\n#path\thttp\n#fields\tts\tuid\tid.orig_h\turi\n", "Zeek http.log"),
+        ("#separator \\x09\n#path\tmine\n#fields\tts\n", "a Zeek log other than conn, dns and ssl"),
         (
             "#separator \\x09\n#path\tconn\n#fields\tts\tuid\n",
             "a Zeek conn.log without ts, id.orig_h, id.resp_h, proto or conn_state",
         ),
         (r#"{"_path":"http","ts":1}"#, "Zeek http.log"),
-        (r#"{"ts":1,"id.orig_h":"192.0.2.1","proto":"udp","query":"x"}"#, "a Zeek log other than conn.log"),
+        (
+            r#"{"ts":1,"id.orig_h":"192.0.2.1","proto":"udp","uri":"x"}"#,
+            "a Zeek log other than conn, dns and ssl",
+        ),
         (r#"{"timestamp":"2021","event_type":"flow","src_ip":"192.0.2.1"}"#, "Suricata EVE"),
         ("StartTime,Dur,Proto\n", "Argus CSV"),
     ] {

@@ -1,0 +1,332 @@
+//! JSON as logs write it: the members of an object, the items of an array, one pass, nothing built.
+
+use thiserror::Error;
+
+/// The octet of the line at which it is no JSON object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("octet {0} of the line is no JSON")]
+pub(crate) struct Malformed(usize);
+
+/// One value of an object, as it stands in the line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Value<'l> {
+    Null,
+    /// Between its quotes, escapes and all.
+    Text(&'l [u8]),
+    /// A number, `true` or `false`.
+    Bare(&'l [u8]),
+    /// An object or array with its brackets, not looked into.
+    Nested(&'l [u8]),
+}
+
+/// The members of one object that is all of a line.
+///
+/// It checks no more than it needs to find every key and value again; what is nested is passed
+/// over by counting brackets, so depth costs nothing.
+pub(crate) struct Members<'l> {
+    line: &'l [u8],
+    at: usize,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Before,
+    Between,
+    Done,
+}
+
+impl<'l> Members<'l> {
+    pub(crate) fn new(line: &'l [u8]) -> Self {
+        Self { line, at: 0, state: State::Before }
+    }
+
+    fn step(&mut self) -> Result<Option<(&'l [u8], Value<'l>)>, Malformed> {
+        let first = self.state == State::Before;
+        if first {
+            self.expect(b'{')?;
+            self.state = State::Between;
+        }
+        match self.peek() {
+            Some(b'}') => {
+                self.at += 1;
+                self.state = State::Done;
+                return match self.peek() {
+                    None => Ok(None),
+                    Some(_) => Err(self.wrong()),
+                };
+            }
+            Some(b',') if !first => {
+                self.at += 1;
+                self.peek();
+            }
+            Some(_) if first => {}
+            _ => return Err(self.wrong()),
+        }
+        let key = self.text()?;
+        self.expect(b':')?;
+        Ok(Some((key, self.value()?)))
+    }
+
+    fn value(&mut self) -> Result<Value<'l>, Malformed> {
+        match self.peek() {
+            Some(b'"') => self.text().map(Value::Text),
+            Some(b'{' | b'[') => self.nested().map(Value::Nested),
+            Some(_) => {
+                let start = self.at;
+                let rest = &self.line[start..];
+                let length =
+                    rest.iter().position(|c| matches!(c, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r'));
+                self.at = start + length.unwrap_or(rest.len());
+                match &self.line[start..self.at] {
+                    b"" => Err(self.wrong()),
+                    b"null" => Ok(Value::Null),
+                    bare => Ok(Value::Bare(bare)),
+                }
+            }
+            None => Err(self.wrong()),
+        }
+    }
+
+    /// A text, without its quotes.
+    fn text(&mut self) -> Result<&'l [u8], Malformed> {
+        self.expect(b'"')?;
+        let start = self.at;
+        loop {
+            let rest = self.line.get(self.at..).unwrap_or_default();
+            match quote_or_escape(rest) {
+                Some(found) if rest[found] == b'"' => {
+                    let end = self.at + found;
+                    self.at = end + 1;
+                    return Ok(&self.line[start..end]);
+                }
+                Some(found) => self.at += found + 2,
+                None => {
+                    self.at = self.line.len();
+                    return Err(self.wrong());
+                }
+            }
+        }
+    }
+
+    /// An object or array, with its brackets.
+    fn nested(&mut self) -> Result<&'l [u8], Malformed> {
+        let start = self.at;
+        let mut depth = 0usize;
+        while let Some(c) = self.line.get(self.at) {
+            match c {
+                b'"' => {
+                    self.text()?;
+                    continue;
+                }
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth -= 1,
+                _ => {}
+            }
+            self.at += 1;
+            if depth == 0 {
+                return Ok(&self.line[start..self.at]);
+            }
+        }
+        Err(self.wrong())
+    }
+
+    fn expect(&mut self, octet: u8) -> Result<(), Malformed> {
+        if self.peek() != Some(octet) {
+            return Err(self.wrong());
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// The next octet that is no blank.
+    fn peek(&mut self) -> Option<u8> {
+        while let Some(c) = self.line.get(self.at) {
+            if !c.is_ascii_whitespace() {
+                return Some(*c);
+            }
+            self.at += 1;
+        }
+        None
+    }
+
+    fn wrong(&self) -> Malformed {
+        Malformed(self.at)
+    }
+}
+
+impl<'l> Iterator for Members<'l> {
+    type Item = Result<(&'l [u8], Value<'l>), Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.state == State::Done {
+            return None;
+        }
+        let step = self.step();
+        if step.is_err() {
+            self.state = State::Done;
+        }
+        step.transpose()
+    }
+}
+
+/// The items of an array, with its brackets. It ends at the first octet that is no JSON.
+pub(crate) struct Items<'l>(Members<'l>);
+
+impl<'l> Items<'l> {
+    pub(crate) fn new(array: &'l [u8]) -> Self {
+        Self(Members::new(array))
+    }
+
+    fn step(&mut self) -> Option<Value<'l>> {
+        let members = &mut self.0;
+        let mark = if members.state == State::Before { b'[' } else { b',' };
+        let first = mark == b'[';
+        let found = members.peek()?;
+        if found == b']' && !first {
+            return None;
+        }
+        members.expect(mark).ok()?;
+        members.state = State::Between;
+        if first && members.peek()? == b']' {
+            return None;
+        }
+        members.value().ok()
+    }
+}
+
+impl<'l> Iterator for Items<'l> {
+    type Item = Value<'l>;
+
+    fn next(&mut self) -> Option<Value<'l>> {
+        if self.0.state == State::Done {
+            return None;
+        }
+        let item = self.step();
+        if item.is_none() {
+            self.0.state = State::Done;
+        }
+        item
+    }
+}
+
+impl<'l> Value<'l> {
+    /// The octets of a text, a number, `true` or `false`.
+    pub(crate) fn scalar(self) -> Option<&'l [u8]> {
+        match self {
+            Self::Text(text) | Self::Bare(text) => Some(text),
+            Self::Null | Self::Nested(_) => None,
+        }
+    }
+}
+
+/// Where the first quote or backslash stands.
+///
+/// Keys and most values are a few octets long: eight at a time beats both a plain loop and a
+/// search by vectors.
+fn quote_or_escape(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 255;
+    /// The highest bit of each octet that is zero, exact up to the first one.
+    const fn zeros(word: u64) -> u64 {
+        word.wrapping_sub(ONES) & !word & (ONES << 7)
+    }
+    let (words, rest) = text.as_chunks::<8>();
+    for (n, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = zeros(word ^ (ONES * b'"' as u64)) | zeros(word ^ (ONES * b'\\' as u64));
+        if found != 0 {
+            return Some(n * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let found = rest.iter().position(|c| matches!(c, b'"' | b'\\'))?;
+    Some(words.len() * 8 + found)
+}
+
+/// Appends a text of the log, its escapes resolved.
+pub(crate) fn unescape(text: &[u8], into: &mut String) {
+    if let Ok(plain) = std::str::from_utf8(text)
+        && !text.contains(&b'\\')
+    {
+        into.push_str(plain);
+        return;
+    }
+    let plain = String::from_utf8_lossy(text);
+    match serde_json::from_str::<String>(&format!("\"{plain}\"")) {
+        Ok(resolved) => into.push_str(&resolved),
+        Err(_) => into.push_str(&plain),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(line: &str, expected: Option<&[(&str, Value<'_>)]>) {
+        let members: Result<Vec<_>, _> = Members::new(line.as_bytes()).collect();
+        let expected = expected.map(|e| e.iter().map(|(k, v)| (k.as_bytes(), *v)).collect::<Vec<_>>());
+        assert_eq!(members.ok(), expected, "{line}");
+    }
+
+    #[test]
+    fn members_are_found_whatever_their_values_hold() {
+        check("{}", Some(&[]));
+        check(
+            r#" { "a" : 1.5e3, "b":"x\"y\\", "c":null,"d":[{"e":"]}"}],"f":true } "#,
+            Some(&[
+                ("a", Value::Bare(b"1.5e3")),
+                ("b", Value::Text(br#"x\"y\\"#)),
+                ("c", Value::Null),
+                ("d", Value::Nested(br#"[{"e":"]}"}]"#)),
+                ("f", Value::Bare(b"true")),
+            ]),
+        );
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for line in [
+            "",
+            "[]",
+            "{",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1",
+            "{\"a\":1,}",
+            "{\"a\":1}x",
+            "{\"a\":\"\\",
+            "{,}",
+            "{\"a\":[}",
+        ] {
+            check(line, None);
+        }
+    }
+
+    #[test]
+    fn items_end_where_json_does() {
+        for (array, expected) in [
+            ("[]", vec![]),
+            ("[1,\"a\", null ,[2],{\"b\":[]}]", vec!["1", "a", "-", "[2]", "{\"b\":[]}"]),
+            ("[1 2]", vec!["1"]),
+            ("[1,", vec!["1"]),
+            ("{\"a\":1}", vec![]),
+            ("", vec![]),
+        ] {
+            let items = Items::new(array.as_bytes()).map(|item| match item {
+                Value::Text(text) | Value::Bare(text) | Value::Nested(text) => {
+                    std::str::from_utf8(text).unwrap()
+                }
+                Value::Null => "-",
+            });
+            assert_eq!(items.collect::<Vec<_>>(), expected, "{array}");
+        }
+    }
+
+    #[test]
+    fn escapes_are_resolved_and_broken_ones_kept() {
+        for (text, plain) in [("a\\u00e9\\n", "aé\n"), ("cut \\u00", "cut \\u00"), ("plain", "plain")] {
+            let mut into = String::new();
+            unescape(text.as_bytes(), &mut into);
+            assert_eq!(into, plain);
+        }
+    }
+}
