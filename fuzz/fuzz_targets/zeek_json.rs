@@ -1,4 +1,4 @@
-//! Zeek `conn.log`, JSON lines.
+//! Zeek logs, JSON lines.
 #![no_main]
 
 use rahdar_wire::Format;

@@ -1,4 +1,4 @@
-//! Zeek `conn.log`, tab-separated.
+//! Zeek logs, tab-separated.
 #![no_main]
 
 use rahdar_wire::Format;

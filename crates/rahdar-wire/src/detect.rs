@@ -107,8 +107,7 @@ fn json_lines(text: &[u8], whole: bool) -> Detection {
             break;
         }
         if suricata::is_event(line) {
-            first = first.or(Some("Suricata EVE"));
-            continue;
+            return Detection::Known(Format::Eve);
         }
         match json::kind(line) {
             Some(json::Kind::Read) => return Detection::Known(Format::ZeekJson),

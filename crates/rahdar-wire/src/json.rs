@@ -2,6 +2,19 @@
 
 use thiserror::Error;
 
+use crate::value::ValueError;
+
+/// Why an object is refused.
+#[derive(Debug, Error)]
+pub(crate) enum ObjectError {
+    /// It is no JSON object.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// A value in it is missing or wrong.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+}
+
 /// The octet of the line at which it is no JSON object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("octet {0} of the line is no JSON")]

@@ -6,6 +6,7 @@
 //!
 //! * [`open`], [`decode`] and [`detect()`]: the doors.
 //! * `zeek`: `conn.log`, `dns.log` and `ssl.log`, as tab-separated text and as JSON lines.
+//! * `suricata`: EVE events, JSON lines.
 //! * `capture`: pcap and pcapng, packets assembled into biflows.
 //! * `netflow`: export datagrams of NetFlow v5, v7, v9 and IPFIX, from captures and from files.
 //! * `sflow`: datagrams of sFlow v5, from captures and from files.
@@ -18,6 +19,7 @@
 mod capture;
 mod delivery;
 mod detect;
+mod exporters;
 mod facts;
 mod json;
 mod lines;
@@ -58,11 +60,13 @@ pub enum Format {
     Sflow,
     /// A file of nfdump 1.6 or 1.7, as nfcapd writes them.
     Nfcapd,
+    /// Suricata EVE, one JSON object a line.
+    Eve,
 }
 
 impl Format {
     /// Every format, in the order in which they are listed to people.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ZeekTsv,
         Self::ZeekJson,
         Self::Packets,
@@ -70,6 +74,7 @@ impl Format {
         Self::Datagram,
         Self::Sflow,
         Self::Nfcapd,
+        Self::Eve,
     ];
 
     /// The word for `--as`.
@@ -82,6 +87,7 @@ impl Format {
             Self::Datagram => "netflow",
             Self::Sflow => "sflow",
             Self::Nfcapd => "nfcapd",
+            Self::Eve => "eve",
         }
     }
 
@@ -100,6 +106,7 @@ impl Format {
             Self::Datagram => "NetFlow v5, v7, v9 or IPFIX datagram",
             Self::Sflow => "sFlow v5 datagram",
             Self::Nfcapd => "nfcapd file of nfdump",
+            Self::Eve => "Suricata EVE",
         }
     }
 }
@@ -213,6 +220,7 @@ pub fn decode(
         Format::Ipfix | Format::Datagram => netflow::file(&mut reader, source, options, sink),
         Format::Sflow => sflow::file(&mut reader, source, options, sink),
         Format::Nfcapd => nfdump::decode(&mut reader, source, options, sink),
+        Format::Eve => suricata::decode(&mut reader, source, options, sink),
     };
     match decoded {
         // Reading it again would not help: keep what came before.

@@ -1,8 +1,108 @@
 //! Single values as logs write them: counts, seconds, times, addresses, hashes.
 
+use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
+use rahdar_model::flow::{protocol as ip, tcp};
 use rahdar_model::{Address, Timestamp};
+use thiserror::Error;
+
+/// Why a record of a log is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(crate) enum ValueError {
+    /// A field that must be there is not, or is unset.
+    #[error("`{0}` is missing")]
+    Missing(Cow<'static, str>),
+    /// A field holds something else.
+    #[error("`{0}` cannot be `{value}`", value = .1.escape_ascii())]
+    Wrong(Cow<'static, str>, Box<[u8]>),
+}
+
+impl ValueError {
+    /// A field of this name is missing.
+    pub(crate) fn missing(name: impl Into<Cow<'static, str>>) -> Self {
+        Self::Missing(name.into())
+    }
+
+    /// The field of this name holds `value`.
+    pub(crate) fn wrong(name: impl Into<Cow<'static, str>>, value: &[u8]) -> Self {
+        /// Octets of a wrong value that are shown. Chosen here: enough to find it.
+        const SHOWN_OCTETS: usize = 40;
+        Self::Wrong(name.into(), value[..value.len().min(SHOWN_OCTETS)].into())
+    }
+}
+
+/// A number of 16 bits: a port, a type of DNS.
+pub(crate) fn short(text: &[u8]) -> Option<u16> {
+    count(text).and_then(|number| u16::try_from(number).ok())
+}
+
+/// An IP protocol by number or by name (IANA), in any case.
+pub(crate) fn protocol(text: &[u8]) -> Option<u8> {
+    if let Some(number) = count(text) {
+        return u8::try_from(number).ok();
+    }
+    let mut lower = [0; 12];
+    let name = lower.get_mut(..text.len())?;
+    name.copy_from_slice(text);
+    name.make_ascii_lowercase();
+    Some(match &*name {
+        b"icmp" => ip::ICMP,
+        b"igmp" => 2,
+        b"ipip" | b"ipv4" | b"ipnip" => 4,
+        b"tcp" => ip::TCP,
+        b"egp" => 8,
+        b"udp" => ip::UDP,
+        b"ipv6" => 41,
+        b"rsvp" => 46,
+        b"gre" => 47,
+        b"esp" => 50,
+        b"ah" => 51,
+        b"icmp6" | b"icmpv6" | b"ipv6-icmp" => ip::ICMPV6,
+        b"ipv6-no" => 59,
+        b"eigrp" => 88,
+        b"ospf" | b"ospfigp" => 89,
+        b"pim" => 103,
+        b"vrrp" => 112,
+        b"l2tp" => 115,
+        b"sctp" => 132,
+        b"udplite" => 136,
+        _ => return None,
+    })
+}
+
+/// TCP flags as letters, in any order and with any padding: `FSRPAUEC`, `C` for CWR and `E` for ECE.
+pub(crate) fn flag_letters(text: &[u8]) -> Option<u16> {
+    const URG: u16 = 0x20;
+    const ECE: u16 = 0x40;
+    const CWR: u16 = 0x80;
+    text.iter().try_fold(0, |flags, letter| {
+        Some(
+            flags
+                | match letter {
+                    b'F' => tcp::FIN,
+                    b'S' => tcp::SYN,
+                    b'R' => tcp::RST,
+                    b'P' => tcp::PSH,
+                    b'A' => tcp::ACK,
+                    b'U' => URG,
+                    b'E' => ECE,
+                    b'C' => CWR,
+                    b'.' | b' ' => 0,
+                    _ => return None,
+                },
+        )
+    })
+}
+
+/// A number in hexadecimal digits, with or without `0x`.
+pub(crate) fn hexadecimal(text: &[u8]) -> Option<u64> {
+    let digits = text.strip_prefix(b"0x").unwrap_or(text);
+    if digits.is_empty() || digits.len() > 16 {
+        return None;
+    }
+    digits.iter().try_fold(0, |number, c| Some(number << 4 | u64::from((*c as char).to_digit(16)?)))
+}
 
 /// A non-negative whole number. JSON writers may give `12.0` or `1e3`; fractions are cut off.
 pub(crate) fn count(text: &[u8]) -> Option<u64> {

@@ -4,11 +4,11 @@ use rahdar_model::flow::{Initiator, SamplingSource, protocol, tcp};
 use rahdar_model::sink::SinkError;
 use rahdar_model::{Address, FlowRecord, Quality, Timestamp};
 
-use super::field::{Field, RowError};
+use super::field::Field;
 use super::{Form, Log};
 use crate::delivery::Delivery;
 use crate::facts::Facts;
-use crate::value::{address, count, is_impossible, seconds, time};
+use crate::value::{ValueError, address, count, is_impossible, seconds, time};
 
 /// The longest text of a row that is kept; the rest of a longer one is cut off. Chosen here:
 /// Zeek's own texts stay below a hundred octets.
@@ -51,8 +51,8 @@ enum Proto {
 impl<'r> super::Row<'r> for Row<'r> {
     const LOG: Log = Log::Conn;
 
-    fn set(&mut self, field: Field, value: &'r [u8]) -> Result<(), RowError> {
-        let wrong = || RowError::wrong(field, value);
+    fn set(&mut self, field: Field, value: &'r [u8]) -> Result<(), ValueError> {
+        let wrong = || ValueError::wrong(field.name(), value);
         let number = || count(value).ok_or_else(wrong);
         match field {
             Field::Ts => self.ts = Some(time(value).ok_or_else(wrong)?),
@@ -88,7 +88,7 @@ impl<'r> super::Row<'r> for Row<'r> {
         Ok(())
     }
 
-    fn fill(&self, form: &impl Form, delivery: &mut Delivery<'_>, _: &mut Facts) -> Result<bool, RowError> {
+    fn fill(&self, form: &impl Form, delivery: &mut Delivery<'_>, _: &mut Facts) -> Result<bool, ValueError> {
         self.fill_record(&mut delivery.record, form)?;
         Ok(true)
     }
@@ -103,14 +103,14 @@ impl Row<'_> {
     ///
     /// Where the log has no `*_ip_bytes` (Zeek writes them unless told not to), octets are the
     /// payload octets: less than the truth by the headers.
-    fn fill_record(&self, record: &mut FlowRecord, form: &impl Form) -> Result<(), RowError> {
-        let start = self.ts.ok_or(RowError::Missing(Field::Ts))?;
-        let src = self.orig.ok_or(RowError::Missing(Field::OrigH))?;
-        let dst = self.resp.ok_or(RowError::Missing(Field::RespH))?;
-        let proto = self.proto.ok_or(RowError::Missing(Field::Proto))?;
+    fn fill_record(&self, record: &mut FlowRecord, form: &impl Form) -> Result<(), ValueError> {
+        let start = self.ts.ok_or(ValueError::missing(Field::Ts.name()))?;
+        let src = self.orig.ok_or(ValueError::missing(Field::OrigH.name()))?;
+        let dst = self.resp.ok_or(ValueError::missing(Field::RespH.name()))?;
+        let proto = self.proto.ok_or(ValueError::missing(Field::Proto.name()))?;
         // Other logs of Zeek have endpoints too; only connections have one of these.
         if self.state.is_empty() && self.orig_pkts.is_none() {
-            return Err(RowError::Missing(Field::ConnState));
+            return Err(ValueError::missing(Field::ConnState.name()));
         }
 
         record.start_time = start;

@@ -7,11 +7,11 @@
 use rahdar_model::sink::SinkError;
 use rahdar_model::{Address, Timestamp};
 
-use super::field::{Field, RowError};
+use super::field::Field;
 use super::{Form, Log};
 use crate::delivery::Delivery;
 use crate::facts::{ANSWERS_MAX, Facts, set_name};
-use crate::value::{address, count, seconds, time};
+use crate::value::{ValueError, address, count, seconds, time};
 
 /// The values of one row. Texts and lists are as in the input, escapes and all.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,8 +29,8 @@ pub(crate) struct Row<'r> {
 impl<'r> super::Row<'r> for Row<'r> {
     const LOG: Log = Log::Dns;
 
-    fn set(&mut self, field: Field, value: &'r [u8]) -> Result<(), RowError> {
-        let wrong = || RowError::wrong(field, value);
+    fn set(&mut self, field: Field, value: &'r [u8]) -> Result<(), ValueError> {
+        let wrong = || ValueError::wrong(field.name(), value);
         let code = || count(value).and_then(|n| u16::try_from(n).ok()).ok_or_else(wrong);
         match field {
             Field::Ts => self.ts = Some(time(value).ok_or_else(wrong)?),
@@ -51,10 +51,10 @@ impl<'r> super::Row<'r> for Row<'r> {
         form: &impl Form,
         delivery: &mut Delivery<'_>,
         facts: &mut Facts,
-    ) -> Result<bool, RowError> {
-        let time = self.ts.ok_or(RowError::Missing(Field::Ts))?;
-        let client = self.orig.ok_or(RowError::Missing(Field::OrigH))?;
-        let server = self.resp.ok_or(RowError::Missing(Field::RespH))?;
+    ) -> Result<bool, ValueError> {
+        let time = self.ts.ok_or(ValueError::missing(Field::Ts.name()))?;
+        let client = self.orig.ok_or(ValueError::missing(Field::OrigH.name()))?;
+        let server = self.resp.ok_or(ValueError::missing(Field::RespH.name()))?;
         let resolution = facts.begin_resolution(time, delivery.record.source_row, delivery);
         resolution.client = client;
         resolution.server = server;

@@ -1,6 +1,4 @@
-//! The fields of Zeek's logs that are read, and why a row of them is refused.
-
-use thiserror::Error;
+//! The fields of Zeek's logs that are read.
 
 use super::Log;
 
@@ -82,25 +80,5 @@ impl Field {
     /// Whether its values are lists.
     pub(crate) const fn is_list(self) -> bool {
         matches!(self, Self::Answers | Self::Ttls | Self::Fingerprints)
-    }
-}
-
-/// Why a row is refused.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub(crate) enum RowError {
-    /// A field that must be there is not, or is unset.
-    #[error("`{}` is missing", .0.name())]
-    Missing(Field),
-    /// A field holds something else.
-    #[error("`{}` cannot be `{}`", .0.name(), .1.escape_ascii())]
-    Wrong(Field, Box<[u8]>),
-}
-
-impl RowError {
-    /// The field holds `value`.
-    pub(crate) fn wrong(field: Field, value: &[u8]) -> Self {
-        /// Octets of a wrong value that are shown. Chosen here: enough to find it.
-        const SHOWN_OCTETS: usize = 40;
-        Self::Wrong(field, value[..value.len().min(SHOWN_OCTETS)].into())
     }
 }

@@ -8,13 +8,12 @@ use std::io::Read;
 use std::sync::Arc;
 
 use rahdar_model::{FlowSink, Tally};
-use thiserror::Error;
 
-use super::field::{Field, RowError};
+use super::field::Field;
 use super::{EXPORTER, Form, Log, conn, deliver, dns, other_log, ssl};
 use crate::delivery::Delivery;
 use crate::facts::Facts;
-use crate::json::{Items, Malformed, Members, Value, unescape};
+use crate::json::{Items, Members, ObjectError, Value, unescape};
 use crate::lines::{self, Text};
 use crate::{Options, WireError};
 
@@ -176,13 +175,4 @@ pub(crate) fn kind(line: &[u8]) -> Option<Kind> {
         None if scripts => Kind::OtherZeek(other_log(b"loaded_scripts")),
         None => Kind::Other,
     })
-}
-
-/// Why an object is refused.
-#[derive(Debug, Error)]
-enum ObjectError {
-    #[error(transparent)]
-    Malformed(#[from] Malformed),
-    #[error(transparent)]
-    Row(#[from] RowError),
 }

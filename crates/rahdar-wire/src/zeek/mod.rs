@@ -18,7 +18,8 @@ use crate::WireError;
 use crate::delivery::Delivery;
 use crate::facts::Facts;
 use crate::lines::Text;
-use field::{Field, RowError};
+use crate::value::ValueError;
+use field::Field;
 
 /// The exporter's name unless the operator gives one.
 const EXPORTER: &str = "zeek";
@@ -61,7 +62,7 @@ trait Row<'r>: Default {
     const LOG: Log;
 
     /// Takes one value that is set. Fields of other logs are passed over.
-    fn set(&mut self, field: Field, value: &'r [u8]) -> Result<(), RowError>;
+    fn set(&mut self, field: Field, value: &'r [u8]) -> Result<(), ValueError>;
 
     /// Fills the record or fact of the row, all but lists; false if it says nothing.
     fn fill(
@@ -69,7 +70,7 @@ trait Row<'r>: Default {
         form: &impl Form,
         delivery: &mut Delivery<'_>,
         facts: &mut Facts,
-    ) -> Result<bool, RowError>;
+    ) -> Result<bool, ValueError>;
 
     /// Gives what the row says to the sink.
     fn give(&self, form: &impl Form, delivery: &mut Delivery<'_>, facts: &mut Facts)

@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 use rahdar_wire::{Format, Options, detect};
 
+use crate::eve;
 use crate::kept::decode_all;
 use crate::made::{
     CONN_HEADER, CONN_JSON, CONN_ROW, DNS_HEADER, DNS_JSON, DNS_ROW, ETHERNET, SSL_HEADER, SSL_JSON, SSL_ROW,
@@ -26,6 +27,7 @@ fn seeds() -> Vec<(Format, Vec<u8>)> {
         (Format::ZeekTsv, format!("{DNS_HEADER}{DNS_ROW}{DNS_ROW}").into_bytes()),
         (Format::ZeekTsv, format!("{SSL_HEADER}{SSL_ROW}{SSL_ROW}").into_bytes()),
         (Format::ZeekJson, format!("{DNS_JSON}{SSL_JSON}").into_bytes()),
+        (Format::Eve, eve::sample().into_bytes()),
         (Format::Packets, pcap(ETHERNET, &timed)),
         (Format::Packets, [section(), interface(ETHERNET, &[(9, &[9])]), blocks].concat()),
         (Format::Packets, pcap(ETHERNET, &tunnels())),

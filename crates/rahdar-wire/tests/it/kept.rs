@@ -103,13 +103,10 @@ pub(crate) fn line(flow: &FlowRecord) -> String {
             format!("{} {} > {} {} proto {}", flow.src, flow.src_port, flow.dst, flow.dst_port, flow.protocol)
         }
     };
-    let mut line = format!(
-        "{ends}: {} in {}, back {} in {}",
-        flow.octets,
-        flow.packets,
-        flow.rev_octets.unwrap(),
-        flow.rev_packets.unwrap()
-    );
+    let mut line = format!("{ends}: {} in {}", flow.octets, flow.packets);
+    if let (Some(octets), Some(packets)) = (flow.rev_octets, flow.rev_packets) {
+        line += &format!(", back {octets} in {packets}");
+    }
     if let (Some(flags), Some(back)) = (flow.tcp_flags, flow.rev_tcp_flags) {
         line += &format!(", flags {flags:#04x} {back:#04x}");
     }

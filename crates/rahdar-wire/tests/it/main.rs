@@ -4,6 +4,7 @@
 mod calendar;
 mod capture;
 mod corpus;
+mod eve;
 mod exports;
 mod facts;
 mod hostile;
