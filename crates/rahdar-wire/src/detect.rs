@@ -1,5 +1,10 @@
 //! What an input is, seen by its first octets.
 
+use crate::table::argus::Argus;
+use crate::table::aws::Aws;
+use crate::table::nfdump::Nfdump;
+use crate::table::silk::Silk;
+use crate::table::{Layout, Tool};
 use crate::zeek::{json, other_log, tsv};
 use crate::{Detection, Format, capture, netflow, nfdump, sflow, suricata};
 
@@ -72,14 +77,7 @@ fn by_text(head: &[u8], whole: bool) -> Detection {
     match text {
         [b'#', ..] => zeek_log(text),
         [b'{', ..] => json_lines(text, whole),
-        _ if text.starts_with(b"StartTime,") || text.starts_with(b"StartTime\t") => {
-            Detection::Unsupported("Argus CSV")
-        }
-        _ if text.starts_with(b"ts,te,td,sa,da,") => Detection::Unsupported("nfdump CSV"),
-        _ if text.starts_with(b"version account-id interface-id") => {
-            Detection::Unsupported("an AWS VPC flow log")
-        }
-        _ => Detection::Unknown,
+        _ => table(text),
     }
 }
 
@@ -116,4 +114,29 @@ fn json_lines(text: &[u8], whole: bool) -> Detection {
         }
     }
     first.map_or(Detection::Unknown, Detection::Unsupported)
+}
+
+/// Tables are known by the names of their columns, of AWS also by the first row.
+fn table(text: &[u8]) -> Detection {
+    let line = text.split(|c| *c == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if Layout::read::<Aws>(line).or_else(|| Aws::unnamed(line)).is_some() {
+        return Detection::Known(Format::Aws);
+    }
+    if Layout::read::<Nfdump>(line).is_some() {
+        return Detection::Known(Format::NfdumpCsv);
+    }
+    if Layout::read::<Silk>(line).is_some() {
+        return Detection::Known(Format::Silk);
+    }
+    if Layout::read::<Argus>(line).is_some() {
+        return Detection::Known(Format::Argus);
+    }
+    if line.starts_with(b"ts,te,td,") || line.starts_with(b"firstSeen,") {
+        return Detection::Unsupported("nfdump CSV of sums (print flows: `nfdump -o csv`)");
+    }
+    if line.starts_with(b"StartTime") {
+        return Detection::Unsupported("Argus CSV without SrcBytes (print it: `ra -c , -s +sbytes +dbytes`)");
+    }
+    Detection::Unknown
 }

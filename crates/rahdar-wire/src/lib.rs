@@ -7,6 +7,7 @@
 //! * [`open`], [`decode`] and [`detect()`]: the doors.
 //! * `zeek`: `conn.log`, `dns.log` and `ssl.log`, as tab-separated text and as JSON lines.
 //! * `suricata`: EVE events, JSON lines.
+//! * `table`: rows of AWS VPC flow logs, nfdump, SiLK and Argus.
 //! * `capture`: pcap and pcapng, packets assembled into biflows.
 //! * `netflow`: export datagrams of NetFlow v5, v7, v9 and IPFIX, from captures and from files.
 //! * `sflow`: datagrams of sFlow v5, from captures and from files.
@@ -28,6 +29,7 @@ mod nfdump;
 mod peel;
 mod sflow;
 mod suricata;
+mod table;
 mod value;
 mod window;
 mod zeek;
@@ -62,11 +64,19 @@ pub enum Format {
     Nfcapd,
     /// Suricata EVE, one JSON object a line.
     Eve,
+    /// AWS VPC flow logs.
+    Aws,
+    /// CSV of nfdump.
+    NfdumpCsv,
+    /// Text of SiLK's `rwcut`.
+    Silk,
+    /// CSV of Argus.
+    Argus,
 }
 
 impl Format {
     /// Every format, in the order in which they are listed to people.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::ZeekTsv,
         Self::ZeekJson,
         Self::Packets,
@@ -75,6 +85,10 @@ impl Format {
         Self::Sflow,
         Self::Nfcapd,
         Self::Eve,
+        Self::Aws,
+        Self::NfdumpCsv,
+        Self::Silk,
+        Self::Argus,
     ];
 
     /// The word for `--as`.
@@ -88,6 +102,10 @@ impl Format {
             Self::Sflow => "sflow",
             Self::Nfcapd => "nfcapd",
             Self::Eve => "eve",
+            Self::Aws => "aws",
+            Self::NfdumpCsv => "nfdump-csv",
+            Self::Silk => "silk",
+            Self::Argus => "argus",
         }
     }
 
@@ -107,6 +125,10 @@ impl Format {
             Self::Sflow => "sFlow v5 datagram",
             Self::Nfcapd => "nfcapd file of nfdump",
             Self::Eve => "Suricata EVE",
+            Self::Aws => "AWS VPC flow log",
+            Self::NfdumpCsv => "CSV of nfdump",
+            Self::Silk => "text of SiLK's rwcut",
+            Self::Argus => "CSV of Argus",
         }
     }
 }
@@ -221,6 +243,10 @@ pub fn decode(
         Format::Sflow => sflow::file(&mut reader, source, options, sink),
         Format::Nfcapd => nfdump::decode(&mut reader, source, options, sink),
         Format::Eve => suricata::decode(&mut reader, source, options, sink),
+        Format::Aws => table::decode::<table::aws::Aws>(&mut reader, source, options, sink),
+        Format::NfdumpCsv => table::decode::<table::nfdump::Nfdump>(&mut reader, source, options, sink),
+        Format::Silk => table::decode::<table::silk::Silk>(&mut reader, source, options, sink),
+        Format::Argus => table::decode::<table::argus::Argus>(&mut reader, source, options, sink),
     };
     match decoded {
         // Reading it again would not help: keep what came before.

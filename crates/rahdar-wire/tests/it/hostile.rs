@@ -11,6 +11,7 @@ use crate::made::{
     enhanced, ethernet, icmp, interface, ip, pcap, section, tcp, udp,
 };
 use crate::nfcapd;
+use crate::tables;
 
 /// Small inputs that between them use every part of the decoders.
 fn seeds() -> Vec<(Format, Vec<u8>)> {
@@ -28,6 +29,10 @@ fn seeds() -> Vec<(Format, Vec<u8>)> {
         (Format::ZeekTsv, format!("{SSL_HEADER}{SSL_ROW}{SSL_ROW}").into_bytes()),
         (Format::ZeekJson, format!("{DNS_JSON}{SSL_JSON}").into_bytes()),
         (Format::Eve, eve::sample().into_bytes()),
+        (Format::Aws, tables::AWS.as_bytes().to_vec()),
+        (Format::NfdumpCsv, tables::NFDUMP.replace(",tr\n", ",x\n").into_bytes()),
+        (Format::Silk, tables::SILK.as_bytes().to_vec()),
+        (Format::Argus, tables::ARGUS.as_bytes().to_vec()),
         (Format::Packets, pcap(ETHERNET, &timed)),
         (Format::Packets, [section(), interface(ETHERNET, &[(9, &[9])]), blocks].concat()),
         (Format::Packets, pcap(ETHERNET, &tunnels())),

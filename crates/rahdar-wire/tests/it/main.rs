@@ -13,5 +13,6 @@ mod kept;
 mod made;
 mod nfcapd;
 mod sflow;
+mod tables;
 mod tunnel;
 mod zeek;

@@ -270,7 +270,6 @@ fn other_kinds_of_log_are_known_but_not_read() {
             r#"{"ts":1,"id.orig_h":"192.0.2.1","proto":"udp","uri":"x"}"#,
             "a Zeek log other than conn, dns and ssl",
         ),
-        ("StartTime,Dur,Proto\n", "Argus CSV"),
     ] {
         assert_eq!(detect(head.as_bytes(), true), Detection::Unsupported(kind), "{head}");
     }

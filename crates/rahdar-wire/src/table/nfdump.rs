@@ -1,0 +1,87 @@
+//! CSV of nfdump (`-o csv`), of 1.6 and early 1.7 (`ts,te,td,sa,…`) and of later 1.7 (`firstSeen,duration,…`).
+//!
+//! nfdump prints 0 where a record has no value: an interface or AS of 0, and a reverse direction without
+//! packets, are unknown. Times are of the zone of the machine that printed them, which the table does not name.
+//! Whether packets were sampled, it does not tell either; nfdump multiplies by an interval that it knows.
+//!
+//! Source: nfdump 1.7, `nfdump(1)` and its output.
+
+use rahdar_model::FlowRecord;
+use rahdar_model::flow::protocol;
+
+use super::{Field, Row, Tool, is_icmp};
+use crate::value::{ValueError, count, flag_letters, hexadecimal, short};
+
+pub(crate) struct Nfdump;
+
+impl Tool for Nfdump {
+    const EXPORTER: &'static str = "nfdump";
+    const NAME: &'static str = "nfdump CSV";
+    const IS_UNSAMPLED: bool = false;
+    const IS_ZONELESS: bool = true;
+
+    fn field(name: &[u8]) -> Option<Field> {
+        Some(match name {
+            b"ts" | b"firstSeen" => Field::Start,
+            b"te" | b"lastSeen" => Field::End,
+            b"td" | b"duration" => Field::Duration,
+            b"tr" | b"received" => Field::Received,
+            b"sa" | b"srcAddr" => Field::Src,
+            b"da" | b"dstAddr" => Field::Dst,
+            b"sp" | b"srcPort" => Field::SrcPort,
+            b"dp" | b"dstPort" => Field::DstPort,
+            b"pr" | b"proto" => Field::Protocol,
+            b"flg" | b"flags" | b"tcpFlags" => Field::Flags,
+            b"ipkt" | b"pkt" | b"packets" | b"inPackets" => Field::Packets,
+            b"ibyt" | b"byt" | b"bytes" | b"inBytes" => Field::Octets,
+            b"opkt" | b"outPackets" => Field::RevPackets,
+            b"obyt" | b"outBytes" => Field::RevOctets,
+            b"in" | b"input" => Field::InIf,
+            b"out" | b"output" => Field::OutIf,
+            b"sas" | b"srcAS" => Field::SrcAs,
+            b"das" | b"dstAS" => Field::DstAs,
+            b"ra" | b"router" => Field::Exporter,
+            _ => return None,
+        })
+    }
+
+    /// A table ends with sums, or says that it is empty.
+    fn ends(line: &[u8]) -> bool {
+        line.starts_with(b"Summary") || line.starts_with(b"No matching flows")
+    }
+
+    fn fill(row: &Row<'_>, record: &mut FlowRecord) -> Result<(), ValueError> {
+        row.fill::<Self>(None, None, record)?;
+        if is_icmp(record.protocol) && row.raw(Field::DstPort).contains(&b'.') {
+            let (kind, code) = row.need(Field::DstPort, type_and_code)?;
+            (record.icmp_type, record.icmp_code) = (Some(kind), Some(code));
+        } else {
+            row.fill_ports(record)?;
+        }
+        if record.protocol == protocol::TCP {
+            record.tcp_flags = row.get(Field::Flags, flags)?;
+        }
+        let packets = row.get(Field::RevPackets, count)?.unwrap_or(0);
+        let octets = row.get(Field::RevOctets, count)?.unwrap_or(0);
+        if packets > 0 || octets > 0 {
+            record.rev_packets = Some(packets);
+            record.rev_octets = Some(octets);
+        }
+        Ok(())
+    }
+}
+
+/// Flags as letters, or in hexadecimal where there are others.
+fn flags(text: &[u8]) -> Option<u16> {
+    match text.strip_prefix(b"0x") {
+        Some(_) => hexadecimal(text).and_then(|flags| u16::try_from(flags).ok()),
+        None => flag_letters(text).or_else(|| short(text)),
+    }
+}
+
+/// Type and code of ICMP, `3.1`.
+fn type_and_code(text: &[u8]) -> Option<(u8, u8)> {
+    let dot = text.iter().position(|c| *c == b'.')?;
+    let octet = |text: &[u8]| count(text).and_then(|n| u8::try_from(n).ok());
+    Some((octet(&text[..dot])?, octet(&text[dot + 1..])?))
+}
