@@ -5,8 +5,8 @@ use crate::table::aws::Aws;
 use crate::table::nfdump::Nfdump;
 use crate::table::silk::Silk;
 use crate::table::{Layout, Tool};
-use crate::zeek::{json, other_log, tsv};
-use crate::{Detection, Format, capture, netflow, nfdump, sflow, suricata};
+use crate::zeek::{self, other_log, tsv};
+use crate::{Detection, Format, capture, cloud, netflow, nfdump, sflow, suricata};
 
 /// Sees by content what an input is. `head` is its beginning, uncompressed; `whole` says that
 /// nothing follows.
@@ -76,7 +76,7 @@ fn by_text(head: &[u8], whole: bool) -> Detection {
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
     match text {
         [b'#', ..] => zeek_log(text),
-        [b'{', ..] => json_lines(text, whole),
+        [b'{' | b'[', ..] => json(text, whole),
         _ => table(text),
     }
 }
@@ -95,6 +95,13 @@ fn zeek_log(text: &[u8]) -> Detection {
     }
 }
 
+fn json(text: &[u8], whole: bool) -> Detection {
+    match cloud::detect(text) {
+        Some(format) => Detection::Known(format),
+        None => json_lines(text, whole),
+    }
+}
+
 /// Streams of mixed logs are read if one of the first lines is.
 fn json_lines(text: &[u8], whole: bool) -> Detection {
     let mut first = None;
@@ -107,10 +114,10 @@ fn json_lines(text: &[u8], whole: bool) -> Detection {
         if suricata::is_event(line) {
             return Detection::Known(Format::Eve);
         }
-        match json::kind(line) {
-            Some(json::Kind::Read) => return Detection::Known(Format::ZeekJson),
-            Some(json::Kind::OtherZeek(log)) => first = first.or(Some(log)),
-            Some(json::Kind::Other) | None => {}
+        match zeek::json::kind(line) {
+            Some(zeek::json::Kind::Read) => return Detection::Known(Format::ZeekJson),
+            Some(zeek::json::Kind::OtherZeek(log)) => first = first.or(Some(log)),
+            Some(zeek::json::Kind::Other) | None => {}
         }
     }
     first.map_or(Detection::Unknown, Detection::Unsupported)

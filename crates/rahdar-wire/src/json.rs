@@ -183,7 +183,7 @@ impl<'l> Iterator for Members<'l> {
     }
 }
 
-/// The items of an array, with its brackets. It ends at the first octet that is no JSON.
+/// The items of an array, with its brackets.
 pub(crate) struct Items<'l>(Members<'l>);
 
 impl<'l> Items<'l> {
@@ -191,35 +191,41 @@ impl<'l> Items<'l> {
         Self(Members::new(array))
     }
 
-    fn step(&mut self) -> Option<Value<'l>> {
+    /// The items up to the first that is no JSON.
+    pub(crate) fn readable(array: &'l [u8]) -> impl Iterator<Item = Value<'l>> {
+        Self::new(array).map_while(Result::ok)
+    }
+
+    fn step(&mut self) -> Result<Option<Value<'l>>, Malformed> {
         let members = &mut self.0;
-        let mark = if members.state == State::Before { b'[' } else { b',' };
-        let first = mark == b'[';
-        let found = members.peek()?;
-        if found == b']' && !first {
-            return None;
+        let first = members.state == State::Before;
+        if first {
+            members.expect(b'[')?;
+            members.state = State::Between;
         }
-        members.expect(mark).ok()?;
-        members.state = State::Between;
-        if first && members.peek()? == b']' {
-            return None;
+        match members.peek() {
+            Some(b']') => return Ok(None),
+            Some(b',') if !first => members.at += 1,
+            Some(_) if first => {}
+            _ => return Err(members.wrong()),
         }
-        members.value().ok()
+        members.peek();
+        members.value().map(Some)
     }
 }
 
 impl<'l> Iterator for Items<'l> {
-    type Item = Value<'l>;
+    type Item = Result<Value<'l>, Malformed>;
 
-    fn next(&mut self) -> Option<Value<'l>> {
+    fn next(&mut self) -> Option<Self::Item> {
         if self.0.state == State::Done {
             return None;
         }
-        let item = self.step();
-        if item.is_none() {
+        let step = self.step();
+        if !matches!(step, Ok(Some(_))) {
             self.0.state = State::Done;
         }
-        item
+        step.transpose()
     }
 }
 
@@ -324,7 +330,7 @@ mod tests {
             ("{\"a\":1}", vec![]),
             ("", vec![]),
         ] {
-            let items = Items::new(array.as_bytes()).map(|item| match item {
+            let items = Items::readable(array.as_bytes()).map(|item| match item {
                 Value::Text(text) | Value::Bare(text) | Value::Nested(text) => {
                     std::str::from_utf8(text).unwrap()
                 }

@@ -8,6 +8,7 @@
 //! * `zeek`: `conn.log`, `dns.log` and `ssl.log`, as tab-separated text and as JSON lines.
 //! * `suricata`: EVE events, JSON lines.
 //! * `table`: rows of AWS VPC flow logs, nfdump, SiLK and Argus.
+//! * `cloud`: flow logs of Google Cloud and Azure, JSON documents.
 //! * `capture`: pcap and pcapng, packets assembled into biflows.
 //! * `netflow`: export datagrams of NetFlow v5, v7, v9 and IPFIX, from captures and from files.
 //! * `sflow`: datagrams of sFlow v5, from captures and from files.
@@ -18,6 +19,7 @@
 //! understood goes to the sink, the rest is counted and named.
 
 mod capture;
+mod cloud;
 mod delivery;
 mod detect;
 mod exporters;
@@ -66,6 +68,10 @@ pub enum Format {
     Eve,
     /// AWS VPC flow logs.
     Aws,
+    /// VPC flow logs of Google Cloud, as Cloud Logging exports them.
+    Gcp,
+    /// Flow logs of Azure, of network security groups and of virtual networks.
+    Azure,
     /// CSV of nfdump.
     NfdumpCsv,
     /// Text of SiLK's `rwcut`.
@@ -76,7 +82,7 @@ pub enum Format {
 
 impl Format {
     /// Every format, in the order in which they are listed to people.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::ZeekTsv,
         Self::ZeekJson,
         Self::Packets,
@@ -86,6 +92,8 @@ impl Format {
         Self::Nfcapd,
         Self::Eve,
         Self::Aws,
+        Self::Gcp,
+        Self::Azure,
         Self::NfdumpCsv,
         Self::Silk,
         Self::Argus,
@@ -103,6 +111,8 @@ impl Format {
             Self::Nfcapd => "nfcapd",
             Self::Eve => "eve",
             Self::Aws => "aws",
+            Self::Gcp => "gcp",
+            Self::Azure => "azure",
             Self::NfdumpCsv => "nfdump-csv",
             Self::Silk => "silk",
             Self::Argus => "argus",
@@ -126,6 +136,8 @@ impl Format {
             Self::Nfcapd => "nfcapd file of nfdump",
             Self::Eve => "Suricata EVE",
             Self::Aws => "AWS VPC flow log",
+            Self::Gcp => "Google Cloud VPC flow log",
+            Self::Azure => "Azure flow log",
             Self::NfdumpCsv => "CSV of nfdump",
             Self::Silk => "text of SiLK's rwcut",
             Self::Argus => "CSV of Argus",
@@ -244,6 +256,8 @@ pub fn decode(
         Format::Nfcapd => nfdump::decode(&mut reader, source, options, sink),
         Format::Eve => suricata::decode(&mut reader, source, options, sink),
         Format::Aws => table::decode::<table::aws::Aws>(&mut reader, source, options, sink),
+        Format::Gcp => cloud::gcp::decode(&mut reader, source, options, sink),
+        Format::Azure => cloud::azure::decode(&mut reader, source, options, sink),
         Format::NfdumpCsv => table::decode::<table::nfdump::Nfdump>(&mut reader, source, options, sink),
         Format::Silk => table::decode::<table::silk::Silk>(&mut reader, source, options, sink),
         Format::Argus => table::decode::<table::argus::Argus>(&mut reader, source, options, sink),

@@ -75,7 +75,8 @@ pub(super) fn deliver(
         return message.give_answers(delivery, facts).map_err(Failure::Sink);
     }
     let first = (!message.name.is_empty()).then_some((message.name, message.kind));
-    let mut questions = first.into_iter().chain(Items::new(message.queries).filter_map(question)).peekable();
+    let mut questions =
+        first.into_iter().chain(Items::readable(message.queries).filter_map(question)).peekable();
     if questions.peek().is_none() {
         delivery.tally.beside += 1;
         return Ok(());
@@ -118,7 +119,7 @@ impl<'l> Message<'l> {
 
     /// The name and type that were asked for.
     fn question(&self) -> (&'l [u8], &'l [u8]) {
-        match Items::new(self.queries).find_map(question) {
+        match Items::readable(self.queries).find_map(question) {
             Some(question) if self.name.is_empty() => question,
             _ => (self.name, self.kind),
         }
@@ -135,13 +136,13 @@ impl<'l> Message<'l> {
             Ok::<(), SinkError>(())
         };
         if let Some(answers) = self.answers {
-            for answer in Items::new(answers) {
+            for answer in Items::readable(answers) {
                 give(Data::read(answer))?;
             }
         } else if let Some(grouped) = self.grouped {
             for (kind, data) in Members::new(grouped).filter_map(Result::ok) {
                 let Value::Nested(texts) = data else { continue };
-                for text in Items::new(texts) {
+                for text in Items::readable(texts) {
                     match text {
                         Value::Text(text) => give(Data { kind, text, ttl_s: None })?,
                         other => give(Data { kind, ..Data::read(other) })?,

@@ -118,7 +118,7 @@ impl Form for Json {
     }
 
     fn items<'v>(&self, list: &'v [u8]) -> impl Iterator<Item = &'v [u8]> {
-        Items::new(list).map(|item| item.scalar().unwrap_or_default())
+        Items::readable(list).map(|item| item.scalar().unwrap_or_default())
     }
 }
 

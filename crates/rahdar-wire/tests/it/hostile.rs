@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 use rahdar_wire::{Format, Options, detect};
 
+use crate::cloud;
 use crate::eve;
 use crate::kept::decode_all;
 use crate::made::{
@@ -29,6 +30,8 @@ fn seeds() -> Vec<(Format, Vec<u8>)> {
         (Format::ZeekTsv, format!("{SSL_HEADER}{SSL_ROW}{SSL_ROW}").into_bytes()),
         (Format::ZeekJson, format!("{DNS_JSON}{SSL_JSON}").into_bytes()),
         (Format::Eve, eve::sample().into_bytes()),
+        (Format::Gcp, format!("{}{}", cloud::GCP, cloud::GCP).into_bytes()),
+        (Format::Azure, cloud::nsg(2, &cloud::TUPLES).into_bytes()),
         (Format::Aws, tables::AWS.as_bytes().to_vec()),
         (Format::NfdumpCsv, tables::NFDUMP.replace(",tr\n", ",x\n").into_bytes()),
         (Format::Silk, tables::SILK.as_bytes().to_vec()),

@@ -3,6 +3,7 @@
 
 mod calendar;
 mod capture;
+mod cloud;
 mod corpus;
 mod eve;
 mod exports;

@@ -1,0 +1,162 @@
+//! Flow logs of Google Cloud and Azure.
+
+use rahdar_model::Quality;
+use rahdar_model::flow::{Direction, Initiator, SamplingSource};
+use rahdar_wire::{Detection, Format, Options, detect};
+
+use crate::kept::{Kept, decode_all, decoded, line};
+
+/// Decodes a log and compares its flows and problems.
+fn check(log: &str, flows: &[&str], problems: &[&str]) -> Kept {
+    let (kept, _) = decoded(log.as_bytes());
+    assert_eq!(kept.flows.iter().map(line).collect::<Vec<_>>(), flows, "{log}");
+    assert_eq!(kept.problems(), problems, "{log}");
+    kept
+}
+
+/// An entry as Cloud Logging exports it: numbers of 64 bits are texts.
+pub(crate) const GCP: &str = concat!(
+    r#"{"insertId":"a1","jsonPayload":{"bytes_sent":"1520","connection":{"dest_ip":"198.51.100.7","dest_port":443,"#,
+    r#""protocol":6,"src_ip":"192.0.2.10","src_port":50000},"end_time":"2021-08-15T00:00:01.750000000Z","#,
+    r#""packets_sent":"10","reporter":"SRC","rtt_msec":"7","src_instance":{"vm_name":"a"},"#,
+    r#""start_time":"2021-08-15T00:00:00.250000000Z"},"#,
+    r#""logName":"projects/example/logs/compute.googleapis.com%2Fvpc_flows","timestamp":"2021-08-15T00:00:05Z"}"#,
+    "\n"
+);
+
+const GCP_LINE: &str =
+    "192.0.2.10 50000 > 198.51.100.7 443 proto 6: 1520 in 10, already scaled, rate unknown";
+
+#[test]
+fn an_entry_of_gcp_is_a_uniflow_seen_from_one_side() {
+    assert_eq!(detect(GCP.as_bytes(), true), Detection::Known(Format::Gcp));
+    let other = GCP.replace("SRC", "DEST_GATEWAY");
+    let kept = check(&format!("{GCP}{other}"), &[GCP_LINE, GCP_LINE], &[]);
+    let [from, to] = &kept.flows[..] else { panic!() };
+    assert_eq!((&*from.exporter, from.direction), ("gcp src", Some(Direction::Egress)));
+    assert_eq!((&*to.exporter, to.direction), ("gcp dest_gateway", Some(Direction::Ingress)));
+    assert_eq!((to.source_row, to.sampling_interval, to.rev_octets), (2, None, None));
+    assert_eq!(from.end_time.since(from.start_time), 1_500_000);
+}
+
+#[test]
+fn entries_of_gcp_may_stand_in_an_array_and_have_numbers() {
+    let array = format!("[\n  {},\n  {}\n]\n", GCP.trim_end(), GCP.trim_end().replace("\"1520\"", "1520"));
+    assert_eq!(detect(array.as_bytes(), true), Detection::Known(Format::Gcp));
+    check(&array, &[GCP_LINE, GCP_LINE], &[]);
+}
+
+#[test]
+fn an_interval_that_the_operator_gives_is_known() {
+    let options = Options { sampling: Some(30), ..Options::default() };
+    let (kept, _) = decode_all(GCP.as_bytes(), &options);
+    assert_eq!(line(&kept.flows[0]), GCP_LINE.replace(", rate unknown", ""));
+}
+
+#[test]
+fn wrong_entries_of_gcp_are_refused_where_they_begin() {
+    let audit = "{\"jsonPayload\":{\"who\":\"x\"},\"logName\":\"audit\"}\n";
+    let log = [GCP, audit, &GCP.replace("192.0.2.10", "x"), &GCP.replace("start_time", "s"), "7\n"].concat();
+    let at = |n: usize| n * GCP.len() + audit.len();
+    let problems = [
+        format!("octet {}: `src_ip` cannot be `x`", at(1)),
+        format!("octet {}: `start_time` is missing", at(2) - 9),
+        format!("octet {}: no object begins here", at(3) - 9 - 9),
+    ];
+    check(&log, &[GCP_LINE], &problems.each_ref().map(|problem| &**problem));
+    let (_, tally) = decoded(log.as_bytes());
+    assert_eq!((tally.received, tally.beside), (4, 1));
+}
+
+/// Tuples of a security group, version 2: begun, ended, denied.
+pub(crate) const TUPLES: [&str; 3] = [
+    "1628985600,192.0.2.10,198.51.100.7,50000,443,T,O,A,B,,,,",
+    "1628985602,192.0.2.10,198.51.100.7,50000,443,T,O,A,E,10,1520,12,2640",
+    "1628985603,203.0.113.9,192.0.2.10,4000,53,U,I,D,B,,,,",
+];
+
+/// A log of a security group.
+pub(crate) fn nsg(version: u32, tuples: &[&str]) -> String {
+    let tuples = tuples.join("\",\"");
+    format!(
+        "{{\"records\":[\n{{\"time\":\"2021-08-15T00:01:00.1Z\",\"category\":\"NetworkSecurityGroupFlowEvent\",\
+         \"properties\":{{\"Version\":{version},\"flows\":[{{\"rule\":\"r\",\"flows\":[{{\"mac\":\"0200005E1001\",\
+         \"flowTuples\":[\"{tuples}\"]}}]}}]}}}}\n]}}\n"
+    )
+}
+
+const BEGUN: &str = "192.0.2.10 50000 > 198.51.100.7 443 proto 6: 0 in 0, back 0 in 0";
+const ENDED: &str = "192.0.2.10 50000 > 198.51.100.7 443 proto 6: 1520 in 10, back 2640 in 12";
+const DENIED: &str = "203.0.113.9 4000 > 192.0.2.10 53 proto 17: 0 in 0, back 0 in 0";
+
+#[test]
+fn a_tuple_of_a_security_group_is_a_biflow() {
+    let log = nsg(2, &TUPLES);
+    assert_eq!(detect(log.as_bytes(), true), Detection::Known(Format::Azure));
+    let kept = check(&log, &[BEGUN, ENDED, DENIED], &[]);
+    let flow = &kept.flows[1];
+    assert_eq!(
+        (flow.start_time.to_string(), flow.end_time),
+        ("2021-08-15T00:00:02Z".to_owned(), flow.start_time)
+    );
+    assert_eq!((&*flow.exporter, &*flow.state, flow.source_row), ("0200005E1001", "A E", 2));
+    assert_eq!((flow.direction, flow.initiator), (Some(Direction::Egress), Some(Initiator::Source)));
+    assert_eq!((flow.sampling_interval, flow.sampling_source), (Some(1), Some(SamplingSource::Assumed)));
+    assert_eq!((&*kept.flows[2].state, kept.flows[2].direction), ("D B", Some(Direction::Ingress)));
+}
+
+#[test]
+fn version_1_counts_nothing_and_is_marked() {
+    let kept = check(
+        &nsg(1, &["1628985600,192.0.2.10,198.51.100.7,50000,443,T,O,A"]),
+        &["192.0.2.10 50000 > 198.51.100.7 443 proto 6: 0 in 0, content gap"],
+        &[],
+    );
+    assert_eq!((&*kept.flows[0].state, kept.flows[0].rev_octets), ("A", None));
+    assert!(kept.flows[0].quality.contains(Quality::CONTENT_GAP));
+}
+
+#[test]
+fn a_tuple_of_a_virtual_network_has_milliseconds_and_a_number_for_the_protocol() {
+    let log = r#"{"records":[{"time":"2021-08-15T00:00:52.5Z","flowLogVersion":4,"macAddress":"0200005E1001",
+        "category":"FlowLogFlowEvent","flowRecords":{"flows":[{"aclID":"x","flowGroups":[{"rule":"r","flowTuples":[
+        "1628985600250,192.0.2.10,198.51.100.7,50000,443,6,O,B,NX,0,0,0,0",
+        "1628985602,192.0.2.10,198.51.100.7,50000,443,6,O,E,NX,10,1520,12,2640",
+        "1628985603000,203.0.113.9,192.0.2.10,4000,53,17,I,D,NX,0,0,0,0"]}]}]}}]}"#;
+    assert_eq!(detect(log.as_bytes(), true), Detection::Known(Format::Azure));
+    let kept = check(log, &[BEGUN, ENDED, DENIED], &[]);
+    let times: Vec<_> = kept.flows.iter().map(|flow| flow.start_time.to_string()).collect();
+    assert_eq!(times, ["2021-08-15T00:00:00.25Z", "2021-08-15T00:00:02Z", "2021-08-15T00:00:03Z"]);
+    assert_eq!((&*kept.flows[2].state, &*kept.flows[2].exporter), ("D", "0200005E1001"));
+}
+
+#[test]
+fn wrong_tuples_are_refused_and_other_records_are_beside() {
+    let tuples = [
+        "1628985600,x,198.51.100.7,1,2,T,O,A",
+        "1628985600,192.0.2.10",
+        TUPLES[1],
+        "1,192.0.2.10,192.0.2.1,1,2,Q,O,A",
+    ];
+    check(
+        &nsg(2, &tuples),
+        &[ENDED],
+        &[
+            "octet 13: `source address` cannot be `x`",
+            "octet 13: `destination address` is missing",
+            "octet 13: `protocol` cannot be `Q`",
+        ],
+    );
+    let other = "{\"time\":\"x\",\"category\":\"AuditEvent\"}\n";
+    let (kept, tally) = decoded(format!("{}{other}", nsg(2, &TUPLES)).as_bytes());
+    assert_eq!((kept.flows.len(), tally.received, tally.beside), (3, 3, 1));
+}
+
+#[test]
+fn a_document_that_is_cut_keeps_what_came_before() {
+    let log = [nsg(2, &TUPLES), nsg(2, &TUPLES)].concat();
+    let (kept, tally) = decoded(&log.as_bytes()[..log.len() - 40]);
+    assert_eq!((kept.flows.len(), tally.refused), (3, 1));
+    let text = kept.problems().pop().unwrap();
+    assert!(text.ends_with(": the input ends within the object that begins here"), "{text}");
+}
