@@ -193,7 +193,8 @@ pub enum WireError {
         /// What the first octets look like, in words.
         looks: String,
     },
-    /// The reader failed. The flows given to the sink before are good, but not all: read it again.
+    /// The reader failed: the flows given to the sink before are good, but not all, so read it again. Or the
+    /// input is a bomb ([`is_damage`] is false for both): drop what it gave.
     #[error("the input could not be read to its end")]
     Read {
         /// What had been read before.
@@ -219,7 +220,7 @@ impl fmt::Display for Readable {
     }
 }
 
-/// Takes the compression (gzip, zstd) off an input and sees what it is: by content, unless
+/// Takes the compression (gzip, zstd, bzip2, xz, lz4) off an input and sees what it is: by content, unless
 /// `options` name the format. The reader gives the content from its beginning; where it fails,
 /// [`is_damage`] says whether reading the input again could help.
 ///
@@ -233,9 +234,10 @@ pub fn open<'a>(input: &'a mut dyn Read, options: &Options) -> Result<(Format, i
 
 /// Reads an input to its end and gives every flow to the sink.
 ///
-/// Compression (gzip, zstd) is peeled, the format is seen by content unless `options` name it.
+/// Compression (gzip, zstd, bzip2, xz, lz4) is peeled, the format is seen by content unless `options` name it.
 /// An input that is cut or broken midway is no error: what came before is kept, the rest is
-/// refused as one record, and a problem says where it ends. `source` becomes
+/// refused as one record, and a problem says where it ends. A compressed one that grows beyond reason is
+/// [`WireError::Read`]: nothing of it may be kept. `source` becomes
 /// [`FlowRecord::source`](rahdar_model::FlowRecord::source).
 ///
 /// # Errors

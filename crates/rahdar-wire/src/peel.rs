@@ -1,12 +1,19 @@
-//! Takes the compression off an input: gzip of any number of members, zstd of any number of frames.
+//! Takes the compression off an input: gzip, zstd, bzip2, xz or lz4, of any number of members.
+//!
+//! What comes out is bounded, not what goes in: a few octets of a bomb make gigabytes. A stream that
+//! grows beyond reason is refused as a whole, and so is one inside another.
 
 use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
-use std::io::{self, BufReader, Cursor, ErrorKind, Read};
+use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
 use std::rc::Rc;
 
+use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::MultiGzDecoder;
+use liblzma::bufread::XzDecoder;
+use liblzma::stream::{CONCATENATED, Stream};
+use lz4_flex::frame::FrameDecoder;
 
 use crate::WireError;
 
@@ -18,8 +25,11 @@ pub(crate) const HEAD_OCTETS: usize = 66 << 10;
 pub(crate) const GROWTH_FREE_OCTETS: u64 = 16 << 20;
 
 /// The most that a compressed stream may grow. Logs and captures grow 5 to 30 times; a bomb of
-/// zeros grows 1,032 times under DEFLATE, more under zstd (`reliability.md` §3).
+/// zeros grows 255 times under lz4, 1,032 under DEFLATE, more under the others (`reliability.md` §3).
 pub(crate) const GROWTH_MAX: u64 = 200;
+
+/// The most memory that xz may take, in octets. Its largest preset, `-9`, needs 65 MiB (`xz(1)`).
+const XZ_OCTETS_MAX: u64 = 80 << 20;
 
 /// The largest zstd window, 2^27 octets: the limit of the zstd program itself unless told otherwise.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
@@ -45,6 +55,9 @@ impl<'a> Peeled<'a> {
 enum Compression {
     Gzip,
     Zstd,
+    Bzip2,
+    Xz,
+    Lz4,
 }
 
 /// Takes off the compression and reads the head.
@@ -60,14 +73,24 @@ pub(crate) fn peel(input: &mut dyn Read) -> Result<Peeled<'_>, WireError> {
     }
     let compression = compression_of(&magic);
     let input = BufReader::new(Cursor::new(magic).chain(counted));
-    let mut rest: Box<dyn Read + '_> = match compression {
+    let stream: Box<dyn Read + '_> = match compression {
         None => Box::new(input),
-        Some(Compression::Gzip) => Box::new(Grown { stream: MultiGzDecoder::new(input), given: 0, taken }),
+        Some(Compression::Gzip) => Box::new(MultiGzDecoder::new(input)),
         Some(Compression::Zstd) => {
             let mut stream = zstd::Decoder::with_buffer(input).map_err(nothing_read)?;
             stream.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(nothing_read)?;
-            Box::new(Grown { stream, given: 0, taken })
+            Box::new(stream)
         }
+        Some(Compression::Bzip2) => Box::new(MultiBzDecoder::new(input)),
+        Some(Compression::Xz) => {
+            let stream = Stream::new_stream_decoder(XZ_OCTETS_MAX, CONCATENATED);
+            Box::new(XzDecoder::new_stream(input, stream.map_err(|error| nothing_read(error.into()))?))
+        }
+        Some(Compression::Lz4) => Box::new(Lz4::new(input)),
+    };
+    let mut rest = match compression {
+        None => stream,
+        Some(_) => Box::new(Grown { stream, given: 0, taken }),
     };
     let (head, damage) = read_up_to(&mut rest, HEAD_OCTETS).map_err(nothing_read)?;
     if head.is_empty() {
@@ -85,13 +108,16 @@ pub(crate) fn peel(input: &mut dyn Read) -> Result<Peeled<'_>, WireError> {
 }
 
 /// Octets of the longest magic number here.
-const MAGIC_OCTETS: usize = 4;
+const MAGIC_OCTETS: usize = 6;
 
 fn compression_of(magic: &[u8]) -> Option<Compression> {
     match magic {
         [0x1f, 0x8b, 0x08, ..] => Some(Compression::Gzip),
         // A zstd frame, and a skippable frame (RFC 8878 §3.1.1, §3.1.2).
         [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Compression::Zstd),
+        [b'B', b'Z', b'h', b'1'..=b'9', ..] => Some(Compression::Bzip2),
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Compression::Xz),
+        [0x04, 0x22, 0x4d, 0x18, ..] => Some(Compression::Lz4),
         _ => None,
     }
 }
@@ -111,10 +137,10 @@ fn nothing_read(source: io::Error) -> WireError {
     WireError::Read { tally: Default::default(), source }
 }
 
-/// Whether an error of an opened input says that its compressed stream is damaged, and not that
-/// reading it failed.
+/// Whether an error of an opened input says that its compressed stream is damaged, and what came
+/// before can be kept: not if reading it failed, and not if it grows beyond reason.
 pub fn is_damage(error: &io::Error) -> bool {
-    !error.get_ref().is_some_and(|inner| inner.is::<ReaderFailed>())
+    !error.get_ref().is_some_and(|inner| inner.is::<ReaderFailed>() || inner.is::<GrowsTooMuch>())
 }
 
 /// The input, its octets counted and its errors marked as its own.
@@ -162,12 +188,61 @@ struct Grown<R> {
 impl<R: Read> Read for Grown<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.given > GROWTH_FREE_OCTETS && self.given / GROWTH_MAX > self.taken.get() {
-            let text = format!("the compressed stream grows more than {GROWTH_MAX} times");
-            return Err(io::Error::new(ErrorKind::InvalidData, text));
+            return Err(io::Error::new(ErrorKind::InvalidData, GrowsTooMuch));
         }
         let read = self.stream.read(buffer)?;
         self.given += read as u64;
         Ok(read)
+    }
+}
+
+/// The stream is a bomb, or might as well be one.
+#[derive(Debug)]
+struct GrowsTooMuch;
+
+impl fmt::Display for GrowsTooMuch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "it grows more than {GROWTH_MAX} times when it is unpacked, and is refused as a whole")
+    }
+}
+
+impl Error for GrowsTooMuch {}
+
+/// The frames of an lz4 stream. The decoder stops at the end of each, and takes a cut between two blocks
+/// for one: here only the end of the input between two frames is an end.
+struct Lz4<R: Read> {
+    frames: FrameDecoder<Uncut<R>>,
+    is_within: bool,
+}
+
+impl<R: BufRead> Lz4<R> {
+    fn new(input: R) -> Self {
+        Self { frames: FrameDecoder::new(Uncut(input)), is_within: false }
+    }
+}
+
+impl<R: BufRead> Read for Lz4<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.is_within || !self.frames.get_mut().0.fill_buf()?.is_empty() {
+            let read = self.frames.read(buffer)?;
+            self.is_within = read > 0;
+            if self.is_within || buffer.is_empty() {
+                return Ok(read);
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// An input whose end is an error: who reads it knows that there is more.
+struct Uncut<R>(R);
+
+impl<R: Read> Read for Uncut<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.0.read(buffer)? {
+            0 if !buffer.is_empty() => Err(io::Error::new(ErrorKind::InvalidData, "it ends within a frame")),
+            read => Ok(read),
+        }
     }
 }
 
