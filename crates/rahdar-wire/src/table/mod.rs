@@ -308,10 +308,13 @@ impl Layout {
     }
 }
 
-/// The values of a line, without the blanks around them. A bar at the end closes the last one.
+/// The values of a line, without the blanks and quotes around them. A bar at the end closes the last one.
 fn values(line: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let line = if separator == b'|' { line.strip_suffix(b"|").unwrap_or(line) } else { line };
-    line.split(move |c| *c == separator).map(<[u8]>::trim_ascii)
+    line.split(move |c| *c == separator).map(|value| match value.trim_ascii() {
+        [b'"', quoted @ .., b'"'] => quoted,
+        value => value,
+    })
 }
 
 /// The values of one row, as they stand in it; unset ones are empty.

@@ -1,7 +1,8 @@
 //! CSV of nfdump (`-o csv`), of 1.6 and early 1.7 (`ts,te,td,sa,…`) and of later 1.7 (`firstSeen,duration,…`).
 //!
 //! nfdump prints 0 where a record has no value: an interface or AS of 0, and a reverse direction without
-//! packets, are unknown. Times are of the zone of the machine that printed them, which the table does not name.
+//! packets, are unknown. Counters out are the reverse direction, unless routers count with them: then they equal
+//! those in, or stand alone where a flow was metered as it left. Times are of the zone of the machine that printed them, which the table does not name.
 //! Whether packets were sampled, it does not tell either; nfdump multiplies by an interval that it knows.
 //!
 //! Source: nfdump 1.7, `nfdump(1)` and its output.
@@ -61,11 +62,13 @@ impl Tool for Nfdump {
         if record.protocol == protocol::TCP {
             record.tcp_flags = row.get(Field::Flags, flags)?;
         }
-        let packets = row.get(Field::RevPackets, count)?.unwrap_or(0);
-        let octets = row.get(Field::RevOctets, count)?.unwrap_or(0);
-        if packets > 0 || octets > 0 {
-            record.rev_packets = Some(packets);
-            record.rev_octets = Some(octets);
+        let there = (record.packets, record.octets);
+        let back =
+            (row.get(Field::RevPackets, count)?.unwrap_or(0), row.get(Field::RevOctets, count)?.unwrap_or(0));
+        if there == (0, 0) {
+            (record.packets, record.octets) = back;
+        } else if back != (0, 0) && back != there {
+            (record.rev_packets, record.rev_octets) = (Some(back.0), Some(back.1));
         }
         Ok(())
     }

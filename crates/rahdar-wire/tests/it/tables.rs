@@ -91,6 +91,14 @@ fn logs_one_after_the_other_each_have_their_header() {
 }
 
 #[test]
+fn values_may_be_quoted() {
+    let quote = |line: &str| format!("\"{}\"\n", line.replace(' ', "\",\""));
+    let table: String = AWS.lines().map(quote).collect();
+    assert_eq!(detect(table.as_bytes(), true), Detection::Known(Format::Aws));
+    check(&table, &[OUT, BACK], &[]);
+}
+
+#[test]
 fn wrong_rows_are_refused_by_line_and_column() {
     let row = AWS.lines().nth(1).unwrap();
     let table = format!(
@@ -144,6 +152,18 @@ fn nfdump_1_7_names_its_columns_in_words() {
     let icmp = "192.0.2.10 > 198.51.100.7 icmp 8/0: 84 in 1, rate unknown";
     let kept = check(table, &[&format!("{OUT}, rate unknown"), icmp], &[ZONELESS]);
     assert_eq!(kept.flows[0].end_time.to_string(), "2021-08-15T00:00:01.75Z");
+}
+
+#[test]
+fn counters_out_that_routers_keep_are_no_reverse_direction() {
+    for (counters, expected) in [
+        ("10,1520,12,2640", "1520 in 10, back 2640 in 12"),
+        ("10,1520,10,1520", "1520 in 10"),
+        ("0,0,10,1520", "1520 in 10"),
+    ] {
+        let (kept, _) = decoded(NFDUMP.replace("10,1520,0,0", counters).as_bytes());
+        assert_eq!(line(&kept.flows[0]), format!("{}, rate unknown", OUT.replace("1520 in 10", expected)));
+    }
 }
 
 #[test]
