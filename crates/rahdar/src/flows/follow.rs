@@ -150,7 +150,7 @@ fn header(file: &Found, options: &Options) -> anyhow::Result<Option<u64>> {
         Detection::Known(format) => format,
         Detection::Unsupported(_) | Detection::Unknown => return Ok(None),
     };
-    let grows = matches!(options.format.unwrap_or(format), Format::ZeekTsv | Format::ZeekJson);
+    let grows = matches!(options.format.unwrap_or(format), Format::ZeekTsv | Format::ZeekJson | Format::Eve);
     let directives = head.split_inclusive(|c| *c == b'\n').take_while(|line| line.starts_with(b"#"));
     Ok(grows.then(|| directives.map(|line| line.len() as u64).sum()))
 }
