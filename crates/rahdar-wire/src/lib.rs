@@ -13,13 +13,16 @@
 //! * `netflow`: export datagrams of NetFlow v5, v7, v9 and IPFIX, from captures and from files.
 //! * `sflow`: datagrams of sFlow v5, from captures and from files.
 //! * `nfdump`: the files of nfcapd and its siblings.
+//! * [`Collector`]: export datagrams live, as they come; [`Account`]: what became of them.
 //!
 //! It opens no file and no socket, reads no clock, never panics on input, allocates nothing
 //! per flow, and holds no more memory than its named limits say. Wrong input is data: what was
 //! understood goes to the sink, the rest is counted and named.
 
+mod account;
 mod capture;
 mod cloud;
+mod collector;
 mod delivery;
 mod detect;
 mod exporters;
@@ -44,7 +47,10 @@ use rahdar_model::sink::{Place, SinkError};
 use rahdar_model::{FlowSink, Problem, Tally};
 use thiserror::Error;
 
+pub use account::Account;
+pub use collector::Collector;
 pub use detect::detect;
+pub use netflow::{Arrival, Damaged};
 pub use peel::is_damage;
 
 /// A kind of input that is read.

@@ -68,6 +68,11 @@ impl Clock {
         }
     }
 
+    /// Milliseconds that the exporter had been up at the export, as its header says.
+    pub(super) fn uptime_ms(&self) -> Option<u32> {
+        self.uptime_ms
+    }
+
     /// The same clocks for the sets of an exporter that told apart from them when it started.
     pub(super) fn for_set(mut self, system_init_ms: Option<u64>) -> Self {
         self.uptime_ms = self.uptime_ms.or_else(|| system_init_ms.map(|ms| self.uptime_since(ms)));

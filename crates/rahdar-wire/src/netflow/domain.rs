@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use rahdar_model::Address;
 use rahdar_model::sink::{Place, SinkError};
 use rahdar_model::time::{SECOND_US, Timestamp};
 
@@ -11,6 +12,7 @@ use super::message::{Announcement, Protocol, SET_HEADER, announcement};
 use super::read::{READ_BEHIND, Values};
 use super::recent::Recent;
 use super::sampling::Rates;
+use super::saved::{Damaged, Reader, Writer};
 use super::template::{Plan, Purpose, Rest, Spec};
 use super::waiting::{Waiting, WaitingSet};
 
@@ -28,11 +30,13 @@ const ALL_TEMPLATES: std::ops::RangeInclusive<u16> = 2..=3;
 /// An observation domain.
 #[derive(Debug)]
 pub(super) struct Domain {
+    address: Address,
     exporter: Arc<str>,
     id: u32,
     protocol: Protocol,
     transport: Transport,
-    templates: Recent<u16, Template>,
+    /// The templates in force.
+    templates: Recent<u16, Arc<Plan>>,
     template_octets: usize,
     rates: Rates,
     patience: Patience,
@@ -40,20 +44,6 @@ pub(super) struct Domain {
     is_told: bool,
     system_init_ms: Option<u64>,
     waiting: Waiting,
-}
-
-/// A template in force.
-#[derive(Debug)]
-struct Template {
-    specs: Box<[Spec]>,
-    is_options: bool,
-    plan: Arc<Plan>,
-}
-
-impl Template {
-    fn octets(&self) -> usize {
-        size_of::<Self>() + size_of_val(&*self.specs) + self.plan.octets()
-    }
 }
 
 /// Whether flows wait for a word about sampling.
@@ -79,6 +69,7 @@ pub(super) enum Transport {
 impl Domain {
     /// A domain of which nothing is known.
     pub(super) fn new(
+        address: Address,
         exporter: Arc<str>,
         id: u32,
         protocol: Protocol,
@@ -86,6 +77,7 @@ impl Domain {
         patience: Patience,
     ) -> Self {
         Self {
+            address,
             exporter,
             id,
             protocol,
@@ -98,6 +90,21 @@ impl Domain {
             system_init_ms: None,
             waiting: Waiting::default(),
         }
+    }
+
+    /// Whose it is.
+    pub(super) fn address(&self) -> Address {
+        self.address
+    }
+
+    /// Sets that wait.
+    pub(super) fn held(&self) -> u64 {
+        self.waiting.iter().len() as u64
+    }
+
+    /// Messages that wait for a template.
+    pub(super) fn messages_waiting(&self) -> u64 {
+        self.waiting.iter().filter(|set| set.is_last_of_message).count() as u64
     }
 
     /// The octets that it takes in memory beside itself.
@@ -154,7 +161,7 @@ impl Domain {
         let exporter = self.exporter.clone();
         let known = self.templates.get(id);
         let is_new = known.is_none();
-        if known.is_some_and(|known| *known.specs == *specs && known.is_options == is_options) {
+        if known.is_some_and(|known| known.is_of(specs, is_options)) {
             return Ok(());
         }
         let plan = match Plan::compile(specs, is_options) {
@@ -166,6 +173,7 @@ impl Domain {
             }
         };
         if !is_new {
+            out.books.accounts.of(self.address).redefined += 1;
             out.note(place, format_args!("template `{id}` of exporter `{exporter}` was redefined"));
         }
         if plan.purpose == Purpose::Other {
@@ -182,16 +190,24 @@ impl Domain {
                 format_args!("element `{element}` of template `{id}` of exporter `{exporter}` cannot have `{length}` octets: it is not read"),
             );
         }
-        let template = Template { specs: specs.into(), is_options, plan: plan.clone() };
-        self.template_octets += template.octets();
-        if let Some((_, gone)) = self.templates.insert(id, template) {
-            self.template_octets -= gone.octets();
-        }
+        self.put(id, plan.clone());
         for set in self.waiting.take_untold(id) {
             out.release();
+            if set.is_last_of_message {
+                let account = out.books.accounts.of(self.address);
+                account.waiting -= 1;
+                account.understood += 1;
+            }
             self.read(id, plan.clone(), &set.origin, &set.body, out)?;
         }
         Ok(())
+    }
+
+    fn put(&mut self, id: u16, plan: Arc<Plan>) {
+        self.template_octets += plan.octets();
+        if let Some((_, gone)) = self.templates.insert(id, plan) {
+            self.template_octets -= gone.octets();
+        }
     }
 
     fn withdraw(&mut self, id: u16, is_options: bool) {
@@ -201,7 +217,7 @@ impl Domain {
         let all: Vec<u16> = self
             .templates
             .iter_mut()
-            .filter(|(_, template)| template.is_options == is_options)
+            .filter(|(_, plan)| (plan.purpose == Purpose::Options) == is_options)
             .map(|(id, _)| id)
             .collect();
         for id in all {
@@ -215,23 +231,24 @@ impl Domain {
         }
     }
 
-    /// Takes in a set of data records. `body` is the set without its header, and what is read
-    /// behind it.
+    /// Takes in a set of data records and returns how many it holds, if that can be told. `body` is
+    /// the set without its header, and what is read behind it.
     pub(super) fn data(
         &mut self,
         template: u16,
         body: &[u8],
         origin: &Origin,
         out: &mut Out<'_>,
-    ) -> Result<(), SinkError> {
-        match self.templates.get(template).map(|known| known.plan.clone()) {
-            _ if body.len() == READ_BEHIND => Ok(()),
+    ) -> Result<Option<u64>, SinkError> {
+        match self.templates.get(template).cloned() {
+            _ if body.len() == READ_BEHIND => Ok(Some(0)),
             Some(plan) => self.read(template, plan, origin, body, out),
-            None => self.wait(template, None, origin, body, out),
+            None => self.wait(template, None, origin, body, out).map(|()| None),
         }
     }
 
-    /// Reads the records of a set, unless they are flows that have to wait for a rate.
+    /// Reads the records of a set, unless they are flows that have to wait for a rate. Returns how
+    /// many there are, if the set is whole.
     fn read(
         &mut self,
         template: u16,
@@ -239,23 +256,22 @@ impl Domain {
         origin: &Origin,
         body: &[u8],
         out: &mut Out<'_>,
-    ) -> Result<(), SinkError> {
+    ) -> Result<Option<u64>, SinkError> {
         match plan.purpose {
             Purpose::Options => self.options(template, &plan, origin, body, out),
             Purpose::Other => {
-                let mut values = Values::default();
-                let tally = &mut *out.tally;
-                let rest = plan.records(body, out.record, &mut values, |_, _| {
-                    tally.beside += 1;
-                    Ok(())
-                })?;
-                self.torn(template, rest, origin, out);
-                Ok(())
+                let (records, rest) = count(&plan, body, out)?;
+                out.tally.beside += records;
+                Ok(self.whole(template, records, rest, origin, out))
             }
             Purpose::Flows if plan.has_rate || !self.waits(origin.export, out)? => {
                 self.flows(template, &plan, origin, body, out)
             }
-            Purpose::Flows => self.wait(template, Some(plan), origin, body, out),
+            Purpose::Flows => {
+                let (records, rest) = count(&plan, body, out)?;
+                self.wait(template, Some(plan), origin, body, out)?;
+                Ok((rest == Rest::Padding).then_some(records))
+            }
         }
     }
 
@@ -266,16 +282,17 @@ impl Domain {
         origin: &Origin,
         body: &[u8],
         out: &mut Out<'_>,
-    ) -> Result<(), SinkError> {
+    ) -> Result<Option<u64>, SinkError> {
         let known = Known {
             exporter: &self.exporter,
             domain: self.id,
             sampling: Sampling::Options(&self.rates),
             system_init_ms: self.system_init_ms,
         };
+        let before = out.tally.decoded;
         let rest = out.flows(template, plan, origin, body, &known)?;
-        self.torn(template, rest, origin, out);
-        Ok(())
+        let records = out.tally.decoded - before;
+        Ok(self.whole(template, records, rest, origin, out))
     }
 
     /// Takes in what an exporter says about itself: its sampling and when it started.
@@ -286,20 +303,31 @@ impl Domain {
         origin: &Origin,
         body: &[u8],
         out: &mut Out<'_>,
-    ) -> Result<(), SinkError> {
+    ) -> Result<Option<u64>, SinkError> {
         out.record.reset();
         let mut values = Values::default();
-        let tally = &mut *out.tally;
+        let mut records = 0;
         let rest = plan.records(body, out.record, &mut values, |record, values| {
-            tally.beside += 1;
+            records += 1;
             self.is_told |= self.rates.announce(values, record.in_if);
             if values.system_init != 0 {
                 self.system_init_ms = Some(values.system_init);
             }
             Ok(())
         })?;
-        self.torn(template, rest, origin, out);
-        Ok(())
+        out.tally.beside += records;
+        Ok(self.whole(template, records, rest, origin, out))
+    }
+
+    /// The place of the next set that has to wait.
+    pub(super) fn next_waiting(&self) -> u64 {
+        self.waiting.next()
+    }
+
+    /// Says whether any of the sets from that place on waits for a template. The last one then stands
+    /// for its message in the exporter's account.
+    pub(super) fn mark_last_since(&mut self, first: u64) -> bool {
+        self.waiting.mark_last_since(first)
     }
 
     /// Ends a message. If it said something about sampling, it said all, and nothing has to wait.
@@ -307,14 +335,21 @@ impl Domain {
         if std::mem::take(&mut self.is_told) { self.tell(out) } else { Ok(()) }
     }
 
-    fn torn(&self, template: u16, rest: Rest, origin: &Origin, out: &mut Out<'_>) {
-        if let Rest::Torn(at) = rest {
-            let exporter = &self.exporter;
-            let why = format_args!(
-                "the set ends within a record of template `{template}` of exporter `{exporter}`"
-            );
-            out.refuse(origin.place(SET_HEADER + at), 1, why);
-        }
+    /// The records of a set that is whole. What is left of one that is not is refused.
+    fn whole(
+        &self,
+        template: u16,
+        records: u64,
+        rest: Rest,
+        origin: &Origin,
+        out: &mut Out<'_>,
+    ) -> Option<u64> {
+        let Rest::Torn(at) = rest else { return Some(records) };
+        let exporter = &self.exporter;
+        let why =
+            format_args!("the set ends within a record of template `{template}` of exporter `{exporter}`");
+        out.refuse(origin.place(SET_HEADER + at), 1, why);
+        None
     }
 
     /// Whether flows exported at `export` have to wait for the first word about sampling.
@@ -355,7 +390,8 @@ impl Domain {
         out: &mut Out<'_>,
     ) -> Result<(), SinkError> {
         out.hold();
-        self.waiting.push(WaitingSet { template, plan, origin: *origin, body: body.into() });
+        let (origin, body) = (*origin, body.into());
+        self.waiting.push(WaitingSet { template, plan, origin, body, is_last_of_message: false });
         while let Some(set) = self.waiting.pop_excess() {
             self.give_up(set, out)?;
         }
@@ -373,7 +409,13 @@ impl Domain {
     fn give_up(&mut self, set: WaitingSet, out: &mut Out<'_>) -> Result<(), SinkError> {
         out.release();
         if let Some(plan) = set.plan {
-            return self.flows(set.template, &plan, &set.origin, &set.body, out);
+            return self.flows(set.template, &plan, &set.origin, &set.body, out).map(|_| ());
+        }
+        let account = out.books.accounts.of(self.address);
+        account.untold += 1;
+        if set.is_last_of_message {
+            account.waiting -= 1;
+            account.no_template += 1;
         }
         let (template, exporter) = (set.template, &self.exporter);
         let why = format_args!(
@@ -396,4 +438,56 @@ impl Domain {
             );
         }
     }
+
+    /// Writes all of it but its name.
+    pub(super) fn save(&self, to: &mut Writer) {
+        to.option(self.system_init_ms, Writer::u64);
+        match self.patience {
+            Patience::Fresh => to.u8(0),
+            Patience::Since(first) => {
+                to.u8(1);
+                to.i64(first.micros());
+            }
+            Patience::Over => to.u8(2),
+        }
+        self.rates.save(to);
+        self.templates.save(to, |to, id, plan| {
+            to.u16(id);
+            plan.save(to);
+        });
+        to.list(self.waiting.iter(), |to, set| set.save(to));
+    }
+
+    /// Fills a domain of which nothing is known with what [`Domain::save`] wrote.
+    pub(super) fn restore(mut self, from: &mut Reader<'_>) -> Result<Self, Damaged> {
+        self.system_init_ms = from.option(Reader::u64)?;
+        let patience = match from.u8()? {
+            0 => Patience::Fresh,
+            1 => Patience::Since(Timestamp::from_micros(from.i64()?)),
+            2 => Patience::Over,
+            _ => return Err(Damaged),
+        };
+        // The operator may have told the rate since.
+        if self.patience == Patience::Fresh {
+            self.patience = patience;
+        }
+        self.rates = Rates::restore(from)?;
+        self.templates =
+            Recent::restore(TEMPLATES_MAX, from, |from| Ok((from.u16()?, Arc::new(Plan::restore(from)?))))?;
+        self.template_octets = self.templates.iter_mut().map(|(_, plan)| plan.octets()).sum();
+        for set in from.list(WaitingSet::restore)? {
+            self.waiting.push(set);
+        }
+        Ok(self)
+    }
+}
+
+/// Counts the records of a set.
+fn count(plan: &Plan, body: &[u8], out: &mut Out<'_>) -> Result<(u64, Rest), SinkError> {
+    let mut records = 0;
+    let rest = plan.records(body, out.record, &mut Values::default(), |_, _| {
+        records += 1;
+        Ok(())
+    })?;
+    Ok((records, rest))
 }

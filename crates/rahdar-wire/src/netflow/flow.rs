@@ -6,14 +6,16 @@ use std::sync::Arc;
 use rahdar_model::address::Address;
 use rahdar_model::flow::{Direction, FlowRecord, Initiator, Quality, SamplingSource, protocol};
 use rahdar_model::sink::{FlowSink, Place, Problem, SinkError, Tally};
-use rahdar_model::time::Timestamp;
+use rahdar_model::time::{Timestamp, Window};
 
 use super::clock::Clock;
 use super::read::Values;
 use super::recent::Recent;
 use super::sampling::{Rate, Rates};
+use super::saved::{Damaged, Reader, Writer};
 use super::template::{Icmp, Plan, Rest};
 use crate::Options;
+use crate::account::Accounts;
 use crate::delivery::Correction;
 
 /// Problems that one collector names one by one; later ones are counted and told at the end, so
@@ -49,6 +51,24 @@ impl Origin {
     /// The place of an octet of the set, counted from its header.
     pub(super) fn place(&self, octet: usize) -> Place {
         Place::Datagram { packet: self.packet, octet: self.octet + octet }
+    }
+
+    /// Writes all of it.
+    pub(super) fn save(&self, to: &mut Writer) {
+        to.i64(self.export.micros());
+        to.option(self.received, |to, received| to.i64(received.micros()));
+        to.option(self.clock.uptime_ms(), Writer::u32);
+        to.u64(self.packet);
+        to.u32(self.octet as u32);
+    }
+
+    /// Reads what [`Origin::save`] wrote.
+    pub(super) fn restore(from: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let time = |from: &mut Reader<'_>| from.i64().map(Timestamp::from_micros);
+        let export = time(from)?;
+        let received = from.option(time)?;
+        let clock = Clock::new(export, from.option(Reader::u32)?, received);
+        Ok(Self { export, received, clock, packet: from.u64()?, octet: from.u32()? as usize })
     }
 }
 
@@ -86,6 +106,8 @@ pub(crate) struct Books {
     names: Names,
     /// Data records so far: the number of the last one.
     rows: u64,
+    /// What became of what each exporter sent.
+    pub(super) accounts: Accounts,
     named: u64,
     /// Where problems were no longer named, and the records refused from there on.
     unnamed: Option<(Place, u64)>,
@@ -98,9 +120,25 @@ impl Books {
             untold: if is_rate_given(options) { Quality::NONE } else { Quality::RATE_UNKNOWN },
             names: Names { given: options.exporter.clone(), known: Recent::new(NAMES_MAX) },
             rows: 0,
+            accounts: Accounts::default(),
             named: 0,
             unnamed: None,
         }
+    }
+
+    /// Names problems from the beginning again.
+    pub(crate) fn begin(&mut self) {
+        self.named = 0;
+    }
+
+    /// The number of the last data record.
+    pub(crate) fn rows_mut(&mut self) -> &mut u64 {
+        &mut self.rows
+    }
+
+    /// A window, moved as the operator moves every time.
+    pub(super) fn moved(&self, window: Window) -> Window {
+        self.correction.moved(window)
     }
 
     /// The name of the exporter at `address`, or of the kind of file where there is no address.

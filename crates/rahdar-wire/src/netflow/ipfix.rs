@@ -18,6 +18,7 @@ pub(super) fn header(payload: &[u8]) -> Option<Header> {
         uptime_ms: None,
         length: Some(usize::from(u16_at(payload, 2)?)),
         export: Timestamp::from_seconds(i64::from(u32_at(payload, 4)?)),
+        sequence: u32_at(payload, 8)?,
         domain: u32_at(payload, 12)?,
     })
 }

@@ -18,6 +18,21 @@ pub(super) enum Protocol {
     Ipfix,
 }
 
+impl Protocol {
+    /// The version number in its headers.
+    pub(super) fn version(self) -> u8 {
+        match self {
+            Self::V9 => 9,
+            Self::Ipfix => 10,
+        }
+    }
+
+    /// The protocol of this version number.
+    pub(super) fn of_version(version: u8) -> Option<Self> {
+        [Self::V9, Self::Ipfix].into_iter().find(|protocol| protocol.version() == version)
+    }
+}
+
 /// The header of a message.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Header {
@@ -25,6 +40,8 @@ pub(super) struct Header {
     pub(super) export: Timestamp,
     /// Milliseconds since the exporter started; IPFIX does not tell.
     pub(super) uptime_ms: Option<u32>,
+    /// The number of the message: it counts messages in v9, data records in IPFIX.
+    pub(super) sequence: u32,
     /// Observation domain; source id in v9.
     pub(super) domain: u32,
     /// Octets of the message as its header says; v9 does not tell.

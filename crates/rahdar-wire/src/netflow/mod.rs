@@ -8,7 +8,9 @@
 //!   latter two share.
 //! * `element`, `template`, `read`: what is read of a record, compiled once into a plan.
 //! * `flow`, `clock`, `sampling`: what the values mean.
-//! * `domain`, `waiting`, `recent`: what is remembered of an exporter, and how much.
+//! * `domain`, `waiting`, `recent`: what is remembered of an exporter, and how much; `saved`: how
+//!   it is written down.
+//! * `sequence`, `missed`: what never came.
 //!
 //! # What is remembered
 //! Templates and sampling belong to one transport session and observation domain: the sender's
@@ -38,9 +40,12 @@ mod file;
 mod flow;
 mod ipfix;
 mod message;
+mod missed;
 mod read;
 mod recent;
 mod sampling;
+mod saved;
+mod sequence;
 mod template;
 mod v5;
 mod v7;
@@ -57,13 +62,18 @@ pub(crate) use file::{detect, file};
 pub(crate) use flow::{Books, Out, has_wrapped, is_impossible};
 pub(crate) use read::{decimal, firewall_event};
 pub(crate) use recent::Recent;
+pub use saved::Damaged;
 
 use crate::Options;
+use crate::account::Account;
 use clock::Clock;
 use domain::{Domain, Patience, Transport};
 use flow::{Known, Origin, Sampling, is_rate_given};
 use message::{At, Kind, Protocol};
+use missed::{Missed, Stream};
 use read::READ_BEHIND;
+use saved::{Reader, Writer};
+use sequence::Message;
 use template::Plan;
 
 /// Observation domains that are remembered, over all exporters. Chosen here: a country has some
@@ -78,17 +88,20 @@ const MEMORY_MAX: usize = 128 << 20;
 /// the longest message.
 const SETS_MAX: usize = 1_024;
 
+/// The first octet of a state that is read here. Grows with every change of what is saved.
+const STATE_VERSION: u8 = 1;
+
 /// How an export datagram came here.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Arrival {
+pub struct Arrival {
     /// Who sent it.
-    pub(crate) exporter: Address,
-    /// The UDP port it was sent from.
-    pub(crate) port: u16,
+    pub exporter: Address,
+    /// The port it was sent from.
+    pub port: u16,
     /// When it came, if somebody took the time; not moved by the operator.
-    pub(crate) received: Option<Timestamp>,
-    /// The packet of the capture, or the message of the file, from 1.
-    pub(crate) packet: u64,
+    pub received: Option<Timestamp>,
+    /// The packet of the capture, or the message of the file or segment, from 1.
+    pub packet: u64,
 }
 
 /// What is known of every exporter, so that its next datagram can be read.
@@ -97,6 +110,7 @@ pub(crate) struct Collector {
     domains: Recent<Session, Domain>,
     /// What all domains take.
     octets: usize,
+    missed: Missed,
     v5: Plan,
     v7: Plan,
     transport: Transport,
@@ -119,11 +133,32 @@ impl Collector {
             books: Books::new(options),
             domains: Recent::new(DOMAINS_MAX),
             octets: 0,
+            missed: Missed::new(),
             v5: v5::plan(),
             v7: v7::plan(),
             transport: Transport::Datagrams,
             patience: if is_rate_given(options) { Patience::Over } else { Patience::Fresh },
         }
+    }
+
+    /// A collector of streams: what they withdraw is gone.
+    pub(crate) fn of_streams(options: &Options) -> Self {
+        Self { transport: Transport::Stream, ..Self::new(options) }
+    }
+
+    /// Begins an input: problems are named again.
+    pub(crate) fn begin(&mut self) {
+        self.books.begin();
+    }
+
+    /// The number of the last data record.
+    pub(crate) fn rows_mut(&mut self) -> &mut u64 {
+        self.books.rows_mut()
+    }
+
+    /// Of so many datagrams that are missing, those that were not dropped here.
+    pub(crate) fn not_dropped_here(&mut self, exporter: Address, missing: u64, time: Timestamp) -> u64 {
+        self.missed.not_dropped_here(exporter, missing, time)
     }
 
     /// Whether `payload` is by itself clearly one export datagram: its lengths and counts agree.
@@ -166,21 +201,49 @@ impl Collector {
         tally: &mut Tally,
     ) -> Result<(), SinkError> {
         let mut out = Out { record, sink, tally, books: &mut self.books };
-        match payload {
-            [0, 5, ..] => v5_datagram(payload, &self.v5, arrival, &mut out),
-            [0, 7, ..] => v5_datagram(payload, &self.v7, arrival, &mut out),
-            [0, 9 | 10, ..] => self.sets(payload, arrival, record, sink, tally),
+        let before = *out.tally;
+        let untold = out.books.accounts.of(arrival.exporter).untold;
+        let mut read = match payload {
+            [0, 5, ..] => v5_datagram(payload, &self.v5, arrival, &mut out)?,
+            [0, 7, ..] => v5_datagram(payload, &self.v7, arrival, &mut out)?,
+            [0, 9 | 10, ..] => {
+                let reading = Reading {
+                    domains: &mut self.domains,
+                    octets: &mut self.octets,
+                    transport: self.transport,
+                    patience: self.patience,
+                };
+                reading.message(payload, arrival, &mut out)?
+            }
             _ => {
                 let version = message::u16_at(payload, 0).unwrap_or_default();
                 let place = Place::Datagram { packet: arrival.packet, octet: 0 };
                 out.refuse(place, 1, format_args!("version `{version}` is no export that is read"));
-                Ok(())
+                Read::default()
             }
+        };
+        if let Some((stream, message)) = read.number.take() {
+            self.missed.message(stream, &message, arrival.packet, &mut out)?;
         }
+        let account = out.books.accounts.of(arrival.exporter);
+        account.charge(&before, out.tally);
+        account.messages += 1;
+        // Sets that waited too long were refused now, but were not of this message.
+        *if out.tally.refused - before.refused > account.untold - untold {
+            &mut account.in_error
+        } else if read.waits {
+            &mut account.waiting
+        } else {
+            &mut account.understood
+        } += 1;
+        if let Some(domain) = read.gone.take() {
+            close(domain, &mut out)?;
+        }
+        make_room(&mut self.domains, &mut self.octets, read.session, &mut out)
     }
 
-    /// Reads what still waits for a word about sampling, and names the templates that did not
-    /// come. What waits for them stays held.
+    /// Reads what still waits for a word about sampling, tells what is missing, and names the
+    /// templates that did not come. What waits for them stays held.
     ///
     /// # Errors
     /// [`SinkError`] if the sink takes no more.
@@ -191,34 +254,190 @@ impl Collector {
         tally: &mut Tally,
     ) -> Result<(), SinkError> {
         let mut out = Out { record, sink, tally, books: &mut self.books };
-        for (_, domain) in self.domains.iter_mut() {
+        for (session, domain) in self.domains.iter_mut() {
+            let (octets, before) = (domain.octets(), *out.tally);
             domain.tell(&mut out)?;
             domain.tell_missing(&mut out);
+            self.octets = self.octets + domain.octets() - octets;
+            out.books.accounts.of(session.exporter).charge(&before, out.tally);
         }
+        self.missed.tell_all(&mut out)?;
         out.tell_unnamed();
         Ok(())
     }
 
-    /// Reads the sets of a message.
-    fn sets(
+    /// Says what was counted and not named.
+    pub(crate) fn end(&mut self, record: &mut FlowRecord, sink: &mut dyn FlowSink, tally: &mut Tally) {
+        Out { record, sink, tally, books: &mut self.books }.tell_unnamed();
+    }
+
+    /// Forgets what was said in the sessions, each an exporter and its port, that have ended. What
+    /// waits is read or refused.
+    ///
+    /// # Errors
+    /// [`SinkError`] if the sink takes no more.
+    pub(crate) fn close(
         &mut self,
-        payload: &[u8],
-        arrival: &Arrival,
+        has_ended: impl Fn(Address, u16) -> bool,
         record: &mut FlowRecord,
         sink: &mut dyn FlowSink,
         tally: &mut Tally,
     ) -> Result<(), SinkError> {
-        let octets = payload.len();
         let mut out = Out { record, sink, tally, books: &mut self.books };
+        let sessions = self.domains.iter().map(|(session, _)| session);
+        let ended: Vec<Session> =
+            sessions.filter(|session| has_ended(session.exporter, session.port)).collect();
+        for session in ended {
+            if let Some(domain) = self.domains.remove(session) {
+                self.octets -= domain.octets();
+                close(domain, &mut out)?;
+            }
+        }
+        self.missed.close(has_ended, &mut out)
+    }
+
+    /// Takes note that datagrams were dropped before they came here.
+    pub(crate) fn dropped(&mut self, exporter: Option<Address>, datagrams: u64, time: Timestamp) {
+        self.missed.dropped(exporter, datagrams, time);
+    }
+
+    /// What became of what each exporter sent, in no order.
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = (Address, &Account)> {
+        self.books.accounts.iter()
+    }
+
+    /// Sets that wait.
+    pub(crate) fn held(&self) -> u64 {
+        self.domains.iter().map(|(_, domain)| domain.held()).sum()
+    }
+
+    fn save(&self, to: &mut Writer) {
+        self.domains.save(to, |to, session, domain| {
+            to.u128(session.exporter.bits());
+            to.u16(session.port);
+            to.u8(session.protocol.version());
+            to.u32(session.domain);
+            domain.save(to);
+        });
+        self.missed.save(to);
+    }
+
+    fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), Damaged> {
+        let (books, transport, patience) = (&mut self.books, self.transport, self.patience);
+        self.domains = Recent::restore(DOMAINS_MAX, from, |from| {
+            let exporter = Address::from_bits(from.u128()?);
+            let port = from.u16()?;
+            let protocol = Protocol::of_version(from.u8()?).ok_or(Damaged)?;
+            let session = Session { exporter, port, protocol, domain: from.u32()? };
+            let domain = session.open(books, transport, patience).restore(from)?;
+            let account = books.accounts.of(exporter);
+            account.tally.received += domain.held();
+            account.tally.held += domain.held();
+            account.messages += domain.messages_waiting();
+            account.waiting += domain.messages_waiting();
+            Ok((session, domain))
+        })?;
+        self.octets = self.domains.iter().map(|(_, domain)| domain.octets()).sum();
+        self.missed = Missed::restore(from)?;
+        Ok(())
+    }
+}
+
+/// Writes down what collectors remember.
+pub(crate) fn save(collectors: &[&Collector]) -> Vec<u8> {
+    let mut to = Writer::default();
+    to.u8(STATE_VERSION);
+    for collector in collectors {
+        collector.save(&mut to);
+    }
+    to.into_octets()
+}
+
+/// Gives collectors that know nothing what [`save`] wrote down of as many.
+///
+/// # Errors
+/// [`Damaged`] if the state is not whole or of another version. The collectors are then of no use.
+pub(crate) fn restore(state: &[u8], collectors: &mut [&mut Collector]) -> Result<(), Damaged> {
+    let mut from = Reader::new(state);
+    if from.u8()? != STATE_VERSION {
+        return Err(Damaged);
+    }
+    for collector in collectors {
+        collector.restore(&mut from)?;
+    }
+    from.end()
+}
+
+impl Session {
+    /// Its domain, of which nothing is known yet.
+    fn open(&self, books: &mut Books, transport: Transport, patience: Patience) -> Domain {
+        let name = books.name(self.exporter, self.protocol.version().into());
+        Domain::new(self.exporter, name, self.domain, self.protocol, transport, patience)
+    }
+}
+
+/// Reads or refuses what waits in a domain that is forgotten.
+fn close(domain: Domain, out: &mut Out<'_>) -> Result<(), SinkError> {
+    let (exporter, before) = (domain.address(), *out.tally);
+    domain.close(out)?;
+    out.books.accounts.of(exporter).charge(&before, out.tally);
+    Ok(())
+}
+
+/// Closes domains until what is left fits. The one at hand stays.
+fn make_room(
+    domains: &mut Recent<Session, Domain>,
+    octets: &mut usize,
+    at_hand: Option<Session>,
+    out: &mut Out<'_>,
+) -> Result<(), SinkError> {
+    while *octets > MEMORY_MAX && domains.len() > 1 {
+        match domains.remove_unused() {
+            Some((key, domain)) if Some(key) == at_hand => {
+                domains.insert(key, domain);
+            }
+            Some((_, domain)) => {
+                *octets -= domain.octets();
+                close(domain, out)?;
+            }
+            None => break,
+        }
+    }
+    Ok(())
+}
+
+/// What a message was, beside its records.
+#[derive(Default)]
+struct Read {
+    /// Its number, if it has one.
+    number: Option<(Stream, Message)>,
+    session: Option<Session>,
+    /// Whether it waits for a template.
+    waits: bool,
+    /// The domain that had to go for that of the message.
+    gone: Option<Domain>,
+}
+
+/// The reading of one message of NetFlow v9 or IPFIX.
+struct Reading<'a> {
+    domains: &'a mut Recent<Session, Domain>,
+    octets: &'a mut usize,
+    transport: Transport,
+    patience: Patience,
+}
+
+impl Reading<'_> {
+    fn message(self, payload: &[u8], arrival: &Arrival, out: &mut Out<'_>) -> Result<Read, SinkError> {
+        let octets = payload.len();
         let place = |octet| Place::Datagram { packet: arrival.packet, octet };
         let Some(header) = message::Header::read(payload) else {
             out.refuse(place(0), 1, format_args!("the datagram ends within its header"));
-            return Ok(());
+            return Ok(Read::default());
         };
         let end = match header.length {
             Some(length) if length < header.octets() => {
                 out.refuse(place(2), 1, format_args!("a message cannot have `{length}` octets"));
-                return Ok(());
+                return Ok(Read::default());
             }
             Some(length) if length < octets => {
                 let extra = octets - length;
@@ -243,15 +462,12 @@ impl Collector {
             protocol: header.protocol,
             domain: header.domain,
         };
-        let version = match header.protocol {
-            Protocol::V9 => 9,
-            Protocol::Ipfix => 10,
-        };
-        let (domain, gone) = self.domains.get_or_insert(session, || {
-            let name = out.books.name(arrival.exporter, version);
-            Domain::new(name, header.domain, header.protocol, self.transport, self.patience)
-        });
+        let (transport, patience) = (self.transport, self.patience);
+        let (domain, gone) =
+            self.domains.get_or_insert(session, || session.open(out.books, transport, patience));
         let before = domain.octets();
+        let first_waiting = domain.next_waiting();
+        let refused = out.tally.refused;
         let origin = |octet| Origin {
             export: header.export,
             received: arrival.received,
@@ -259,18 +475,23 @@ impl Collector {
             packet: arrival.packet,
             octet,
         };
+        let untold = out.books.accounts.of(arrival.exporter).untold;
         let mut at = header.octets();
         let mut sets = 0;
+        // How many data records there are; none once that cannot be told.
+        let mut records = (end == octets || header.length == Some(end)).then_some(0);
         loop {
             let set = match message::set_at(header.protocol, message, at) {
                 At::Set(_) if sets == SETS_MAX => {
                     out.refuse(place(at), 1, format_args!("more than `{SETS_MAX}` sets in a message"));
+                    records = None;
                     break;
                 }
                 At::Set(set) => set,
                 At::End => break,
                 At::Broken { length } => {
                     out.refuse(place(at), 1, format_args!("a set cannot have `{length}` octets"));
+                    records = None;
                     break;
                 }
             };
@@ -279,13 +500,16 @@ impl Collector {
             at = set.end;
             sets += 1;
             match set.kind {
-                Kind::Templates => domain.announce(&message[body..set.end], false, &origin, &mut out)?,
-                Kind::OptionsTemplates => {
-                    domain.announce(&message[body..set.end], true, &origin, &mut out)?;
-                }
+                Kind::Templates => domain.announce(&message[body..set.end], false, &origin, out)?,
+                Kind::OptionsTemplates => domain.announce(&message[body..set.end], true, &origin, out)?,
                 Kind::Data(template) => {
                     let refused = out.tally.refused;
-                    domain.data(template, &message[body - READ_BEHIND..set.end], &origin, &mut out)?;
+                    let of_set =
+                        domain.data(template, &message[body - READ_BEHIND..set.end], &origin, out)?;
+                    records = records.zip(of_set).map(|(records, of_set)| records + of_set);
+                    if set.missing > 0 {
+                        records = None;
+                    }
                     if set.missing > 0 && out.tally.refused == refused {
                         let missing = set.missing;
                         out.refuse(
@@ -304,36 +528,40 @@ impl Collector {
                 }
             }
         }
-        domain.end_message(&mut out)?;
+        let untold = out.books.accounts.of(arrival.exporter).untold - untold;
+        let is_sound = out.tally.refused - refused == untold;
+        let waits = is_sound && domain.mark_last_since(first_waiting);
+        domain.end_message(out)?;
         let after = domain.octets();
-        self.octets = self.octets + after - before;
-        if let Some((_, gone)) = gone {
-            self.octets -= gone.octets();
-            gone.close(&mut out)?;
+        *self.octets = *self.octets + after - before;
+        if let Some((_, gone)) = &gone {
+            *self.octets -= gone.octets();
         }
-        while self.octets > MEMORY_MAX && self.domains.len() > 1 {
-            match self.domains.remove_unused() {
-                Some((key, domain)) if key == session => {
-                    self.domains.insert(key, domain);
-                }
-                Some((_, domain)) => {
-                    self.octets -= domain.octets();
-                    domain.close(&mut out)?;
-                }
-                None => break,
-            }
-        }
-        Ok(())
+        let version = header.protocol.version();
+        let stream =
+            Stream { exporter: arrival.exporter, port: arrival.port, version, domain: header.domain };
+        let numbered = Message {
+            number: header.sequence,
+            records: records.and_then(|records| u32::try_from(records).ok()),
+            uptime_ms: header.uptime_ms,
+            time: arrival.received.unwrap_or(header.export),
+        };
+        Ok(Read {
+            number: Some((stream, numbered)),
+            session: Some(session),
+            waits,
+            gone: gone.map(|(_, domain)| domain),
+        })
     }
 }
 
 /// Reads a datagram of NetFlow v5 or v7.
-fn v5_datagram(payload: &[u8], plan: &Plan, arrival: &Arrival, out: &mut Out<'_>) -> Result<(), SinkError> {
+fn v5_datagram(payload: &[u8], plan: &Plan, arrival: &Arrival, out: &mut Out<'_>) -> Result<Read, SinkError> {
     let place = |octet| Place::Datagram { packet: arrival.packet, octet };
     let octets = payload.len();
     let Some(header) = v5::Header::read(payload) else {
         out.refuse(place(0), 1, format_args!("the datagram ends within its header"));
-        return Ok(());
+        return Ok(Read::default());
     };
     let count = usize::from(header.count);
     let present = count.min((octets - v5::HEADER) / header.record);
@@ -362,5 +590,17 @@ fn v5_datagram(payload: &[u8], plan: &Plan, arrival: &Arrival, out: &mut Out<'_>
         let extra = octets - end;
         out.note(place(end), format_args!("`{extra}` octets follow the `{count}` records of the header"));
     }
-    Ok(())
+    let stream = Stream {
+        exporter: arrival.exporter,
+        port: arrival.port,
+        version: payload[1],
+        domain: u32::from(header.engine),
+    };
+    let numbered = Message {
+        number: header.sequence,
+        records: (count <= v5::RECORDS_MAX).then_some(u32::from(header.count)),
+        uptime_ms: Some(header.uptime_ms),
+        time: arrival.received.unwrap_or(header.export),
+    };
+    Ok(Read { number: Some((stream, numbered)), ..Read::default() })
 }

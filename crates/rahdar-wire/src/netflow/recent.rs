@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use super::saved::{Damaged, Reader, Writer};
+
 /// A map of at most `limit` entries. A new one takes the place of one that was not used since
 /// the hand last passed it (the clock algorithm: Corbató, 1968): constant time whatever keys
 /// an attacker chooses, and what is in use survives a flood of new keys.
@@ -108,6 +110,39 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
     /// How many entries there are.
     pub(super) fn len(&self) -> usize {
         self.slots.len()
+    }
+
+    /// Writes every entry, and which of them would have to go first.
+    pub(super) fn save(&self, to: &mut Writer, mut write: impl FnMut(&mut Writer, K, &V)) {
+        to.u64(self.hand as u64);
+        to.list(self.slots.iter(), |to, slot| {
+            to.u8(u8::from(slot.is_used));
+            write(to, slot.key, &slot.value);
+        });
+    }
+
+    /// Reads what [`Recent::save`] wrote.
+    pub(super) fn restore(
+        limit: usize,
+        from: &mut Reader<'_>,
+        mut read: impl FnMut(&mut Reader<'_>) -> Result<(K, V), Damaged>,
+    ) -> Result<Self, Damaged> {
+        let mut map = Self::new(limit);
+        map.hand = usize::try_from(from.u64()?).map_err(|_| Damaged)?;
+        map.slots = from.list(|from| {
+            let is_used = from.u8()? == 1;
+            read(from).map(|(key, value)| Slot { key, value, is_used })
+        })?;
+        map.places = map.slots.iter().enumerate().map(|(place, slot)| (slot.key, place)).collect();
+        if map.slots.len() > map.limit || map.places.len() < map.slots.len() {
+            return Err(Damaged);
+        }
+        Ok(map)
+    }
+
+    /// Every entry, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (K, &V)> {
+        self.slots.iter().map(|slot| (slot.key, &slot.value))
     }
 
     /// Every entry, in no order.

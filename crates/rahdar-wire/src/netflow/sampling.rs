@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use rahdar_model::flow::{Direction, FlowRecord, Sampler};
 
 use super::read::Values;
+use super::saved::{Damaged, Reader, Writer};
 
 /// Rates that are kept of one observation domain. A large router has some hundred interfaces;
 /// what comes on top is not kept, and its records are marked as of unknown rate.
@@ -51,6 +52,17 @@ impl Rate {
         };
         Some(Self { interval: interval as u32, sampler })
     }
+
+    fn save(to: &mut Writer, rate: Self) {
+        to.u32(rate.interval);
+        to.option(rate.sampler, |to, sampler| to.u8(sampler.code()));
+    }
+
+    fn restore(from: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let interval = from.u32()?;
+        let sampler = from.option(|from| Sampler::from_code(from.u8()?).ok_or(Damaged))?;
+        Ok(Self { interval, sampler })
+    }
 }
 
 fn ratio(whole: u64, part: u64) -> u64 {
@@ -91,6 +103,35 @@ impl Rates {
             self.whole = Some(rate);
         }
         true
+    }
+
+    /// Writes all of it.
+    pub(super) fn save(&self, to: &mut Writer) {
+        to.option(self.whole, Rate::save);
+        to.list(self.samplers.iter(), |to, (id, rate)| {
+            to.u64(*id);
+            Rate::save(to, *rate);
+        });
+        to.list(self.templates.iter(), |to, (id, rate)| {
+            to.u16(*id);
+            Rate::save(to, *rate);
+        });
+        to.list(self.interfaces.iter(), |to, (index, rate)| {
+            to.u32(*index);
+            Rate::save(to, *rate);
+        });
+        to.option(self.agreed, Rate::save);
+    }
+
+    /// Reads what [`Rates::save`] wrote.
+    pub(super) fn restore(from: &mut Reader<'_>) -> Result<Self, Damaged> {
+        Ok(Self {
+            whole: from.option(Rate::restore)?,
+            samplers: from.list(|from| Ok((from.u64()?, Rate::restore(from)?)))?.into_iter().collect(),
+            templates: from.list(|from| Ok((from.u16()?, Rate::restore(from)?)))?.into_iter().collect(),
+            interfaces: from.list(|from| Ok((from.u32()?, Rate::restore(from)?)))?.into_iter().collect(),
+            agreed: from.option(Rate::restore)?,
+        })
     }
 
     /// The octets that it takes in memory, about.

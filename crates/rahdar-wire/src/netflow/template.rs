@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use super::element::{self, Field, Form, RANK_INITIATOR, RANK_LAYER2};
 use super::read::{READ_BEHIND, Step, Usual, Values, fill};
+use super::saved::{Damaged, Reader, Writer};
 
 /// A length that stands for "the record says it" (RFC 7011 §7).
 pub(super) const VARIABLE: u16 = 65_535;
@@ -111,6 +112,8 @@ pub(super) struct Plan {
     runs: Box<[Run]>,
     /// Octets of the shortest record; of every record if there is one run.
     shortest: usize,
+    /// The template as it was announced.
+    specs: Box<[Spec]>,
 }
 
 /// Octets of fixed layout. After every run but the last follows a field of variable length.
@@ -176,6 +179,7 @@ impl Plan {
             steps: Box::default(),
             runs: Box::default(),
             shortest: 0,
+            specs: specs.into(),
         };
         if is_options {
             plan.purpose = Purpose::Options;
@@ -239,9 +243,32 @@ impl Plan {
         Ok(())
     }
 
+    /// Whether the plan is of this template.
+    pub(super) fn is_of(&self, specs: &[Spec], is_options: bool) -> bool {
+        *self.specs == *specs && (self.purpose == Purpose::Options) == is_options
+    }
+
     /// The octets that the plan takes in memory.
     pub(super) fn octets(&self) -> usize {
-        size_of::<Self>() + size_of_val(&*self.steps) + size_of_val(&*self.runs)
+        size_of::<Self>() + size_of_val(&*self.steps) + size_of_val(&*self.runs) + size_of_val(&*self.specs)
+    }
+
+    /// Writes the template.
+    pub(super) fn save(&self, to: &mut Writer) {
+        to.u8(u8::from(self.purpose == Purpose::Options));
+        to.list(self.specs.iter(), |to, spec| {
+            to.u16(spec.element);
+            to.u32(spec.enterprise);
+            to.u16(spec.length);
+        });
+    }
+
+    /// Reads what [`Plan::save`] wrote.
+    pub(super) fn restore(from: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let is_options = from.u8()? == 1;
+        let specs = from
+            .list(|from| Ok(Spec { element: from.u16()?, enterprise: from.u32()?, length: from.u16()? }))?;
+        Self::compile(&specs, is_options).map_err(|_| Damaged)
     }
 
     /// Reads the records of a set one after the other.

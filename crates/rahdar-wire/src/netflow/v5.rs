@@ -31,6 +31,8 @@ pub(super) struct Header {
     pub(super) count: u16,
     pub(super) export: Timestamp,
     pub(super) uptime_ms: u32,
+    /// Flows sent before.
+    pub(super) sequence: u32,
     /// Engine type and id: the nearest that v5 has to an observation domain.
     pub(super) engine: u16,
     pub(super) rate: Option<Rate>,
@@ -58,6 +60,7 @@ impl Header {
             export: Timestamp::from_seconds(i64::from(u32_at(8))).plus_micros(nanos_us),
             uptime_ms: u32_at(4),
             engine,
+            sequence: u32_at(16),
             rate: (interval > 0).then_some(Rate { interval, sampler }),
         })
     }

@@ -15,6 +15,7 @@ pub(super) fn header(payload: &[u8]) -> Option<Header> {
         protocol: Protocol::V9,
         uptime_ms: Some(u32_at(payload, 4)?),
         export: Timestamp::from_seconds(i64::from(u32_at(payload, 8)?)),
+        sequence: u32_at(payload, 12)?,
         domain: u32_at(payload, 16)?,
         length: None,
     })

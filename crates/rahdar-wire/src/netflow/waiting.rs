@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::flow::Origin;
+use super::read::READ_BEHIND;
+use super::saved::{Damaged, Reader, Writer};
 use super::template::Plan;
 
 /// Octets of waiting sets that are kept of one observation domain. Holds ten minutes of some
@@ -24,6 +26,32 @@ pub(super) struct WaitingSet {
     pub(super) origin: Origin,
     /// The set without its header, and what is read behind it.
     pub(super) body: Box<[u8]>,
+    /// Whether it is the last set of its message that waits for a template: it stands for the
+    /// message in the exporter's account.
+    pub(super) is_last_of_message: bool,
+}
+
+impl WaitingSet {
+    /// Writes all of it.
+    pub(super) fn save(&self, to: &mut Writer) {
+        to.u16(self.template);
+        to.option(self.plan.as_ref(), |to, plan| plan.save(to));
+        self.origin.save(to);
+        to.octets(&self.body);
+        to.u8(u8::from(self.is_last_of_message));
+    }
+
+    /// Reads what [`WaitingSet::save`] wrote.
+    pub(super) fn restore(from: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let set = Self {
+            template: from.u16()?,
+            plan: from.option(|from| Plan::restore(from).map(Arc::new))?,
+            origin: Origin::restore(from)?,
+            body: from.octets()?.into(),
+            is_last_of_message: from.u8()? == 1,
+        };
+        if set.body.len() < READ_BEHIND { Err(Damaged) } else { Ok(set) }
+    }
 }
 
 /// The waiting sets of one observation domain, in the order in which they came.
@@ -45,6 +73,23 @@ impl Waiting {
         }
         self.sets.insert(self.next, set);
         self.next += 1;
+    }
+
+    /// The number of the next set.
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Of the sets from number `first` on, marks the last one that waits for a template; says
+    /// whether there is one.
+    pub(super) fn mark_last_since(&mut self, first: u64) -> bool {
+        let last = self.sets.range_mut(first..).rev().find(|(_, set)| set.plan.is_none());
+        last.map(|(_, set)| set.is_last_of_message = true).is_some()
+    }
+
+    /// Every set, in the order in which they came.
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &WaitingSet> {
+        self.sets.values()
     }
 
     /// The octets that all of it takes.

@@ -98,6 +98,21 @@ impl Agents {
         }
     }
 
+    /// Begins an input: problems are named again.
+    pub(crate) fn begin(&mut self) {
+        self.books.begin();
+    }
+
+    /// The number of the last record.
+    pub(crate) fn rows_mut(&mut self) -> &mut u64 {
+        self.books.rows_mut()
+    }
+
+    /// Says what was counted and not named.
+    pub(crate) fn end(&mut self, record: &mut FlowRecord, sink: &mut dyn FlowSink, tally: &mut Tally) {
+        Out { record, sink, tally, books: &mut self.books }.tell_unnamed();
+    }
+
     /// Whether `payload` is by itself clearly one sFlow datagram: its lengths and counts agree.
     pub(crate) fn recognises(payload: &[u8]) -> bool {
         datagram::is_clear(payload)
