@@ -1,0 +1,657 @@
+//! Segments of the spool into the store.
+//!
+//! # The order of things
+//! 1. A segment has ended and is synced.
+//! 2. Its rows are committed, under the hash of its content.
+//! 3. The state of the decoder after it is written beside the spool, synced, and renamed into place.
+//! 4. The segment is removed.
+//!
+//! Whatever is killed when, the state on disk is that before some segment, and every segment after
+//! it is there. They are read again from that state. A segment that the store knows gives no rows a
+//! second time, and teaches its templates all the same. Sets that wait for a template or a rate are part
+//! of the state; their rows belong to the segment in which they can be read at last. The same state and
+//! the same segments give the same rows, so none is lost and none is doubled.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rahdar_model::fact::{Fact, Gap, Loss, Unit};
+use rahdar_model::sink::SinkError;
+use rahdar_model::store::{Admission, FlowStore, Import, Input, StoreError};
+use rahdar_model::time::Day;
+use rahdar_model::{Address, FlowRecord, FlowSink, Problem, Timestamp, Window};
+use rahdar_wire::{Account, Arrival, Collector, Options};
+
+use crate::ledger::Ledger;
+use crate::notice::Notice;
+use crate::segment::{Dropped, Entries, Entry, Received, Whose};
+use crate::state::{self, State};
+
+/// Days that the flows of one segment may start on. Chosen here: exporters tell of the last days;
+/// somebody who replays an archive tells of a year at a time.
+const DAYS_OF_SEGMENT: usize = 366;
+
+/// Days after which an import is committed, so that it stays below what the store takes at once.
+const DAYS_OF_IMPORT: usize = 1_000;
+
+/// Flows after which an import is committed. Chosen here: a commit then covers seconds of work.
+const FLOWS_OF_IMPORT: u64 = 1_000_000;
+
+/// Problems told of one segment; the decoder counts all. Chosen here: a few lines a minute.
+const PROBLEMS_TOLD: usize = 5;
+
+/// The exporter in gaps of datagrams whose senders may not send.
+const STRANGERS: &str = "strangers";
+
+/// Reads segments in their order.
+pub(crate) struct Decoder {
+    options: Options,
+    folder: PathBuf,
+    collector: Collector,
+    /// The accounts as they were when they were last entered in the ledger.
+    entered: BTreeMap<Address, Account>,
+    /// The state after the last segment that is stored.
+    state: State,
+    /// The last segment that the state on disk knows.
+    saved: u64,
+}
+
+/// What became of segments.
+#[derive(Debug, Default)]
+pub(crate) struct Applied {
+    /// Segments up to this number need not be kept.
+    pub(crate) saved: u64,
+    /// What has to be said.
+    pub(crate) notices: Vec<Notice>,
+    /// Why the state could not be written. The segments have to be kept.
+    pub(crate) not_saved: Option<io::Error>,
+}
+
+impl Decoder {
+    /// A decoder that knows what the state in `folder` says. Returns what has to be said, and enters
+    /// in the ledger what waited.
+    pub(crate) fn open(folder: &Path, options: &Options, ledger: &mut Ledger) -> (Self, Option<Notice>) {
+        let nothing = || (State { applied: 0, decoder: Vec::new() }, Collector::new(options));
+        let (read, notice) = match state::read(folder) {
+            Ok(None) => (nothing(), None),
+            Ok(Some(state)) => match restored(options, &state) {
+                Ok(collector) => ((state, collector), None),
+                Err(damaged) => {
+                    let (fresh, collector) = nothing();
+                    let state = State { applied: state.applied, ..fresh };
+                    ((state, collector), Some(Notice::StateLost(damaged.to_string())))
+                }
+            },
+            Err(error) => (nothing(), Some(Notice::StateLost(error.to_string()))),
+        };
+        let (state, collector) = read;
+        let mut decoder = Self {
+            options: options.clone(),
+            folder: folder.to_owned(),
+            collector,
+            entered: BTreeMap::new(),
+            saved: state.applied,
+            state,
+        };
+        for (exporter, account) in decoder.collector.accounts() {
+            ledger.of(exporter).recovered += account.messages;
+        }
+        decoder.enter(ledger);
+        (decoder, notice)
+    }
+
+    /// The last segment that is stored.
+    pub(crate) fn applied(&self) -> u64 {
+        self.state.applied
+    }
+
+    /// Stores the segments that `next` gives, each after the one of the number it is called with, until
+    /// there are enough for one commit. `recovered` is the first number of a segment that was not in
+    /// the spool already when the collector was started.
+    ///
+    /// # Errors
+    /// What the store fails with. Nothing is stored then, and nothing has changed.
+    pub(crate) fn apply(
+        &mut self,
+        store: &dyn FlowStore,
+        mut next: impl FnMut(u64) -> Option<(u64, PathBuf)>,
+        first_own: u64,
+        ledger: &mut Ledger,
+    ) -> Result<Applied, StoreError> {
+        let mut applied = Applied { saved: self.saved, ..Applied::default() };
+        let mut storing = Storing::new(store.import()?);
+        let mut last = self.state.applied;
+        let mut recovered: BTreeMap<Address, u64> = BTreeMap::new();
+        while !storing.is_enough() {
+            let Some((number, path)) = next(last) else { break };
+            match self.segment(number, &path, &mut storing, &mut applied.notices) {
+                Ok(senders) if number < first_own => {
+                    for (sender, messages) in senders {
+                        *recovered.entry(sender).or_default() += messages;
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => return Err(self.undo(error)),
+            }
+            last = number;
+        }
+        if last > self.state.applied {
+            let scattered = storing.scattered_in_all;
+            let (rows, commits) = match storing.commit() {
+                Ok(stored) => stored,
+                Err(error) => return Err(self.undo(error)),
+            };
+            ledger.rows += rows;
+            ledger.commits += commits;
+            ledger.scattered += scattered;
+            for (sender, messages) in recovered {
+                ledger.of(sender).recovered += messages;
+            }
+            self.enter(ledger);
+            self.state = State { applied: last, decoder: self.collector.save() };
+        }
+        if self.saved < self.state.applied {
+            match state::write(&self.folder, &self.state) {
+                Ok(()) => self.saved = self.state.applied,
+                Err(error) => applied.not_saved = Some(error),
+            }
+        }
+        applied.saved = self.saved;
+        Ok(applied)
+    }
+
+    /// Goes back to the last segment that is stored.
+    fn undo(&mut self, error: StoreError) -> StoreError {
+        // The state is our own, of this moment: what cannot be read of it was never known.
+        self.collector =
+            restored(&self.options, &self.state).unwrap_or_else(|_| Collector::new(&self.options));
+        self.entered = self.collector.accounts();
+        error
+    }
+
+    /// Enters in the ledger what became of what was read.
+    fn enter(&mut self, ledger: &mut Ledger) {
+        for (exporter, account) in self.collector.accounts() {
+            let entered = self.entered.entry(exporter).or_default();
+            if *entered != account {
+                ledger.of(exporter).account.add_growth(entered, &account);
+                *entered = account;
+            }
+        }
+    }
+
+    /// Reads a segment. Returns how many messages of each sender are in it.
+    fn segment(
+        &mut self,
+        number: u64,
+        path: &Path,
+        storing: &mut Storing<'_>,
+        notices: &mut Vec<Notice>,
+    ) -> Result<HashMap<Address, u64>, StoreError> {
+        let content = content(path);
+        let input = Input {
+            id: format!("blake3:{}", blake3::hash(&content).to_hex()),
+            name: format!("spool/{number}").into(),
+        };
+        let before = self.collector.accounts();
+        let source = input.name.clone();
+        self.collector.begin(source.clone());
+        storing.begin(input);
+        let mut reading = Reading {
+            collector: &mut self.collector,
+            sink: storing,
+            source: &source,
+            senders: HashMap::new(),
+            entries: 0,
+            span: None,
+        };
+        let whole = reading.entries(&content).and_then(|octets| {
+            reading.tell_losses(&before)?;
+            Ok(octets)
+        });
+        let senders = reading.senders;
+        let octets = whole.map_err(stopped)?;
+        let problems = std::mem::take(&mut storing.problems);
+        notices.extend(problems.into_iter().map(|problem| Notice::Problem { segment: number, problem }));
+        if octets < content.len() as u64 || content.is_empty() {
+            notices.push(Notice::SegmentDamaged { path: path.display().to_string(), octets });
+        }
+        Ok(senders)
+    }
+}
+
+/// The reading of one segment.
+struct Reading<'a, 'b> {
+    collector: &'a mut Collector,
+    sink: &'a mut Storing<'b>,
+    source: &'a Arc<str>,
+    /// Messages of each sender.
+    senders: HashMap<Address, u64>,
+    entries: u64,
+    /// Between which times everything came.
+    span: Option<Window>,
+}
+
+impl Reading<'_, '_> {
+    /// Reads all entries, and returns the octets of those that are whole.
+    fn entries(&mut self, content: &[u8]) -> Result<u64, SinkError> {
+        // Reading from memory does not fail.
+        let Ok(Some(mut entries)) = Entries::open(content) else { return Ok(0) };
+        while let Ok(Some(entry)) = entries.next() {
+            self.entries += 1;
+            match entry {
+                Entry::Datagram(received) => {
+                    let arrival = self.arrival(&received);
+                    self.collector.datagram(received.payload, &arrival, self.sink)?;
+                }
+                Entry::Message(received) => {
+                    let arrival = self.arrival(&received);
+                    self.collector.message(received.payload, &arrival, self.sink)?;
+                }
+                Entry::Closed { peer, port } => self.collector.close(peer, port, self.sink)?,
+                Entry::Started => self.collector.close_all(self.sink)?,
+                Entry::Dropped(dropped) => self.dropped(dropped)?,
+                Entry::Drained => self.collector.finish(self.sink)?,
+            }
+        }
+        self.collector.end(self.sink);
+        Ok(entries.octets())
+    }
+
+    fn arrival(&mut self, received: &Received<'_>) -> Arrival {
+        *self.senders.entry(received.peer).or_default() += 1;
+        let end = received.time.plus_micros(1);
+        let span = self.span.get_or_insert(Window::new(received.time, end));
+        span.from = span.from.min(received.time);
+        span.until = span.until.max(end);
+        Arrival {
+            exporter: received.peer,
+            port: received.port,
+            received: Some(received.time),
+            packet: self.entries,
+        }
+    }
+
+    /// Datagrams that never came to be read are a gap.
+    fn dropped(&mut self, dropped: Dropped) -> Result<(), SinkError> {
+        let exporter: Arc<str> = match &dropped.whose {
+            Whose::Exporter(address) => {
+                self.collector.dropped(Some(*address), dropped.datagrams, dropped.window.until);
+                address.to_string().into()
+            }
+            Whose::Socket(name) => {
+                self.collector.dropped(None, dropped.datagrams, dropped.window.until);
+                name.as_str().into()
+            }
+            Whose::Strangers => STRANGERS.into(),
+        };
+        self.gap(exporter, dropped.window, dropped.cause, Unit::Datagrams, dropped.datagrams)
+    }
+
+    /// Records that could not be read are gaps as well, by exporter.
+    fn tell_losses(&mut self, before: &BTreeMap<Address, Account>) -> Result<(), SinkError> {
+        let none = Account::default();
+        let lost: Vec<(Address, u64, u64)> = self
+            .collector
+            .accounts()
+            .into_iter()
+            .map(|(exporter, account)| {
+                let before = before.get(&exporter).unwrap_or(&none);
+                let untold = account.untold - before.untold;
+                (exporter, account.tally.refused - before.tally.refused - untold, untold)
+            })
+            .collect();
+        let span = self.span.unwrap_or(Window::new(Timestamp::default(), Timestamp::default()));
+        for (exporter, in_error, untold) in lost {
+            for (cause, lost) in [(Loss::DecodeError, in_error), (Loss::NoTemplate, untold)] {
+                self.gap(exporter.to_string().into(), span, cause, Unit::Records, lost)?;
+            }
+        }
+        for (exporter, lost) in std::mem::take(&mut self.sink.scattered) {
+            self.gap(exporter, span, Loss::DecodeError, Unit::Records, lost)?;
+        }
+        Ok(())
+    }
+
+    fn gap(
+        &mut self,
+        exporter: Arc<str>,
+        window: Window,
+        cause: Loss,
+        unit: Unit,
+        lost: u64,
+    ) -> Result<(), SinkError> {
+        if lost == 0 {
+            return Ok(());
+        }
+        let source = self.source.clone();
+        let gap = Gap { exporter, observation_domain: 0, window, cause, unit, lost, source };
+        self.sink.fact(Fact::Gap(&gap))
+    }
+}
+
+/// One import under way: takes the rows of its segments, unless the store has them already.
+struct Storing<'a> {
+    import: Box<dyn Import + 'a>,
+    input: Input,
+    /// Whether the segment is new; none until it gives its first row.
+    admission: Option<Admission>,
+    /// Whether there is anything to commit.
+    has_rows: bool,
+    /// Days of the segment, and of the import.
+    days: BTreeSet<Day>,
+    all_days: BTreeSet<Day>,
+    /// Flows refused for their days, by exporter.
+    scattered: BTreeMap<Arc<str>, u64>,
+    scattered_in_all: u64,
+    /// The first problems of the segment.
+    problems: Vec<Problem>,
+}
+
+impl<'a> Storing<'a> {
+    fn new(import: Box<dyn Import + 'a>) -> Self {
+        Self {
+            import,
+            input: Input { id: String::new(), name: "".into() },
+            admission: None,
+            has_rows: false,
+            days: BTreeSet::new(),
+            all_days: BTreeSet::new(),
+            scattered: BTreeMap::new(),
+            scattered_in_all: 0,
+            problems: Vec::new(),
+        }
+    }
+
+    fn is_enough(&self) -> bool {
+        self.import.flows() >= FLOWS_OF_IMPORT || self.all_days.len() >= DAYS_OF_IMPORT
+    }
+
+    /// Begins a segment. The store hears of it with its first row.
+    fn begin(&mut self, input: Input) {
+        self.input = input;
+        self.admission = None;
+        self.days.clear();
+    }
+
+    fn is_new(&mut self) -> Result<bool, SinkError> {
+        let admission = match self.admission {
+            Some(admission) => admission,
+            None => *self.admission.insert(self.import.begin(&self.input).map_err(SinkError::new)?),
+        };
+        self.has_rows |= admission == Admission::New;
+        Ok(admission == Admission::New)
+    }
+
+    /// Stores all of it. Returns the rows and the commits.
+    fn commit(self) -> Result<(u64, u64), StoreError> {
+        if self.has_rows { self.import.commit().map(|commit| (commit.rows, 1)) } else { Ok((0, 0)) }
+    }
+}
+
+impl FlowSink for Storing<'_> {
+    fn flow(&mut self, record: &FlowRecord) -> Result<(), SinkError> {
+        let day = record.start_time.day();
+        if !self.days.contains(&day) {
+            if self.days.len() == DAYS_OF_SEGMENT {
+                *self.scattered.entry(record.exporter.clone()).or_default() += 1;
+                self.scattered_in_all += 1;
+                return Ok(());
+            }
+            self.days.insert(day);
+            self.all_days.insert(day);
+        }
+        if self.is_new()? { self.import.flow(record) } else { Ok(()) }
+    }
+
+    fn fact(&mut self, fact: Fact<'_>) -> Result<(), SinkError> {
+        if self.is_new()? { self.import.fact(fact) } else { Ok(()) }
+    }
+
+    fn problem(&mut self, problem: Problem) {
+        if self.problems.len() < PROBLEMS_TOLD {
+            self.problems.push(problem);
+        }
+    }
+}
+
+/// A collector that knows what the state says.
+fn restored(options: &Options, state: &State) -> Result<Collector, rahdar_wire::Damaged> {
+    if state.decoder.is_empty() {
+        return Ok(Collector::new(options));
+    }
+    Collector::restore(options, &state.decoder)
+}
+
+/// What can be read of a segment, after it has reached the disk: its hash must stay the same.
+fn content(path: &Path) -> Vec<u8> {
+    let mut content = Vec::new();
+    if let Ok(mut file) = File::open(path) {
+        let _ = file.sync_all();
+        // What was read before the disk failed is there.
+        let _ = file.read_to_end(&mut content);
+    }
+    content
+}
+
+/// The store's own words for why it stopped.
+fn stopped(error: SinkError) -> StoreError {
+    match error.into_cause().downcast::<StoreError>() {
+        Ok(error) => *error,
+        Err(cause) => StoreError::Failed { action: "storing flows", cause },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use proptest::prelude::*;
+    use rahdar_model::store::End;
+    use rahdar_testkit::NaiveStore;
+
+    use super::*;
+    use crate::segment::write_head;
+
+    /// 2021-08-15T00:00:00Z.
+    const BEGIN_S: u32 = 1_628_985_600;
+
+    /// What an exporter of IPFIX does.
+    #[derive(Debug, Clone)]
+    enum Step {
+        /// It announces the template of its flows; one of two.
+        Template(bool),
+        /// It says at which rate it samples.
+        Rate,
+        /// It sends so many flows.
+        Flows(u8),
+        /// It sends so many that never arrive.
+        Lost(u8),
+        /// Minutes pass.
+        Pause(u8),
+        /// The segment ends.
+        Seal,
+        /// The collector is told to stop, and started again.
+        Drained,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            2 => any::<bool>().prop_map(Step::Template),
+            1 => Just(Step::Rate),
+            8 => (1..5u8).prop_map(Step::Flows),
+            1 => (1..5u8).prop_map(Step::Lost),
+            2 => (1..7u8).prop_map(Step::Pause),
+            3 => Just(Step::Seal),
+            1 => Just(Step::Drained),
+        ]
+    }
+
+    /// What goes wrong while segments are applied.
+    #[derive(Debug, Clone, Copy)]
+    enum Fault {
+        None,
+        /// Killed after the commit, before the state was written.
+        KilledUnsaved,
+        /// Killed after the state was written.
+        Killed,
+    }
+
+    fn fault() -> impl Strategy<Value = Fault> {
+        prop_oneof![Just(Fault::None), Just(Fault::KilledUnsaved), Just(Fault::Killed)]
+    }
+
+    fn set(id: u16, body: &[u8]) -> Vec<u8> {
+        [&id.to_be_bytes()[..], &(4 + body.len() as u16).to_be_bytes(), body].concat()
+    }
+
+    fn shorts(numbers: &[u16]) -> Vec<u8> {
+        numbers.iter().flat_map(|number| number.to_be_bytes()).collect()
+    }
+
+    /// Writes what an exporter does as segments, and returns how many there are.
+    fn spool(steps: &[Step], folder: &Path) -> u64 {
+        let (mut number, mut now_s, mut sequence, mut flow) = (1, BEGIN_S, 0u32, 0u32);
+        let mut octets = Vec::new();
+        let begin = |number, octets: &mut Vec<u8>| {
+            octets.clear();
+            write_head(number, Timestamp::from_seconds(0), octets);
+        };
+        begin(number, &mut octets);
+        let seal = |number: &mut u64, octets: &mut Vec<u8>| {
+            fs::write(folder.join(number.to_string()), &octets).unwrap();
+            *number += 1;
+            begin(*number, octets);
+        };
+        for step in steps {
+            let (records, body) = match step {
+                Step::Template(long) => {
+                    let mut body = shorts(&[256, 5, 8, 4, 12, 4, 1, 4, 2, 4, 150, 4]);
+                    if *long {
+                        body[3] = 6;
+                        body.extend(shorts(&[151, 4]));
+                    }
+                    (0, set(2, &body))
+                }
+                Step::Rate => {
+                    let template = set(3, &shorts(&[257, 2, 1, 149, 4, 34, 4]));
+                    (1, [template, set(257, &[0, 0, 0, 7, 0, 0, 0, 100])].concat())
+                }
+                Step::Flows(count) => {
+                    let mut body = Vec::new();
+                    for _ in 0..6 * count {
+                        flow += 1;
+                        body.extend([192, 0, 2, 10, 198, 51, 100, 7]);
+                        for word in [100 + flow, 1, now_s - 5] {
+                            body.extend(word.to_be_bytes());
+                        }
+                    }
+                    (u32::from(*count) * 6, set(256, &body))
+                }
+                Step::Lost(count) => {
+                    sequence += u32::from(*count);
+                    continue;
+                }
+                Step::Pause(minutes) => {
+                    now_s += 60 * u32::from(*minutes);
+                    continue;
+                }
+                Step::Seal => {
+                    seal(&mut number, &mut octets);
+                    continue;
+                }
+                Step::Drained => {
+                    Entry::Drained.write(&mut octets);
+                    seal(&mut number, &mut octets);
+                    continue;
+                }
+            };
+            let mut message = shorts(&[10, 16 + body.len() as u16]);
+            for word in [now_s, sequence, 7] {
+                message.extend(word.to_be_bytes());
+            }
+            message.extend(body);
+            sequence += records;
+            let received = Received {
+                time: Timestamp::from_seconds(now_s.into()),
+                peer: Address::from_v4_bits(0xc000_0201),
+                port: 9,
+                payload: &message,
+            };
+            Entry::Datagram(received).write(&mut octets);
+        }
+        Entry::Drained.write(&mut octets);
+        seal(&mut number, &mut octets);
+        number - 1
+    }
+
+    /// Everything that a store holds, in words.
+    fn all(store: &NaiveStore) -> Vec<String> {
+        let mut all: Vec<String> = Vec::new();
+        let mut visit = |sighting: rahdar_model::Sighting| {
+            if sighting.end == End::Source {
+                all.push(format!("{:?}", sighting.flow));
+            }
+        };
+        store.sightings(&["::/0".parse().unwrap()], Window::ALL, &mut visit).unwrap();
+        all.extend(store.gaps(Window::ALL).unwrap().iter().map(|gap| format!("{gap:?}")));
+        all.sort();
+        all
+    }
+
+    /// Applies all segments, in groups of so many, with these faults one after the other.
+    fn applied(folder: &Path, segments: u64, group: u64, faults: &[Fault]) -> (Vec<String>, Ledger) {
+        let state = tempfile::tempdir().unwrap();
+        let store = NaiveStore::new();
+        let options = Options::default();
+        let mut ledger = Ledger::default();
+        let (mut decoder, _) = Decoder::open(state.path(), &options, &mut ledger);
+        let mut faults = faults.iter();
+        while decoder.applied() < segments {
+            let (first, unsaved) = (decoder.applied(), fs::read(state.path().join("state")).ok());
+            let next = |last: u64| {
+                let number = last + 1;
+                (last < segments.min(first + group)).then(|| (number, folder.join(number.to_string())))
+            };
+            let done = decoder.apply(&store, next, 1, &mut ledger).unwrap();
+            assert!(done.not_saved.is_none() && done.saved == decoder.applied());
+            match faults.next() {
+                None | Some(Fault::None) => continue,
+                Some(Fault::Killed) => {}
+                Some(Fault::KilledUnsaved) => {
+                    match unsaved {
+                        Some(unsaved) => fs::write(state.path().join("state"), unsaved).unwrap(),
+                        None => fs::remove_file(state.path().join("state")).unwrap(),
+                    };
+                }
+            }
+            ledger = Ledger::default();
+            decoder = Decoder::open(state.path(), &options, &mut ledger).0;
+        }
+        (all(&store), ledger)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        /// Whatever is killed when, and however segments are grouped, the store holds the same.
+        #[test]
+        fn kills_change_nothing(
+            steps in proptest::collection::vec(step(), 1..60),
+            group in 1..4u64,
+            faults in proptest::collection::vec(fault(), 0..12),
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let segments = spool(&steps, folder.path());
+            let (expected, whole) = applied(folder.path(), segments, u64::MAX >> 1, &[]);
+            let (found, ledger) = applied(folder.path(), segments, group, &faults);
+            prop_assert_eq!(found, expected);
+            for exporter in whole.exporters.values().chain(ledger.exporters.values()) {
+                prop_assert!(exporter.account.balances(), "{:?}", exporter);
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Where everything comes in: through the gate, into the spool, onto the books. Shared by all
+//! sockets, behind one lock.
+
+use std::collections::BTreeMap;
+
+use rahdar_model::fact::Loss;
+use rahdar_model::{Address, Timestamp, Window};
+
+use crate::gate::{Gate, Verdict};
+use crate::ledger::Ledger;
+use crate::notice::Notice;
+use crate::segment::{Dropped, Entry, Received, Whose};
+use crate::spool::{Refusal, Spool};
+
+/// The way in.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    pub(crate) spool: Spool,
+    pub(crate) ledger: Ledger,
+    gate: Gate,
+    /// Losses that are not in the spool yet.
+    losses: BTreeMap<(Loss, Whose), (Window, u64)>,
+    /// What has to be said.
+    notices: Vec<Notice>,
+    /// Why the spool took nothing last time.
+    trouble: Option<Trouble>,
+    has_met_stranger: bool,
+}
+
+/// What is wrong with the spool, said once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    Full,
+    Failed,
+}
+
+impl Inbox {
+    pub(crate) fn new(spool: Spool, gate: Gate, ledger: Ledger) -> Self {
+        Self {
+            spool,
+            ledger,
+            gate,
+            losses: BTreeMap::new(),
+            notices: Vec::new(),
+            trouble: None,
+            has_met_stranger: false,
+        }
+    }
+
+    /// Takes datagrams that came.
+    pub(crate) fn datagrams<'a>(&mut self, batch: impl Iterator<Item = Received<'a>>, now: Timestamp) {
+        let mut accepted = Vec::new();
+        for received in batch {
+            match self.gate.admit(received.peer, received.time) {
+                Verdict::Accepted => accepted.push(Entry::Datagram(received)),
+                Verdict::RateLimited => {
+                    self.ledger.of(received.peer).rate_limited += 1;
+                    self.lose(Loss::RateLimited, Whose::Exporter(received.peer), received.time, 1);
+                }
+                Verdict::Rejected => self.reject(received.peer, received.time),
+            }
+        }
+        let (written, refusal) = self.spool.append(&accepted, now);
+        for (position, entry) in accepted.iter().enumerate() {
+            let Entry::Datagram(received) = entry else { continue };
+            if position < written {
+                self.ledger.of(received.peer).spooled += 1;
+            } else {
+                self.ledger.of(received.peer).queue_drop += 1;
+                self.lose(Loss::QueueDrop, Whose::Exporter(received.peer), received.time, 1);
+            }
+        }
+        if !accepted.is_empty() {
+            self.tell_trouble(refusal);
+        }
+    }
+
+    /// Takes a message of a stream; false if the spool takes nothing now and the stream has to wait.
+    pub(crate) fn message(&mut self, received: Received<'_>, now: Timestamp) -> bool {
+        let (written, refusal) = self.spool.append(&[Entry::Message(received)], now);
+        self.ledger.of(received.peer).spooled += written as u64;
+        self.tell_trouble(refusal);
+        written == 1
+    }
+
+    /// Takes note of something small: the end of a stream, or of the collector. False if the disk does
+    /// not take it.
+    pub(crate) fn mark(&mut self, entry: Entry<'_>, now: Timestamp) -> bool {
+        let (written, refusal) = self.spool.append_losses(&[entry], now);
+        self.tell_trouble(refusal);
+        written == 1
+    }
+
+    /// Whether a stream from here is welcome; if not, it is counted.
+    pub(crate) fn welcomes(&mut self, peer: Address, now: Timestamp) -> bool {
+        let welcome = self.gate.may_send(peer);
+        if !welcome {
+            self.reject(peer, now);
+        }
+        welcome
+    }
+
+    /// Takes note of what the kernel dropped of a socket before `now`.
+    pub(crate) fn kernel_dropped(&mut self, socket: &str, datagrams: u64, now: Timestamp) {
+        if datagrams > 0 {
+            *self.ledger.kernel_drop.entry(socket.to_owned()).or_default() += datagrams;
+            self.lose(Loss::KernelDrop, Whose::Socket(socket.to_owned()), now, datagrams);
+        }
+    }
+
+    /// Writes losses to the spool. What it does not take stays for the next time.
+    pub(crate) fn write_losses(&mut self, now: Timestamp) {
+        let entries: Vec<Entry<'_>> = self
+            .losses
+            .iter()
+            .map(|((cause, whose), (window, datagrams))| {
+                let (whose, window) = (whose.clone(), *window);
+                Entry::Dropped(Dropped { cause: *cause, whose, window, datagrams: *datagrams })
+            })
+            .collect();
+        let (written, _) = self.spool.append_losses(&entries, now);
+        for _ in 0..written {
+            self.losses.pop_first();
+        }
+    }
+
+    /// Says something on behalf of a socket.
+    pub(crate) fn say(&mut self, notice: Notice) {
+        self.notices.push(notice);
+    }
+
+    /// What has to be said now.
+    pub(crate) fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    fn reject(&mut self, sender: Address, time: Timestamp) {
+        self.ledger.rejected += 1;
+        self.lose(Loss::Rejected, Whose::Strangers, time, 1);
+        if !self.has_met_stranger {
+            self.has_met_stranger = true;
+            self.notices.push(Notice::Stranger(sender));
+        }
+    }
+
+    fn lose(&mut self, cause: Loss, whose: Whose, time: Timestamp, datagrams: u64) {
+        let at = Window::new(time, time.plus_micros(1));
+        let (window, count) = self.losses.entry((cause, whose)).or_insert((at, 0));
+        window.from = window.from.min(at.from);
+        window.until = window.until.max(at.until);
+        *count += datagrams;
+    }
+
+    /// Says what is wrong with the spool when that changes.
+    fn tell_trouble(&mut self, refusal: Option<Refusal>) {
+        let (trouble, notice) = match refusal {
+            None => (None, Notice::SpoolWell),
+            Some(Refusal::Full) => (Some(Trouble::Full), Notice::SpoolFull),
+            Some(Refusal::Failed(Some(cause))) => (Some(Trouble::Failed), Notice::SpoolFailed(cause)),
+            // It failed a moment ago, and that was said.
+            Some(Refusal::Failed(None)) => return,
+        };
+        if trouble != self.trouble {
+            self.trouble = trouble;
+            self.notices.push(notice);
+        }
+    }
+}

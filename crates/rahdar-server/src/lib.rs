@@ -1,0 +1,44 @@
+//! The process that runs all day: it takes what exporters send and never loses count.
+//!
+//! In reading order:
+//!
+//! * [`Server`]: opens the sockets and the spool, and runs until it is told to [`Stop`].
+//! * [`gate`](Exporters): who may send, and how much.
+//! * `udp`, `tcp`: sockets; `kernel`: what the kernel dropped of them.
+//! * `inbox`: through the gate, into the spool, onto the books. Nothing is parsed here.
+//! * `spool`, `segment`, `state`: what is on disk, and what of it survives what.
+//! * `decoder`: segments into the store, each exactly once.
+//! * [`Ledger`]: what became of everything that was sent. [`Notice`]: what people should know.
+//!
+//! # What is promised
+//! UDP is taken at most once, and all losses are counted by cause and exporter. A datagram whose
+//! spool was synced, which is done every second, is not lost by a kill or a power cut: its flows are
+//! stored once. `docs/collecting.md` says it for operators.
+//!
+//! This room is handed a [`FlowStore`]; it knows neither the lake nor any database. Threads block
+//! (`docs/decisions/0003-blocking-store.md`). Time comes from a [`Clock`], and from the kernel
+//! with each datagram.
+
+mod decoder;
+mod gate;
+mod inbox;
+mod kernel;
+mod ledger;
+mod notice;
+mod segment;
+mod server;
+mod signals;
+mod spool;
+mod state;
+mod tcp;
+mod udp;
+
+pub use gate::{Exporters, Rate};
+pub use ledger::{Exporter, Ledger};
+pub use notice::Notice;
+pub use server::{Books, Server, ServerError, Settings, Stop};
+pub use signals::stop_on_signals;
+
+// Named in the documentation above.
+#[cfg(doc)]
+use rahdar_model::{Clock, FlowStore};

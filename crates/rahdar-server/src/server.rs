@@ -1,0 +1,553 @@
+//! The collector as a whole: its threads, how they start and how they end.
+//!
+//! One thread a UDP socket, one a TCP socket and one a connection write to the spool. One beats every second: it
+//! writes losses, ends segments that are old, and syncs. The calling thread stores what has
+//! ended. At a stop, sockets are read until they are empty, and everything is stored.
+
+use std::collections::HashMap;
+use std::fs::TryLockError;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use rahdar_model::time::SECOND_US;
+use rahdar_model::{Address, Clock, FlowStore, Timestamp};
+use rahdar_wire::Options;
+use thiserror::Error;
+
+use crate::decoder::Decoder;
+use crate::gate::{Exporters, Gate, Rate};
+use crate::inbox::Inbox;
+use crate::ledger::Ledger;
+use crate::notice::Notice;
+use crate::segment::{Entry, Received};
+use crate::spool::{Limits, Spool};
+use crate::tcp::{CONNECTIONS_MAX, CONNECTIONS_OF_PEER_MAX, Connection, Next, Tcp};
+use crate::udp::{Buffers, Udp};
+
+/// How often the spool is synced, losses are written and counters are read.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// How long sockets are read at a stop, if they never get empty.
+const DRAIN_US: i64 = 2 * SECOND_US;
+
+/// How long to wait before something that failed is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Times that the store is asked at a stop before the rest is left in the spool.
+const LAST_TRIES: usize = 3;
+
+/// How a collector is set up.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// UDP sockets, for any protocol.
+    pub udp: Vec<SocketAddr>,
+    /// TCP sockets, for IPFIX.
+    pub tcp: Vec<SocketAddr>,
+    /// Who may send.
+    pub exporters: Exporters,
+    /// How much each of them may send.
+    pub rate: Rate,
+    /// The folder of the spool.
+    pub spool: PathBuf,
+    /// Octets that the spool may hold.
+    pub spool_octets_max: u64,
+    /// Octets after which a segment ends.
+    pub segment_octets: u64,
+    /// How often flows are stored.
+    pub commit_every: Duration,
+    /// Octets that the kernel is asked to keep for each UDP socket.
+    pub buffer_octets: usize,
+    /// What the operator says about the exporters.
+    pub options: Options,
+}
+
+impl Settings {
+    /// Settings with a spool in this folder, without sockets, that let nobody send: 4 GiB of spool, segments of
+    /// 64 MiB, a commit every 30 seconds, 64 MiB for the kernel. Chosen here: half an hour of a
+    /// full store at a thousand datagrams a second; files that are large against a seek; flows half a minute
+    /// old at most; a second of a full link (reliability.md §4).
+    pub fn new(spool: PathBuf) -> Self {
+        Self {
+            udp: Vec::new(),
+            tcp: Vec::new(),
+            exporters: Exporters::Only(Vec::new()),
+            rate: Rate::default(),
+            spool,
+            spool_octets_max: 4 << 30,
+            segment_octets: 64 << 20,
+            commit_every: Duration::from_secs(30),
+            buffer_octets: 64 << 20,
+            options: Options::default(),
+        }
+    }
+}
+
+/// Why a collector cannot run.
+#[derive(Debug, Error)]
+pub enum ServerError {
+    /// Another process has the spool. End it, or take another spool.
+    #[error("another collector uses the spool `{}`", folder.display())]
+    InUse {
+        /// The spool.
+        folder: PathBuf,
+    },
+    /// The spool cannot be used. Look at the disk and its rights.
+    #[error("the spool `{}` cannot be opened", folder.display())]
+    Spool {
+        /// The spool.
+        folder: PathBuf,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
+    /// The address cannot be listened on. Take another, or end who has it.
+    #[error("cannot listen on {transport} `{address}`")]
+    Listen {
+        /// `udp` or `tcp`.
+        transport: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
+}
+
+/// Tells a server to end. Clones tell the same server.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Not told yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Tells it.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// What is set when it is told.
+    pub(crate) fn flag(&self) -> Arc<AtomicBool> {
+        self.0.clone()
+    }
+
+    fn is_told(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// The books of a running collector, to be read at any time.
+#[derive(Debug, Clone)]
+pub struct Books(Arc<Shared>);
+
+impl Books {
+    /// The counts as they are now.
+    pub fn ledger(&self) -> Ledger {
+        let inbox = self.0.inbox();
+        Ledger { spool_octets: inbox.spool.octets(), ..inbox.ledger.clone() }
+    }
+}
+
+/// What all threads share.
+#[derive(Debug)]
+struct Shared {
+    inbox: Mutex<Inbox>,
+    /// A segment may have ended.
+    ended: Condvar,
+}
+
+impl Shared {
+    fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        // Counts and files stay whole whatever thread died holding them.
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A collector whose sockets and spool are open.
+pub struct Server {
+    clock: Arc<dyn Clock>,
+    udp: Vec<Udp>,
+    tcp: Vec<Tcp>,
+    shared: Arc<Shared>,
+    decoder: Decoder,
+    /// The first segment that is of this process.
+    first_own: u64,
+}
+
+impl Server {
+    /// Opens the spool, recovers what is in it, and opens the sockets. Datagrams wait in the kernel
+    /// from here on.
+    ///
+    /// # Errors
+    /// [`ServerError`], by what the operator can do.
+    pub fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, ServerError> {
+        let folder = || settings.spool.clone();
+        let mut ledger = Ledger { spool_octets_max: settings.spool_octets_max, ..Ledger::default() };
+        let limits = Limits {
+            octets: settings.spool_octets_max,
+            segment_octets: settings.segment_octets,
+            segment_age_us: i64::try_from(settings.commit_every.as_micros()).unwrap_or(i64::MAX),
+        };
+        let (mut spool, cut) = Spool::open(&settings.spool, limits).map_err(|error| match error {
+            TryLockError::WouldBlock => ServerError::InUse { folder: folder() },
+            TryLockError::Error(cause) => ServerError::Spool { folder: folder(), cause },
+        })?;
+        let (decoder, notice) = Decoder::open(&settings.spool, &settings.options, &mut ledger);
+        let gone_on = spool.go_on_after(decoder.applied());
+        gone_on.map_err(|cause| ServerError::Spool { folder: folder(), cause })?;
+        let mut udp = Vec::new();
+        for address in &settings.udp {
+            let socket = Udp::bind(*address, settings.buffer_octets);
+            udp.push(socket.map_err(listen("udp", *address))?);
+        }
+        let mut tcp = Vec::new();
+        for address in &settings.tcp {
+            tcp.push(Tcp::bind(*address).map_err(listen("tcp", *address))?);
+        }
+        let first_own = spool.next_number();
+        let gate = Gate::new(settings.exporters.clone(), settings.rate);
+        let mut inbox = Inbox::new(spool, gate, ledger);
+        notice.into_iter().for_each(|notice| inbox.say(notice));
+        if cut > 0 {
+            inbox.say(Notice::Cut { octets: cut });
+        }
+        for socket in &udp {
+            if let Ok(address) = socket.address() {
+                let buffer_octets = socket.buffer_octets();
+                inbox.say(Notice::Listening { transport: "udp", address, buffer_octets });
+            }
+        }
+        for socket in &tcp {
+            if let Ok(address) = socket.address() {
+                inbox.say(Notice::Listening { transport: "tcp", address, buffer_octets: None });
+            }
+        }
+        let shared = Arc::new(Shared { inbox: Mutex::new(inbox), ended: Condvar::new() });
+        Ok(Self { clock, udp, tcp, shared, decoder, first_own })
+    }
+
+    /// Where the UDP sockets listen, in the order of the settings.
+    ///
+    /// # Errors
+    /// What the kernel fails with.
+    pub fn udp_addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        self.udp.iter().map(Udp::address).collect()
+    }
+
+    /// Where the TCP sockets listen, in the order of the settings.
+    ///
+    /// # Errors
+    /// What the kernel fails with.
+    pub fn tcp_addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        self.tcp.iter().map(Tcp::address).collect()
+    }
+
+    /// The books, for as long as anybody wants to read them.
+    pub fn books(&self) -> Books {
+        Books(self.shared.clone())
+    }
+
+    /// Runs until it is told to stop, then takes in what has come, stores everything and returns
+    /// the books. `say` is told what people should know, on this thread.
+    pub fn run(mut self, store: &dyn FlowStore, stop: &Stop, say: &mut dyn FnMut(Notice)) -> Ledger {
+        let is_quiet = AtomicBool::new(false);
+        let open_sockets = AtomicUsize::new(self.udp.len() + self.tcp.len());
+        let rim = Rim { shared: &self.shared, clock: &*self.clock, stop };
+        if !self.tcp.is_empty() {
+            self.shared.inbox().mark(Entry::Started, self.clock.now());
+        }
+        thread::scope(|scope| {
+            for socket in &mut self.udp {
+                let open_sockets = &open_sockets;
+                scope.spawn(move || {
+                    rim.receive(socket);
+                    open_sockets.fetch_sub(1, Ordering::SeqCst);
+                });
+            }
+            for socket in &self.tcp {
+                let open_sockets = &open_sockets;
+                scope.spawn(move || {
+                    rim.accept(socket);
+                    open_sockets.fetch_sub(1, Ordering::SeqCst);
+                });
+            }
+            let beat = scope.spawn(|| rim.beat(&is_quiet));
+            let mut storing = Storing {
+                rim,
+                decoder: &mut self.decoder,
+                store,
+                first_own: self.first_own,
+                has_failed: false,
+                say,
+            };
+            while !stop.is_told() || open_sockets.load(Ordering::SeqCst) > 0 {
+                storing.step(BEAT / 4);
+            }
+            // A disk that fails now and then must not keep the collector from ending.
+            is_quiet.store(true, Ordering::SeqCst);
+            beat.thread().unpark();
+            // The beat has nothing to return; that it panicked was said.
+            let _ = beat.join();
+            storing.finish();
+        });
+        self.books().ledger()
+    }
+}
+
+fn listen(transport: &'static str, address: SocketAddr) -> impl FnOnce(io::Error) -> ServerError {
+    move |cause| ServerError::Listen { transport, address, cause }
+}
+
+/// What the threads at the sockets need.
+#[derive(Clone, Copy)]
+struct Rim<'a> {
+    shared: &'a Shared,
+    clock: &'a dyn Clock,
+    stop: &'a Stop,
+}
+
+impl Rim<'_> {
+    /// Reads a UDP socket until the stop, and then until it is empty.
+    fn receive(self, socket: &mut Udp) {
+        let mut buffers = Buffers::new();
+        let mut counted_at = self.clock.now();
+        let mut stopped_at = None;
+        loop {
+            let now = self.clock.now();
+            if self.stop.is_told() {
+                stopped_at.get_or_insert(now);
+            }
+            let received = socket.receive(&mut buffers, now, |batch| {
+                self.shared.inbox().datagrams(batch, now);
+            });
+            let is_empty = matches!(received, Ok(0) | Err(_));
+            if is_beat_over(counted_at, now) {
+                counted_at = now;
+                self.count_drops(socket, now);
+            }
+            if let Err(cause) = received {
+                let socket = socket.name().to_owned();
+                self.shared.inbox().say(Notice::SocketFailed { socket, cause });
+                thread::sleep(RETRY);
+            }
+            if stopped_at.is_some_and(|at| is_empty || now.since(at).saturating_abs() > DRAIN_US) {
+                break;
+            }
+        }
+        self.count_drops(socket, self.clock.now());
+    }
+
+    fn count_drops(self, socket: &mut Udp, now: Timestamp) {
+        let dropped = socket.dropped();
+        let mut inbox = self.shared.inbox();
+        match dropped {
+            Ok(datagrams) => inbox.kernel_dropped(socket.name(), datagrams, now),
+            Err(error) => inbox.say(Notice::DropsUnknown(error)),
+        }
+    }
+
+    /// Accepts connections until the stop.
+    fn accept(self, socket: &Tcp) {
+        let peers: Mutex<HashMap<Address, usize>> = Mutex::default();
+        let lock = || peers.lock().unwrap_or_else(PoisonError::into_inner);
+        thread::scope(|scope| {
+            while !self.stop.is_told() {
+                let mut connection = match socket.accept() {
+                    Ok(Some(connection)) => connection,
+                    Ok(None) => continue,
+                    // Whatever it was, the next connection may be well.
+                    Err(cause) => {
+                        self.shared.inbox().say(Notice::NotAccepted(cause));
+                        thread::sleep(RETRY);
+                        continue;
+                    }
+                };
+                let peer = Address::from(connection.peer().0);
+                if !self.shared.inbox().welcomes(peer, self.clock.now()) {
+                    continue;
+                }
+                {
+                    let mut peers = lock();
+                    let all: usize = peers.values().sum();
+                    let of_peer = peers.entry(peer).or_default();
+                    if all >= CONNECTIONS_MAX || *of_peer >= CONNECTIONS_OF_PEER_MAX {
+                        let cause = io::Error::other(format!("`{peer}` has too many, or all have"));
+                        self.shared.inbox().say(Notice::NotAccepted(cause));
+                        continue;
+                    }
+                    *of_peer += 1;
+                }
+                scope.spawn(move || {
+                    self.read(&mut connection);
+                    let mut peers = lock();
+                    if let Some(of_peer) = peers.get_mut(&peer) {
+                        *of_peer -= 1;
+                    }
+                    peers.retain(|_, connections| *connections > 0);
+                });
+            }
+        });
+    }
+
+    /// Reads a connection until it ends, or until the stop and nothing more is there.
+    fn read(self, connection: &mut Connection) {
+        let (peer, port) = connection.peer();
+        let peer = Address::from(peer);
+        let mut stopped_at = None;
+        loop {
+            let now = self.clock.now();
+            if self.stop.is_told() {
+                stopped_at.get_or_insert(now);
+            }
+            if stopped_at.is_some_and(|at| now.since(at).saturating_abs() > DRAIN_US) {
+                break;
+            }
+            match connection.next() {
+                Next::Message(octets) => {
+                    let payload = &connection.buffer()[..octets];
+                    let received = Received { time: now, peer, port, payload };
+                    if self.shared.inbox().message(received, now) {
+                        connection.pass(octets);
+                    } else {
+                        thread::sleep(RETRY);
+                    }
+                }
+                Next::Silence if stopped_at.is_some() => break,
+                Next::Silence => {}
+                Next::End => break,
+                Next::Broken => {
+                    self.shared.inbox().ledger.broken_streams += 1;
+                    break;
+                }
+            }
+        }
+        while !self.shared.inbox().mark(Entry::Closed { peer, port }, self.clock.now()) {
+            if self.stop.is_told() {
+                // The next start ends all streams.
+                break;
+            }
+            thread::sleep(RETRY);
+        }
+    }
+
+    /// Does every second what has to be done every second.
+    fn beat(self, is_quiet: &AtomicBool) {
+        while !is_quiet.load(Ordering::SeqCst) {
+            thread::park_timeout(BEAT);
+            let now = self.clock.now();
+            let unsynced = {
+                let mut inbox = self.shared.inbox();
+                inbox.write_losses(now);
+                inbox.spool.seal_by_age(now);
+                inbox.spool.unsynced()
+            };
+            self.shared.ended.notify_all();
+            if let Err(error) = unsynced.sync() {
+                self.shared.inbox().say(Notice::NotSynced(error));
+            }
+        }
+    }
+}
+
+fn is_beat_over(since: Timestamp, now: Timestamp) -> bool {
+    now.since(since).saturating_abs() >= BEAT.as_micros() as i64
+}
+
+/// What the calling thread does: segments into the store.
+struct Storing<'a> {
+    rim: Rim<'a>,
+    decoder: &'a mut Decoder,
+    store: &'a dyn FlowStore,
+    first_own: u64,
+    has_failed: bool,
+    say: &'a mut dyn FnMut(Notice),
+}
+
+impl Storing<'_> {
+    /// Waits for a segment to end and stores it; says what is to be said. False if there was none,
+    /// or it could not be stored.
+    fn step(&mut self, wait: Duration) -> bool {
+        let notices = {
+            let mut inbox = self.rim.shared.inbox();
+            if !wait.is_zero() && inbox.spool.ended_after(self.decoder.applied()).is_none() {
+                let waited = self.rim.shared.ended.wait_timeout(inbox, wait);
+                inbox = waited.unwrap_or_else(PoisonError::into_inner).0;
+            }
+            inbox.take_notices()
+        };
+        notices.into_iter().for_each(&mut *self.say);
+        self.apply()
+    }
+
+    fn apply(&mut self) -> bool {
+        let applied = self.decoder.applied();
+        let shared = self.rim.shared;
+        let next = |last| shared.inbox().spool.ended_after(last);
+        if next(applied).is_none() {
+            return false;
+        }
+        // The books are shared with the sockets, so what is learnt while decoding is entered after.
+        let mut ledger = Ledger::default();
+        match self.decoder.apply(self.store, next, self.first_own, &mut ledger) {
+            Ok(done) => {
+                let released = {
+                    let mut inbox = shared.inbox();
+                    inbox.ledger.add(&ledger);
+                    inbox.spool.release(done.saved)
+                };
+                done.notices.into_iter().for_each(&mut *self.say);
+                if std::mem::take(&mut self.has_failed) {
+                    (self.say)(Notice::StoreWell);
+                }
+                if let Some(error) = done.not_saved.or(released.err()) {
+                    (self.say)(Notice::NotSynced(error));
+                    thread::sleep(RETRY);
+                }
+                true
+            }
+            Err(error) => {
+                shared.inbox().ledger.store_failures += 1;
+                if !self.has_failed {
+                    self.has_failed = true;
+                    (self.say)(Notice::StoreFailed(error));
+                }
+                thread::sleep(RETRY);
+                false
+            }
+        }
+    }
+
+    /// Stores what is left. What cannot be stored stays in the spool.
+    fn finish(&mut self) {
+        {
+            let mut inbox = self.rim.shared.inbox();
+            let now = self.rim.clock.now();
+            inbox.write_losses(now);
+            inbox.mark(Entry::Drained, now);
+            inbox.spool.seal();
+        }
+        let mut tries = 0;
+        while tries < LAST_TRIES {
+            if self.step(Duration::ZERO) {
+                continue;
+            }
+            if !self.has_failed {
+                break;
+            }
+            tries += 1;
+        }
+        let unsynced = self.rim.shared.inbox().spool.unsynced();
+        if let Err(error) = unsynced.sync() {
+            (self.say)(Notice::NotSynced(error));
+        }
+        let notices = self.rim.shared.inbox().take_notices();
+        notices.into_iter().for_each(&mut *self.say);
+    }
+}

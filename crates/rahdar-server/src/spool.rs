@@ -1,0 +1,497 @@
+//! The spool: what came, on disk before anybody reads it, in segments that are bounded in size and
+//! age, and together in octets.
+//!
+//! Segments are numbered as they are begun; the one with the highest number is being written. A
+//! segment is removed when what it holds is stored. One process at a time has the spool: a lock file says so.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rahdar_model::Timestamp;
+use rahdar_model::time::SECOND_US;
+
+use crate::segment::{Entries, Entry, HEAD_OCTETS, write_head};
+
+/// Octets beyond the limit of the spool that entries about losses may take, so that a full spool
+/// can still say what it lost. Chosen here: some ten thousand of them.
+const RESERVE_OCTETS: u64 = 1 << 20;
+
+/// How long a disk that failed is left alone.
+const RETRY_US: i64 = SECOND_US;
+
+/// The name that follows the number of a segment.
+const SUFFIX: &str = ".segment";
+
+/// How much the spool may hold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Octets of all segments.
+    pub(crate) octets: u64,
+    /// Octets after which a segment ends.
+    pub(crate) segment_octets: u64,
+    /// Microseconds after which a segment ends.
+    pub(crate) segment_age_us: i64,
+}
+
+/// A spool that is open.
+#[derive(Debug)]
+pub(crate) struct Spool {
+    folder: PathBuf,
+    limits: Limits,
+    /// Held as long as the spool is open.
+    _lock: File,
+    writing: Option<Segment>,
+    /// The octets of segments that have ended, by number.
+    ended: BTreeMap<u64, u64>,
+    next_number: u64,
+    /// Segments that have ended and were written to since they were last synced.
+    ended_stale: Vec<Arc<File>>,
+    /// Whether a segment was begun since the folder was last synced.
+    is_folder_stale: bool,
+    retry_at: Option<Timestamp>,
+    buffer: Vec<u8>,
+}
+
+/// The segment that is being written.
+#[derive(Debug)]
+struct Segment {
+    number: u64,
+    file: Arc<File>,
+    octets: u64,
+    begun: Timestamp,
+    /// Whether something was written since it was last synced.
+    is_stale: bool,
+}
+
+/// What must reach the disk so that all that was appended is there.
+pub(crate) struct Unsynced {
+    files: Vec<Arc<File>>,
+    folder: Option<PathBuf>,
+}
+
+impl Unsynced {
+    /// Waits until it is on disk.
+    pub(crate) fn sync(self) -> io::Result<()> {
+        self.files.iter().try_for_each(|file| file.sync_data())?;
+        self.folder.map_or(Ok(()), |folder| sync_folder(&folder))
+    }
+}
+
+/// Why entries were not appended.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The spool holds as much as it may.
+    Full,
+    /// The disk failed, now or a moment ago.
+    Failed(Option<io::Error>),
+}
+
+impl Spool {
+    /// Opens the spool in `folder`, which is made if it is not there. Returns the octets that were
+    /// cut off the last segment because no whole entry was left in them.
+    ///
+    /// # Errors
+    /// [`TryLockError::WouldBlock`] if another process has it, or what the disk fails with.
+    pub(crate) fn open(folder: &Path, limits: Limits) -> Result<(Self, u64), TryLockError> {
+        fs::create_dir_all(folder).map_err(TryLockError::Error)?;
+        let lock = File::create(folder.join("lock")).map_err(TryLockError::Error)?;
+        lock.try_lock()?;
+        Self::recover(folder, limits, lock).map_err(TryLockError::Error)
+    }
+
+    fn recover(folder: &Path, limits: Limits, lock: File) -> io::Result<(Self, u64)> {
+        let mut ended = BTreeMap::new();
+        for found in fs::read_dir(folder)? {
+            let found = found?;
+            if let Some(number) = found.file_name().to_str().and_then(number) {
+                ended.insert(number, found.metadata()?.len());
+            }
+        }
+        let mut cut = 0;
+        if let Some((number, octets)) = ended.last_entry().map(|last| (*last.key(), *last.get())) {
+            let whole = cut_tail(&path(folder, number))?;
+            cut = octets - whole;
+            ended.insert(number, whole);
+        }
+        let next_number = ended.last_key_value().map_or(0, |(last, _)| *last) + 1;
+        let spool = Self {
+            folder: folder.to_owned(),
+            limits,
+            _lock: lock,
+            writing: None,
+            ended,
+            next_number,
+            ended_stale: Vec::new(),
+            is_folder_stale: false,
+            retry_at: None,
+            buffer: Vec::new(),
+        };
+        Ok((spool, cut))
+    }
+
+    /// Goes on after segment `applied`: it and those before it are stored and are removed.
+    ///
+    /// # Errors
+    /// What the disk fails with.
+    pub(crate) fn go_on_after(&mut self, applied: u64) -> io::Result<()> {
+        self.next_number = self.next_number.max(applied + 1);
+        self.release(applied)
+    }
+
+    /// Appends entries in their order, as many as fit, in one write. Returns how many were written,
+    /// and why not all.
+    pub(crate) fn append(&mut self, entries: &[Entry<'_>], now: Timestamp) -> (usize, Option<Refusal>) {
+        self.append_within(self.limits.octets, entries, now)
+    }
+
+    /// The same for entries about losses, which may take a little more.
+    pub(crate) fn append_losses(
+        &mut self,
+        entries: &[Entry<'_>],
+        now: Timestamp,
+    ) -> (usize, Option<Refusal>) {
+        self.append_within(self.limits.octets.saturating_add(RESERVE_OCTETS), entries, now)
+    }
+
+    fn append_within(
+        &mut self,
+        limit: u64,
+        entries: &[Entry<'_>],
+        now: Timestamp,
+    ) -> (usize, Option<Refusal>) {
+        if entries.is_empty() {
+            return (0, None);
+        }
+        if self.retry_at.is_some_and(|at| now < at && at.since(now) <= RETRY_US) {
+            return (0, Some(Refusal::Failed(None)));
+        }
+        let mut room = limit.saturating_sub(self.octets());
+        if self.writing.is_none() {
+            room = room.saturating_sub(HEAD_OCTETS as u64);
+        }
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        let mut count = 0;
+        for entry in entries {
+            let before = buffer.len();
+            entry.write(&mut buffer);
+            if buffer.len() as u64 > room {
+                buffer.truncate(before);
+                break;
+            }
+            count += 1;
+        }
+        let written = if count > 0 { self.write(&buffer, now) } else { Ok(()) };
+        self.buffer = buffer;
+        match written {
+            Ok(()) if count < entries.len() => (count, Some(Refusal::Full)),
+            Ok(()) => (count, None),
+            Err(error) => {
+                self.retry_at = Some(now.plus_micros(RETRY_US));
+                (0, Some(Refusal::Failed(Some(error))))
+            }
+        }
+    }
+
+    fn write(&mut self, octets: &[u8], now: Timestamp) -> io::Result<()> {
+        self.retry_at = None;
+        if self.writing.is_none() {
+            self.begin(now)?;
+        }
+        let Some(segment) = &mut self.writing else { return Ok(()) };
+        let written = segment.file.as_ref().write_all(octets);
+        if written.is_err() {
+            // What was written of it must go: a reader would stop there. If it cannot, the segment
+            // ends here.
+            let _ = segment.file.set_len(segment.octets);
+            self.seal();
+            return written;
+        }
+        segment.octets += octets.len() as u64;
+        segment.is_stale = true;
+        if segment.octets >= self.limits.segment_octets {
+            self.seal();
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, now: Timestamp) -> io::Result<()> {
+        let (number, path) = (self.next_number, path(&self.folder, self.next_number));
+        let file = OpenOptions::new().append(true).create_new(true).open(&path)?;
+        let mut head = Vec::with_capacity(HEAD_OCTETS);
+        write_head(number, now, &mut head);
+        if let Err(error) = (&file).write_all(&head) {
+            let _ = fs::remove_file(&path);
+            return Err(error);
+        }
+        self.next_number += 1;
+        self.is_folder_stale = true;
+        let octets = HEAD_OCTETS as u64;
+        self.writing = Some(Segment { number, file: Arc::new(file), octets, begun: now, is_stale: true });
+        Ok(())
+    }
+
+    /// Ends the segment that is being written.
+    pub(crate) fn seal(&mut self) {
+        if let Some(segment) = self.writing.take() {
+            self.ended.insert(segment.number, segment.octets);
+            if segment.is_stale {
+                self.ended_stale.push(segment.file);
+            }
+        }
+    }
+
+    /// Ends the segment that is being written if it is old enough.
+    pub(crate) fn seal_by_age(&mut self, now: Timestamp) {
+        let age_us = |segment: &Segment| now.since(segment.begun).saturating_abs();
+        if self.writing.as_ref().is_some_and(|segment| age_us(segment) >= self.limits.segment_age_us) {
+            self.seal();
+        }
+    }
+
+    /// What was written and not synced, which is taken as synced from here on.
+    pub(crate) fn unsynced(&mut self) -> Unsynced {
+        let mut files = std::mem::take(&mut self.ended_stale);
+        if let Some(segment) = self.writing.as_mut().filter(|segment| segment.is_stale) {
+            segment.is_stale = false;
+            files.push(segment.file.clone());
+        }
+        Unsynced { files, folder: std::mem::take(&mut self.is_folder_stale).then(|| self.folder.clone()) }
+    }
+
+    /// The number and place of the first segment after `applied` that has ended.
+    pub(crate) fn ended_after(&self, applied: u64) -> Option<(u64, PathBuf)> {
+        let (number, _) = self.ended.range(applied + 1..).next()?;
+        Some((*number, path(&self.folder, *number)))
+    }
+
+    /// Removes the segments up to number `applied`.
+    ///
+    /// # Errors
+    /// What the disk fails with; the segments that are left are removed next time.
+    pub(crate) fn release(&mut self, applied: u64) -> io::Result<()> {
+        while let Some(first) = self.ended.first_entry().filter(|first| *first.key() <= applied) {
+            match fs::remove_file(path(&self.folder, *first.key())) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => _ = first.remove(),
+            }
+        }
+        Ok(())
+    }
+
+    /// Octets of all segments.
+    pub(crate) fn octets(&self) -> u64 {
+        let writing = self.writing.as_ref().map_or(0, |segment| segment.octets);
+        self.ended.values().sum::<u64>() + writing
+    }
+
+    /// The number of the next segment to be begun.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.next_number
+    }
+}
+
+/// Makes what was created, renamed or removed in a folder durable.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+fn path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{number:020}{SUFFIX}"))
+}
+
+fn number(name: &str) -> Option<u64> {
+    name.strip_suffix(SUFFIX)?.parse().ok()
+}
+
+/// Cuts off what follows the last whole entry, and returns how long the segment is then.
+fn cut_tail(path: &Path) -> io::Result<u64> {
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    let whole = match Entries::open(io::BufReader::new(&file))? {
+        None => 0,
+        Some(mut entries) => {
+            while entries.next()?.is_some() {}
+            entries.octets()
+        }
+    };
+    file.set_len(whole)?;
+    file.sync_all()?;
+    Ok(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use proptest::prelude::*;
+    use rahdar_model::Address;
+
+    use super::*;
+    use crate::segment::Received;
+
+    const LIMITS: Limits = Limits { octets: 4_000, segment_octets: 400, segment_age_us: 10_000_000 };
+
+    fn entry(payload: &[u8]) -> Entry<'_> {
+        let (time, peer) = (Timestamp::from_seconds(0), Address::from_v4_bits(0xc000_0201));
+        Entry::Datagram(Received { time, peer, port: 9, payload })
+    }
+
+    /// The payloads of everything in the spool, in order.
+    fn payloads(folder: &Path) -> Vec<u64> {
+        let mut numbers: Vec<u64> = fs::read_dir(folder)
+            .unwrap()
+            .filter_map(|found| number(found.unwrap().file_name().to_str().unwrap()))
+            .collect();
+        numbers.sort_unstable();
+        let mut all = Vec::new();
+        for number in numbers {
+            let mut octets = Vec::new();
+            File::open(path(folder, number)).unwrap().read_to_end(&mut octets).unwrap();
+            let Some(mut entries) = Entries::open(&octets[..]).unwrap() else { continue };
+            while let Some(entry) = entries.next().unwrap() {
+                let Entry::Datagram(received) = entry else { panic!("{entry:?}") };
+                all.push(u64::from_be_bytes(received.payload.try_into().unwrap()));
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn a_spool_belongs_to_one_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, _) = Spool::open(folder.path(), LIMITS).unwrap();
+        assert!(matches!(Spool::open(folder.path(), LIMITS), Err(TryLockError::WouldBlock)));
+        drop(first);
+        Spool::open(folder.path(), LIMITS).unwrap();
+    }
+
+    #[test]
+    fn a_full_spool_refuses_and_a_released_one_takes_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut spool, _) = Spool::open(folder.path(), LIMITS).unwrap();
+        let now = Timestamp::from_seconds(0);
+        let mut taken = 0;
+        let refusal = loop {
+            match spool.append(&[entry(&[0; 100])], now) {
+                (1, None) => taken += 1,
+                (_, refusal) => break refusal,
+            }
+        };
+        assert!(matches!(refusal, Some(Refusal::Full)), "{refusal:?}");
+        assert!(spool.octets() <= LIMITS.octets && taken > 20, "{taken}");
+        assert_eq!(spool.append_losses(&[Entry::Drained], now).0, 1, "losses still fit");
+        spool.seal();
+        let (first, _) = spool.ended_after(0).unwrap();
+        spool.release(first).unwrap();
+        assert_eq!(spool.append(&[entry(&[0; 100])], now).0, 1);
+    }
+
+    #[test]
+    fn segments_end_by_age() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut spool, _) = Spool::open(folder.path(), LIMITS).unwrap();
+        spool.append(&[entry(b"12345678")], Timestamp::from_seconds(5));
+        spool.seal_by_age(Timestamp::from_seconds(14));
+        assert!(spool.ended_after(0).is_none());
+        spool.seal_by_age(Timestamp::from_seconds(15));
+        assert_eq!(spool.ended_after(0).unwrap().0, 1);
+    }
+
+    #[test]
+    fn a_head_that_was_cut_is_no_segment() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(path(folder.path(), 3), b"rahdarSP\0").unwrap();
+        let (spool, cut) = Spool::open(folder.path(), LIMITS).unwrap();
+        assert_eq!((cut, spool.next_number()), (9, 4));
+    }
+
+    /// What happens to a spool.
+    #[derive(Debug, Clone)]
+    enum Step {
+        Append(u8),
+        Sync,
+        Seal,
+        /// The first segment is stored.
+        Release,
+        /// The machine stops; of what was not synced, this share of 255 is left.
+        Crash(u8),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            6 => (1..9u8).prop_map(Step::Append),
+            2 => Just(Step::Sync),
+            1 => Just(Step::Seal),
+            1 => Just(Step::Release),
+            1 => any::<u8>().prop_map(Step::Crash),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// After any steps, what is there are the numbers appended, in order, without those
+        /// released, and without a tail that was never synced.
+        #[test]
+        fn what_was_synced_is_kept_and_nothing_else_appears(
+            steps in proptest::collection::vec(step(), 1..60)
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let limits = Limits { octets: u64::MAX, ..LIMITS };
+            let (mut spool, _) = Spool::open(folder.path(), limits).unwrap();
+            let now = Timestamp::from_seconds(0);
+            // What was appended to the segments that are there: (number of segment, value).
+            let mut expected: Vec<(u64, u64)> = Vec::new();
+            let mut synced = HEAD_OCTETS as u64;
+            let (mut value, mut applied) = (0, 0);
+            for step in steps {
+                let segment = spool.writing.as_ref().map(|segment| segment.number);
+                match step {
+                    Step::Append(count) => {
+                        let number = segment.unwrap_or(spool.next_number());
+                        let values: Vec<[u8; 8]> = (value..).take(count.into()).map(u64::to_be_bytes).collect();
+                        let entries: Vec<Entry<'_>> = values.iter().map(|value| entry(value)).collect();
+                        prop_assert_eq!(spool.append(&entries, now).0, entries.len());
+                        expected.extend(values.iter().map(|value| (number, u64::from_be_bytes(*value))));
+                        value += u64::from(count);
+                        if segment.is_none() {
+                            synced = HEAD_OCTETS as u64;
+                        }
+                    }
+                    Step::Sync => {
+                        spool.unsynced().sync().unwrap();
+                        synced = spool.writing.as_ref().map_or(0, |segment| segment.octets);
+                    }
+                    Step::Seal => spool.seal(),
+                    Step::Release => {
+                        if let Some((number, _)) = spool.ended_after(applied) {
+                            applied = number;
+                            spool.release(applied).unwrap();
+                            expected.retain(|(segment, _)| *segment > applied);
+                        }
+                    }
+                    Step::Crash(share) => {
+                        let writing = spool.writing.as_ref().map(|segment| (segment.number, segment.octets));
+                        drop(spool);
+                        if let Some((number, octets)) = writing {
+                            let left = synced + (octets - synced) * u64::from(share) / 255;
+                            let file = OpenOptions::new().write(true).open(path(folder.path(), number)).unwrap();
+                            file.set_len(left).unwrap();
+                            let found = payloads(folder.path());
+                            let others = expected.iter().filter(|(segment, _)| *segment != number).count();
+                            prop_assert!(found.len() >= others);
+                            expected.truncate(found.len());
+                        }
+                        spool = Spool::open(folder.path(), limits).unwrap().0;
+                        spool.go_on_after(applied).unwrap();
+                    }
+                }
+            }
+            let values: Vec<u64> = expected.iter().map(|(_, value)| *value).collect();
+            prop_assert_eq!(payloads(folder.path()), values);
+        }
+    }
+}
