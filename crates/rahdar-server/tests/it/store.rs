@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rahdar_model::coverage::{CoverageHour, ExporterCoverage};
 use rahdar_model::fact::{Fact, Gap, Handshake, Loss, Resolution};
-use rahdar_model::finding::ExporterCoverage;
 use rahdar_model::sink::SinkError;
 use rahdar_model::store::{
     Admission, Commit, Contact, FanOut, Import, Input, QueryLimits, Service, Sighting, StoreError, Table,
@@ -161,8 +161,12 @@ impl FlowStore for TestStore {
         self.naive.coverage(window)
     }
 
-    fn services(&self, address: Address, window: Window) -> Result<Vec<Service>, StoreError> {
-        self.naive.services(address, window)
+    fn coverage_hours(&self, window: Window) -> Result<Vec<CoverageHour>, StoreError> {
+        self.naive.coverage_hours(window)
+    }
+
+    fn services(&self, hosts: &[Address], window: Window) -> Result<Vec<Service>, StoreError> {
+        self.naive.services(hosts, window)
     }
 
     fn fan_outs(&self, sources: &[Address], window: Window, least: u64) -> Result<Vec<FanOut>, StoreError> {
