@@ -67,3 +67,42 @@ pub(crate) fn flows(count: u32) -> Vec<u8> {
     }
     set(TEMPLATE, &body)
 }
+
+/// A pcap file of 300 conversations over TCP, UDP and ICMP, each of a few packets.
+pub(crate) fn capture() -> Vec<u8> {
+    let mut file = Vec::new();
+    for word in [0xa1b2_c3d4u32, 2 << 16 | 4, 0, 0, 65_535, 1] {
+        file.extend(word.to_be_bytes());
+    }
+    for conversation in 0..300u16 {
+        for packet in 0..4 + u32::from(conversation % 5) {
+            let protocol = [6, 17, 1][usize::from(conversation % 3)];
+            let frame = frame(protocol, 20_000 + conversation, usize::from(conversation % 400));
+            let time = [EXPORTED_S + u32::from(conversation) / 10, packet * 1_000];
+            for word in [time[0], time[1], frame.len() as u32, frame.len() as u32] {
+                file.extend(word.to_be_bytes());
+            }
+            file.extend(frame);
+        }
+    }
+    file
+}
+
+/// An Ethernet frame of an IPv4 packet of this protocol.
+fn frame(protocol: u8, port: u16, payload_octets: usize) -> Vec<u8> {
+    let mut transport = [port.to_be_bytes(), 443u16.to_be_bytes()].concat();
+    match protocol {
+        6 => transport.extend([0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10, 4, 0, 0, 0, 0, 0]),
+        17 => transport.extend([(8 + payload_octets as u16).to_be_bytes(), [0; 2]].concat()),
+        _ => transport = vec![8, 0, 0, 0, 0, 1, (port >> 8) as u8, port as u8],
+    }
+    transport.resize(transport.len() + payload_octets, b'x');
+    let mut packet = vec![0x45, 0];
+    packet.extend((20 + transport.len() as u16).to_be_bytes());
+    packet.extend([0, 1, 0, 0, 64, protocol, 0, 0, 192, 0, 2, 10, 198, 51, 100, (port % 250) as u8]);
+    let sum: u32 = packet.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
+    let folded = (sum & 0xffff) + (sum >> 16);
+    packet[10..12].copy_from_slice(&(!folded as u16).to_be_bytes());
+    packet.extend(transport);
+    [&[2; 12], &[8, 0][..], &packet].concat()
+}

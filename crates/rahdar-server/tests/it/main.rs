@@ -2,6 +2,7 @@
 //! answers with nested loops.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod exporters;
 mod killed;
 mod made;
 mod overload;

@@ -4,12 +4,13 @@
 //! NetFlow v5 and v7: the flows sent before. NetFlow v9: the messages sent of this source id
 //! (RFC 3954 §5.1). IPFIX: the data records sent before in this observation domain and session,
 //! options among them (RFC 7011 §3.1). Some exporters count by another rule, softflowd so that the
-//! records of the message at hand are counted already; once one has explained [`RULE_AFTER`] steps in a row that
-//! their protocol's does not, it is theirs. An exporter whose numbers follow none is believed no more.
+//! records of the message at hand are counted already; once one has explained [`RULE_AFTER`] steps that their
+//! protocol's does not, and that did not explain others, it is theirs. An exporter whose numbers follow none is believed no more.
 //!
 //! # What is no loss
 //! Messages that come late fill the hole that they left; those that come twice change nothing. An
-//! exporter whose number never changes does not number.
+//! exporter whose number never changes does not number, and one whose messages overlap leaves out
+//! records that it does not count, as softflowd and its options.
 //! Numbers that fall back, or leap beyond [`JUMP_MAX`], are taken for a restart once
 //! [`RUN_BELIEVED`] messages in a row continue them, or at once if the uptime has fallen. Numbers are
 //! compared modulo 2³² (RFC 1982). A message whose records cannot be counted, because a template
@@ -42,8 +43,9 @@ const START_MAX: u32 = 1 << 16;
 /// Messages that continue each other, and not what was expected, until they are what is expected.
 const RUN_BELIEVED: u8 = 16;
 
-/// Steps that only another protocol's rule explains, until it is the exporter's.
-const RULE_AFTER: u8 = 8;
+/// Steps that only another rule explains, and none between them that only the protocol's does, until
+/// the other is the exporter's. Chosen here: a loss looks so by chance hardly once.
+const RULE_AFTER: u8 = 3;
 
 /// Messages that come neither as expected nor after a loss, and none as expected among them, until
 /// numbers are believed no more. Chosen here: restarts are believed long before.
@@ -161,7 +163,7 @@ pub(super) struct Sequence {
     /// The number of the next message, if it can be told.
     next: Option<u32>,
     pending: Option<Pending>,
-    /// The steps in a row that another rule explains and this one does not.
+    /// The steps that another rule explains and this one does not, since this one did so.
     other_rule: Option<(Rule, u8)>,
     /// Messages that came neither as expected nor after a loss, since one came as expected.
     disorder: u8,
@@ -239,11 +241,13 @@ impl Sequence {
     fn learn_rule(&mut self, message: &Message) -> Option<&'static str> {
         let last = self.last.as_ref()?;
         let explains = |rule: &Rule| rule.explains(last, message);
-        if explains(&self.rule) {
-            self.other_rule = None;
-            return None;
-        }
         let steps = match self.other_rule {
+            // What both explain says nothing: messages may all have as many records.
+            Some((rule, _)) if explains(&self.rule) && explains(&rule) => return None,
+            _ if explains(&self.rule) => {
+                self.other_rule = None;
+                return None;
+            }
             Some((rule, steps)) if explains(&rule) => (rule, steps + 1),
             _ => (Rule::ALL.into_iter().find(explains)?, 1),
         };
@@ -285,6 +289,12 @@ impl Sequence {
         }
         if message.number == last.number {
             // It came twice, or the exporter does not number.
+            return None;
+        }
+        let behind = expected.wrapping_sub(number);
+        if message.count(self.rule).is_some_and(|records| behind < records) {
+            // It begins before the end of the last: exporters may not count their options.
+            self.anchor(message);
             return None;
         }
         let is_loss = ahead <= JUMP_MAX && (number >= START_MAX || ahead <= START_MAX);
@@ -554,13 +564,24 @@ mod tests {
             })
             .collect();
         assert_eq!(read(Rule::Records, &included), (0, vec!["numbers its messages by their last record"]));
-        assert_eq!(read(Rule::Records, &included[..5]), (0, vec![]), "too few to know");
+        assert_eq!(read(Rule::Records, &included[..3]), (0, vec![]), "too few to know");
         let mut lossy = included;
         lossy.push((after + 30, 20));
         assert_eq!(read(Rule::Records, &lossy).0, 10);
         let mut lossy = by_message;
         lossy.push((104, 20));
         assert_eq!(read(Rule::Records, &lossy).0, 4);
+    }
+
+    /// What softflowd 1.1.0 sends in IPFIX: the number counts the flows of the message, not its options.
+    #[test]
+    fn softflowd_loses_nothing() {
+        let first = [(24, 25), (56, 32), (89, 33), (121, 32), (153, 32), (185, 32), (217, 32), (233, 17)];
+        check(Rule::Records, &first, 0);
+        let more: Vec<_> = first.into_iter().chain([(265, 32), (297, 32)]).collect();
+        check(Rule::Records, &more, 0);
+        let lossy: Vec<_> = more.into_iter().chain([(369, 32)]).collect();
+        check(Rule::Records, &lossy, 40);
     }
 
     #[test]
