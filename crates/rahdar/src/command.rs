@@ -1,5 +1,6 @@
 //! The command line, as `architecture.md` fixes it: scripts call exactly this.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -125,6 +126,8 @@ pub(crate) enum Flows {
     Import(FlowsImport),
     /// Import what appears in a folder, and what is appended to the logs in it.
     Follow(FlowsFollow),
+    /// Take what exporters send, until SIGTERM or SIGINT.
+    Collect(FlowsCollect),
     /// Run one read-only SELECT over the views `flows`, `resolutions`, `handshakes`, `gaps`.
     Sql(FlowsSql),
     /// Say which exporter saw what, when, at which sampling, and what was lost.
@@ -185,6 +188,33 @@ pub(crate) struct Reading {
     /// Place relative clocks: a time that stands for second 0 of the input, or a span such as 90m or 2d.
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub(crate) time_offset: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("sockets").required(true).multiple(true))]
+#[command(group = clap::ArgGroup::new("senders").required(true))]
+pub(crate) struct FlowsCollect {
+    /// Listen here for NetFlow v5, v7, v9 and IPFIX over UDP, such as 0.0.0.0:2055.
+    #[arg(long, value_name = "ADDR", group = "sockets")]
+    pub(crate) netflow: Vec<SocketAddr>,
+    /// Listen here for sFlow v5 over UDP, such as 0.0.0.0:6343.
+    #[arg(long, value_name = "ADDR", group = "sockets")]
+    pub(crate) sflow: Vec<SocketAddr>,
+    /// Listen here for IPFIX over TCP, such as 0.0.0.0:4739.
+    #[arg(long, value_name = "ADDR", group = "sockets")]
+    pub(crate) ipfix_tcp: Vec<SocketAddr>,
+    /// Exporters in this network may send.
+    #[arg(long, value_name = "PREFIX", group = "senders")]
+    pub(crate) exporter_allow: Vec<Prefix>,
+    /// Anybody may send: for loopback, and for networks that filter.
+    #[arg(long, group = "senders")]
+    pub(crate) accept_any: bool,
+    /// What the spool may hold: octets, or with KiB, MiB, GiB or TiB.
+    #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = octets)]
+    pub(crate) spool_max: u64,
+    /// Store flows every so many seconds.
+    #[arg(long, value_name = "S", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) commit_every: u64,
 }
 
 #[derive(Debug, Args)]
@@ -320,6 +350,22 @@ pub(crate) struct Report {
 pub(crate) enum ReportKind {
     /// One self-contained page.
     Html,
+}
+
+/// Reads a number of octets.
+fn octets(text: &str) -> Result<u64, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit {
+        "" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        "TiB" => 40,
+        _ => return Err("write octets, or a number with KiB, MiB, GiB or TiB".to_owned()),
+    };
+    let octets = number.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
+    octets.ok_or_else(|| "that is no number of octets".to_owned())
 }
 
 fn tlp(text: &str) -> Result<Tlp, String> {

@@ -58,6 +58,7 @@ fn run(command: &Command) -> anyhow::Result<Outcome> {
         Verb::Scenario(Scenario::Roshan2021 { out, settings }) => scenario::run(out, settings),
         Verb::Flows(Flows::Import(args)) => flows::import::run(&home()?, args, global.format),
         Verb::Flows(Flows::Follow(args)) => flows::follow::run(&home()?, args, global.format),
+        Verb::Flows(Flows::Collect(args)) => flows::collect::run(&home()?, args, global.format),
         Verb::Flows(Flows::Sql(args)) => flows::sql::run(&home()?, args, global.format),
         Verb::Flows(Flows::Coverage(args)) => {
             flows::coverage::run(&home()?, &args.period, args.hourly, global.format)

@@ -1,5 +1,6 @@
-//! `rahdar flows`: import, query, coverage.
+//! `rahdar flows`: collect, import, query, coverage.
 
+pub(crate) mod collect;
 pub(crate) mod coverage;
 pub(crate) mod follow;
 pub(crate) mod import;
