@@ -21,6 +21,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("rahdar-store", &["rahdar-model", "rahdar-intel", "rahdar-case"]),
     ("rahdar-lake", &["rahdar-model"]),
     (
+        "rahdar-server",
+        &["rahdar-model", "rahdar-wire", "rahdar-intel", "rahdar-hunt", "rahdar-case", "rahdar-figure"],
+    ),
+    (
         "rahdar",
         &[
             "rahdar-model",
@@ -32,6 +36,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "rahdar-case",
             "rahdar-store",
             "rahdar-lake",
+            "rahdar-server",
         ],
     ),
     ("rahdar-testkit", &["rahdar-model"]),
