@@ -50,6 +50,7 @@ const KEPT_IN: &[(&str, &str)] = &[
     ("parquet", "rahdar-lake"),
     ("object_store", "rahdar-lake"),
     ("sqlx", "rahdar-store"),
+    ("nix", "rahdar-server"),
 ];
 
 /// Names that say nothing about what is inside.

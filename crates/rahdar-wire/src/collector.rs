@@ -10,8 +10,11 @@ use rahdar_model::{Address, FlowSink, Problem, Tally, Timestamp};
 
 use crate::Options;
 use crate::account::{Account, Accounts};
-use crate::netflow::{self, Arrival, Damaged};
+use crate::netflow::{self, Arrival, Damaged, Reader, Writer};
 use crate::sflow::Agents;
+
+/// The first octet of a state that is read here. Grows with every change of what is saved.
+const STATE_VERSION: u8 = 1;
 
 /// Reads what exporters send, whoever they are, and remembers what is needed to read on: templates,
 /// sampling, sequence numbers, and the sets that cannot be read yet.
@@ -175,10 +178,14 @@ impl Collector {
         all
     }
 
-    /// Writes down everything that is remembered, but for the counts. Of sFlow nothing is needed
-    /// to read on; its sequence numbers begin anew.
+    /// Writes down everything that is remembered, but for the counts.
     pub fn save(&self) -> Vec<u8> {
-        netflow::save(&[&self.datagrams, &self.streams])
+        let mut to = Writer::default();
+        to.u8(STATE_VERSION);
+        self.datagrams.save(&mut to);
+        self.streams.save(&mut to);
+        self.agents.save(&mut to);
+        to.into_octets()
     }
 
     /// A collector that remembers what [`Collector::save`] wrote down.
@@ -186,8 +193,15 @@ impl Collector {
     /// # Errors
     /// [`Damaged`] if the state is not whole, or was written by another version.
     pub fn restore(options: &Options, state: &[u8]) -> Result<Self, Damaged> {
+        let mut from = Reader::new(state);
+        if from.u8()? != STATE_VERSION {
+            return Err(Damaged);
+        }
         let mut collector = Self::new(options);
-        netflow::restore(state, &mut [&mut collector.datagrams, &mut collector.streams])?;
+        collector.datagrams.restore(&mut from)?;
+        collector.streams.restore(&mut from)?;
+        collector.agents.restore(&mut from)?;
+        from.end()?;
         let held = collector.datagrams.held() + collector.streams.held();
         collector.tally = Tally { received: held, held, ..Tally::default() };
         Ok(collector)

@@ -63,6 +63,7 @@ pub(crate) use flow::{Books, Out, has_wrapped, is_impossible};
 pub(crate) use read::{decimal, firewall_event};
 pub(crate) use recent::Recent;
 pub use saved::Damaged;
+pub(crate) use saved::{Reader, Writer};
 
 use crate::Options;
 use crate::account::Account;
@@ -72,7 +73,6 @@ use flow::{Known, Origin, Sampling, is_rate_given};
 use message::{At, Kind, Protocol};
 use missed::{Missed, Stream};
 use read::READ_BEHIND;
-use saved::{Reader, Writer};
 use sequence::Message;
 use template::Plan;
 
@@ -87,9 +87,6 @@ const MEMORY_MAX: usize = 128 << 20;
 /// Sets of one message that are read. One set for every record, as H3C sends them, makes some 800 of
 /// the longest message.
 const SETS_MAX: usize = 1_024;
-
-/// The first octet of a state that is read here. Grows with every change of what is saved.
-const STATE_VERSION: u8 = 1;
 
 /// How an export datagram came here.
 #[derive(Debug, Clone, Copy)]
@@ -311,7 +308,8 @@ impl Collector {
         self.domains.iter().map(|(_, domain)| domain.held()).sum()
     }
 
-    fn save(&self, to: &mut Writer) {
+    /// Writes down what is remembered.
+    pub(crate) fn save(&self, to: &mut Writer) {
         self.domains.save(to, |to, session, domain| {
             to.u128(session.exporter.bits());
             to.u16(session.port);
@@ -322,7 +320,11 @@ impl Collector {
         self.missed.save(to);
     }
 
-    fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), Damaged> {
+    /// Gives a collector that knows nothing what [`Collector::save`] wrote down.
+    ///
+    /// # Errors
+    /// [`Damaged`] if that is not whole. The collector is then of no use.
+    pub(crate) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), Damaged> {
         let (books, transport, patience) = (&mut self.books, self.transport, self.patience);
         self.domains = Recent::restore(DOMAINS_MAX, from, |from| {
             let exporter = Address::from_bits(from.u128()?);
@@ -341,31 +343,6 @@ impl Collector {
         self.missed = Missed::restore(from)?;
         Ok(())
     }
-}
-
-/// Writes down what collectors remember.
-pub(crate) fn save(collectors: &[&Collector]) -> Vec<u8> {
-    let mut to = Writer::default();
-    to.u8(STATE_VERSION);
-    for collector in collectors {
-        collector.save(&mut to);
-    }
-    to.into_octets()
-}
-
-/// Gives collectors that know nothing what [`save`] wrote down of as many.
-///
-/// # Errors
-/// [`Damaged`] if the state is not whole or of another version. The collectors are then of no use.
-pub(crate) fn restore(state: &[u8], collectors: &mut [&mut Collector]) -> Result<(), Damaged> {
-    let mut from = Reader::new(state);
-    if from.u8()? != STATE_VERSION {
-        return Err(Damaged);
-    }
-    for collector in collectors {
-        collector.restore(&mut from)?;
-    }
-    from.end()
 }
 
 impl Session {

@@ -113,7 +113,7 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
     }
 
     /// Writes every entry, and which of them would have to go first.
-    pub(super) fn save(&self, to: &mut Writer, mut write: impl FnMut(&mut Writer, K, &V)) {
+    pub(crate) fn save(&self, to: &mut Writer, mut write: impl FnMut(&mut Writer, K, &V)) {
         to.u64(self.hand as u64);
         to.list(self.slots.iter(), |to, slot| {
             to.u8(u8::from(slot.is_used));
@@ -122,7 +122,7 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
     }
 
     /// Reads what [`Recent::save`] wrote.
-    pub(super) fn restore(
+    pub(crate) fn restore(
         limit: usize,
         from: &mut Reader<'_>,
         mut read: impl FnMut(&mut Reader<'_>) -> Result<(K, V), Damaged>,

@@ -10,12 +10,12 @@ pub struct Damaged;
 
 /// Writes numbers and lists.
 #[derive(Debug, Default)]
-pub(super) struct Writer(Vec<u8>);
+pub(crate) struct Writer(Vec<u8>);
 
 /// Declares methods that write a number.
 macro_rules! write_numbers {
     ($($name:ident)+) => { $(
-        pub(super) fn $name(&mut self, number: $name) {
+        pub(crate) fn $name(&mut self, number: $name) {
             self.0.extend(number.to_be_bytes());
         }
     )+ };
@@ -24,7 +24,7 @@ macro_rules! write_numbers {
 /// Declares methods that read a number.
 macro_rules! read_numbers {
     ($($name:ident)+) => { $(
-        pub(super) fn $name(&mut self) -> Result<$name, Damaged> {
+        pub(crate) fn $name(&mut self) -> Result<$name, Damaged> {
             self.array().map($name::from_be_bytes)
         }
     )+ };
@@ -33,19 +33,19 @@ macro_rules! read_numbers {
 impl Writer {
     write_numbers! { u8 u16 u32 u64 u128 i64 }
 
-    pub(super) fn octets(&mut self, octets: &[u8]) {
+    pub(crate) fn octets(&mut self, octets: &[u8]) {
         self.u32(octets.len() as u32);
         self.0.extend(octets);
     }
 
-    pub(super) fn option<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
+    pub(crate) fn option<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
         self.u8(u8::from(value.is_some()));
         if let Some(value) = value {
             write(self, value);
         }
     }
 
-    pub(super) fn list<T>(
+    pub(crate) fn list<T>(
         &mut self,
         items: impl ExactSizeIterator<Item = T>,
         mut write: impl FnMut(&mut Self, T),
@@ -56,30 +56,30 @@ impl Writer {
         }
     }
 
-    pub(super) fn into_octets(self) -> Vec<u8> {
+    pub(crate) fn into_octets(self) -> Vec<u8> {
         self.0
     }
 }
 
 /// Reads what [`Writer`] wrote.
 #[derive(Debug)]
-pub(super) struct Reader<'a>(&'a [u8]);
+pub(crate) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(octets: &'a [u8]) -> Self {
+    pub(crate) fn new(octets: &'a [u8]) -> Self {
         Self(octets)
     }
 
     read_numbers! { u8 u16 u32 u64 u128 i64 }
 
-    pub(super) fn octets(&mut self) -> Result<&'a [u8], Damaged> {
+    pub(crate) fn octets(&mut self) -> Result<&'a [u8], Damaged> {
         let octets = self.u32()? as usize;
         let (taken, rest) = self.0.split_at_checked(octets).ok_or(Damaged)?;
         self.0 = rest;
         Ok(taken)
     }
 
-    pub(super) fn option<T>(
+    pub(crate) fn option<T>(
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<T, Damaged>,
     ) -> Result<Option<T>, Damaged> {
@@ -91,7 +91,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a list. Every item is at least an octet, so that a wrong length ends with the octets.
-    pub(super) fn list<T>(
+    pub(crate) fn list<T>(
         &mut self,
         mut read: impl FnMut(&mut Self) -> Result<T, Damaged>,
     ) -> Result<Vec<T>, Damaged> {
@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether everything was read.
-    pub(super) fn end(&self) -> Result<(), Damaged> {
+    pub(crate) fn end(&self) -> Result<(), Damaged> {
         if self.0.is_empty() { Ok(()) } else { Err(Damaged) }
     }
 

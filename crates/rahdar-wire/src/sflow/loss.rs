@@ -30,7 +30,7 @@ use rahdar_model::time::{SECOND_US, Timestamp, Window};
 
 use super::datagram::Header;
 use super::sample::Sample;
-use crate::netflow::Out;
+use crate::netflow::{Damaged, Out, Reader, Writer};
 
 /// How many numbers a datagram may come late.
 const LATE_MAX: u32 = u64::BITS;
@@ -142,6 +142,34 @@ impl Agent {
         self.finish(out)
     }
 
+    /// Writes all of it.
+    pub(super) fn save(&self, to: &mut Writer) {
+        to.u64(self.id);
+        to.octets(self.name.as_bytes());
+        to.u64(self.breaks);
+        to.u32(self.sub_agent);
+        to.u32(self.numbers.newest);
+        to.u64(self.numbers.came);
+        to.option(self.numbers.stray, Writer::u32);
+        to.i64(self.newest.micros());
+        self.datagrams.save(to);
+        self.samples.save(to);
+    }
+
+    /// Reads what [`Agent::save`] wrote.
+    pub(super) fn restore(from: &mut Reader<'_>) -> Result<Self, Damaged> {
+        Ok(Self {
+            id: from.u64()?,
+            name: str::from_utf8(from.octets()?).map_err(|_| Damaged)?.into(),
+            breaks: from.u64()?,
+            sub_agent: from.u32()?,
+            numbers: Numbers { newest: from.u32()?, came: from.u64()?, stray: from.option(Reader::u32)? },
+            newest: Timestamp::from_micros(from.i64()?),
+            datagrams: Losing::restore(from)?,
+            samples: Losing::restore(from)?,
+        })
+    }
+
     fn tell(&mut self, unit: Unit, out: &mut Out<'_>) -> Result<(), SinkError> {
         let losing = if unit == Unit::Samples { &mut self.samples } else { &mut self.datagrams };
         let (Some(window), lost @ 1..) = (losing.window, losing.lost) else { return Ok(()) };
@@ -169,6 +197,22 @@ impl Losing {
         let (from, until) = (one.min(other), one.max(other));
         let known = self.window.unwrap_or(Window::new(from, until));
         self.window = Some(Window::new(known.from.min(from), known.until.max(until)));
+    }
+
+    fn save(&self, to: &mut Writer) {
+        to.option(self.window, |to, window| {
+            to.i64(window.from.micros());
+            to.i64(window.until.micros());
+        });
+        to.u64(self.lost);
+    }
+
+    fn restore(from: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let window = from.option(|from| {
+            let (from, until) = (from.i64()?, from.i64()?);
+            Ok(Window::new(Timestamp::from_micros(from), Timestamp::from_micros(until)))
+        })?;
+        Ok(Self { window, lost: from.u64()? })
     }
 
     /// Whether it is time to tell.
@@ -267,6 +311,18 @@ impl SourceKey {
     pub(super) fn of(agent: &Agent, sample: &Sample<'_>) -> Self {
         Self { agent: agent.id, kind: sample.source_kind, index: sample.source }
     }
+
+    /// Writes all of it.
+    pub(super) fn save(&self, to: &mut Writer) {
+        to.u64(self.agent);
+        to.u32(self.kind);
+        to.u32(self.index);
+    }
+
+    /// Reads what [`SourceKey::save`] wrote.
+    pub(super) fn restore(from: &mut Reader<'_>) -> Result<Self, Damaged> {
+        Ok(Self { agent: from.u64()?, kind: from.u32()?, index: from.u32()? })
+    }
 }
 
 /// What is known of a data source.
@@ -287,6 +343,26 @@ impl Source {
     pub(super) fn new(first: &Sample<'_>, breaks: u64) -> Self {
         let number = first.sequence.wrapping_sub(1);
         Self { number, drops: first.drops, breaks, left_out: 0, is_disorderly: false }
+    }
+
+    /// Writes all of it.
+    pub(super) fn save(&self, to: &mut Writer) {
+        to.u32(self.number);
+        to.u32(self.drops);
+        to.u64(self.breaks);
+        to.u32(self.left_out);
+        to.u8(u8::from(self.is_disorderly));
+    }
+
+    /// Reads what [`Source::save`] wrote.
+    pub(super) fn restore(from: &mut Reader<'_>) -> Result<Self, Damaged> {
+        Ok(Self {
+            number: from.u32()?,
+            drops: from.u32()?,
+            breaks: from.u64()?,
+            left_out: from.u32()?,
+            is_disorderly: from.u8()? == 1,
+        })
     }
 
     /// Takes note of a sample; returns how many are known to be lost by now that no datagram held.

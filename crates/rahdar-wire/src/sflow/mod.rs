@@ -51,7 +51,7 @@ use rahdar_model::time::Timestamp;
 pub(crate) use file::{detect, file};
 
 use crate::Options;
-use crate::netflow::{Arrival, Books, Out, Recent};
+use crate::netflow::{Arrival, Books, Damaged, Out, Reader, Recent, Writer};
 use datagram::{Header, Words};
 use loss::{Agent, Order, Source, SourceKey};
 use sample::{Content, Sample};
@@ -183,6 +183,39 @@ impl Agents {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Writes down what is remembered.
+    pub(crate) fn save(&self, to: &mut Writer) {
+        to.u64(self.met);
+        self.agents.save(to, |to, speaker, agent| {
+            to.u128(speaker.sender.bits());
+            to.u128(speaker.agent.bits());
+            to.u32(speaker.sub_agent);
+            agent.save(to);
+        });
+        self.sources.save(to, |to, key, source| {
+            key.save(to);
+            source.save(to);
+        });
+    }
+
+    /// Gives agents of whom nothing is known what [`Agents::save`] wrote down.
+    ///
+    /// # Errors
+    /// [`Damaged`] if that is not whole. The agents are then of no use.
+    pub(crate) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), Damaged> {
+        self.met = from.u64()?;
+        self.agents = Recent::restore(AGENTS_MAX, from, |from| {
+            let sender = Address::from_bits(from.u128()?);
+            let agent = Address::from_bits(from.u128()?);
+            let speaker = Speaker { sender, agent, sub_agent: from.u32()? };
+            Ok((speaker, Agent::restore(from)?))
+        })?;
+        self.sources = Recent::restore(SOURCES_MAX, from, |from| {
+            Ok((SourceKey::restore(from)?, Source::restore(from)?))
+        })?;
         Ok(())
     }
 
