@@ -2,6 +2,7 @@
 
 mod corpus;
 mod hostile;
+mod live;
 mod message;
 mod record;
 mod sampling;
