@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::env;
 use std::net::UdpSocket;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{self, Child, Command};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ fn child() {
     settings.commit_every = Duration::from_millis(100);
     settings.segment_octets = 20_000;
     let server = Server::open(settings, Arc::new(RealClock)).unwrap();
-    std::fs::write(folder.join("own"), std::process::id().to_string()).unwrap();
+    std::fs::write(folder.join("own"), process::id().to_string()).unwrap();
     std::fs::rename(folder.join("own"), folder.join("ready")).unwrap();
     server.run(&store, &stop, &mut |notice| eprintln!("{notice}"));
     std::fs::write(folder.join("ended"), "").unwrap();
@@ -49,7 +50,7 @@ fn start(folder: &Path, port: u16, tracer: &[String]) -> Child {
     words.extend([own.to_str().unwrap(), "--exact", "killed::child", "--nocapture"].map(str::to_owned));
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]).env(FOLDER, folder).env(PORT, port.to_string());
-    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    command.stdout(process::Stdio::null()).stderr(process::Stdio::null());
     let mut child = command.spawn().unwrap();
     for _ in 0..400 {
         if ready.try_exists().unwrap() || child.try_wait().unwrap().is_some() {
@@ -75,9 +76,16 @@ fn kill_traced(folder: &Path, mut child: Child) {
     child.wait().unwrap();
 }
 
-/// A port that is free now.
+/// A port that is free, and that the kernel gives to no socket that asks for any.
 fn free_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + (process::id() % 100) as u16 * 100;
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::SeqCst) % 100;
+        if UdpSocket::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Sends the datagrams of these numbers, not all at once.

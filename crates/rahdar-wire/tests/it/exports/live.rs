@@ -218,7 +218,7 @@ proptest! {
         others in prop::collection::vec((0..12usize, prop::sample::subsequence(FLOW_FIELDS.to_vec(), 1..10)), 1..12),
     ) {
         let own = |n: u32| {
-            let sets = if n % 4 == 0 { vec![v9_template(FLOWS, FLOW_FIELDS)] } else { Vec::new() };
+            let sets = if n.is_multiple_of(4) { vec![v9_template(FLOWS, FLOW_FIELDS)] } else { Vec::new() };
             v9(7, n, n, &[sets, vec![set(FLOWS, &flow(1_000 + u128::from(n)))]].concat())
         };
         let (mut alone, mut kept_alone) = (Collector::new(&unsampled()), Kept::default());
