@@ -1,9 +1,11 @@
 //! Where everything comes in: through the gate, into the spool, onto the books. Shared by all
 //! sockets, behind one lock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::mem::{self, Discriminant};
 
 use rahdar_model::fact::Loss;
+use rahdar_model::time::SECOND_US;
 use rahdar_model::{Address, Timestamp, Window};
 
 use crate::gate::{Gate, Verdict};
@@ -11,6 +13,12 @@ use crate::ledger::Ledger;
 use crate::notice::Notice;
 use crate::segment::{Dropped, Entry, Received, Whose};
 use crate::spool::{Refusal, Spool};
+
+/// Notices of one kind that are said in a minute. Chosen here: enough to see what is wrong, too
+/// few to flood a log (reliability.md C7).
+const SAID_A_MINUTE: u32 = 5;
+
+const MINUTE_US: i64 = 60 * SECOND_US;
 
 /// The way in.
 #[derive(Debug)]
@@ -22,6 +30,8 @@ pub(crate) struct Inbox {
     losses: BTreeMap<(Loss, Whose), (Window, u64)>,
     /// What has to be said.
     notices: Vec<Notice>,
+    /// How often something of a kind was said, and since when.
+    said: HashMap<Discriminant<Notice>, (Timestamp, u32)>,
     /// Why the spool took nothing last time.
     trouble: Option<Trouble>,
     has_met_stranger: bool,
@@ -42,6 +52,7 @@ impl Inbox {
             gate,
             losses: BTreeMap::new(),
             notices: Vec::new(),
+            said: HashMap::new(),
             trouble: None,
             has_met_stranger: false,
         }
@@ -124,14 +135,27 @@ impl Inbox {
         }
     }
 
-    /// Says something on behalf of a socket.
-    pub(crate) fn say(&mut self, notice: Notice) {
+    /// Says something about the start.
+    pub(crate) fn announce(&mut self, notice: Notice) {
         self.notices.push(notice);
+    }
+
+    /// Says something that can come again and again, as whoever is outside pleases: no more than
+    /// [`SAID_A_MINUTE`] times a minute of each kind.
+    pub(crate) fn say(&mut self, notice: Notice, now: Timestamp) {
+        let (since, said) = self.said.entry(mem::discriminant(&notice)).or_insert((now, 0));
+        if now.since(*since).saturating_abs() >= MINUTE_US {
+            (*since, *said) = (now, 0);
+        }
+        if *said < SAID_A_MINUTE {
+            *said += 1;
+            self.notices.push(notice);
+        }
     }
 
     /// What has to be said now.
     pub(crate) fn take_notices(&mut self) -> Vec<Notice> {
-        std::mem::take(&mut self.notices)
+        mem::take(&mut self.notices)
     }
 
     fn reject(&mut self, sender: Address, time: Timestamp) {

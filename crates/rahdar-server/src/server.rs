@@ -214,19 +214,19 @@ impl Server {
         let first_own = spool.next_number();
         let gate = Gate::new(settings.exporters.clone(), settings.rate);
         let mut inbox = Inbox::new(spool, gate, ledger);
-        notice.into_iter().for_each(|notice| inbox.say(notice));
+        notice.into_iter().for_each(|notice| inbox.announce(notice));
         if cut > 0 {
-            inbox.say(Notice::Cut { octets: cut });
+            inbox.announce(Notice::Cut { octets: cut });
         }
         for socket in &udp {
             if let Ok(address) = socket.address() {
                 let buffer_octets = socket.buffer_octets();
-                inbox.say(Notice::Listening { transport: "udp", address, buffer_octets });
+                inbox.announce(Notice::Listening { transport: "udp", address, buffer_octets });
             }
         }
         for socket in &tcp {
             if let Ok(address) = socket.address() {
-                inbox.say(Notice::Listening { transport: "tcp", address, buffer_octets: None });
+                inbox.announce(Notice::Listening { transport: "tcp", address, buffer_octets: None });
             }
         }
         let shared = Arc::new(Shared { inbox: Mutex::new(inbox), ended: Condvar::new() });
@@ -265,17 +265,17 @@ impl Server {
         }
         thread::scope(|scope| {
             for socket in &mut self.udp {
-                let open_sockets = &open_sockets;
+                let open = Open { sockets: &open_sockets, stop };
                 scope.spawn(move || {
+                    let _open = open;
                     rim.receive(socket);
-                    open_sockets.fetch_sub(1, Ordering::SeqCst);
                 });
             }
             for socket in &self.tcp {
-                let open_sockets = &open_sockets;
+                let open = Open { sockets: &open_sockets, stop };
                 scope.spawn(move || {
+                    let _open = open;
                     rim.accept(socket);
-                    open_sockets.fetch_sub(1, Ordering::SeqCst);
                 });
             }
             let beat = scope.spawn(|| rim.beat(&is_quiet));
@@ -290,10 +290,10 @@ impl Server {
             while !stop.is_told() || open_sockets.load(Ordering::SeqCst) > 0 {
                 storing.step(BEAT / 4);
             }
-            // A disk that fails now and then must not keep the collector from ending.
+            // Nothing more comes.
             is_quiet.store(true, Ordering::SeqCst);
             beat.thread().unpark();
-            // The beat has nothing to return; that it panicked was said.
+            // That it panicked, if it did, was said.
             let _ = beat.join();
             storing.finish();
         });
@@ -303,6 +303,22 @@ impl Server {
 
 fn listen(transport: &'static str, address: SocketAddr) -> impl FnOnce(io::Error) -> ServerError {
     move |cause| ServerError::Listen { transport, address, cause }
+}
+
+/// A socket that is being read. A thread that dies takes the collector with it, in order: a
+/// service manager starts it again, and nobody listens in vain.
+struct Open<'a> {
+    sockets: &'a AtomicUsize,
+    stop: &'a Stop,
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.sockets.fetch_sub(1, Ordering::SeqCst);
+        if thread::panicking() {
+            self.stop.stop();
+        }
+    }
 }
 
 /// What the threads at the sockets need.
@@ -334,7 +350,7 @@ impl Rim<'_> {
             }
             if let Err(cause) = received {
                 let socket = socket.name().to_owned();
-                self.shared.inbox().say(Notice::SocketFailed { socket, cause });
+                self.shared.inbox().say(Notice::SocketFailed { socket, cause }, now);
                 thread::sleep(RETRY);
             }
             if stopped_at.is_some_and(|at| is_empty || now.since(at).saturating_abs() > DRAIN_US) {
@@ -349,7 +365,7 @@ impl Rim<'_> {
         let mut inbox = self.shared.inbox();
         match dropped {
             Ok(datagrams) => inbox.kernel_dropped(socket.name(), datagrams, now),
-            Err(error) => inbox.say(Notice::DropsUnknown(error)),
+            Err(error) => inbox.say(Notice::DropsUnknown(error), now),
         }
     }
 
@@ -364,7 +380,7 @@ impl Rim<'_> {
                     Ok(None) => continue,
                     // Whatever it was, the next connection may be well.
                     Err(cause) => {
-                        self.shared.inbox().say(Notice::NotAccepted(cause));
+                        self.shared.inbox().say(Notice::NotAccepted(cause), self.clock.now());
                         thread::sleep(RETRY);
                         continue;
                     }
@@ -379,7 +395,7 @@ impl Rim<'_> {
                     let of_peer = peers.entry(peer).or_default();
                     if all >= CONNECTIONS_MAX || *of_peer >= CONNECTIONS_OF_PEER_MAX {
                         let cause = io::Error::other(format!("`{peer}` has too many, or all have"));
-                        self.shared.inbox().say(Notice::NotAccepted(cause));
+                        self.shared.inbox().say(Notice::NotAccepted(cause), self.clock.now());
                         continue;
                     }
                     *of_peer += 1;
@@ -450,7 +466,7 @@ impl Rim<'_> {
             };
             self.shared.ended.notify_all();
             if let Err(error) = unsynced.sync() {
-                self.shared.inbox().say(Notice::NotSynced(error));
+                self.shared.inbox().say(Notice::NotSynced(error), now);
             }
         }
     }
