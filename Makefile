@@ -9,8 +9,10 @@ demo:
 	cargo build --workspace
 	$${CARGO_TARGET_DIR:-target}/debug/rahdar --home $(DEMO_HOME) demo
 
-# Every test of every crate, the end-to-end layer over the real binary included.
+# Every test of every crate, the end-to-end layer over the real binary included. Real exporters to compare with come
+# from Debian, where that is possible; tests that miss one say so.
 test:
+	packaging/test-tools.sh
 	cargo test --workspace
 
 # Measures rahdar beside its rivals; benches/README.md says what is measured and how.

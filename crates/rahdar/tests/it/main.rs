@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on fails")]
 
 mod bad_input;
+mod collect;
 mod corpus;
 mod demo;
 mod follow;
