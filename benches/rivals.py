@@ -15,7 +15,7 @@ WITH met AS (
   SELECT src_hi, src_lo, dst_hi, dst_lo, octets FROM flows
   WHERE (src_hi = {v4} AND src_lo IN (SELECT lo FROM claims)) OR (dst_hi = {v4} AND dst_lo IN (SELECT lo FROM claims))
 )
-SELECT count(*), CAST(sum(octets) AS BIGINT) FROM (
+SELECT count(*), CAST(coalesce(sum(octets), 0) AS BIGINT) FROM (
   SELECT octets FROM met JOIN claims ON src_hi = {v4} AND src_lo = lo
   UNION ALL
   SELECT octets FROM met JOIN claims ON dst_hi = {v4} AND dst_lo = lo
@@ -23,7 +23,7 @@ SELECT count(*), CAST(sum(octets) AS BIGINT) FROM (
 """
 
 TWO_SCANS = """
-SELECT count(*), CAST(sum(octets) AS BIGINT) FROM (
+SELECT count(*), CAST(coalesce(sum(octets), 0) AS BIGINT) FROM (
   SELECT octets FROM flows JOIN claims ON src_hi = {v4} AND src_lo = lo
   UNION ALL
   SELECT octets FROM flows JOIN claims ON dst_hi = {v4} AND dst_lo = lo

@@ -64,9 +64,15 @@ def write_packets(work):
             out.write(frame)
 
 
-def write_claims(work, counts):
+def write_claims(work, flows, counts):
     """Addresses: ten that the telemetry holds, the rest of a space that it does not."""
-    hit = [f"198.18.{i}.{i * 7 % 256}" for i in range(10)]
+    hit = []
+    for row in lines(work, flows):
+        address = row["id.resp_h"]
+        if address.startswith("198.1") and address not in hit:
+            hit.append(address)
+            if len(hit) == 10:
+                break
     for count in counts:
         rng = random.Random(count)
         rest = [str(ipaddress.ip_address(0x0A000000 + n)) for n in rng.sample(range(1 << 24), count - 10)]
@@ -78,4 +84,4 @@ if __name__ == "__main__":
     work, flows, *counts = sys.argv[1:]
     write_json(work, flows)
     write_packets(work)
-    write_claims(work, [int(count) for count in counts])
+    write_claims(work, flows, [int(count) for count in counts])
