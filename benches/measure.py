@@ -115,11 +115,12 @@ def main():
     args = parser.parse_args()
 
     today = datetime.date.today().isoformat()
+    revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     text = [
         "# Performance",
         "",
-        f"Written by `make bench` on {today}: {os.cpu_count()} cores, {platform.machine()}, median of {ROUNDS} rounds, whole",
-        "processes, CPU = user + system seconds, memory = largest peak. `benches/README.md` says what is measured.",
+        f"Written by `make bench` on {today} at revision {revision}: {os.cpu_count()} cores, {platform.machine()}, median of",
+        f"{ROUNDS} rounds, whole processes, CPU = user + system seconds, memory = largest peak. `benches/README.md` says what is measured.",
         "",
         "## Import: file to committed table",
         "",
