@@ -107,7 +107,8 @@ pub(crate) fn check(root: &Path) -> anyhow::Result<()> {
 fn rooms(root: &Path, faults: &mut Vec<String>) -> anyhow::Result<()> {
     let architecture = read(&root.join("ARCHITECTURE.md"))?;
     for folder in folders(&root.join("crates"))? {
-        let manifest: Manifest = basic_toml::from_str(&read(&folder.join("Cargo.toml"))?)
+        let text = read(&folder.join("Cargo.toml"))?;
+        let manifest: Manifest = basic_toml::from_str(&text)
             .with_context(|| format!("cannot read the manifest in {}", folder.display()))?;
         let name = manifest.package.name.as_str();
         let Some((_, may_import)) = ROOMS.iter().find(|(room, _)| *room == name) else {
@@ -125,6 +126,10 @@ fn rooms(root: &Path, faults: &mut Vec<String>) -> anyhow::Result<()> {
                     faults.push(format!("{name}: {import} belongs in {room} alone"));
                 }
             }
+        }
+        if text.lines().any(|line| line.contains("features = [")) {
+            // A feature that tests alone ask for would have the engine compiled a second time.
+            faults.push(format!("{name}: features of dependencies belong in the manifest of the workspace"));
         }
         if !manifest.lints.is_some_and(|lints| lints.workspace) {
             faults.push(format!("{name}: lints of the workspace are not taken over"));
