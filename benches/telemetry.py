@@ -2,7 +2,7 @@
 
 usage: telemetry.py WORK FLOWS CLAIMS...
 WORK/zeek-FLOWS holds the Zeek logs; written are WORK/json/conn.json, WORK/packets/packets.pcap and
-WORK/claims-N.txt for each N.
+WORK/claims-N.txt for each N, and beside it the same as the lake stores addresses, for rivals.
 """
 
 import glob
@@ -13,6 +13,8 @@ import os
 import random
 import struct
 import sys
+
+from rivals import halves
 
 PACKETS = 1_000_000
 
@@ -78,6 +80,8 @@ def write_claims(work, flows, counts):
         rest = [str(ipaddress.ip_address(0x0A000000 + n)) for n in rng.sample(range(1 << 24), count - 10)]
         with open(f"{work}/claims-{count}.txt", "w") as out:
             out.write("\n".join(hit + rest) + "\n")
+        with open(f"{work}/claims-{count}.txt.halves", "wb") as out:
+            out.write(b"".join(struct.pack("<q", halves(address)[1]) for address in hit + rest))
 
 
 if __name__ == "__main__":
