@@ -1,4 +1,4 @@
-"""Times whole commands in turn, several rounds, and writes docs/performance.md.
+"""Times whole commands in turn, several rounds, and writes the figures into docs/performance.md, between its marks.
 
 Every figure is the median of the rounds. A rival whose answer differs stops the run.
 """
@@ -15,6 +15,11 @@ import sys
 import tempfile
 import time
 
+import nfcapd
+
+BEGIN, END = "<!-- figures: written by make bench -->", "<!-- end of figures -->"
+# The column of `flows import --format csv` that counts decoded records.
+DECODED = 5
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 
 
@@ -36,11 +41,13 @@ class Run:
 
 
 def rounds(commands):
-    """Runs each command once a round, in turn: {label: [Run]}. A command may be a function that gives one."""
+    """Runs each command once a round, in turn: {label: [Run]}. Instead of a command there may be a function that gives
+    one, or that runs one itself."""
     runs = {}
     for _ in range(ROUNDS):
         for label, command in commands.items():
-            runs.setdefault(label, []).append(Run(command() if callable(command) else command))
+            made = command() if callable(command) else command
+            runs.setdefault(label, []).append(Run(made) if isinstance(made, list) else made)
     return runs
 
 
@@ -49,15 +56,17 @@ def median(runs, field):
 
 
 def imports(args, first):
-    """Rows of the import table."""
+    """Rows of the import table: (input, engine, records, CPU, rate, wall, memory)."""
     exports = f"{args.work}/exports/telemetry"
+    day = f"{args.work}/day"
     sources = {
-        "Zeek TSV": f"{args.work}/zeek-{first}/telemetry",
-        "Zeek JSON": f"{args.work}/json",
-        "IPFIX in pcap": next(iter(glob.glob(f"{exports}/*ipfix*"))),
-        "NetFlow v9 in pcap": next(iter(glob.glob(f"{exports}/*v9*"))),
-        "NetFlow v5 in pcap": next(iter(glob.glob(f"{exports}/*v5*"))),
+        "Zeek TSV, a day": f"{day}/conn.log",
+        "Zeek JSON, a day": f"{day}/conn.json",
+        "IPFIX in pcap, a day": f"{day}/ipfix.pcap",
+        "NetFlow v9 in pcap, a day": f"{day}/netflow_v9.pcap",
         "packets": f"{args.work}/packets",
+        "Zeek TSV, 454 days": f"{args.work}/zeek-{first}/telemetry",
+        "IPFIX in pcap, 454 days": next(iter(glob.glob(f"{exports}/*ipfix*"))),
     }
     homes = []
 
@@ -67,20 +76,22 @@ def imports(args, first):
             return [args.rahdar, "--home", homes[-1], "flows", "import", path, "--format", "csv"]
         return command
 
-    commands = {name: into_new_home(path) for name, path in sources.items()}
-    rivals = [sys.executable, "benches/rivals.py", "import", "duckdb"]
-    logs = f"{args.work}/zeek-{first}/telemetry/*.log*"
-    commands["Zeek TSV, DuckDB"] = rivals + ["tsv", logs, f"{args.work}/duckdb-tsv.parquet"]
-    commands["Zeek JSON, DuckDB"] = rivals + ["json", f"{args.work}/json/conn.json", f"{args.work}/duckdb-json.parquet"]
+    commands = {(name, "rahdar"): into_new_home(path) for name, path in sources.items()}
+    for engine in ["duckdb", "polars"]:
+        for name, form, log in [("Zeek TSV, a day", "tsv", "conn.log"), ("Zeek JSON, a day", "json", "conn.json")]:
+            out = f"{args.work}/{engine}-{form}.parquet"
+            commands[name, engine] = [sys.executable, "benches/rivals.py", "import", engine, form, f"{day}/{log}", out]
+    if nfcapd.installed():
+        for name in ["IPFIX in pcap, a day", "NetFlow v9 in pcap, a day"]:
+            commands[name, "nfcapd"] = lambda path=sources[name]: nfcapd.Run(path, args.work)
     runs = rounds(commands)
     for home in homes:
         shutil.rmtree(home)
-    for name, made in runs.items():
-        # rahdar: inputs,already_stored,left_alone,failed,received,decoded,held,refused,rows,seconds; DuckDB: rows.
-        columns = made[0].answer.split(",")
-        records = int(columns[5] if len(columns) > 1 else columns[0])
+    for (name, engine), made in sorted(runs.items(), key=lambda run: list(sources).index(run[0][0])):
+        records = int(made[0].answer.split(",")[DECODED] if engine == "rahdar" else made[0].answer)
         cpu = median(made, "cpu")
-        yield name, records, cpu, records / cpu, median(made, "wall"), max(run.memory_mb for run in made)
+        memory = max(run.memory_mb for run in made)
+        yield name, engine, records, cpu, records / cpu, median(made, "wall"), memory
 
 
 def sweeps(args):
@@ -117,18 +128,16 @@ def main():
     today = datetime.date.today().isoformat()
     revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     text = [
-        "# Performance",
-        "",
-        f"Written by `make bench` on {today} at revision {revision}: {os.cpu_count()} cores, {platform.machine()}, median of",
-        f"{ROUNDS} rounds, whole processes, CPU = user + system seconds, memory = largest peak. `benches/README.md` says what is measured.",
+        f"Measured on {today} at revision {revision}: {os.cpu_count()} cores, {platform.machine()}, median of {ROUNDS} rounds, whole",
+        "processes, CPU = user + system seconds, memory = largest peak. `benches/README.md` says what is measured.",
         "",
         "## Import: file to committed table",
         "",
-        "| input | records | CPU s | records per CPU s | wall s | memory MB |",
-        "|---|--:|--:|--:|--:|--:|",
+        "| input | engine | records | CPU s | records per CPU s | wall s | memory MB |",
+        "|---|---|--:|--:|--:|--:|--:|",
     ]
-    for name, records, cpu, rate, wall, memory in imports(args, args.flows[0]):
-        text.append(f"| {name} | {records:,} | {cpu:.2f} | {rate:,.0f} | {wall:.2f} | {memory:.0f} |")
+    for name, engine, records, cpu, rate, wall, memory in imports(args, args.flows[0]):
+        text.append(f"| {name} | {engine} | {records:,} | {cpu:.2f} | {rate:,.0f} | {wall:.2f} | {memory:.0f} |")
     text += [
         "",
         "## Sweep: flows that meet a list of addresses",
@@ -138,8 +147,11 @@ def main():
     ]
     for flows, claims, name, cpu, ratio, wall, memory in sweeps(args):
         text.append(f"| {flows:,} | {claims:,} | {name} | {cpu:.2f} | {ratio:.2f} | {wall:.2f} | {memory:.0f} |")
-    with open(args.out, "w") as out:
-        out.write("\n".join(text) + "\n")
+    with open(args.out) as page:
+        before, rest = page.read().split(BEGIN)
+    _, after = rest.split(END)
+    with open(args.out, "w") as page:
+        page.write("\n".join([before + BEGIN, *text, END]) + after)
 
 
 if __name__ == "__main__":

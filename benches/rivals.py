@@ -1,11 +1,9 @@
 """The same work by other engines. The last line printed is the answer.
 
 usage: rivals.py sweep duckdb|datafusion one|two FLOWS CLAIMS
-       rivals.py import duckdb tsv|json PATTERN OUT
+       rivals.py import duckdb|polars tsv|json LOG OUT
 """
 
-import glob
-import gzip
 import ipaddress
 import sys
 
@@ -67,23 +65,45 @@ def sweep(engine, form, flows, claims):
     return batch.column(0)[0].as_py(), batch.column(1)[0].as_py()
 
 
-def convert(form, pattern, out):
+def fields_of(log):
+    with open(log) as opened:
+        return next(line for line in opened if line.startswith("#fields")).rstrip("\n").split("\t")[1:]
+
+
+NUMBERS = {"ts": float, "duration": float, "id.orig_p": int, "id.resp_p": int, "orig_bytes": int, "resp_bytes": int,
+           "missed_bytes": int, "orig_pkts": int, "orig_ip_bytes": int, "resp_pkts": int, "resp_ip_bytes": int}
+
+
+def convert_duckdb(form, log, out):
     import duckdb
     db = duckdb.connect()
     db.execute(f"SET threads={THREADS}")
     if form == "json":
-        source = f"read_json('{pattern}', format='newline_delimited')"
+        source = f"read_json('{log}', format='newline_delimited')"
     else:
-        # Without a table of columns DuckDB takes 180 s to find out what the lines are.
-        with gzip.open(sorted(glob.glob(pattern))[0], "rt") as log:
-            fields = next(line for line in log if line.startswith("#fields")).rstrip("\n").split("\t")[1:]
-        columns = ", ".join(f"'{field}': 'VARCHAR'" for field in fields)
-        source = (f"read_csv('{pattern}', delim='\t', comment='#', header=false, nullstr='-', quote='', escape='', "
+        # Without a table of columns DuckDB takes minutes to find out what the lines are.
+        kinds = {float: "DOUBLE", int: "BIGINT", None: "VARCHAR"}
+        columns = ", ".join(f"'{field}': '{kinds[NUMBERS.get(field)]}'" for field in fields_of(log))
+        source = (f"read_csv('{log}', delim='\t', comment='#', header=false, nullstr='-', quote='', escape='', "
                   f"auto_detect=false, columns={{{columns}}})")
     db.execute(f"COPY (SELECT * FROM {source}) TO '{out}' (FORMAT parquet, COMPRESSION zstd)")
     return db.execute(f"SELECT count(*) FROM '{out}'").fetchone()
 
 
+def convert_polars(form, log, out):
+    import polars
+    if form == "json":
+        frame = polars.scan_ndjson(log)
+    else:
+        kinds = {float: polars.Float64, int: polars.Int64, None: polars.String}
+        schema = {field: kinds[NUMBERS.get(field)] for field in fields_of(log)}
+        frame = polars.scan_csv(log, separator="\t", comment_prefix="#", has_header=False, null_values="-",
+                                quote_char=None, schema=schema)
+    frame.sink_parquet(out, compression="zstd")
+    return [polars.scan_parquet(out).select(polars.len()).collect().item()]
+
+
 if __name__ == "__main__":
     verb, engine, *rest = sys.argv[1:]
-    print(*(sweep(engine, *rest) if verb == "sweep" else convert(*rest)))
+    convert = {"duckdb": convert_duckdb, "polars": convert_polars}
+    print(*(sweep(engine, *rest) if verb == "sweep" else convert[engine](*rest)))

@@ -1,8 +1,9 @@
 """Makes the files that the benchmark reads beside the scenario's own.
 
 usage: telemetry.py WORK FLOWS CLAIMS...
-WORK/zeek-FLOWS holds the Zeek logs; written are WORK/json/conn.json, WORK/packets/packets.pcap and
-WORK/claims-N.txt for each N, and beside it the same as the lake stores addresses, for rivals.
+WORK/zeek-FLOWS holds the Zeek logs of 454 days. Written are WORK/day/: the same conversations as one busy day, as
+conn.log, conn.json, ipfix.pcap and netflow_v9.pcap; WORK/packets/packets.pcap; and WORK/claims-N.txt for each N, and
+beside it the same as the lake stores addresses, for rivals.
 """
 
 import glob
@@ -18,6 +19,9 @@ from rivals import halves
 
 PACKETS = 1_000_000
 
+# 2021-08-15.
+DAY = 1_628_985_600
+
 
 def lines(work, flows):
     """The rows of the Zeek logs, as dicts of text."""
@@ -31,19 +35,124 @@ def lines(work, flows):
                 yield dict(zip(fields, line.rstrip("\n").split("\t")))
 
 
-def write_json(work, flows):
-    """The same rows as Zeek's JSON writer has them: numbers as numbers, unset fields left out."""
-    os.makedirs(f"{work}/json", exist_ok=True)
-    path = f"{work}/json/conn.json"
-    if os.path.exists(path):
+def the_day(work, flows):
+    """The same rows, each at its own time of day of one day, in the order in which conversations ended, as Zeek writes them."""
+    rows = list(lines(work, flows))
+    for row in rows:
+        row["ts"] = DAY + float(row["ts"]) % 86_400
+        row["end"] = row["ts"] + (0 if row["duration"] == "-" else float(row["duration"]))
+    rows.sort(key=lambda row: row.pop("end"))
+    return rows
+
+
+def write_day(work, flows):
+    """One day, as four formats have it."""
+    folder = f"{work}/day"
+    if os.path.isdir(folder):
         return
-    numbers = {"ts", "id.orig_p", "id.resp_p", "duration", "orig_bytes", "resp_bytes", "missed_bytes",
+    making = f"{folder}.making"
+    os.makedirs(making, exist_ok=True)
+    rows = the_day(work, flows)
+    write_tsv(f"{making}/conn.log", rows)
+    write_json(f"{making}/conn.json", rows)
+    write_exports(f"{making}/ipfix.pcap", rows, ipfix_message)
+    write_exports(f"{making}/netflow_v9.pcap", rows, v9_message)
+    os.rename(making, folder)
+
+
+def write_tsv(path, rows):
+    """As Zeek's own writer has them."""
+    with open(path, "w") as out:
+        out.write("#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tconn\n")
+        out.write("\t".join(["#fields", *rows[0]]) + "\n")
+        for row in rows:
+            out.write("\t".join([f"{row['ts']:.6f}", *list(row.values())[1:]]) + "\n")
+
+
+def write_json(path, rows):
+    """As Zeek's JSON writer has them: numbers as numbers, unset fields left out."""
+    numbers = {"duration", "id.orig_p", "id.resp_p", "orig_bytes", "resp_bytes", "missed_bytes",
                "orig_pkts", "orig_ip_bytes", "resp_pkts", "resp_ip_bytes"}
     with open(path, "w") as out:
-        for row in lines(work, flows):
+        for row in rows:
             kept = {k: (float(v) if "." in v else int(v)) if k in numbers else v
                     for k, v in row.items() if v != "-"}
             out.write(json.dumps(kept) + "\n")
+
+
+# Both directions of an IPv4 conversation are records of their own, as routers export them, with the times of the conversation.
+# Elements (IANA): 8, 12 addresses; 7, 11 ports; 4 protocol; 6 TCP flags; 5 class of service; 2 packets; 1 octets;
+# 10, 14 interfaces; 16, 17 AS; 9, 13 masks; 136 end reason.
+ELEMENTS = [(8, 4), (12, 4), (7, 2), (11, 2), (4, 1), (6, 1), (5, 1), (2, 8), (1, 8), (10, 4), (14, 4), (16, 4), (17, 4),
+            (9, 1), (13, 1), (136, 1)]
+RECORD = struct.Struct("!IIHHBBBQQIIIIBBB")
+TEMPLATE_ID = 256
+RECORDS_A_MESSAGE = 20
+NUMBERS = {"tcp": 6, "udp": 17, "icmp": 1}
+
+
+def records(rows):
+    """(start, end, packed record) of each direction, in the order of end, as a router's cache lets them go."""
+    made = []
+    for row in rows:
+        if ":" in row["id.orig_h"]:
+            continue
+        src, dst = (int(ipaddress.IPv4Address(row[k])) for k in ("id.orig_h", "id.resp_h"))
+        sport, dport = int(row["id.orig_p"]), int(row["id.resp_p"])
+        protocol = NUMBERS.get(row["proto"], 0)
+        start = row["ts"]
+        end = start + (0 if row["duration"] == "-" else float(row["duration"]))
+        flags = 0x1B if protocol == 6 else 0
+        for way in ((src, dst, sport, dport, "orig"), (dst, src, dport, sport, "resp")):
+            packets = int(row[f"{way[4]}_pkts"])
+            if packets:
+                octets = int(row[f"{way[4]}_ip_bytes"])
+                made.append((end, start, RECORD.pack(*way[:4], protocol, flags, 0, packets, octets, 1, 2, 64_500, 64_501,
+                                                     24, 16, 1)))
+    made.sort(key=lambda record: record[0])
+    return made
+
+
+def template(kind, more):
+    fields = ELEMENTS + more
+    body = struct.pack("!HH", TEMPLATE_ID, len(fields)) + b"".join(struct.pack("!HH", *field) for field in fields)
+    return struct.pack("!HH", kind, len(body) + 4) + body
+
+
+def ipfix_message(batch, sequence, with_template):
+    """RFC 7011, with the times of elements 152 and 153 (milliseconds)."""
+    data = b"".join(packed + struct.pack("!QQ", int(start * 1000), int(end * 1000)) for end, start, packed in batch)
+    sets = (template(2, [(152, 8), (153, 8)]) if with_template else b"") + struct.pack(
+        "!HH", TEMPLATE_ID, len(data) + 4) + data
+    exported = int(batch[-1][0]) + 1
+    return exported, struct.pack("!HHIII", 10, len(sets) + 16, exported, sequence, 1) + sets
+
+
+def v9_message(batch, sequence, with_template):
+    """RFC 3954, with the times of fields 22 and 21 (uptime in milliseconds; the router came up at midnight)."""
+    data = b"".join(packed + struct.pack("!II", int((start - DAY) * 1000), int((end - DAY) * 1000))
+                    for end, start, packed in batch)
+    data += b"\0" * (-len(data) % 4)
+    sets = (template(0, [(22, 4), (21, 4)]) if with_template else b"") + struct.pack(
+        "!HH", TEMPLATE_ID, len(data) + 4) + data
+    exported = int(batch[-1][0]) + 1
+    header = struct.pack("!HHIIII", 9, len(batch) + with_template, int((exported - DAY) * 1000), exported,
+                         sequence // RECORDS_A_MESSAGE, 1)
+    return exported, header + sets
+
+
+def write_exports(path, rows, message):
+    """Datagrams of one exporter to one collector, in classic pcap."""
+    made = records(rows)
+    with open(path, "wb") as out:
+        out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        for at in range(0, len(made), RECORDS_A_MESSAGE):
+            exported, payload = message(made[at:at + RECORDS_A_MESSAGE], at, at % (RECORDS_A_MESSAGE * 1_000) == 0)
+            udp = struct.pack("!HHHH", 40_000, 2055, len(payload) + 8, 0) + payload
+            ip = struct.pack("!BBHHHBBHII", 0x45, 0, len(udp) + 20, 0, 0, 64, 17, 0, 0xC0000201, 0xC0000202)
+            frame = b"\0" * 12 + b"\x08\0" + ip + udp
+            out.write(struct.pack("<IIII", exported, 0, len(frame), len(frame)))
+            out.write(frame)
 
 
 def write_packets(work):
@@ -86,6 +195,6 @@ def write_claims(work, flows, counts):
 
 if __name__ == "__main__":
     work, flows, *counts = sys.argv[1:]
-    write_json(work, flows)
+    write_day(work, flows)
     write_packets(work)
     write_claims(work, flows, [int(count) for count in counts])

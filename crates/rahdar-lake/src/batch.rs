@@ -5,17 +5,28 @@ use arrow::array::{
     StringArray, StringBuilder, TimestampMicrosecondBuilder,
 };
 use arrow::buffer::ScalarBuffer;
-use arrow::compute::{sort_to_indices, take_record_batch};
+use arrow::compute::interleave_record_batch;
 use arrow::datatypes::{Date32Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 use rahdar_model::column::{Column, Kind, Value};
 
+use crate::file::PAGE_ROWS;
 use crate::schema::{Kept, file_columns};
 
-/// Rows on their way into a file: one builder per column of the table.
+/// Rows of a chunk: whole pages, small enough that the memory of one is used again for the next instead of
+/// being fetched from the system (measured here: half of the time of collecting rows went into fresh memory).
+const CHUNK_ROWS: usize = 4 * PAGE_ROWS;
+
+/// How long a chunk may last on average before rows are put in the order of time: the hour, the finest
+/// window that hunts and reports ask for.
+const NEARLY_US: i64 = 3_600 * 1_000_000;
+
+/// Rows on their way into a file, in chunks: one builder per column of the table.
 pub(crate) struct Rows<R: Kept> {
+    full: Vec<RecordBatch>,
     columns: Vec<(&'static Column<R>, Builder)>,
-    len: usize,
+    /// Rows in `columns`.
+    begun: usize,
 }
 
 enum Builder {
@@ -29,45 +40,79 @@ enum Builder {
 impl<R: Kept> Rows<R> {
     /// No rows. Nothing is allocated until the first comes.
     pub(crate) fn new() -> Self {
-        Self { columns: file_columns().map(|column| (column, Builder::of(column.kind))).collect(), len: 0 }
+        Self { full: Vec::new(), columns: builders(0), begun: 0 }
     }
 
     /// How many rows there are.
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.full.len() * CHUNK_ROWS + self.begun
     }
 
     /// Adds a row.
-    pub(crate) fn push(&mut self, record: &R) {
+    pub(crate) fn push(&mut self, record: &R) -> Result<(), ArrowError> {
         for (column, builder) in &mut self.columns {
             builder.push(column.stored(record));
         }
-        self.len += 1;
+        self.begun += 1;
+        if self.begun == CHUNK_ROWS { self.end_chunk(builders(CHUNK_ROWS)) } else { Ok(()) }
     }
 
-    /// The rows in the order of time; as they came where times are equal.
-    pub(crate) fn into_batch(mut self) -> Result<RecordBatch, ArrowError> {
-        let columns = self.columns.iter_mut().map(|(_, builder)| builder.finish()).collect();
-        let schema = &R::layout().file_schema;
-        let batch = RecordBatch::try_new(schema.clone(), columns)?;
-        let time = batch.column(schema.index_of(R::TIME)?);
-        if time.as_primitive::<TimestampMicrosecondType>().values().is_sorted() {
-            return Ok(batch);
+    fn end_chunk(&mut self, next: Vec<(&'static Column<R>, Builder)>) -> Result<(), ArrowError> {
+        let ended = std::mem::replace(&mut self.columns, next);
+        let columns = ended.into_iter().map(|(_, mut builder)| builder.finish()).collect();
+        self.full.push(RecordBatch::try_new(R::layout().file_schema.clone(), columns)?);
+        self.begun = 0;
+        Ok(())
+    }
+
+    /// The rows, in chunks: as they came if that is nearly the order of time, else in the order of time.
+    ///
+    /// Exporters and loggers write as conversations end, so a page spans minutes and its bounds keep most
+    /// queries out. Both directions of a conversation lie together, which is worth more than perfect order:
+    /// 16.0 octets a row instead of 22.6, and no work (`docs/decisions/0008-rows-as-they-came.md`).
+    pub(crate) fn into_batches(mut self) -> Result<Vec<RecordBatch>, ArrowError> {
+        if self.begun > 0 {
+            self.end_chunk(Vec::new())?;
         }
-        take_record_batch(&batch, &sort_to_indices(time, None, None)?)
+        let time = R::layout().file_schema.index_of(R::TIME)?;
+        let times: Vec<&[i64]> = self
+            .full
+            .iter()
+            .map(|batch| &**batch.column(time).as_primitive::<TimestampMicrosecondType>().values())
+            .collect();
+        let spans = times.iter().map(|times| span(times)).sum::<i64>();
+        if spans <= NEARLY_US.saturating_mul(times.len() as i64) {
+            return Ok(self.full);
+        }
+        let mut order: Vec<(usize, usize)> =
+            (0..times.len()).flat_map(|chunk| (0..times[chunk].len()).map(move |row| (chunk, row))).collect();
+        order.sort_by_key(|(chunk, row)| times[*chunk][*row]);
+        let chunks: Vec<_> = self.full.iter().collect();
+        order.chunks(CHUNK_ROWS).map(|rows| interleave_record_batch(&chunks, rows)).collect()
     }
 }
 
+/// From the first to the last of some times.
+fn span(times: &[i64]) -> i64 {
+    let (first, last) = (times.iter().min(), times.iter().max());
+    first.zip(last).map_or(0, |(first, last)| last.saturating_sub(*first))
+}
+
+/// One builder per column, with room for so many rows.
+fn builders<R: Kept>(rows: usize) -> Vec<(&'static Column<R>, Builder)> {
+    file_columns().map(|column| (column, Builder::of(column.kind, rows))).collect()
+}
+
 impl Builder {
-    fn of(kind: Kind) -> Self {
+    fn of(kind: Kind, rows: usize) -> Self {
         match kind {
             Kind::Timestamp => {
-                Self::Timestamp(TimestampMicrosecondBuilder::with_capacity(0).with_timezone("UTC"))
+                Self::Timestamp(TimestampMicrosecondBuilder::with_capacity(rows).with_timezone("UTC"))
             }
-            Kind::Int16 => Self::Int16(Int16Builder::with_capacity(0)),
-            Kind::Date | Kind::Int32 => Self::Int32(Int32Builder::with_capacity(0)),
-            Kind::Int64 => Self::Int64(Int64Builder::with_capacity(0)),
-            Kind::Text => Self::Text(StringBuilder::with_capacity(0, 0)),
+            Kind::Int16 => Self::Int16(Int16Builder::with_capacity(rows)),
+            Kind::Date | Kind::Int32 => Self::Int32(Int32Builder::with_capacity(rows)),
+            Kind::Int64 => Self::Int64(Int64Builder::with_capacity(rows)),
+            Kind::Text => Self::Text(StringBuilder::with_capacity(rows, 0)),
         }
     }
 
@@ -181,21 +226,41 @@ mod tests {
 
     use super::*;
 
-    fn batch(flows: &[FlowRecord]) -> RecordBatch {
+    fn batches(flows: &[FlowRecord]) -> Vec<RecordBatch> {
         let mut rows = Rows::new();
         for flow in flows {
-            rows.push(flow);
+            rows.push(flow).unwrap();
         }
-        rows.into_batch().unwrap()
+        rows.into_batches().unwrap()
+    }
+
+    fn read_back(batches: &[RecordBatch]) -> Vec<FlowRecord> {
+        let mut read = Vec::new();
+        for batch in batches {
+            let records = Records::of(batch).unwrap();
+            read.extend((0..batch.num_rows()).map(|row| records.record(row)));
+        }
+        read
+    }
+
+    fn at(time: &str) -> FlowRecord {
+        flow("192.0.2.1 > 192.0.2.2").at(time).build()
     }
 
     #[test]
-    fn rows_are_in_the_order_of_time() {
-        let late = flow("192.0.2.1 > 192.0.2.2").at("2021-08-15T12:00:01Z").build();
-        let early = flow("192.0.2.1 > 192.0.2.2").at("2021-08-15T12:00:00Z").build();
-        let batch = batch(&[late.clone(), early.clone()]);
-        let records = Records::<FlowRecord>::of(&batch).unwrap();
-        assert_eq!([records.record(0), records.record(1)], [early, late]);
+    fn rows_stay_as_they_came_within_the_hour() {
+        let flows = [at("2021-08-15T12:40:00Z"), at("2021-08-15T12:00:00Z"), at("2021-08-15T12:40:00Z")];
+        assert_eq!(read_back(&batches(&flows)), flows);
+    }
+
+    #[test]
+    fn rows_that_jump_about_the_day_are_put_in_order_across_chunks() {
+        let flows: Vec<FlowRecord> = (0..CHUNK_ROWS + 1)
+            .map(|n| at(if n % 2 == 0 { "2021-08-15T23:00:00Z" } else { "2021-08-15T01:00:00Z" }))
+            .collect();
+        let read = read_back(&batches(&flows));
+        assert_eq!(read.len(), flows.len());
+        assert!(read.is_sorted_by_key(|flow| flow.start_time));
     }
 
     proptest! {
@@ -203,8 +268,8 @@ mod tests {
 
         #[test]
         fn a_record_survives_the_way_through_arrow(flow in strategy::flow()) {
-            let batch = batch(std::slice::from_ref(&flow));
-            prop_assert_eq!(Records::<FlowRecord>::of(&batch).unwrap().record(0), stored(&flow));
+            let batches = batches(std::slice::from_ref(&flow));
+            prop_assert_eq!(read_back(&batches), [stored(&flow)]);
         }
     }
 }

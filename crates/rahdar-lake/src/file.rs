@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::compute::{max, max_string, min, min_string};
-use arrow::datatypes::{Int16Type, Int32Type, Int64Type, TimestampMicrosecondType};
+use arrow::array::RecordBatch;
 use deltalake::kernel::Add;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnPath;
 use rahdar_model::column::Kind;
 use rahdar_model::time::{Day, Timestamp};
@@ -20,13 +20,16 @@ use crate::schema::{Layout, PARTITION, Shape};
 
 /// Rows of a page: what a sighting costs is whole pages (`performance.md` §2: 2.4 times less
 /// than with 20,000, for 5 % more octets).
-const PAGE_ROWS: usize = 2_000;
+pub(crate) const PAGE_ROWS: usize = 2_000;
 
 /// Columns that the log has statistics of, by Delta's default.
 const INDEXED_COLUMNS: usize = 32;
 
 /// Texts longer than this have no bounds in the log, which every reader holds in memory.
 const BOUND_OCTETS: usize = 64;
+
+/// Columns whose values never come again: a dictionary costs time and is given up half way.
+const IDENTIFIERS: [&str; 2] = ["uid", "community_id"];
 
 /// How files of these columns are written.
 pub(crate) fn properties(columns: &[Shape]) -> WriterProperties {
@@ -36,12 +39,16 @@ pub(crate) fn properties(columns: &[Shape]) -> WriterProperties {
         .set_data_page_row_count_limit(PAGE_ROWS)
         // Pages end between batches only.
         .set_write_batch_size(PAGE_ROWS)
-        .set_statistics_enabled(EnabledStatistics::Page);
+        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_statistics_truncate_length(Some(BOUND_OCTETS));
     for column in columns.iter().filter(|column| climbs(column)) {
         let path = ColumnPath::from(column.name);
         properties = properties
             .set_column_dictionary_enabled(path.clone(), false)
             .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
+    }
+    for column in columns.iter().filter(|column| IDENTIFIERS.contains(&column.name)) {
+        properties = properties.set_column_dictionary_enabled(ColumnPath::from(column.name), false);
     }
     properties.build()
 }
@@ -63,15 +70,19 @@ pub(crate) struct DataFile {
 
 impl DataFile {
     /// Encodes the rows of one day.
-    pub(crate) fn encode(layout: &Layout, day: Day, batch: &RecordBatch) -> Result<Self, ParquetError> {
+    pub(crate) fn encode(layout: &Layout, day: Day, rows: &[RecordBatch]) -> Result<Self, ParquetError> {
+        let mut content = Vec::new();
         let properties = Some(layout.properties.clone());
-        let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), properties)?;
-        writer.write(batch)?;
+        let mut writer = ArrowWriter::try_new(&mut content, layout.file_schema.clone(), properties)?;
+        for batch in rows {
+            writer.write(batch)?;
+        }
+        let written = writer.close()?;
         Ok(Self {
             path: format!("{PARTITION}={day}/part-{}.parquet", Uuid::new_v4()),
-            content: writer.into_inner()?,
+            content,
             day,
-            statistics: statistics(layout, batch).to_string(),
+            statistics: statistics(layout, &written).to_string(),
         })
     }
 
@@ -93,47 +104,66 @@ impl DataFile {
     }
 }
 
-/// Rows, bounds and nulls as Delta's log has them ("Per-file Statistics" of its protocol).
-fn statistics(layout: &Layout, batch: &RecordBatch) -> Value {
+/// Rows, bounds and nulls as Delta's log has them ("Per-file Statistics" of its protocol), from those of
+/// the file. A text longer than the file's own bounds has none.
+fn statistics(layout: &Layout, written: &ParquetMetaData) -> Value {
     let (mut least, mut most, mut nulls) = (Map::new(), Map::new(), Map::new());
-    for (column, array) in layout.file_columns().zip(batch.columns()).take(INDEXED_COLUMNS - 1) {
-        nulls.insert(column.name.to_owned(), json!(array.null_count()));
-        if let Some((low, high)) = bounds(column, array) {
+    for (at, column) in layout.file_columns().enumerate().take(INDEXED_COLUMNS - 1) {
+        let groups = || written.row_groups().iter().filter_map(move |group| group.column(at).statistics());
+        nulls.insert(
+            column.name.to_owned(),
+            json!(groups().filter_map(Statistics::null_count_opt).sum::<u64>()),
+        );
+        if let Some((low, high)) = bounds(column, groups()) {
             least.insert(column.name.to_owned(), low);
             most.insert(column.name.to_owned(), high);
         }
     }
-    json!({ "numRecords": batch.num_rows(), "minValues": least, "maxValues": most, "nullCount": nulls })
+    let rows = written.file_metadata().num_rows();
+    json!({ "numRecords": rows, "minValues": least, "maxValues": most, "nullCount": nulls })
 }
 
-fn bounds(column: &Shape, array: &ArrayRef) -> Option<(Value, Value)> {
-    Some(match column.kind {
-        Kind::Int16 => {
-            let array = array.as_primitive::<Int16Type>();
-            (json!(min(array)?), json!(max(array)?))
-        }
-        Kind::Int32 | Kind::Date => {
-            let array = array.as_primitive::<Int32Type>();
-            (json!(min(array)?), json!(max(array)?))
-        }
-        Kind::Int64 => {
-            let array = array.as_primitive::<Int64Type>();
-            (json!(min(array)?), json!(max(array)?))
-        }
-        Kind::Timestamp => {
-            let array = array.as_primitive::<TimestampMicrosecondType>();
-            let text = |us| json!(Timestamp::from_micros(us).to_string());
-            (text(min(array)?), text(max(array)?))
-        }
-        Kind::Text => {
-            let array = array.as_string::<i32>();
-            let (low, high) = (min_string(array)?, max_string(array)?);
-            if low.len().max(high.len()) > BOUND_OCTETS {
-                return None;
+/// The least and the greatest value of a column; none where all are null or one is not exact.
+fn bounds<'a>(column: &Shape, groups: impl Iterator<Item = &'a Statistics>) -> Option<(Value, Value)> {
+    let mut numbers: Option<(i64, i64)> = None;
+    let mut texts: Option<(&str, &str)> = None;
+    for group in groups {
+        match group {
+            Statistics::Int32(found) => {
+                let found = found.min_opt().zip(found.max_opt());
+                numbers = widened(numbers, found.map(|(low, high)| (i64::from(*low), i64::from(*high))));
             }
-            (json!(low), json!(high))
+            Statistics::Int64(found) => {
+                numbers = widened(numbers, found.min_opt().copied().zip(found.max_opt().copied()));
+            }
+            Statistics::ByteArray(found) => {
+                let exact = found.min_is_exact() && found.max_is_exact();
+                let found = found.min_opt().zip(found.max_opt());
+                let Some((low, high)) = found else { continue };
+                texts = widened(texts, Some((low.as_utf8().ok()?, high.as_utf8().ok()?))).filter(|_| exact);
+                texts?;
+            }
+            _ => return None,
         }
-    })
+    }
+    match column.kind {
+        Kind::Text => texts.map(|(low, high)| (json!(low), json!(high))),
+        Kind::Timestamp => {
+            let text = |us| json!(Timestamp::from_micros(us).to_string());
+            numbers.map(|(low, high)| (text(low), text(high)))
+        }
+        Kind::Int16 | Kind::Int32 | Kind::Int64 | Kind::Date => {
+            numbers.map(|(low, high)| (json!(low), json!(high)))
+        }
+    }
+}
+
+/// Bounds that hold both.
+fn widened<T: Ord>(known: Option<(T, T)>, more: Option<(T, T)>) -> Option<(T, T)> {
+    match (known, more) {
+        (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
+        (known, more) => known.or(more),
+    }
 }
 
 #[cfg(test)]
@@ -150,9 +180,9 @@ mod tests {
     fn file(flows: impl IntoIterator<Item = rahdar_testkit::builder::FlowBuilder>) -> DataFile {
         let mut rows = Rows::new();
         for flow in flows {
-            rows.push(&flow.build());
+            rows.push(&flow.build()).unwrap();
         }
-        DataFile::encode(FlowRecord::layout(), Day(18_854), &rows.into_batch().unwrap()).unwrap()
+        DataFile::encode(FlowRecord::layout(), Day(18_854), &rows.into_batches().unwrap()).unwrap()
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use deltalake::kernel::Add;
-use rahdar_model::column::{Kind, Value};
+use rahdar_model::column::{Column, Kind, Value};
 use rahdar_model::fact::{Fact, Gap, Handshake, Resolution};
 use rahdar_model::sink::SinkError;
 use rahdar_model::store::{Admission, Commit, Import, Input, StoreError};
@@ -171,6 +171,8 @@ impl Drop for LakeImport<'_> {
 /// What an import has taken for one table.
 struct Staged<R: Kept> {
     table: Arc<Table>,
+    /// The columns that hold a time.
+    times: Vec<&'static Column<R>>,
     /// Rows held in memory at most.
     most: usize,
     /// The input at hand, until its first row comes.
@@ -190,6 +192,7 @@ impl<R: Kept> Staged<R> {
     fn new(table: &Arc<Table>, most: usize) -> Self {
         Self {
             table: table.clone(),
+            times: R::columns().iter().filter(|column| column.kind == Kind::Timestamp).collect(),
             most,
             begun: None,
             admitted: false,
@@ -211,7 +214,7 @@ impl<R: Kept> Staged<R> {
         if !self.admitted {
             return Ok(());
         }
-        check_times(record)?;
+        check_times(&self.times, record)?;
         self.inputs.extend(self.begun.take());
         let day = record.time().day();
         if !self.days.contains_key(&day) && self.days.len() == DAYS_PER_IMPORT {
@@ -224,7 +227,8 @@ impl<R: Kept> Staged<R> {
                 ),
             });
         }
-        self.days.entry(day).or_insert_with(Rows::new).push(record);
+        let rows = self.days.entry(day).or_insert_with(Rows::new);
+        rows.push(record).map_err(failed("collecting rows"))?;
         self.rows += 1;
         self.buffered += 1;
         if self.buffered == self.most { self.write_fullest_day(lake) } else { Ok(()) }
@@ -246,8 +250,8 @@ impl<R: Kept> Staged<R> {
             self.await_oldest_file(lake)?;
         }
         let encoded = lake.runtime.runtime().spawn_blocking(move || {
-            let batch = rows.into_batch().map_err(failed("encoding rows"))?;
-            DataFile::encode(R::layout(), day, &batch).map_err(failed("encoding rows"))
+            let rows = rows.into_batches().map_err(failed("encoding rows"))?;
+            DataFile::encode(R::layout(), day, &rows).map_err(failed("encoding rows"))
         });
         let table = self.table.clone();
         self.in_flight.push_back(lake.runtime.runtime().spawn(async move {
@@ -306,8 +310,9 @@ impl<R: Kept> Staged<R> {
     }
 }
 
-fn check_times<R: Kept>(record: &R) -> Result<(), StoreError> {
-    for column in R::columns().iter().filter(|column| column.kind == Kind::Timestamp) {
+/// Refuses a record with a time that the tables cannot hold.
+fn check_times<R: Kept>(times: &[&'static Column<R>], record: &R) -> Result<(), StoreError> {
+    for column in times {
         match column.stored(record) {
             Value::Int(us) if !TIMES.contains(&us) => {
                 return Err(StoreError::Limit {

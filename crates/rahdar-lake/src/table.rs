@@ -3,7 +3,7 @@
 //! ```text
 //! <table>/_delta_log/00000000000000000000.json              the log: one entry per commit
 //!                   00000000000000000020.checkpoint.parquet    its sum, every 20 entries
-//!        day=2021-08-15/part-<uuid>.parquet                the rows of one day, in time order
+//!        day=2021-08-15/part-<uuid>.parquet                the rows of one day, nearly in time order
 //! ```
 //!
 //! A commit is one log entry: the files it adds, and one `txn` action per input whose rows are in
