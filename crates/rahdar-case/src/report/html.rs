@@ -17,7 +17,7 @@ use rahdar_figure::{Bars, Figure, Lane, Lanes, Table, Validity, ink, legible};
 use rahdar_model::coverage::ExporterCoverage;
 use rahdar_model::finding::{Finding, Hunt, Reason, Victim};
 use rahdar_model::intelligence::{ClusterId, Event, Tlp};
-use rahdar_model::time::{DAY_US, HOUR_US};
+use rahdar_model::time::{DAY_US, HOUR_US, SECOND_US};
 use rahdar_model::{Estimate, Timestamp, Window};
 
 use super::blind::{blind, hours};
@@ -62,7 +62,7 @@ pub fn html(hunt: &Hunt, context: &Context<'_>) -> String {
         title: legible::sentence(context.title),
         tlp: context.tlp.word(),
         style: Markup(ink::style()),
-        generated: context.generated.to_string(),
+        generated: Timestamp::from_seconds(context.generated.micros().div_euclid(SECOND_US)).to_string(),
         summary: summary(hunt),
         overview: overview(hunt),
         victims: victims(hunt, context),
