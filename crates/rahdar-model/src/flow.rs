@@ -315,12 +315,16 @@ impl Quality {
     pub const CONTENT_GAP: Self = Self(1 << 11);
     /// The first packet seen was not the opening one: the flow began before the source did.
     pub const MIDSTREAM: Self = Self(1 << 12);
+    /// The exporter's template had lately been announced with another meaning: one of the two may be forged.
+    pub const TEMPLATE_CONFLICT: Self = Self(1 << 13);
+    /// Nobody told whether octets include layer-2 headers.
+    pub const LAYER_UNKNOWN: Self = Self(1 << 14);
 
     /// The marks with which a record says nothing that a judgement may rest on.
     pub const UNUSABLE: Self = Self(Self::IMPOSSIBLE_SIZE.0);
 
     /// Every mark, with its name in output.
-    pub const NAMES: [(Self, &'static str); 13] = [
+    pub const NAMES: [(Self, &'static str); 15] = [
         (Self::COUNTER_CLAMPED, "counter clamped"),
         (Self::COUNTER_WRAPPED, "counter wrapped"),
         (Self::IMPOSSIBLE_SIZE, "impossible size"),
@@ -334,6 +338,8 @@ impl Quality {
         (Self::TRUNCATED_CAPTURE, "truncated capture"),
         (Self::CONTENT_GAP, "content gap"),
         (Self::MIDSTREAM, "midstream"),
+        (Self::TEMPLATE_CONFLICT, "template conflict"),
+        (Self::LAYER_UNKNOWN, "layer unknown"),
     ];
 
     /// The stored bits.

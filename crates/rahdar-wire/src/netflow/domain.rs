@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rahdar_model::Address;
 use rahdar_model::sink::{Place, SinkError};
-use rahdar_model::time::{SECOND_US, Timestamp};
+use rahdar_model::time::{DAY_US, SECOND_US, Timestamp};
 
 use super::flow::{Known, Origin, Out, Sampling};
 use super::message::{Announcement, Protocol, SET_HEADER, announcement};
@@ -19,6 +19,14 @@ use super::waiting::{Waiting, WaitingSet};
 /// Templates that are kept of one observation domain (reliability.md §3). The busiest exporter
 /// of the corpus has 30.
 const TEMPLATES_MAX: usize = 1_000;
+
+/// How long a template lives that is not announced again: as many times the longest time between
+/// two announcements of it (RFC 7011 §8.4), and never less than [`LIFETIME_US`].
+const REFRESHES_MISSED: i64 = 3;
+
+/// The least time that a template lives. Chosen here: many exporters count datagrams, not minutes,
+/// from one announcement to the next, and are quiet at night.
+const LIFETIME_US: i64 = DAY_US;
 
 /// How long flows wait for the first word about sampling, by the exporter's clock
 /// (methods.md §1.7).
@@ -36,7 +44,7 @@ pub(super) struct Domain {
     protocol: Protocol,
     transport: Transport,
     /// The templates in force.
-    templates: Recent<u16, Arc<Plan>>,
+    templates: Recent<u16, Template>,
     template_octets: usize,
     rates: Rates,
     patience: Patience,
@@ -44,6 +52,51 @@ pub(super) struct Domain {
     is_told: bool,
     system_init_ms: Option<u64>,
     waiting: Waiting,
+}
+
+/// A template in force.
+#[derive(Debug)]
+struct Template {
+    plan: Arc<Plan>,
+    /// When it was announced last.
+    announced: Timestamp,
+    /// The longest time between two announcements; 0 if there was but one.
+    refresh_us: i64,
+}
+
+impl Template {
+    fn new(plan: Arc<Plan>, announced: Timestamp) -> Self {
+        Self { plan, announced, refresh_us: 0 }
+    }
+
+    /// It was announced again, unchanged.
+    fn refresh(&mut self, at: Timestamp) {
+        self.refresh_us = self.refresh_us.max(at.since(self.announced));
+        self.announced = self.announced.max(at);
+    }
+
+    /// How long it lives from its last announcement.
+    fn lifetime_us(&self) -> i64 {
+        self.refresh_us.saturating_mul(REFRESHES_MISSED).max(LIFETIME_US)
+    }
+
+    /// Whether it is too old to be believed. One that was announced but once is of an exporter that
+    /// does not repeat itself, against the standard: to forget it would lose all that follows.
+    fn is_over(&self, at: Timestamp) -> bool {
+        self.refresh_us > 0 && at.since(self.announced) > self.lifetime_us()
+    }
+
+    fn save(&self, to: &mut Writer) {
+        self.plan.save(to);
+        to.i64(self.announced.micros());
+        to.i64(self.refresh_us);
+    }
+
+    fn restore(from: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let plan = Arc::new(Plan::restore(from)?);
+        let announced = Timestamp::from_micros(from.i64()?);
+        Ok(Self { plan, announced, refresh_us: from.i64()? })
+    }
 }
 
 /// Whether flows wait for a word about sampling.
@@ -127,7 +180,7 @@ impl Domain {
             match announcement(self.protocol, is_options, body, at, &mut specs) {
                 Announcement::Template { id, end } => {
                     at = end;
-                    self.learn(id, is_options, &specs, place, out)?;
+                    self.learn(id, is_options, &specs, origin.moment(), place, out)?;
                 }
                 Announcement::Withdrawal { id, end } => {
                     at = end;
@@ -155,24 +208,33 @@ impl Domain {
         id: u16,
         is_options: bool,
         specs: &[Spec],
+        at: Timestamp,
         place: Place,
         out: &mut Out<'_>,
     ) -> Result<(), SinkError> {
         let exporter = self.exporter.clone();
-        let known = self.templates.get(id);
-        let is_new = known.is_none();
-        if known.is_some_and(|known| known.is_of(specs, is_options)) {
-            return Ok(());
+        let is_stream = self.transport == Transport::Stream;
+        let known = self.templates.get(id).filter(|known| is_stream || !known.is_over(at));
+        let mut contested_until = None;
+        if let Some(known) = known {
+            if known.plan.is_of(specs, is_options) {
+                known.refresh(at);
+                return Ok(());
+            }
+            contested_until = Some(at.plus_micros(known.lifetime_us()));
         }
         let plan = match Plan::compile(specs, is_options) {
-            Ok(plan) => Arc::new(plan),
+            Ok(mut plan) => {
+                plan.contested_until = contested_until;
+                Arc::new(plan)
+            }
             Err(flaw) => {
                 self.forget(id);
                 out.note(place, format_args!("template `{id}` of exporter `{exporter}` {flaw}"));
                 return Ok(());
             }
         };
-        if !is_new {
+        if contested_until.is_some() {
             out.books.accounts.of(self.address).redefined += 1;
             out.note(place, format_args!("template `{id}` of exporter `{exporter}` was redefined"));
         }
@@ -190,7 +252,7 @@ impl Domain {
                 format_args!("element `{element}` of template `{id}` of exporter `{exporter}` cannot have `{length}` octets: it is not read"),
             );
         }
-        self.put(id, plan.clone());
+        self.put(id, Template::new(plan.clone(), at));
         for set in self.waiting.take_untold(id) {
             out.release();
             if set.is_last_of_message {
@@ -203,10 +265,10 @@ impl Domain {
         Ok(())
     }
 
-    fn put(&mut self, id: u16, plan: Arc<Plan>) {
-        self.template_octets += plan.octets();
-        if let Some((_, gone)) = self.templates.insert(id, plan) {
-            self.template_octets -= gone.octets();
+    fn put(&mut self, id: u16, template: Template) {
+        self.template_octets += template.plan.octets();
+        if let Some((_, gone)) = self.templates.insert(id, template) {
+            self.template_octets -= gone.plan.octets();
         }
     }
 
@@ -217,7 +279,7 @@ impl Domain {
         let all: Vec<u16> = self
             .templates
             .iter_mut()
-            .filter(|(_, plan)| (plan.purpose == Purpose::Options) == is_options)
+            .filter(|(_, known)| (known.plan.purpose == Purpose::Options) == is_options)
             .map(|(id, _)| id)
             .collect();
         for id in all {
@@ -227,7 +289,7 @@ impl Domain {
 
     fn forget(&mut self, id: u16) {
         if let Some(gone) = self.templates.remove(id) {
-            self.template_octets -= gone.octets();
+            self.template_octets -= gone.plan.octets();
         }
     }
 
@@ -240,11 +302,29 @@ impl Domain {
         origin: &Origin,
         out: &mut Out<'_>,
     ) -> Result<Option<u64>, SinkError> {
-        match self.templates.get(template).cloned() {
-            _ if body.len() == READ_BEHIND => Ok(Some(0)),
+        if body.len() == READ_BEHIND {
+            return Ok(Some(0));
+        }
+        match self.in_force(template, origin, out) {
             Some(plan) => self.read(template, plan, origin, body, out),
             None => self.wait(template, None, origin, body, out).map(|()| None),
         }
+    }
+
+    /// The plan of a template, unless it is too old. In a stream it lives as long as that does
+    /// (RFC 7011 §8.1).
+    fn in_force(&mut self, template: u16, origin: &Origin, out: &mut Out<'_>) -> Option<Arc<Plan>> {
+        let known = self.templates.get(template)?;
+        if self.transport == Transport::Stream || !known.is_over(origin.moment()) {
+            return Some(known.plan.clone());
+        }
+        self.forget(template);
+        let exporter = &self.exporter;
+        let text = format_args!(
+            "template `{template}` of exporter `{exporter}` was not announced again in time: its data waits for it"
+        );
+        out.note(origin.place(0), text);
+        None
     }
 
     /// Reads the records of a set, unless they are flows that have to wait for a rate. Returns how
@@ -451,9 +531,9 @@ impl Domain {
             Patience::Over => to.u8(2),
         }
         self.rates.save(to);
-        self.templates.save(to, |to, id, plan| {
+        self.templates.save(to, |to, id, template| {
             to.u16(id);
-            plan.save(to);
+            template.save(to);
         });
         to.list(self.waiting.iter(), |to, set| set.save(to));
     }
@@ -473,8 +553,8 @@ impl Domain {
         }
         self.rates = Rates::restore(from)?;
         self.templates =
-            Recent::restore(TEMPLATES_MAX, from, |from| Ok((from.u16()?, Arc::new(Plan::restore(from)?))))?;
-        self.template_octets = self.templates.iter_mut().map(|(_, plan)| plan.octets()).sum();
+            Recent::restore(TEMPLATES_MAX, from, |from| Ok((from.u16()?, Template::restore(from)?)))?;
+        self.template_octets = self.templates.iter().map(|(_, template)| template.plan.octets()).sum();
         for set in from.list(WaitingSet::restore)? {
             self.waiting.push(set);
         }

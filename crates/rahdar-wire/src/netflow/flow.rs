@@ -48,6 +48,11 @@ pub(super) struct Origin {
 }
 
 impl Origin {
+    /// When the set came or, where nobody took the time, was exported.
+    pub(super) fn moment(&self) -> Timestamp {
+        self.received.unwrap_or(self.export)
+    }
+
     /// The place of an octet of the set, counted from its header.
     pub(super) fn place(&self, octet: usize) -> Place {
         Place::Datagram { packet: self.packet, octet: self.octet + octet }
@@ -194,7 +199,10 @@ impl Out<'_> {
         if plan.has_initiator_counters {
             record.initiator = Some(Initiator::Source);
         }
-        let marks = if plan.has_layer2 { Quality::LAYER2_LENGTH } else { Quality::NONE };
+        let mut marks = if plan.has_layer2 { Quality::LAYER2_LENGTH } else { Quality::NONE };
+        if plan.contested_until.is_some_and(|until| origin.moment() < until) {
+            marks |= Quality::TEMPLATE_CONFLICT;
+        }
 
         // What all records of the set have in common is settled once.
         let common_rate = match known.sampling {

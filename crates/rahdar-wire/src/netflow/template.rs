@@ -4,6 +4,7 @@
 //! straight into the reused flow record. The fields that nearly every template has are read in
 //! one go, the others in a loop with a jump for each.
 
+use rahdar_model::Timestamp;
 use rahdar_model::flow::FlowRecord;
 use rahdar_model::sink::SinkError;
 use thiserror::Error;
@@ -78,7 +79,7 @@ pub(super) enum Flaw {
     TooLong(usize),
 }
 
-/// A compiled template.
+/// A compiled template: one version of it, for a redefinition makes another plan.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) purpose: Purpose,
@@ -107,6 +108,8 @@ pub(super) struct Plan {
     pub(super) icmp: Icmp,
     /// A field whose length is none that it can have, so that it is stepped over.
     pub(super) unread: Option<Spec>,
+    /// Until when its records are doubtful, because it took the place of another that was in force.
+    pub(super) contested_until: Option<Timestamp>,
     usual: Usual,
     steps: Box<[Step]>,
     runs: Box<[Run]>,
@@ -175,6 +178,7 @@ impl Plan {
                 Icmp::Absent
             },
             unread: None,
+            contested_until: None,
             usual: Usual::default(),
             steps: Box::default(),
             runs: Box::default(),
@@ -261,6 +265,7 @@ impl Plan {
             to.u32(spec.enterprise);
             to.u16(spec.length);
         });
+        to.option(self.contested_until, |to, until| to.i64(until.micros()));
     }
 
     /// Reads what [`Plan::save`] wrote.
@@ -268,7 +273,8 @@ impl Plan {
         let is_options = from.u8()? == 1;
         let specs = from
             .list(|from| Ok(Spec { element: from.u16()?, enterprise: from.u32()?, length: from.u16()? }))?;
-        Self::compile(&specs, is_options).map_err(|_| Damaged)
+        let contested_until = from.option(|from| from.i64().map(Timestamp::from_micros))?;
+        Self::compile(&specs, is_options).map(|plan| Self { contested_until, ..plan }).map_err(|_| Damaged)
     }
 
     /// Reads the records of a set one after the other.

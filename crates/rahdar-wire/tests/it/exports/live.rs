@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use rahdar_model::fact::Unit;
+use rahdar_model::flow::Quality;
 use rahdar_model::{Address, Timestamp};
 use rahdar_wire::{Account, Arrival, Collector, Options};
 
@@ -93,6 +94,76 @@ fn the_templates_of_a_stream_end_with_it() {
     assert_eq!((account(&collector).waiting, kept.flows.len()), (2, 1));
     collector.close_all(&mut kept).unwrap();
     assert_eq!((account(&collector).waiting, account(&collector).no_template), (1, 1));
+}
+
+/// Two days, in seconds: longer than any template lives that is announced every minute.
+const TWO_DAYS_S: u32 = 2 * 86_400;
+
+/// Sends a template at these times, and a flow of it two days later. Returns whether that could be read,
+/// and what was said.
+fn after_two_days(announced_s: &[u32]) -> (bool, Vec<String>) {
+    let (mut collector, mut kept) = (Collector::new(&unsampled()), Kept::default());
+    collector.begin("a".into());
+    for (number, s) in announced_s.iter().enumerate() {
+        let message = v9(7, number as u32, *s, &[v9_template(FLOWS, FLOW_FIELDS)]);
+        collector.datagram(&message, &arrival(*s, 9), &mut kept).unwrap();
+    }
+    let (s, number) = (announced_s[announced_s.len() - 1] + TWO_DAYS_S, announced_s.len() as u32);
+    collector.datagram(&v9(7, number, s, &[set(FLOWS, &flow(1_000))]), &arrival(s, 9), &mut kept).unwrap();
+    account(&collector);
+    let is_read = kept.flows.len() == 1;
+    if !is_read {
+        let again = v9(7, number + 1, s + 60, &[v9_template(FLOWS, FLOW_FIELDS)]);
+        collector.datagram(&again, &arrival(s + 60, 9), &mut kept).unwrap();
+        assert_eq!(kept.flows.len(), 1, "it waited for its template");
+        assert_eq!(account(&collector).redefined, 0);
+        assert!(!kept.flows[0].quality.contains(Quality::TEMPLATE_CONFLICT));
+    }
+    (is_read, kept.problems())
+}
+
+#[test]
+fn a_template_lives_three_times_as_long_as_it_took_to_come_again() {
+    let too_old = "packet 172861, octet 20 of the datagram: template `256` of exporter `192.0.2.1` was not announced \
+                   again in time: its data waits for it";
+    assert_eq!(after_two_days(&[0, 60]), (false, vec![too_old.to_owned()]));
+    assert_eq!(after_two_days(&[0, TWO_DAYS_S]), (true, Vec::new()), "three times two days");
+    assert_eq!(after_two_days(&[0]), (true, Vec::new()), "who never repeats himself is believed");
+}
+
+#[test]
+fn a_template_of_another_meaning_is_a_new_version_whose_flows_are_marked() {
+    let (mut collector, mut kept) = (Collector::new(&unsampled()), Kept::default());
+    collector.begin("a".into());
+    // The same record, its ends exchanged.
+    let forged: Vec<_> = [(12, 4), (8, 4)].iter().chain(&FLOW_FIELDS[2..]).copied().collect();
+    let flow_at = |s: u32| set(FLOWS, &flow(1_000 + u128::from(s)));
+    let day = 86_400;
+    for (number, (s, sets)) in [
+        (0, vec![v9_template(FLOWS, FLOW_FIELDS), flow_at(0)]),
+        (60, vec![v9_template(FLOWS, &forged), flow_at(60)]),
+        (61, vec![v9_template(FLOWS, &forged), flow_at(61)]),
+        (62, vec![v9_template(FLOWS, FLOW_FIELDS), flow_at(62)]),
+        (day, vec![v9_template(FLOWS, FLOW_FIELDS), flow_at(day)]),
+        (day + 63, vec![flow_at(day + 63)]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        collector.datagram(&v9(7, number as u32, s, &sets), &arrival(s, 9), &mut kept).unwrap();
+        // What is known of versions survives a restart.
+        collector = Collector::restore(&unsampled(), &collector.save()).unwrap();
+        collector.begin("a".into());
+    }
+    let octets: Vec<_> = kept.flows.iter().map(|flow| flow.octets).collect();
+    let day = u64::from(day);
+    assert_eq!(octets, [0, 60, 61, 62, day, day + 63].map(|s| 1_000 + s));
+    let sources: Vec<_> = kept.flows.iter().map(|flow| flow.src.to_string()).collect();
+    let (own, other) = ("192.0.2.10", "198.51.100.7");
+    assert_eq!(sources, [own, other, other, own, own, own], "each version reads its own records");
+    let marked: Vec<_> =
+        kept.flows.iter().map(|flow| flow.quality.contains(Quality::TEMPLATE_CONFLICT)).collect();
+    assert_eq!(marked, [false, true, true, true, true, false], "for as long as the first would have lived");
 }
 
 /// What is missing of messages with these numbers, a record each, when so many datagrams were dropped here.
@@ -205,6 +276,35 @@ fn a_state_may_be_anything() {
                 restored.begin("a".into());
                 restored.finish(&mut Kept::default()).unwrap();
             }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(50))]
+
+    /// Who forges the sender and the domain as well is noticed: every flow that a forged template has read is
+    /// marked, and the change is counted (reliability.md §3).
+    #[test]
+    fn a_forged_template_of_the_same_domain_is_a_conflict(
+        order in prop::collection::vec(any::<bool>(), 1..12),
+        fields in prop::sample::subsequence(FLOW_FIELDS.to_vec(), 1..10),
+    ) {
+        let (mut collector, mut kept) = (Collector::new(&unsampled()), Kept::default());
+        collector.begin("a".into());
+        let mut is_forged = false;
+        let mut changes = 0;
+        for (s, forge) in (0..).zip([&[false][..], &order].concat()) {
+            let fields = if forge { &fields[..] } else { FLOW_FIELDS };
+            changes += u64::from(forge != is_forged);
+            is_forged = forge;
+            let message = v9(7, s, s, &[v9_template(FLOWS, fields), set(FLOWS, &flow(1_000))]);
+            let before = kept.flows.len();
+            collector.datagram(&message, &arrival(s, 9), &mut kept).unwrap();
+            for flow in &kept.flows[before..] {
+                prop_assert_eq!(flow.quality.contains(Quality::TEMPLATE_CONFLICT), changes > 0);
+            }
+            prop_assert_eq!(account(&collector).redefined, changes);
         }
     }
 }
