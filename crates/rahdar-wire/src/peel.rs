@@ -22,11 +22,11 @@ use crate::WireError;
 pub(crate) const HEAD_OCTETS: usize = 66 << 10;
 
 /// Uncompressed octets before the growth of a compressed stream is judged (`reliability.md` §3).
-pub(crate) const GROWTH_FREE_OCTETS: u64 = 16 << 20;
+const GROWTH_FREE_OCTETS: u64 = 16 << 20;
 
 /// The most that a compressed stream may grow. Logs and captures grow 5 to 30 times; a bomb of
 /// zeros grows 255 times under lz4, 1,032 under DEFLATE, more under the others (`reliability.md` §3).
-pub(crate) const GROWTH_MAX: u64 = 200;
+const GROWTH_MAX: u64 = 200;
 
 /// The most memory that xz may take, in octets. Its largest preset, `-9`, needs 65 MiB (`xz(1)`).
 const XZ_OCTETS_MAX: u64 = 80 << 20;
@@ -187,13 +187,26 @@ struct Grown<R> {
 
 impl<R: Read> Read for Grown<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.given > GROWTH_FREE_OCTETS && self.given / GROWTH_MAX > self.taken.get() {
-            return Err(io::Error::new(ErrorKind::InvalidData, GrowsTooMuch));
-        }
+        judge_growth(self.taken.get(), self.given)?;
         let read = self.stream.read(buffer)?;
         self.given += read as u64;
         Ok(read)
     }
+}
+
+/// Judges what was unpacked by what it was packed in, both in octets. Whoever unpacks asks here, so
+/// that a bomb of any kind ends the same way: nothing of it is kept. Half of an input would be in the
+/// way when the whole comes unpacked, for that is another input.
+pub(crate) fn judge_growth(packed: u64, unpacked: u64) -> io::Result<()> {
+    if is_beyond_reason(packed, unpacked) {
+        return Err(io::Error::new(ErrorKind::InvalidData, GrowsTooMuch));
+    }
+    Ok(())
+}
+
+/// Whether so many octets are too many for what they were packed in.
+pub(crate) fn is_beyond_reason(packed: u64, unpacked: u64) -> bool {
+    unpacked > GROWTH_FREE_OCTETS && unpacked / GROWTH_MAX > packed
 }
 
 /// The stream is a bomb, or might as well be one.
@@ -202,7 +215,10 @@ struct GrowsTooMuch;
 
 impl fmt::Display for GrowsTooMuch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "it grows more than {GROWTH_MAX} times when it is unpacked, and is refused as a whole")
+        write!(
+            f,
+            "it grows more than {GROWTH_MAX} times when it is unpacked, and is refused as a whole; if you trust it, unpack it first"
+        )
     }
 }
 

@@ -18,7 +18,7 @@ use super::v1::{self, Maps};
 use super::{EXPORTER, v2};
 use crate::Options;
 use crate::delivery::{Correction, Delivery};
-use crate::peel::{GROWTH_FREE_OCTETS, GROWTH_MAX};
+use crate::peel::{is_beyond_reason, judge_growth};
 use crate::window::Window;
 
 /// Octets of the header of every record: its type and its length.
@@ -61,6 +61,8 @@ pub(super) struct Reading<'a> {
     /// Octets of blocks so far, as they are stored, and unpacked.
     stored: u64,
     unpacked: u64,
+    /// Octets that blocks would have had which cannot be unpacked, each counted as the largest.
+    wasted: u64,
     /// Flow records so far, read or waiting.
     rows: u64,
     /// The row of the next flow record.
@@ -155,6 +157,7 @@ impl<'a> Reading<'a> {
             blocks: 0,
             stored: 0,
             unpacked: 0,
+            wasted: 0,
             rows: 0,
             row: 1,
             waiting: VecDeque::new(),
@@ -222,8 +225,11 @@ impl<'a> Reading<'a> {
         Ok(is_whole)
     }
 
-    /// Unpacks one block, or what is there of it, and reads it or lets it wait. False if the file
-    /// unpacks to more than it should, and nothing more is read.
+    /// Unpacks one block, or what is there of it, and reads it or lets it wait. False if so much of the
+    /// file cannot be unpacked that nothing more is read.
+    ///
+    /// # Errors
+    /// [`Stop::Read`] if the file unpacks to more than it should: it is refused as a whole.
     fn block(
         &mut self,
         at: u64,
@@ -231,7 +237,7 @@ impl<'a> Reading<'a> {
         stored: &[u8],
         is_whole: bool,
         unpacker: &mut Unpacker,
-    ) -> Result<bool, SinkError> {
+    ) -> Result<bool, Stop> {
         let promised = block.records;
         let place = Place::Octet(at);
         if !is_whole && unpacker.needs_all() {
@@ -240,23 +246,25 @@ impl<'a> Reading<'a> {
             return Ok(true);
         }
         let unpacked = unpacker.unpack(stored);
-        // What cannot be unpacked cost as much as the largest.
         self.stored += stored.len() as u64;
-        self.unpacked += unpacked.as_ref().map_or(BLOCK_OCTETS_MAX, |octets| octets.len()) as u64;
-        if self.unpacked > GROWTH_FREE_OCTETS && self.unpacked / GROWTH_MAX > self.stored {
-            let why = format_args!("the file grows more than `{GROWTH_MAX}` times; nothing after it is read");
-            self.delivery.refuse(place, why);
-            return Ok(false);
-        }
         let octets = match unpacked {
             Ok(octets) => octets,
             Err(Damaged(compression)) => {
                 let why =
                     format_args!("a block of `{promised}` records cannot be unpacked from {compression}");
                 self.delivery.refuse(place, why);
-                return Ok(true);
+                // It may have cost as much as the largest. Damage is no bomb: what is sound is kept.
+                self.wasted += BLOCK_OCTETS_MAX as u64;
+                if !is_beyond_reason(self.stored, self.wasted) {
+                    return Ok(true);
+                }
+                let why = format_args!("too many blocks cannot be unpacked; nothing after them is read");
+                self.delivery.refuse(place, why);
+                return Ok(false);
             }
         };
+        self.unpacked += octets.len() as u64;
+        judge_growth(self.stored, self.unpacked)?;
         let (flows, waits) = self.survey(octets);
         let first_row = self.rows + 1;
         self.rows += flows;

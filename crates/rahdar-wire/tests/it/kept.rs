@@ -11,6 +11,10 @@ use rahdar_wire::{Options, WireError, decode};
 pub(crate) const CALENDAR: (Timestamp, Timestamp) =
     (Timestamp::from_seconds(-62_135_596_800), Timestamp::from_micros(253_402_214_399_999_999));
 
+/// What is said of an input that grows beyond reason.
+pub(crate) const BOMB: &str = "it grows more than 200 times when it is unpacked, and is refused as a whole; if you trust it, \
+     unpack it first";
+
 fn is_in_calendar(time: Timestamp) -> bool {
     (CALENDAR.0..=CALENDAR.1).contains(&time)
 }

@@ -1,12 +1,12 @@
 //! Files as a whole: blocks, compression, what is cut, broken or lies.
 
-use rahdar_wire::{Detection, Format, Options, WireError, detect};
+use rahdar_wire::{Detection, Format, Options, WireError, detect, is_damage};
 
 use super::made::{
     COMMON, COMPRESSIONS, Common, HEAD, block, exporter, generic, map, record, sampler_v2, v1, v1_flow,
     v1_of, v2, v2_flow, v2_of, v4, words,
 };
-use crate::kept::{Kept, decode_all, decoded};
+use crate::kept::{BOMB, Kept, decode_all, decoded};
 
 /// So many flow records of nfdump 1.7, each of its own port.
 fn flows(count: u16) -> Vec<Vec<u8>> {
@@ -194,22 +194,29 @@ fn a_block_that_unpacks_to_too_much_is_refused() {
 }
 
 #[test]
-fn a_file_that_grows_beyond_reason_is_stopped() {
+fn a_file_that_grows_beyond_reason_is_refused_as_a_whole() {
     let filling = record(256, &[0; 60_000]);
-    let bomb = block(3, &vec![filling; 80], 4);
-    let blocks = [vec![block(3, &flows(1), 4)], vec![bomb; 200]].concat();
-    let (kept, tally) = decoded(&v2_of(4, &blocks, 0));
-    assert_eq!((tally.decoded, tally.refused), (1, 1));
-    assert!(kept.problems()[0].ends_with("the file grows more than `200` times; nothing after it is read"));
-    assert!(tally.beside < 5 * 80, "{}", tally.beside);
+    for compression in [2, 3, 4] {
+        let bomb = block(3, &vec![filling.clone(); 80], compression);
+        let blocks = [vec![block(3, &flows(1), compression)], vec![bomb; 200]].concat();
+        let (_, result) = decode_all(&*v2_of(compression, &blocks, 0), &Options::default());
+        let Err(WireError::Read { tally, source }) = result else { panic!("{result:?}") };
+        assert!(!is_damage(&source));
+        assert_eq!(source.to_string(), BOMB);
+        assert!(tally.beside < 5 * 80, "{}", tally.beside);
+    }
 }
 
 #[test]
 fn blocks_that_cannot_be_unpacked_count_as_the_largest() {
     for (compression, name) in &COMPRESSIONS[1..] {
         let broken = block(3, &[vec![0; (5 << 20) + 1]], *compression);
-        let (_, tally) = decoded(&v2_of(*compression, &vec![broken; 500], 0));
+        let blocks = [vec![block(3, &flows(1), *compression)], vec![broken; 500]].concat();
+        let (kept, tally) = decoded(&v2_of(*compression, &blocks, 0));
+        assert_eq!(kept.flows.len(), 1, "{name}: what is sound is kept");
         assert!(tally.refused < 500, "{name}: {}", tally.refused);
+        let last = kept.problems().pop().unwrap();
+        assert!(last.ends_with("too many blocks cannot be unpacked; nothing after them is read"), "{last}");
     }
 }
 
