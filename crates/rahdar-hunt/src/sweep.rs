@@ -16,7 +16,7 @@ use rahdar_model::store::{End, StoreError};
 use rahdar_model::{Address, FlowStore, Quality, Sighting, Timestamp, Window};
 
 /// What an Ethernet frame adds to an IP packet at most: header 14, one VLAN tag 4, checksum 4.
-/// Taken from octets that include layer 2, so that a lower bound stays one.
+/// Taken from octets that include layer 2, or may, so that a lower bound stays one.
 const LAYER2_OCTETS: u64 = 22;
 
 /// One side of a contact.
@@ -121,8 +121,8 @@ impl Contact {
         };
         let side = |packets: u64, octets: u64, payload, flags| {
             let packets = packets.div_ceil(scale);
-            let frames =
-                if marked(Quality::LAYER2_LENGTH) { packets.saturating_mul(LAYER2_OCTETS) } else { 0 };
+            let is_framed = marked(Quality::LAYER2_LENGTH | Quality::LAYER_UNKNOWN);
+            let frames = if is_framed { packets.saturating_mul(LAYER2_OCTETS) } else { 0 };
             Side { packets, octets: (octets / scale).saturating_sub(frames), payload, flags }
         };
         let sent = side(flow.packets, flow.octets, flow.payload_octets, flow.tcp_flags);
@@ -281,8 +281,10 @@ mod tests {
         let scaled = flow("192.0.2.1 > 192.0.2.9").sampled(100).sent(200, 300_000);
         let scaled = contact(scaled.marked(Quality::ALREADY_SCALED), End::Destination);
         assert_eq!((scaled.out.packets, scaled.out.octets), (2, 3_000));
-        let framed = flow("192.0.2.1 > 192.0.2.9").sent(2, 144).marked(Quality::LAYER2_LENGTH);
-        assert_eq!(contact(framed, End::Destination).out.octets, 100);
+        for mark in [Quality::LAYER2_LENGTH, Quality::LAYER_UNKNOWN] {
+            let framed = flow("192.0.2.1 > 192.0.2.9").sent(2, 144).marked(mark);
+            assert_eq!(contact(framed, End::Destination).out.octets, 100);
+        }
     }
 
     #[test]

@@ -5,6 +5,10 @@
 //! and one that was denied never has any; both are kept, as flows of no packets. Version 1 counts nothing at all,
 //! which is marked as a content gap.
 //!
+//! Octets are of frames. Microsoft says only that they include header and payload; but in its own example a
+//! TCP flow of one packet each way has 66 octets each way, which is an Ethernet frame around an opening of 52
+//! octets of IP, and no packet of IP alone that one segment each way could be.
+//!
 //! Source: Azure Network Watcher, "NSG flow logs overview" and "Virtual network flow logs".
 
 use std::io::Read;
@@ -211,6 +215,9 @@ fn fill(tuple: &[u8], version: Version, record: &mut FlowRecord) -> Result<(), V
     let (packets, octets) = (counter("packets received")?, counter("bytes received")?);
     record.rev_packets = Some(packets);
     record.rev_octets = Some(octets);
+    if record.octets > 0 || octets > 0 {
+        record.quality |= Quality::LAYER2_LENGTH;
+    }
     if is_impossible(record.packets, record.octets) || is_impossible(packets, octets) {
         record.quality |= Quality::IMPOSSIBLE_SIZE;
     }

@@ -3,9 +3,11 @@
 //! An entry is a uniflow: what `src_ip` sent to `dest_ip`. Where both ends are in the cloud, each
 //! reports the same packets, and `reporter` says which one: it is part of the exporter's name (`gcp src`, `gcp dest`),
 //! so that nobody adds the two. Packets are sampled at a rate that is not told, and counters are
-//! multiplied already.
+//! multiplied already. Google does not say whether octets are of frames or of IP packets, and neither
+//! is assumed: they are marked as of unknown layer.
 //!
-//! Source: Google Cloud, "VPC Flow Logs records".
+//! Source: Google Cloud, "VPC Flow Logs records" (`bytes_sent`: "amount of bytes sent", no more), as it
+//! was in November 2026.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -145,7 +147,7 @@ impl<'o> Entry<'o> {
             reporter if reporter.starts_with(b"DEST") => Some(Direction::Ingress),
             _ => None,
         };
-        record.quality |= Quality::ALREADY_SCALED;
+        record.quality |= Quality::ALREADY_SCALED | Quality::LAYER_UNKNOWN;
         if is_impossible(self.packets, self.octets) {
             record.quality |= Quality::IMPOSSIBLE_SIZE;
         }

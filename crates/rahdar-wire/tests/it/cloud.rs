@@ -25,7 +25,7 @@ pub(crate) const GCP: &str = concat!(
 );
 
 const GCP_LINE: &str =
-    "192.0.2.10 50000 > 198.51.100.7 443 proto 6: 1520 in 10, already scaled, rate unknown";
+    "192.0.2.10 50000 > 198.51.100.7 443 proto 6: 1520 in 10, already scaled, rate unknown, layer unknown";
 
 #[test]
 fn an_entry_of_gcp_is_a_uniflow_seen_from_one_side() {
@@ -86,7 +86,8 @@ pub(crate) fn nsg(version: u32, tuples: &[&str]) -> String {
 }
 
 const BEGUN: &str = "192.0.2.10 50000 > 198.51.100.7 443 proto 6: 0 in 0, back 0 in 0";
-const ENDED: &str = "192.0.2.10 50000 > 198.51.100.7 443 proto 6: 1520 in 10, back 2640 in 12";
+const ENDED: &str =
+    "192.0.2.10 50000 > 198.51.100.7 443 proto 6: 1520 in 10, back 2640 in 12, layer-2 length";
 const DENIED: &str = "203.0.113.9 4000 > 192.0.2.10 53 proto 17: 0 in 0, back 0 in 0";
 
 #[test]
