@@ -71,7 +71,7 @@ impl<'a> Delivery<'a> {
 
     /// `time`, moved as the operator says: for facts, whose times nobody else corrects.
     pub(crate) fn moved(&self, time: Timestamp) -> Timestamp {
-        time.plus_micros(self.correction.offset_us)
+        self.correction.moved_time(time)
     }
 
     /// Counts one record as understood.
@@ -132,8 +132,12 @@ impl Correction {
 
     /// The window, moved as the times of records are.
     pub(crate) fn moved(self, window: Window) -> Window {
-        let moved = |time: Timestamp| time.plus_micros(self.offset_us).clamp(CALENDAR.0, CALENDAR.1);
-        Window::new(moved(window.from), moved(window.until))
+        Window::new(self.moved_time(window.from), self.moved_time(window.until))
+    }
+
+    /// The time, moved likewise. One beyond the calendar stops at its end.
+    fn moved_time(self, time: Timestamp) -> Timestamp {
+        time.plus_micros(self.offset_us).clamp(CALENDAR.0, CALENDAR.1)
     }
 
     /// Moves and mends the times, marks what is doubtful about them, sets the operator's interval.

@@ -2,13 +2,14 @@
 
 use rahdar_model::flow::{Initiator, SamplingSource, protocol, tcp};
 use rahdar_model::sink::SinkError;
-use rahdar_model::{Address, FlowRecord, Quality, Timestamp};
+use rahdar_model::{FlowRecord, Quality};
 
 use super::field::Field;
+use super::talk::Talk;
 use super::{Form, Log};
 use crate::delivery::Delivery;
 use crate::facts::Facts;
-use crate::value::{ValueError, address, count, is_impossible, seconds, time};
+use crate::value::{ValueError, count, is_impossible, seconds};
 
 /// The longest text of a row that is kept; the rest of a longer one is cut off. Chosen here:
 /// Zeek's own texts stay below a hundred octets.
@@ -17,12 +18,8 @@ const TEXT_OCTETS_MAX: usize = 256;
 /// The values of one row. Texts are as in the input, escapes and all.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Row<'r> {
-    ts: Option<Timestamp>,
+    talk: Talk,
     duration_us: i64,
-    orig: Option<Address>,
-    resp: Option<Address>,
-    orig_port: u16,
-    resp_port: u16,
     proto: Option<Proto>,
     ip_proto: Option<u8>,
     orig_bytes: Option<u64>,
@@ -55,12 +52,7 @@ impl<'r> super::Row<'r> for Row<'r> {
         let wrong = || ValueError::wrong(field.name(), value);
         let number = || count(value).ok_or_else(wrong);
         match field {
-            Field::Ts => self.ts = Some(time(value).ok_or_else(wrong)?),
             Field::Duration => self.duration_us = seconds(value).ok_or_else(wrong)?,
-            Field::OrigH => self.orig = Some(address(value).ok_or_else(wrong)?),
-            Field::RespH => self.resp = Some(address(value).ok_or_else(wrong)?),
-            Field::OrigP => self.orig_port = u16::try_from(number()?).map_err(|_| wrong())?,
-            Field::RespP => self.resp_port = u16::try_from(number()?).map_err(|_| wrong())?,
             Field::Proto => {
                 self.proto = Some(match value {
                     b"tcp" => Proto::Tcp,
@@ -83,7 +75,7 @@ impl<'r> super::Row<'r> for Row<'r> {
             Field::Service => self.service = value,
             Field::ConnState => self.state = value,
             Field::CommunityId => self.community_id = value,
-            _ => {}
+            _ => self.talk.set(field, value)?,
         }
         Ok(())
     }
@@ -104,9 +96,7 @@ impl Row<'_> {
     /// Where the log has no `*_ip_bytes` (Zeek writes them unless told not to), octets are the
     /// payload octets: less than the truth by the headers.
     fn fill_record(&self, record: &mut FlowRecord, form: &impl Form) -> Result<(), ValueError> {
-        let start = self.ts.ok_or(ValueError::missing(Field::Ts.name()))?;
-        let src = self.orig.ok_or(ValueError::missing(Field::OrigH.name()))?;
-        let dst = self.resp.ok_or(ValueError::missing(Field::RespH.name()))?;
+        let (start, src, dst) = self.talk.who()?;
         let proto = self.proto.ok_or(ValueError::missing(Field::Proto.name()))?;
         // Other logs of Zeek have endpoints too; only connections have one of these.
         if self.state.is_empty() && self.orig_pkts.is_none() {
@@ -126,12 +116,12 @@ impl Row<'_> {
         };
         match proto {
             Proto::Icmp => {
-                record.icmp_type = Some(self.orig_port as u8);
-                record.icmp_code = Some(icmp_code(self.orig_port, self.resp_port, src.is_v4()));
+                record.icmp_type = Some(self.talk.orig_port as u8);
+                record.icmp_code = Some(icmp_code(self.talk.orig_port, self.talk.resp_port, src.is_v4()));
             }
             _ => {
-                record.src_port = self.orig_port;
-                record.dst_port = self.resp_port;
+                record.src_port = self.talk.orig_port;
+                record.dst_port = self.talk.resp_port;
             }
         }
         record.packets = self.orig_pkts.unwrap_or(0);

@@ -5,20 +5,18 @@
 //! length, paired by their place. A row without a name in question is beside.
 
 use rahdar_model::sink::SinkError;
-use rahdar_model::{Address, Timestamp};
 
 use super::field::Field;
+use super::talk::Talk;
 use super::{Form, Log};
 use crate::delivery::Delivery;
 use crate::facts::{ANSWERS_MAX, Facts, set_name};
-use crate::value::{ValueError, address, count, seconds, time};
+use crate::value::{ValueError, seconds, short};
 
 /// The values of one row. Texts and lists are as in the input, escapes and all.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Row<'r> {
-    ts: Option<Timestamp>,
-    orig: Option<Address>,
-    resp: Option<Address>,
+    talk: Talk,
     query: &'r [u8],
     qtype: Option<u16>,
     rcode: Option<u16>,
@@ -31,17 +29,14 @@ impl<'r> super::Row<'r> for Row<'r> {
 
     fn set(&mut self, field: Field, value: &'r [u8]) -> Result<(), ValueError> {
         let wrong = || ValueError::wrong(field.name(), value);
-        let code = || count(value).and_then(|n| u16::try_from(n).ok()).ok_or_else(wrong);
+        let code = || short(value).ok_or_else(wrong);
         match field {
-            Field::Ts => self.ts = Some(time(value).ok_or_else(wrong)?),
-            Field::OrigH => self.orig = Some(address(value).ok_or_else(wrong)?),
-            Field::RespH => self.resp = Some(address(value).ok_or_else(wrong)?),
             Field::Query => self.query = value,
             Field::Qtype => self.qtype = Some(code()?),
             Field::Rcode => self.rcode = Some(code()?),
             Field::Answers => self.answers = value,
             Field::Ttls => self.ttls = value,
-            _ => {}
+            _ => self.talk.set(field, value)?,
         }
         Ok(())
     }
@@ -52,9 +47,7 @@ impl<'r> super::Row<'r> for Row<'r> {
         delivery: &mut Delivery<'_>,
         facts: &mut Facts,
     ) -> Result<bool, ValueError> {
-        let time = self.ts.ok_or(ValueError::missing(Field::Ts.name()))?;
-        let client = self.orig.ok_or(ValueError::missing(Field::OrigH.name()))?;
-        let server = self.resp.ok_or(ValueError::missing(Field::RespH.name()))?;
+        let (time, client, server) = self.talk.who()?;
         let resolution = facts.begin_resolution(time, delivery.record.source_row, delivery);
         resolution.client = client;
         resolution.server = server;

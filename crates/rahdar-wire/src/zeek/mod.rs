@@ -10,6 +10,7 @@ mod dns;
 mod field;
 pub(crate) mod json;
 mod ssl;
+mod talk;
 pub(crate) mod tsv;
 
 use rahdar_model::sink::SinkError;

@@ -5,22 +5,18 @@
 //! its hash is in `x509.log` or `files.log`, which are not joined.
 
 use rahdar_model::sink::SinkError;
-use rahdar_model::{Address, Timestamp};
 
 use super::field::Field;
+use super::talk::Talk;
 use super::{Form, Log};
 use crate::delivery::Delivery;
 use crate::facts::{Facts, set_hash, set_name, set_text};
-use crate::value::{ValueError, address, count, time};
+use crate::value::ValueError;
 
 /// The values of one row. Texts and lists are as in the input, escapes and all.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Row<'r> {
-    ts: Option<Timestamp>,
-    orig: Option<Address>,
-    orig_port: u16,
-    resp: Option<Address>,
-    resp_port: u16,
+    talk: Talk,
     version: &'r [u8],
     server_name: &'r [u8],
     established: Option<bool>,
@@ -37,19 +33,12 @@ impl<'r> super::Row<'r> for Row<'r> {
     const LOG: Log = Log::Ssl;
 
     fn set(&mut self, field: Field, value: &'r [u8]) -> Result<(), ValueError> {
-        let wrong = || ValueError::wrong(field.name(), value);
-        let port = || count(value).and_then(|n| u16::try_from(n).ok()).ok_or_else(wrong);
         match field {
-            Field::Ts => self.ts = Some(time(value).ok_or_else(wrong)?),
-            Field::OrigH => self.orig = Some(address(value).ok_or_else(wrong)?),
-            Field::RespH => self.resp = Some(address(value).ok_or_else(wrong)?),
-            Field::OrigP => self.orig_port = port()?,
-            Field::RespP => self.resp_port = port()?,
             Field::Established => {
                 self.established = Some(match value {
                     b"T" | b"true" => true,
                     b"F" | b"false" => false,
-                    _ => return Err(wrong()),
+                    _ => return Err(ValueError::wrong(field.name(), value)),
                 });
             }
             Field::Version => self.version = value,
@@ -61,7 +50,7 @@ impl<'r> super::Row<'r> for Row<'r> {
             Field::Ja3 => self.ja3 = value,
             Field::Ja3s => self.ja3s = value,
             Field::Ja4 => self.ja4 = value,
-            _ => {}
+            _ => self.talk.set(field, value)?,
         }
         Ok(())
     }
@@ -72,14 +61,12 @@ impl<'r> super::Row<'r> for Row<'r> {
         delivery: &mut Delivery<'_>,
         facts: &mut Facts,
     ) -> Result<bool, ValueError> {
-        let time = self.ts.ok_or(ValueError::missing(Field::Ts.name()))?;
-        let client = self.orig.ok_or(ValueError::missing(Field::OrigH.name()))?;
-        let server = self.resp.ok_or(ValueError::missing(Field::RespH.name()))?;
+        let (time, client, server) = self.talk.who()?;
         let handshake = facts.begin_handshake(time, delivery.record.source_row, delivery);
         handshake.client = client;
-        handshake.client_port = self.orig_port;
+        handshake.client_port = self.talk.orig_port;
         handshake.server = server;
-        handshake.server_port = self.resp_port;
+        handshake.server_port = self.talk.resp_port;
         handshake.established = self.established;
         let plain = |text: &[u8], into: &mut String| form.text(text, into);
         set_name(self.server_name, &mut handshake.server_name, &plain);

@@ -5,7 +5,9 @@ use rahdar_model::{Quality, Timestamp};
 use rahdar_wire::Options;
 
 use crate::kept::{CALENDAR, decode_all};
-use crate::made::{CONN_HEADER, CONN_JSON, CONN_ROW, ETHERNET, enhanced, interface, pcap, section, tcp};
+use crate::made::{
+    CONN_HEADER, CONN_JSON, CONN_ROW, DNS_JSON, ETHERNET, SSL_JSON, enhanced, interface, pcap, section, tcp,
+};
 
 fn frame() -> Vec<u8> {
     tcp("192.0.2.1:1000", "198.51.100.7:80", 0x02, 0)
@@ -51,6 +53,20 @@ fn a_clock_of_any_size_stops_at_the_calendar() {
     check(&of(300_000_000_000, 0), &Options::default(), CALENDAR.1);
     let row = CONN_ROW.replace("1628985600.250000", "999999999999.000000").replace("1.500000", "-");
     check(format!("{CONN_HEADER}{row}").as_bytes(), &Options::default(), CALENDAR.1);
+}
+
+#[test]
+fn a_fact_of_any_time_stops_at_the_calendar() {
+    let log = format!("{DNS_JSON}{SSL_JSON}");
+    let absurd = log.replace("1628985600.25", "999999999999.25");
+    for (log, time_offset_us, end) in
+        [(&log, i64::MIN, CALENDAR.0), (&log, i64::MAX, CALENDAR.1), (&absurd, 0, CALENDAR.1)]
+    {
+        let (kept, result) = decode_all(log.as_bytes(), &Options { time_offset_us, ..Options::default() });
+        assert_eq!(result.unwrap().facts, 3);
+        assert!(kept.resolutions.iter().all(|resolution| resolution.time == end));
+        assert_eq!(kept.handshakes[0].time, end);
+    }
 }
 
 #[test]

@@ -84,6 +84,10 @@ pub(crate) fn decode_all(mut input: impl Read, options: &Options) -> (Kept, Resu
         let times = [Some(flow.start_time), Some(flow.end_time), flow.export_time, flow.received_time];
         assert!(times.into_iter().flatten().all(is_in_calendar), "{flow:?}");
     }
+    let facts = kept.resolutions.iter().map(|resolution| resolution.time);
+    for time in facts.chain(kept.handshakes.iter().map(|handshake| handshake.time)) {
+        assert!(is_in_calendar(time), "{time:?}");
+    }
     for gap in &kept.gaps {
         assert!(
             gap.lost > 0 && is_in_calendar(gap.window.from) && is_in_calendar(gap.window.until),

@@ -1,0 +1,40 @@
+//! What a row of every log says: when, and who talked to whom.
+
+use rahdar_model::{Address, Timestamp};
+
+use super::field::Field;
+use crate::value::{ValueError, address, short, time};
+
+/// Time and ends of a row.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Talk {
+    time: Option<Timestamp>,
+    orig: Option<Address>,
+    resp: Option<Address>,
+    pub(super) orig_port: u16,
+    pub(super) resp_port: u16,
+}
+
+impl Talk {
+    /// Takes a value, if it is one of these. Others are passed over.
+    pub(super) fn set(&mut self, field: Field, value: &[u8]) -> Result<(), ValueError> {
+        let wrong = || ValueError::wrong(field.name(), value);
+        match field {
+            Field::Ts => self.time = Some(time(value).ok_or_else(wrong)?),
+            Field::OrigH => self.orig = Some(address(value).ok_or_else(wrong)?),
+            Field::RespH => self.resp = Some(address(value).ok_or_else(wrong)?),
+            Field::OrigP => self.orig_port = short(value).ok_or_else(wrong)?,
+            Field::RespP => self.resp_port = short(value).ok_or_else(wrong)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// When it was, the originator, the responder: no row may lack them.
+    pub(super) fn who(&self) -> Result<(Timestamp, Address, Address), ValueError> {
+        let time = self.time.ok_or(ValueError::missing(Field::Ts.name()))?;
+        let orig = self.orig.ok_or(ValueError::missing(Field::OrigH.name()))?;
+        let resp = self.resp.ok_or(ValueError::missing(Field::RespH.name()))?;
+        Ok((time, orig, resp))
+    }
+}
