@@ -1,10 +1,10 @@
 //! What every fuzz target of a decoder does: decode, and hold the result to what must be true
-//! of any input.
+//! of any input. What the one of the collector does: the same, and across a restart between two datagrams.
 
 use rahdar_model::fact::Fact;
 use rahdar_model::sink::SinkError;
-use rahdar_model::{FlowRecord, FlowSink, Problem};
-use rahdar_wire::{Format, Options, WireError, decode};
+use rahdar_model::{FlowRecord, FlowSink, Problem, Timestamp};
+use rahdar_wire::{Arrival, Collector, Format, Options, WireError, decode};
 
 /// Counts what a decoder gives, and keeps nothing.
 #[derive(Default)]
@@ -48,4 +48,51 @@ pub fn check(mut input: &[u8], format: Option<Format>) {
         }
         Err(_) => assert_eq!(sink.flows, 0),
     }
+}
+
+/// The first octets of the datagrams that [`check_live`] makes: NetFlow v5 and v9, IPFIX, sFlow.
+const VERSIONS: [&[u8]; 4] = [&[0, 5], &[0, 9], &[0, 10], &[0, 0, 0, 5]];
+
+/// When the first datagram of [`check_live`] arrives: 2021-08-15T00:00:00Z.
+const ARRIVAL_S: i64 = 1_628_985_600;
+
+/// Gives a collector two datagrams, and saves and restores it between them.
+///
+/// Octet 0 of `input` says of which version they are, octets 1 and 2 how many octets the first has
+/// behind its version; the rest is the second. If the highest bit of octet 0 is set, both come again
+/// in a stream.
+///
+/// # Panics
+/// If the collector does, or if its counts contradict each other: both are bugs.
+pub fn check_live(input: &[u8]) {
+    let [kind, high, low, rest @ ..] = input else { return };
+    let version = VERSIONS[usize::from(kind & 3)];
+    let (first, second) = rest.split_at(usize::from(u16::from_be_bytes([*high, *low])).min(rest.len()));
+    let datagrams = [first, second].map(|datagram| [version, datagram].concat());
+    let options = Options::default();
+    let mut sink = Counting::default();
+    let mut collector = Collector::new(&options);
+    for (datagram, number) in datagrams.iter().zip(0..) {
+        let received = Some(Timestamp::from_seconds(ARRIVAL_S + number));
+        let exporter = "192.0.2.1".parse().expect("this is an address");
+        let arrival = Arrival { exporter, port: 9, received, packet: number as u64 + 1 };
+        collector.begin("fuzz".into());
+        collector.datagram(datagram, &arrival, &mut sink).expect("the sink takes everything");
+        if kind & 0x80 != 0 {
+            collector.message(datagram, &arrival, &mut sink).expect("the sink takes everything");
+        }
+        hold(&collector);
+        let state = collector.save();
+        collector = Collector::restore(&options, &state).expect("it was saved just now");
+        assert_eq!(collector.save().len(), state.len());
+    }
+    collector.finish(&mut sink).expect("the sink takes everything");
+    collector.close_all(&mut sink).expect("the sink takes everything");
+    hold(&collector);
+}
+
+/// Holds the accounts of a collector to what must be true of any.
+fn hold(collector: &Collector) {
+    assert!(collector.tally().balances());
+    assert!(collector.accounts().values().all(|account| account.balances()));
 }
