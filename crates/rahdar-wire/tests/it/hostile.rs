@@ -103,6 +103,49 @@ fn what_is_cut_is_kept_up_to_there() {
     }
 }
 
+#[test]
+fn c16_text_that_is_cut_within_a_letter_is_survived() {
+    // The longest text that is kept ends at every octet of a letter of two, three or four.
+    for letter in ["\u{e9}", "\u{20ac}", "\u{1f600}"] {
+        for shift in 0..4 {
+            let text = "a".repeat(shift) + &letter.repeat(600);
+            let logs = [
+                (CONN_HEADER, CONN_ROW.replace("ssl", &text)),
+                ("", CONN_JSON.replace("ssl", &text)),
+                (DNS_HEADER, DNS_ROW.replace("WWW.example.ORG", &text).replace("web.example.org", &text)),
+                ("", DNS_JSON.replace("WWW.example.ORG", &text).replace("web.example.org", &text)),
+                (SSL_HEADER, SSL_ROW.replace("CN=www.example.org", &text)),
+                ("", SSL_JSON.replace("CN=www.example.org", &text)),
+                ("", eve::sample().replace("example", &text)),
+            ];
+            for (header, row) in logs {
+                let (_, result) = decode_all(format!("{header}{row}").as_bytes(), &Options::default());
+                assert!(result.unwrap().decoded > 0, "{header}{row}");
+            }
+        }
+    }
+}
+
+#[test]
+fn c20_a_value_of_any_length_is_named_in_short() {
+    let endless = "x".repeat(1 << 20);
+    for log in [
+        format!("{CONN_HEADER}{}", CONN_ROW.replace("192.0.2.10", &endless)),
+        format!("{CONN_JSON}{}", CONN_JSON.replace("192.0.2.10", &endless)),
+        format!("{DNS_JSON}{}", DNS_JSON.replace("192.0.2.10", &endless)),
+        tables::AWS.replace("192.0.2.10", &endless),
+        format!("{}{}", cloud::GCP, cloud::GCP.replace("192.0.2.10", &endless)),
+    ] {
+        let (kept, result) = decode_all(log.as_bytes(), &Options::default());
+        assert!(result.unwrap().refused > 0);
+        assert!(
+            kept.problems.iter().all(|problem| problem.text.len() < 200),
+            "{:?}",
+            kept.problems[0].text.len()
+        );
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -353,13 +353,6 @@ fn what_waits_too_long_is_refused_and_named() {
 }
 
 #[test]
-fn a_message_of_very_many_sets_is_not_read_to_its_end() {
-    let (kept, tally) = messages(&[v9(&vec![set(FLOWS, &[1]); 2_000])]);
-    assert_eq!((tally.held, tally.refused), (1_024, 1));
-    assert_eq!(kept.problems[0].text, "more than `1024` sets in a message");
-}
-
-#[test]
 fn what_all_domains_keep_is_bounded() {
     let all: Vec<Vec<u8>> = (0..9 * 280)
         .map(|n| {

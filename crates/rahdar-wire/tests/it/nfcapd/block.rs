@@ -221,7 +221,7 @@ fn blocks_that_cannot_be_unpacked_count_as_the_largest() {
 }
 
 #[test]
-fn a_count_that_lies_moves_nothing() {
+fn c7_a_count_that_lies_moves_nothing() {
     // nfdump 0b0f40ea: a count of records in the appendix that made it loop.
     let mut file = v2(0, &[vec![exporter(1, 9, 7)], flows(2)].concat());
     let appendix = u64::from_le_bytes(*file[24..].first_chunk().unwrap()) as usize;
@@ -232,7 +232,7 @@ fn a_count_that_lies_moves_nothing() {
 }
 
 #[test]
-fn elements_that_do_not_fit_their_record_cost_it() {
+fn c3_c4_elements_that_do_not_fit_their_record_cost_it() {
     // nfdump d5e8887d: an element without length, read for ever.
     for length in [0u16, 3, 4, 200] {
         let mut broken = flows(1).remove(0);
