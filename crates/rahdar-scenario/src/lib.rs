@@ -69,9 +69,9 @@ impl Default for Settings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Sampling {
-    /// E1 (IPFIX, 1:512), E2 (NetFlow v9, 1:1000) and E3 (NetFlow v5, 1:4000).
+    /// E1 (IPFIX, 1:512), E2 (NetFlow v9, 1:1000) and E3 (sFlow v5, 1:4000).
     Exporters,
-    /// The same three, all at this interval, 2–16,383.
+    /// The same three, all at this interval, 2–1,000,000.
     Uniform(u32),
     /// E0, one unsampled sensor that sees everything (Zeek).
     Unsampled,

@@ -2,7 +2,8 @@
 //!
 //! Each packet is taken with probability `1 / interval`, alone. Taken packets fill a cache that
 //! ends a record after an idle or an active timeout (RFC 7011 §5.1.1), so that most records of a slow
-//! transfer hold one packet. Counters are those of the packets taken, not multiplied.
+//! transfer hold one packet; or each is told by itself. Counters are those of the packets taken, not
+//! multiplied.
 
 use rahdar_model::flow::tcp;
 use rahdar_model::time::SECOND_US;
@@ -23,14 +24,24 @@ pub(crate) struct Exporter {
     pub(crate) address: Address,
     /// One packet in this many is taken.
     pub(crate) interval: u32,
-    /// A record ends when no packet was taken for so long.
-    pub(crate) idle_us: i64,
-    /// A record ends when it is this old.
-    pub(crate) active_us: i64,
+    /// What it makes of the packets it took.
+    pub(crate) metering: Metering,
     /// When it was down.
     pub(crate) outage: Window,
-    /// Whether its protocol has IPv6.
-    pub(crate) reads_v6: bool,
+}
+
+/// What an exporter makes of the packets it took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Metering {
+    /// Flow records.
+    Flows {
+        /// A record ends when no packet was taken for so long.
+        idle_us: i64,
+        /// A record ends when it is this old.
+        active_us: i64,
+    },
+    /// Each packet is a record.
+    Packets,
 }
 
 /// One flow record as exported: one direction, sampled counters.
@@ -78,7 +89,7 @@ impl Exporter {
     /// `certain` takes one packet beforehand: for conversations of which only those are generated
     /// that left a record.
     pub(crate) fn observe(&self, session: &Session, certain: bool, draw: &mut Draw, out: &mut Vec<Record>) {
-        if !session.path.passes(self.index) || (!session.client.address.is_v4() && !self.reads_v6) {
+        if !session.path.passes(self.index) {
             return;
         }
         let forward = session.forward.count();
@@ -121,8 +132,11 @@ impl Exporter {
 
         let mut open: Option<Record> = None;
         for packet in taken {
-            let fits = |record: &Record| {
-                packet.at.since(record.last) <= self.idle_us && packet.at.since(record.first) < self.active_us
+            let fits = |record: &Record| match self.metering {
+                Metering::Flows { idle_us, active_us } => {
+                    packet.at.since(record.last) <= idle_us && packet.at.since(record.first) < active_us
+                }
+                Metering::Packets => false,
             };
             let mut record = match open.take() {
                 Some(record) if fits(&record) => record,
@@ -153,8 +167,9 @@ impl Exporter {
 
     /// The record with the reason and the time of its end.
     fn ended(&self, mut record: Record) -> Record {
-        let idle = record.last.plus_micros(self.idle_us);
-        let active = record.first.plus_micros(self.active_us);
+        let Metering::Flows { idle_us, active_us } = self.metering else { return record };
+        let idle = record.last.plus_micros(idle_us);
+        let active = record.first.plus_micros(active_us);
         (record.end_reason, record.ready) =
             if u16::from(record.flags) & (tcp::FIN | tcp::RST) != 0 && idle < active {
                 (END, record.last.plus_micros(SECOND_US))
@@ -190,10 +205,7 @@ impl Exporter {
 /// traffic over its interval.
 pub(crate) fn recorder(exporters: &[Exporter], session: &mut Session, draw: &mut Draw) -> usize {
     const SCALE: u64 = 1_000_000_000;
-    let weight = |exporter: &Exporter| match exporter.reads_v6 || session.client.address.is_v4() {
-        true => Path::share_of(exporter.index) * SCALE / u64::from(exporter.interval),
-        false => 0,
-    };
+    let weight = |exporter: &Exporter| Path::share_of(exporter.index) * SCALE / u64::from(exporter.interval);
     let mut point = draw.below(exporters.iter().map(weight).sum());
     let mut chosen = 0;
     for exporter in exporters {

@@ -14,12 +14,12 @@ use crate::background::{Background, regular};
 use crate::decoys::DECOYS;
 use crate::draw::Draw;
 use crate::encode::ipfix::Ipfix;
-use crate::encode::netflow_v5::NetflowV5;
 use crate::encode::netflow_v9::NetflowV9;
 use crate::encode::pcap::{Pcap, Route};
+use crate::encode::sflow::Sflow;
 use crate::encode::{Announce, Protocol, zeek};
 use crate::plan::{COLLECTOR, LAST_DAY, day, days, exporters};
-use crate::sampling::{Exporter, Record, recorder};
+use crate::sampling::{Exporter, Metering, Record, recorder};
 use crate::session::Session;
 use crate::truth::Telemetry;
 use crate::{Progress, ScenarioError, Settings, failed};
@@ -203,7 +203,7 @@ impl Logs<'_> {
     }
 }
 
-/// Records wait so long for others to share a datagram.
+/// Flow records wait so long for others to share a datagram.
 const BATCH_US: i64 = 5 * SECOND_US;
 /// A datagram needs so long to the collector.
 const TRANSIT_US: i64 = 20_000;
@@ -251,7 +251,7 @@ impl<'a> Capture<'a> {
             0 => Box::new(Ipfix::new(exporter.interval)),
             // Both run through: 32 bits of milliseconds wrap every 49.7 days.
             1 => Box::new(NetflowV9::new(exporter.interval, booted("2020-06-11T04:12:09Z"), CLOCK_AHEAD_US)),
-            _ => Box::new(NetflowV5::new(exporter.interval, booted("2020-03-02T19:40:51Z"))),
+            _ => Box::new(Sflow::new(exporter.address, exporter.interval, booted("2020-03-02T19:40:51Z"))),
         };
         let name = file_name(exporter);
         let path = folder.join(name);
@@ -293,7 +293,11 @@ impl<'a> Capture<'a> {
         let waiting = std::mem::take(&mut self.waiting);
         let mut left = waiting.as_slice();
         while let Some(first) = left.first() {
-            let due = first.ready.plus_micros(BATCH_US);
+            let due = match self.exporter.metering {
+                Metering::Flows { .. } => first.ready.plus_micros(BATCH_US),
+                // A sample must be sent within a second (sFlow v5 §4.2).
+                Metering::Packets => next_second(first.ready),
+            };
             if due >= until {
                 break;
             }
@@ -356,7 +360,7 @@ fn file_name(exporter: &Exporter) -> &'static str {
     match exporter.index {
         0 => "e1-ipfix.pcap",
         1 => "e2-netflow-v9.pcap",
-        _ => "e3-netflow-v5.pcap",
+        _ => "e3-sflow.pcap",
     }
 }
 

@@ -1,9 +1,9 @@
 //! How sensors write what they saw: Zeek's log, three export protocols, captures that hold them.
 
 pub(crate) mod ipfix;
-pub(crate) mod netflow_v5;
 pub(crate) mod netflow_v9;
 pub(crate) mod pcap;
+pub(crate) mod sflow;
 pub(crate) mod zeek;
 
 use rahdar_model::{Address, Timestamp};
@@ -31,7 +31,7 @@ pub(crate) trait Protocol {
     fn datagram(&mut self, sent: Timestamp, records: &[Record], announce: Announce) -> Vec<u8>;
 }
 
-/// What a datagram tells beside records. NetFlow v5 has nothing to announce.
+/// What a datagram tells beside records. sFlow has nothing to announce.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Announce {
     /// How records are laid out.

@@ -8,8 +8,8 @@ use rahdar_model::{Address, Timestamp};
 use super::Put;
 
 /// MAC addresses for documentation (RFC 7042 §2.1.1).
-const COLLECTOR_MAC: [u8; 6] = [0x00, 0x00, 0x5e, 0x00, 0x53, 0x01];
-const ROUTER_MAC: [u8; 6] = [0x00, 0x00, 0x5e, 0x00, 0x53, 0x02];
+pub(super) const COLLECTOR_MAC: [u8; 6] = [0x00, 0x00, 0x5e, 0x00, 0x53, 0x01];
+pub(super) const ROUTER_MAC: [u8; 6] = [0x00, 0x00, 0x5e, 0x00, 0x53, 0x02];
 
 const ETHERNET_OCTETS: usize = 14;
 const IP_OCTETS: usize = 20;
@@ -96,7 +96,7 @@ impl<W: Write> Pcap<W> {
 }
 
 /// The Internet checksum (RFC 1071) of `octets`, begun with `sum`.
-fn checksum(octets: &[u8], mut sum: u32) -> u16 {
+pub(super) fn checksum(octets: &[u8], mut sum: u32) -> u16 {
     for pair in octets.chunks(2) {
         sum += u32::from(pair[0]) << 8 | pair.get(1).copied().map_or(0, u32::from);
     }

@@ -204,35 +204,68 @@ fn e2() -> Heard {
 
 fn e3() -> Heard {
     let mut heard = Heard::default();
-    let mut expected = 0;
-    let mut uptime_before = 0;
-    for Datagram { received_us, payload } in datagrams("e3-netflow-v5.pcap", [192, 0, 2, 243]) {
+    let (mut expected, mut uptime_before) = (1, 0);
+    // Of each data source the next number, the pool, and whether a datagram is missing since.
+    let mut sources: HashMap<u64, (u64, u64, u64)> = HashMap::new();
+    for Datagram { received_us, payload } in datagrams("e3-sflow.pcap", [192, 0, 2, 243]) {
         heard.datagrams += 1;
-        let (count, uptime, export_s) = (be(&payload[2..4]), be(&payload[4..8]), be(&payload[8..12]) as i64);
-        assert_eq!(be(&payload[..2]), 5);
-        assert_eq!(payload.len(), 24 + 48 * count as usize);
-        assert!(be(&payload[12..16]) < 1_000_000_000);
-        heard.ahead_s.push(export_s - received_us / 1_000_000);
-        heard.intervals.push((received_us, be(&payload[22..24]) & 0x3fff));
-        heard.missed += be(&payload[16..20]) - expected;
-        expected = be(&payload[16..20]) + count;
+        let mut words = payload.chunks(4).map(be);
+        let mut word = || words.next().unwrap();
+        assert_eq!([word(), word(), word(), word()], [5, 1, 0xc000_02f3, 0]);
+        let (sequence, uptime, samples) = (word(), word(), word());
+        heard.missed += sequence - expected;
+        expected = sequence + 1;
         heard.wraps += u64::from(uptime < uptime_before);
         uptime_before = uptime;
-        for row in payload[24..].chunks(48) {
-            let at = |element: &[u8]| {
-                export_s * 1_000 - i64::from((uptime as u32).wrapping_sub(be(element) as u32))
-            };
-            heard.flows.push(Flow {
-                src: Ipv4Addr::from(be(&row[..4]) as u32).into(),
-                dst: Ipv4Addr::from(be(&row[4..8]) as u32).into(),
-                packets: be(&row[16..20]),
-                octets: be(&row[20..24]),
-                first_ms: at(&row[24..28]),
-                last_ms: at(&row[28..32]),
-            });
+        let mut rest = &payload[28..];
+        for _ in 0..samples {
+            assert_eq!(be(&rest[..4]), 1, "a flow sample");
+            let (sample, after) = rest[8..].split_at(be(&rest[4..8]) as usize);
+            rest = after;
+            let of = |n: usize| be(&sample[4 * n..4 * n + 4]);
+            let (number, source, rate, pool) = (of(0), of(1), of(2), of(3));
+            assert_eq!((of(4), source, of(5) + of(6), of(7)), (0, of(5), 3, 2));
+            heard.intervals.push((received_us, rate));
+            let (next, pool_before, missed) = sources.get(&source).copied().unwrap_or((1, 0, 0));
+            assert!(number == next || heard.missed > missed, "numbers follow unless a datagram is lost");
+            assert_eq!(pool - pool_before, (number + 1 - next) * rate, "the pool tells the same rate");
+            sources.insert(source, (number + 1, pool, heard.missed));
+            heard.flows.push(sampled_packet(&sample[32..], received_us));
         }
+        assert!(rest.is_empty());
     }
     heard
+}
+
+/// The packet of a sampled header, with a gateway record behind it.
+fn sampled_packet(records: &[u8], received_us: i64) -> Flow {
+    assert_eq!(be(&records[..4]), 1, "a sampled header");
+    let (record, gateway) = records[8..].split_at(be(&records[4..8]) as usize);
+    assert_eq!((be(&gateway[..4]), be(&gateway[4..8]) as usize), (1003, gateway.len() - 8));
+    let (frame_octets, taken_off, there) = (be(&record[4..8]), be(&record[8..12]), be(&record[12..16]));
+    assert_eq!((be(&record[..4]), taken_off), (1, 4));
+    let frame = &record[16..16 + there as usize];
+    assert_eq!(there, (frame_octets - 4).min(128));
+    let packet = &frame[14..];
+    let (src, dst, octets, protocol, transport): (IpAddr, IpAddr, _, _, _) = match be(&frame[12..14]) {
+        0x0800 => {
+            assert_eq!(checksum(&packet[..20]), 0xffff);
+            let v4 = |at: usize| Ipv4Addr::from(be(&packet[at..at + 4]) as u32).into();
+            (v4(12), v4(16), be(&packet[2..4]), packet[9], &packet[20..])
+        }
+        _ => {
+            let v6 = |at: usize| Ipv6Addr::from(<[u8; 16]>::try_from(&packet[at..at + 16]).unwrap()).into();
+            (v6(8), v6(24), 40 + be(&packet[4..6]), packet[6], &packet[40..])
+        }
+    };
+    assert_eq!(frame_octets, (octets + 14).max(60) + 4, "the length on the wire, of layer 2");
+    let headers = packet.len() - transport.len();
+    match protocol {
+        6 => assert!((20..=octets as usize - headers).contains(&(usize::from(transport[12] >> 4) * 4))),
+        _ => assert_eq!((protocol, be(&transport[4..6]) as usize), (17, octets as usize - headers)),
+    }
+    let ms = received_us / 1_000;
+    Flow { src, dst, packets: 1, octets, first_ms: ms, last_ms: ms }
 }
 
 /// What every capture must be like.
@@ -282,12 +315,11 @@ fn e2_speaks_netflow_v9_with_a_wrong_clock_and_tells_its_sampling_late() {
 }
 
 #[test]
-fn e3_speaks_netflow_v5_and_has_no_ipv6() {
+fn e3_speaks_sflow_and_tells_every_packet_by_itself() {
     let heard = e3();
-    check(2, &heard, 4_000, 1_800_000);
+    check(2, &heard, 4_000, 0);
     assert!(heard.wraps >= 1);
-    assert!(heard.flows.iter().all(|flow| flow.src.is_ipv4()));
-    assert!(e1().flows.iter().any(|flow| flow.src.is_ipv6()));
+    assert!(heard.flows.iter().all(|flow| flow.packets == 1));
 }
 
 /// Σ octets × interval estimates what passed an exporter, less lost datagrams; four standard deviations
