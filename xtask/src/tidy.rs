@@ -57,6 +57,9 @@ const KEPT_IN: &[(&str, &str)] = &[
 const EMPTY_NAMES: &[&str] =
     &["util", "utils", "helper", "helpers", "common", "core", "misc", "types", "manager"];
 
+/// The document whose lines are each held by a test.
+const SEMANTICS: &str = "docs/semantics.md";
+
 /// The JSON Schema of a hunt.
 const SCHEMA: &str = "docs/hunt.schema.json";
 
@@ -97,6 +100,7 @@ pub(crate) fn check(root: &Path) -> anyhow::Result<()> {
     rooms(root, &mut faults)?;
     sources(root, &mut faults)?;
     documents(root, &mut faults)?;
+    tests_named(root, &mut faults)?;
     if !faults.is_empty() {
         bail!("the house is not in order:\n  {}", faults.join("\n  "));
     }
@@ -183,6 +187,24 @@ fn documents(root: &Path, faults: &mut Vec<String>) -> anyhow::Result<()> {
         if !read(&root.join(path))?.contains("make test") {
             faults.push(format!("{path}: does not run `make test`"));
         }
+    }
+    Ok(())
+}
+
+/// Every test that a document names as `path::function` is there.
+fn tests_named(root: &Path, faults: &mut Vec<String>) -> anyhow::Result<()> {
+    let text = read(&root.join(SEMANTICS))?;
+    let mut tests = 0;
+    for quoted in text.split('`').filter(|quoted| quoted.starts_with("crates/")) {
+        let Some((path, test)) = quoted.split_once("::") else { continue };
+        tests += 1;
+        let source = read(&root.join(path)).unwrap_or_default();
+        if !source.contains(&format!("fn {test}(")) {
+            faults.push(format!("{SEMANTICS}: there is no test `{test}` in {path}"));
+        }
+    }
+    if tests == 0 {
+        faults.push(format!("{SEMANTICS}: names no test"));
     }
     Ok(())
 }

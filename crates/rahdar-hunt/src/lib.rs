@@ -2,7 +2,8 @@
 //!
 //! [`hunt`] is the door. Behind it, in the order of the work:
 //!
-//! * [`sweep`]: sightings become contacts of a victim with a claimed address;
+//! * [`sweep`]: sightings become contacts of a victim with a claimed address; [`mod@mend`]: clocks and
+//!   counters of exporters are put right;
 //! * [`mod@stitch`] and [`initiator`]: contacts become sessions, and who opened them;
 //! * [`sampling`] and [`exporters`]: what recorded octets say of all octets, and of one total
 //!   that several exporters saw;
@@ -24,6 +25,7 @@ mod finding;
 pub mod grade;
 pub mod initiator;
 mod lead;
+pub mod mend;
 mod names;
 pub mod overlap;
 mod pair;

@@ -15,6 +15,8 @@ use rahdar_model::flow::{Direction, Initiator, Sampler};
 use rahdar_model::store::{End, StoreError};
 use rahdar_model::{Address, FlowStore, Quality, Sighting, Timestamp, Window};
 
+use crate::mend::mend;
+
 /// What an Ethernet frame adds to an IP packet at most: header 14, one VLAN tag 4, checksum 4.
 /// Taken from octets that include layer 2, or may, so that a lower bound stays one.
 const LAYER2_OCTETS: u64 = 22;
@@ -92,6 +94,8 @@ pub struct Contact {
     pub metered: Option<Direction>,
     /// ICMP type of the forward packets.
     pub icmp_type: Option<u8>,
+    /// By how many microseconds the exporter's clock was ahead of the arrival when it was exported.
+    pub clock_ahead_us: Option<i64>,
     /// Whether its times cannot be compared with those of a claim.
     pub clock_suspect: bool,
     /// Whether its octets are surely no more than were sent.
@@ -162,6 +166,10 @@ impl Contact {
             },
             metered: flow.direction,
             icmp_type: flow.icmp_type,
+            clock_ahead_us: flow
+                .export_time
+                .zip(flow.received_time)
+                .map(|(export, received)| export.since(received)),
             clock_suspect: marked(Quality::CLOCK_SUSPECT),
             has_floor: !(marked(Quality::ALREADY_SCALED) && rate == Rate::Unknown),
             has_ceiling: rate != Rate::Unknown
@@ -233,6 +241,7 @@ pub fn sweep(store: &dyn FlowStore, book: &Snapshot, window: Window) -> Result<S
         let one = Tally { flows: 1, first: flow.start_time, last: flow.end_time };
         swept.unusable.entry((victim, remote)).and_modify(|sum| *sum = sum.and(one)).or_insert(one);
     })?;
+    mend(&mut swept.contacts);
     swept.contacts.sort_unstable();
     drop_egress_twins(&mut swept.contacts);
     Ok(swept)

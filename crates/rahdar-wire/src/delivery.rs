@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use rahdar_model::fact::Fact;
-use rahdar_model::flow::SamplingSource;
+use rahdar_model::flow::{Sampler, SamplingSource};
 use rahdar_model::sink::{Place, SinkError};
 use rahdar_model::{FlowRecord, FlowSink, Problem, Quality, Tally, Timestamp, Window};
 
@@ -122,12 +122,14 @@ impl<'a> Delivery<'a> {
 pub(crate) struct Correction {
     offset_us: i64,
     sampling: Option<u32>,
+    flows_sampled: bool,
 }
 
 impl Correction {
     /// The corrections of these options. An interval of 0 corrects nothing.
     pub(crate) fn new(options: &Options) -> Self {
-        Self { offset_us: options.time_offset_us, sampling: options.sampling.filter(|n| *n > 0) }
+        let Options { time_offset_us, sampling, flows_sampled, .. } = *options;
+        Self { offset_us: time_offset_us, sampling: sampling.filter(|n| *n > 0), flows_sampled }
     }
 
     /// The window, moved as the times of records are.
@@ -165,6 +167,9 @@ impl Correction {
         if let Some(interval) = self.sampling {
             record.sampling_interval = Some(interval);
             record.sampling_source = Some(SamplingSource::Operator);
+        }
+        if self.flows_sampled {
+            record.sampler = Some(Sampler::Flow);
         }
     }
 }

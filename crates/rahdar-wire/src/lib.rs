@@ -166,6 +166,9 @@ pub struct Options {
     pub exporter: Option<Arc<str>>,
     /// The sampling interval, in place of what the input says. 0 says nothing.
     pub sampling: Option<u32>,
+    /// Whether one *flow* in the interval was kept, whole, in place of one packet. No exporter says so
+    /// (ipt-netflow announces both alike), and octets are estimated differently.
+    pub flows_sampled: bool,
     /// Moves every time of the input by this many microseconds.
     pub time_offset_us: i64,
 }

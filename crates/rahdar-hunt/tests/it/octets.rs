@@ -1,8 +1,8 @@
 //! How much left, for whom, and how sure that is.
 
 use rahdar_hunt::sampling::gamma_low;
-use rahdar_model::Estimate;
-use rahdar_model::flow::tcp;
+use rahdar_model::flow::{Sampler, tcp};
+use rahdar_model::{Estimate, Quality, Timestamp};
 use rahdar_testkit::builder::FlowBuilder;
 use rahdar_testkit::flow;
 
@@ -99,6 +99,48 @@ fn an_unknown_rate_bounds_from_below_only() {
     let out = World::of((0..20).flat_map(seen)).finding().octets_out;
     let exact = 20.0 * 20.0 * 1_400.0;
     assert_eq!((out.low, out.point, out.high), (exact, exact, None));
+}
+
+#[test]
+fn whole_flows_that_were_sampled_vary_by_their_own_size() {
+    let mut world = World::of((0..20).flat_map(|day| sampled(day, 20, 100, "edge")));
+    world.flows.iter_mut().for_each(|flow| flow.sampler = Some(Sampler::Flow));
+    let out = world.finding().octets_out;
+    assert_eq!(out.point, 20.0 * 28_000.0 * 100.0);
+    let low = gamma_low(out.point, 100.0 * 99.0 * 20.0 * 28_000.0_f64.powi(2), 0.025);
+    assert!((out.low / low - 1.0).abs() < 1e-9, "{} is not {low}", out.low);
+}
+
+#[test]
+fn a_counter_that_wrapped_or_stood_still_bounds_from_below_only() {
+    for mark in [Quality::COUNTER_WRAPPED, Quality::COUNTER_CLAMPED] {
+        let out = World::of((0..5).map(|day| upload(C2, day, 1_000).marked(mark))).finding().octets_out;
+        assert_eq!((out.low, out.point, out.high), (7_000_000.0, 7_000_000.0, None), "{mark:?}");
+    }
+}
+
+#[test]
+fn octets_that_were_multiplied_untold_are_not_multiplied_again() {
+    let scaled = (0..20).flat_map(|day| sampled(day, 20_000, 1_000, "edge"));
+    let told = (0..20).flat_map(|day| sampled(day, 20, 1_000, "edge"));
+    assert_eq!(World::of(scaled).finding().octets_out, World::of(told).finding().octets_out);
+}
+
+#[test]
+fn two_clocks_of_one_session_are_brought_together() {
+    let seen = |ahead_s: i64| {
+        let mut world = World::of((0..5).map(|day| upload(C2, day, 1_000)));
+        for flow in &mut world.flows {
+            let by_its_clock = |time: Timestamp| time.plus_micros(ahead_s * 1_000_000);
+            flow.received_time = Some(flow.end_time);
+            flow.export_time = Some(by_its_clock(flow.end_time));
+            (flow.start_time, flow.end_time) = (by_its_clock(flow.start_time), by_its_clock(flow.end_time));
+        }
+        let finding = world.finding();
+        (finding.first_seen, finding.last_seen)
+    };
+    assert_eq!(seen(40), seen(0));
+    assert_ne!(seen(3_600), seen(0), "another year's export is no wrong clock");
 }
 
 #[test]

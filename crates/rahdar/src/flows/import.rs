@@ -431,7 +431,8 @@ impl How {
             sampling: args.sampling,
             time_offset_us,
         };
-        let options = Options { format, exporter, sampling: args.sampling, time_offset_us };
+        let (sampling, flows_sampled) = (args.sampling, args.flows_sampled);
+        let options = Options { format, exporter, sampling, flows_sampled, time_offset_us };
         Ok(Self { options, foreign })
     }
 }

@@ -192,6 +192,14 @@ fn an_interface_may_have_a_rate_of_its_own() {
 }
 
 #[test]
+fn that_flows_were_sampled_the_operator_must_say() {
+    let all = [announcement(Header::after(0), 100), v9(&[v9_template(FLOWS, FLOW_FIELDS), data()])];
+    let options = Options { flows_sampled: true, ..Options::default() };
+    let flow = messages_with(&all, options).0.flows.remove(0);
+    assert_eq!(sampled(&flow), told(100, Some(Sampler::Flow)), "one flow in 100, though it said packets");
+}
+
+#[test]
 fn the_operator_has_the_last_word() {
     let options = || Options { sampling: Some(64), ..Options::default() };
     let operator = (Some(64), Some(SamplingSource::Operator));

@@ -1,0 +1,199 @@
+//! What exporters got wrong, as their records tell only together, put right before anything is judged
+//! (`methods.md` §1.7).
+//!
+//! * **Clocks.** Of every exporter and hour, θ is the median of export time less arrival over the
+//!   contacts that have both. Times are moved by −θ if θ is more than [`CLOCK_LEAST_US`], at most
+//!   [`CLOCK_MOST_US`], and the median deviation from it less than [`CLOCK_SPREAD_US`]. A larger θ is
+//!   left alone: files are exported again years after, and their times are right.
+//! * **Counters that were multiplied.** Where more than [`SCALED_SHARE`] of the records of one exporter
+//!   and sampling interval N ≥ [`SCALED_LEAST_INTERVAL`], and [`SCALED_LEAST_RECORDS`] or more of them,
+//!   count packets in multiples of N, the exporter multiplied already: both counters are divided by N.
+//!
+//! Assumes that an exporter keeps one clock, and one habit. Wrong where an exporter holds datagrams back
+//! for seconds (it then seems behind), and where nearly all sampled flows happen to have multiples of N
+//! packets: bounds are then lower than they need be, never higher.
+//!
+//! ```
+//! use rahdar_hunt::mend::mend;
+//! use rahdar_hunt::sweep::Contact;
+//! use rahdar_model::store::{End, Sighting};
+//! use rahdar_testkit::{flow, time};
+//!
+//! // The exporter's clock is 40 seconds ahead: it exported at 12:01:40 what arrived at 12:01:00.
+//! let mut record = flow("203.0.113.25:50000 > 192.0.2.9:443").at("2021-08-15T12:01:10Z").build();
+//! record.export_time = Some(time("2021-08-15T12:01:40Z"));
+//! record.received_time = Some(time("2021-08-15T12:01:00Z"));
+//! let mut contacts = [Contact::of(&Sighting { end: End::Destination, flow: record })];
+//! mend(&mut contacts);
+//! assert_eq!(contacts[0].start, time("2021-08-15T12:00:30Z"));
+//! ```
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rahdar_model::Timestamp;
+use rahdar_model::time::SECOND_US;
+
+use crate::sweep::{Contact, Rate};
+
+/// A clock that is off by less is right (`methods.md` §1.7).
+pub const CLOCK_LEAST_US: i64 = 2 * SECOND_US;
+/// A clock that is off by more tells another story than that of its exporter (`methods.md` §1.7).
+pub const CLOCK_MOST_US: i64 = 300 * SECOND_US;
+/// How far apart what one clock says may lie (`methods.md` §1.7).
+pub const CLOCK_SPREAD_US: i64 = SECOND_US;
+
+/// The share of records that count in multiples of the interval where somebody multiplied
+/// (`methods.md` §1.7).
+pub const SCALED_SHARE: f64 = 0.99;
+/// Records that it takes to tell. Chosen here: by chance, ten in ten thousand are multiples of 1,000.
+pub const SCALED_LEAST_RECORDS: usize = 20;
+/// The smallest interval for which it is told. Chosen here: of smaller ones, small counts are multiples
+/// too often.
+pub const SCALED_LEAST_INTERVAL: u32 = 10;
+
+/// Puts right what the contacts of one sweep tell. Their order does not matter, and may be another after.
+pub fn mend(contacts: &mut [Contact]) {
+    set_clocks(contacts);
+    undo_scaling(contacts);
+}
+
+fn set_clocks(contacts: &mut [Contact]) {
+    let key = |c: &Contact| (c.exporter.clone(), c.start.hour());
+    let mut ahead_us: HashMap<(Arc<str>, Timestamp), Vec<i64>> = HashMap::new();
+    for contact in contacts.iter() {
+        if let Some(us) = contact.clock_ahead_us {
+            ahead_us.entry(key(contact)).or_default().push(us);
+        }
+    }
+    let offsets_us: HashMap<_, i64> =
+        ahead_us.into_iter().filter_map(|(key, all)| Some((key, offset_us(all)?))).collect();
+    if offsets_us.is_empty() {
+        return;
+    }
+    for contact in contacts {
+        if let Some(us) = offsets_us.get(&key(contact)) {
+            contact.start = contact.start.plus_micros(-us);
+            contact.end = contact.end.plus_micros(-us);
+        }
+    }
+}
+
+/// By how much a clock is off that says this; none if it is right, or is no clock.
+fn offset_us(mut ahead_us: Vec<i64>) -> Option<i64> {
+    let offset = median(&mut ahead_us)?;
+    let mut deviations: Vec<i64> =
+        ahead_us.iter().map(|us| us.saturating_sub(offset).saturating_abs()).collect();
+    let is_one_clock = median(&mut deviations)? < CLOCK_SPREAD_US;
+    let size = offset.saturating_abs();
+    (is_one_clock && CLOCK_LEAST_US < size && size <= CLOCK_MOST_US).then_some(offset)
+}
+
+/// The lower median.
+fn median(numbers: &mut [i64]) -> Option<i64> {
+    let middle = numbers.len().checked_sub(1)? / 2;
+    Some(*numbers.select_nth_unstable(middle).1)
+}
+
+fn undo_scaling(contacts: &mut [Contact]) {
+    let interval = |contact: &Contact| match contact.rate {
+        Rate::OneIn(n) if n >= SCALED_LEAST_INTERVAL && !contact.flow_sampled => Some(u64::from(n)),
+        _ => None,
+    };
+    let mut counts: HashMap<(Arc<str>, u64), (usize, usize)> = HashMap::new();
+    for contact in contacts.iter() {
+        let Some(n) = interval(contact) else { continue };
+        let (records, multiples) = counts.entry((contact.exporter.clone(), n)).or_default();
+        *records += 1;
+        *multiples += usize::from([contact.out, contact.back].iter().all(|side| side.packets % n == 0));
+    }
+    counts.retain(|_, (records, multiples)| {
+        *records >= SCALED_LEAST_RECORDS && *multiples as f64 > SCALED_SHARE * *records as f64
+    });
+    if counts.is_empty() {
+        return;
+    }
+    for contact in contacts {
+        let Some(n) = interval(contact).filter(|n| counts.contains_key(&(contact.exporter.clone(), *n)))
+        else {
+            continue;
+        };
+        for side in [&mut contact.out, &mut contact.back] {
+            side.packets = side.packets.div_ceil(n);
+            side.octets /= n;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rahdar_model::store::{End, Sighting};
+    use rahdar_testkit::{flow, time};
+
+    use super::*;
+
+    const NOON: &str = "2021-08-15T12:00:00Z";
+
+    /// A contact at noon by a clock that was so much ahead when it was exported.
+    fn exported(exporter: &str, ahead_ms: i64) -> Contact {
+        let mut record = flow("203.0.113.25:50000 > 192.0.2.9:443").at(NOON).exporter(exporter).build();
+        record.received_time = Some(time("2021-08-15T12:02:00Z"));
+        record.export_time = record.received_time.map(|time| time.plus_micros(ahead_ms * 1_000));
+        Contact::of(&Sighting { end: End::Destination, flow: record })
+    }
+
+    /// By how many milliseconds contacts with such clocks are moved.
+    #[track_caller]
+    fn check_clock(ahead_ms: &[i64], moved_ms: i64) {
+        let mut contacts: Vec<Contact> = ahead_ms.iter().map(|ms| exported("a", *ms)).collect();
+        contacts.push(exported("right", 0));
+        mend(&mut contacts);
+        let moved = |contact: &Contact| contact.start.since(time(NOON)) / 1_000;
+        let (right, off) = contacts.split_last().unwrap();
+        assert!(off.iter().all(|contact| moved(contact) == moved_ms), "{off:?}");
+        assert_eq!(moved(right), 0, "another exporter has another clock");
+    }
+
+    #[test]
+    fn an_exporters_clock_is_set_by_what_arrived() {
+        check_clock(&[40_000, 40_020, 39_990], -40_000);
+        check_clock(&[-8_000], 8_000);
+        check_clock(&[40_000, 40_000, 90_000], -40_000);
+    }
+
+    #[test]
+    fn a_clock_that_is_right_or_no_clock_is_left_alone() {
+        check_clock(&[1_900, -100], 0);
+        check_clock(&[40_000, 90_000, 140_000], 0);
+        check_clock(&[-3_600_000], 0);
+        check_clock(&[i64::MIN / 1_000, i64::MAX / 1_000], 0);
+    }
+
+    /// Packets and octets out of so many records of these packets, sampled one in 100.
+    fn mended(packets: &[u64], interval: u32) -> Vec<(u64, u64)> {
+        let contact = |packets: &u64| {
+            let flow =
+                flow("203.0.113.25:50000 > 192.0.2.9:443").sampled(interval).sent(*packets, packets * 1_000);
+            Contact::of(&Sighting { end: End::Destination, flow: flow.build() })
+        };
+        let mut contacts: Vec<Contact> = packets.iter().map(contact).collect();
+        mend(&mut contacts);
+        contacts.iter().map(|contact| (contact.out.packets, contact.out.octets)).collect()
+    }
+
+    #[test]
+    fn counters_that_are_all_multiples_of_the_interval_were_multiplied() {
+        assert_eq!(mended(&[300; 20], 100), [(3, 3_000); 20]);
+        let most = [&[100; 199][..], &[7]].concat();
+        assert_eq!(mended(&most, 100)[198..], [(1, 1_000), (1, 70)]);
+    }
+
+    #[test]
+    fn counters_that_happen_to_be_multiples_are_left_alone() {
+        assert_eq!(mended(&[300; 19], 100), [(300, 300_000); 19], "too few to tell");
+        assert_eq!(mended(&[2; 40], 2), [(2, 2_000); 40], "small counts are even");
+        let some = [&[100; 98][..], &[7, 7]].concat();
+        assert_eq!(mended(&some, 100)[0], (100, 100_000));
+        assert_eq!(mended(&[1; 40], 100), [(1, 1_000); 40]);
+    }
+}
