@@ -7,46 +7,6 @@ use crate::address::Address;
 use crate::fact::{Answer, Gap, Handshake, Loss, Resolution, Unit};
 use crate::time::{Timestamp, Window};
 
-/// A column that is a field of the record, or what two closures say.
-macro_rules! column {
-    ($name:ident, $kind:ident, $null:ident, $about:literal) => {
-        column!(
-            stringify!($name),
-            $kind,
-            $null,
-            $about,
-            |r| r.$name.store(),
-            |r, v| if let Some(value) = Stored::load(v) { r.$name = value }
-        )
-    };
-    ($name:expr, $kind:ident, $null:ident, $about:literal, $get:expr, $set:expr) => {
-        Column {
-            name: $name,
-            kind: Kind::$kind,
-            nullable: column!(@ $null),
-            about: $about,
-            origin: Origin::NONE,
-            get: $get,
-            set: $set,
-        }
-    };
-    (@ nullable) => { true };
-    (@ required) => { false };
-}
-
-/// A column that holds half an address.
-macro_rules! half {
-    ($name:literal, $field:ident, $half:tt, $about:literal) => {
-        column!($name, Int64, required, $about, |r| Value::Int(r.$field.halves().$half), |r, v| {
-            if let Value::Int(n) = v {
-                let mut halves = r.$field.halves();
-                halves.$half = n;
-                r.$field = Address::from_halves(halves.0, halves.1);
-            }
-        })
-    };
-}
-
 /// A column that holds half an address of an answer.
 macro_rules! answer_half {
     ($name:literal, $half:tt, $about:literal) => {

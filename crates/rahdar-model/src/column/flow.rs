@@ -29,52 +29,6 @@ impl Row for FlowRecord {
     }
 }
 
-/// A row of the table whose column is a field of the record.
-macro_rules! column {
-    ($name:ident, $kind:ident, $null:ident, $about:literal, $v5:literal, $ipfix:literal, $zeek:literal, $packets:literal) => {
-        column!(
-            stringify!($name), $kind, $null, $about, $v5, $ipfix, $zeek, $packets,
-            |r| r.$name.store(),
-            |r, v| if let Some(value) = Stored::load(v) { r.$name = value }
-        )
-    };
-    ($name:expr, $kind:ident, $null:ident, $about:literal, $v5:literal, $ipfix:literal, $zeek:literal, $packets:literal, $get:expr, $set:expr) => {
-        Column {
-            name: $name,
-            kind: Kind::$kind,
-            nullable: column!(@ $null),
-            about: $about,
-            origin: Origin { netflow_v5: $v5, ipfix: $ipfix, zeek: $zeek, packets: $packets },
-            get: $get,
-            set: $set,
-        }
-    };
-    (@ nullable) => { true };
-    (@ required) => { false };
-}
-
-/// A row of the table that holds half an address.
-macro_rules! half {
-    ($name:literal, $field:ident, $half:tt, $about:literal, $v5:literal, $ipfix:literal, $zeek:literal) => {
-        column!(
-            $name,
-            Int64,
-            required,
-            $about,
-            $v5,
-            $ipfix,
-            $zeek,
-            "IP header",
-            |r| Value::Int(r.$field.halves().$half),
-            |r, v| if let Value::Int(n) = v {
-                let mut halves = r.$field.halves();
-                halves.$half = n;
-                r.$field = Address::from_halves(halves.0, halves.1);
-            }
-        )
-    };
-}
-
 /// Every column, in the order of the table. Day, times and addresses come first: Delta keeps
 /// statistics on the first 32.
 pub const COLUMNS: &[Column<FlowRecord>] = &[
@@ -117,11 +71,30 @@ pub const COLUMNS: &[Column<FlowRecord>] = &[
         "upper half of the source address, order-preserving",
         "srcaddr",
         "8, 27",
-        "id.orig_h"
+        "id.orig_h",
+        "IP header"
     ),
-    half!("src_lo", src, 1, "lower half of the source address", "srcaddr", "8, 27", "id.orig_h"),
-    half!("dst_hi", dst, 0, "upper half of the destination address", "dstaddr", "12, 28", "id.resp_h"),
-    half!("dst_lo", dst, 1, "lower half of the destination address", "dstaddr", "12, 28", "id.resp_h"),
+    half!("src_lo", src, 1, "lower half of the source address", "srcaddr", "8, 27", "id.orig_h", "IP header"),
+    half!(
+        "dst_hi",
+        dst,
+        0,
+        "upper half of the destination address",
+        "dstaddr",
+        "12, 28",
+        "id.resp_h",
+        "IP header"
+    ),
+    half!(
+        "dst_lo",
+        dst,
+        1,
+        "lower half of the destination address",
+        "dstaddr",
+        "12, 28",
+        "id.resp_h",
+        "IP header"
+    ),
     column!(
         src_port,
         Int32,

@@ -3,6 +3,57 @@
 //! Flows have [`flow::COLUMNS`]; resolutions, handshakes and gaps have theirs in [`fact`].
 //! To add a column: a field in the record, a row in its table, `cargo xtask docs`.
 
+/// A column that is a field of the record, or what two closures say. Columns of flows also say where each
+/// protocol has them: NetFlow v5, IPFIX, Zeek, packets.
+macro_rules! column {
+    ($name:ident, $kind:ident, $null:ident, $about:literal $(, $origin:literal)*) => {
+        column!(
+            stringify!($name),
+            $kind,
+            $null,
+            $about,
+            $($origin,)*
+            |r| r.$name.store(),
+            |r, v| if let Some(value) = Stored::load(v) { r.$name = value }
+        )
+    };
+    ($name:expr, $kind:ident, $null:ident, $about:literal, $get:expr, $set:expr) => {
+        column!($name, $kind, $null, $about, "", "", "", "", $get, $set)
+    };
+    ($name:expr, $kind:ident, $null:ident, $about:literal, $v5:literal, $ipfix:literal, $zeek:literal, $packets:literal, $get:expr, $set:expr) => {
+        Column {
+            name: $name,
+            kind: Kind::$kind,
+            nullable: column!(@ $null),
+            about: $about,
+            origin: Origin { netflow_v5: $v5, ipfix: $ipfix, zeek: $zeek, packets: $packets },
+            get: $get,
+            set: $set,
+        }
+    };
+    (@ nullable) => { true };
+    (@ required) => { false };
+}
+
+/// A column that holds half an address.
+macro_rules! half {
+    ($name:literal, $field:ident, $half:tt, $about:literal $(, $origin:literal)*) => {
+        column!(
+            $name,
+            Int64,
+            required,
+            $about,
+            $($origin,)*
+            |r| Value::Int(r.$field.halves().$half),
+            |r, v| if let Value::Int(n) = v {
+                let mut halves = r.$field.halves();
+                halves.$half = n;
+                r.$field = Address::from_halves(halves.0, halves.1);
+            }
+        )
+    };
+}
+
 pub mod fact;
 pub mod flow;
 
@@ -121,11 +172,6 @@ pub struct Origin {
     pub zeek: &'static str,
     /// Packets: how it is assembled.
     pub packets: &'static str,
-}
-
-impl Origin {
-    /// Of no protocol.
-    const NONE: Self = Self { netflow_v5: "", ipfix: "", zeek: "", packets: "" };
 }
 
 /// A value of the record's field as it is stored. Counters above `i64::MAX` saturate.
