@@ -14,6 +14,7 @@ pub mod book;
 pub mod index;
 pub mod reading;
 pub mod sheet;
+pub mod stix;
 
 mod date;
 mod detect;
@@ -24,7 +25,6 @@ mod naming;
 mod refang;
 mod rows;
 mod source;
-mod stix;
 mod table;
 
 use regex::Regex;

@@ -15,6 +15,8 @@ use crate::book::Identity;
 use crate::date::day_end;
 use crate::find::Endpoint;
 use crate::index::absorb;
+use crate::stix::object::ObjectError;
+use crate::stix::pattern::PatternError;
 
 /// What the person who imports a file says about it. What they say wins over what the file says,
 /// but for the marking: of two markings the stricter holds.
@@ -165,10 +167,10 @@ pub enum Reason {
     LongLine,
     /// A STIX object that lacks what its type requires, or has it in a wrong form.
     #[error("not a valid STIX object: {0}")]
-    Object(String),
+    Object(ObjectError),
     /// A STIX pattern that does not follow the grammar.
     #[error("the pattern cannot be read: {0}")]
-    Pattern(String),
+    Pattern(PatternError),
 }
 
 /// The broadest IPv4 network that is believed; chosen here: a shorter prefix holds networks of
