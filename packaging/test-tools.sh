@@ -4,6 +4,15 @@
 # and ends well: the tests then skip what is missing, aloud.
 set -eu
 
+# Python libraries that read what we write (crates/rahdar-intel/tests/it/python.rs), in a folder of their own.
+libraries="stix2"
+python="${XDG_CACHE_HOME:-$HOME/.cache}/rahdar-test-tools"
+for library in $libraries; do
+    "$python/bin/python" -c "import $library" 2>/dev/null && continue
+    { python3 -m venv "$python" && "$python/bin/pip" -q install "$library"; } >/dev/null 2>&1 ||
+        echo "test-tools: Python's registry cannot be reached, so not installed: $library" >&2
+done
+
 packages="nfdump nfdump-sflow pmacct softflowd strace"
 
 missing=""

@@ -3,4 +3,6 @@
 
 mod corpus;
 mod cut;
+mod python;
+mod stix;
 mod story;

@@ -131,7 +131,7 @@ fn tell(name: &str, reading: &Reading) {
         note!("{name}: {claims} claims of `{id}`{origin}");
     }
     for (kind, count) in &reading.set_aside {
-        note!("{name}: set aside, since flows cannot answer it: {count} × {kind}");
+        note!("{name}: set aside, no claim comes of it: {count} × {kind}");
     }
     for refusal in reading.refused.iter().take(REFUSALS_SHOWN) {
         note!("{name}: refused: {refusal}");

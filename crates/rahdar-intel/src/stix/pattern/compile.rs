@@ -424,7 +424,7 @@ fn like(asked: Asked, text: &str) -> Option<Way> {
         Asked::Address | Asked::Destination | Asked::Source if text.strip_suffix('%') == Some(fixed) => {
             let octets = fixed.strip_suffix('.')?.split('.').count();
             let bits = 8 * octets;
-            let zeros = ".0".repeat(4usize.checked_sub(octets)?);
+            let zeros = ".0".repeat(4usize.checked_sub(octets).filter(|zeros| *zeros > 0)?);
             asked.way(&format!("{}{zeros}/{bits}", fixed.strip_suffix('.')?))
         }
         Asked::Domain => {
