@@ -41,7 +41,7 @@ pub(crate) enum What {
 }
 
 /// An indicator with the port and protocol that stood beside it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Endpoint {
     pub(crate) indicator: Indicator,
     pub(crate) port: Option<u16>,

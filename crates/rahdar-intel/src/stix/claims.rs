@@ -11,7 +11,7 @@ use rahdar_model::{Timestamp, Window};
 
 use super::graph::{Behind, Graph};
 use super::object::{self, Body, Object, ObjectError, Relationship, Sighting, Time, Traffic, Words, seen};
-use super::pattern;
+use super::pattern::{self, Dated};
 use crate::find::{Endpoint, protocol};
 use crate::name;
 use crate::reading::{Draft, Origin, Reason, Terms, published_on, tidy_name, tidy_tools};
@@ -56,9 +56,6 @@ struct Reader<'a, 'd> {
     /// Observables that a claim was made of.
     accused: HashSet<&'a str>,
 }
-
-/// An endpoint, and when it was one where that is known for it alone.
-type Dated = (Endpoint, Option<Window>);
 
 impl<'a> Reader<'a, '_> {
     fn indicator(&mut self, object: &Object<'_>, indicator: &object::Indicator) {

@@ -24,12 +24,15 @@ use crate::refang::refang;
 pub(crate) struct Compiled {
     /// Endpoints, in the order of the pattern, each once; with the window of the `START … STOP …`
     /// around it.
-    pub(crate) endpoints: Vec<(Endpoint, Option<Window>)>,
+    pub(crate) endpoints: Vec<Dated>,
     /// What no claim can hold.
     pub(crate) left: BTreeSet<Left>,
     /// Values that are none of what their object path holds, after that path.
     pub(crate) wrong: Vec<(String, String)>,
 }
+
+/// An endpoint, and when it was one where that is known for it alone.
+pub(crate) type Dated = (Endpoint, Option<Window>);
 
 /// A part of a pattern that no claim can hold, and why.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,7 +113,7 @@ impl Way {
 
 struct Compiler {
     compiled: Compiled,
-    seen: HashSet<(Indicator, Option<u16>, Option<u8>, Option<Window>)>,
+    seen: HashSet<Dated>,
 }
 
 impl Compiler {
@@ -298,11 +301,12 @@ impl Compiler {
         protocol: Option<u8>,
         window: Option<Window>,
     ) -> Result<(), PatternError> {
-        if self.seen.insert((indicator.clone(), port, protocol, window)) {
+        let dated = (Endpoint { indicator, port, protocol }, window);
+        if self.seen.insert(dated.clone()) {
             if self.compiled.endpoints.len() == TERMS_MAX {
                 return Err(PatternError::Terms);
             }
-            self.compiled.endpoints.push((Endpoint { indicator, port, protocol }, window));
+            self.compiled.endpoints.push(dated);
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use std::fmt;
 use rahdar_model::Timestamp;
 use thiserror::Error;
 
-pub(crate) use compile::compile;
+pub(crate) use compile::{Dated, compile};
 pub use parse::{DEPTH_MAX, PATTERN_MAX};
 
 /// A pattern: what must be observed for an indicator to speak.
