@@ -233,7 +233,7 @@ impl<'a> Draft<'a> {
 
         let of = |sessions: &[usize]| sessions.iter().map(|s| &pair.sessions[*s]).collect::<Vec<_>>();
         let all: Vec<usize> = body.iter().map(|standing| standing.session).collect();
-        let victim_scans = surroundings.scanners.contains(&pair.victim);
+        let victim_scans = surroundings.is_victim_scanning(pair.victim, of(&all));
         let establishment = establishment::of_sessions(of(&all), pair.sees_one_way, victim_scans);
         let (validity, claim) = best_claim(&body, &self.claims, pair);
         let host = Host::of(body.iter().flat_map(|standing| standing.facts.iter().copied()));
@@ -244,7 +244,7 @@ impl<'a> Draft<'a> {
         let is_web_shell = host.is_dedicated() && out.low >= WEB_SHELL_OCTETS;
         let port = port::of_sessions(of(&spoken(pair, &all)), &self.claims, is_web_shell);
         let is_knock = establishment.exchange.weight() <= 0.0 || matches!(port, Port::Inbound(_));
-        let remote_scans = surroundings.scanners.contains(&pair.remote)
+        let remote_scans = surroundings.scanners.contains_key(&pair.remote)
             || body.iter().any(|standing| standing.facts.contains(&HostClass::Scanner));
         let days: BTreeSet<_> = contact.iter().flat_map(|s| &pair.sessions[*s].days).collect();
         let is_probing = all.iter().any(|s| company.is_probing(pair.victim, &pair.sessions[*s]));

@@ -7,7 +7,7 @@
 //! * [`mod@stitch`] and [`initiator`]: contacts become sessions, and who opened them;
 //! * [`sampling`] and [`exporters`]: what recorded octets say of all octets, and of one total
 //!   that several exporters saw;
-//! * [`scanner`]: who scans;
+//! * [`vantage`] and [`scanner`]: what the exporters could see, and who scans;
 //! * [`evidence`]: what speaks for and against, group by group, and [`grade`]: what it amounts to;
 //! * [`exfil`], [`seen`], [`overlap`], [`role`]: how much, since when, who else, what the victim is.
 //!
@@ -35,6 +35,7 @@ pub mod scanner;
 pub mod seen;
 pub mod stitch;
 pub mod sweep;
+pub mod vantage;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -140,7 +141,7 @@ pub fn hunt(
     all.retain(|finding| is_told(finding.victim.address, &finding.cluster.id));
     let is_believed = |i: &usize| cases[*i].verdict() > Verdict::Discounted;
     let victims = told.iter().copied().filter(is_believed).map(|i| cases[i].victim).collect();
-    let roles = roles(store, victims, window)?;
+    let roles = role::of_hosts(store, victims, window)?;
     for i in &told {
         let shown = if is_believed(i) { roles.get(&cases[*i].victim) } else { None };
         let shown = shown.into_iter().flatten().map(|role| (*role).to_owned()).collect();
@@ -183,41 +184,17 @@ fn is_known(book: &Snapshot, cluster: &ClusterId) -> bool {
         || book.claims().iter().any(|claim| Affiliation::of(claim).id() == *cluster)
 }
 
-/// The hosts among the ends of `contacts` that scan. Mail servers are let off at port 25.
+/// When the ends of `contacts` scanned.
 fn scanners(
     store: &dyn FlowStore,
     contacts: &[Contact],
     coverage: &[ExporterCoverage],
     window: Window,
-) -> Result<BTreeSet<Address>, StoreError> {
+) -> Result<BTreeMap<Address, Vec<Window>>, StoreError> {
     let ends: BTreeSet<Address> = contacts.iter().flat_map(|c| [c.victim, c.remote]).collect();
     if ends.is_empty() {
-        return Ok(BTreeSet::new());
-    }
-    let ends: Vec<Address> = ends.into_iter().collect();
-    let all_sampled = scanner::is_all_sampled(coverage);
-    let mut hours = store.fan_outs(&ends, window, scanner::least_destinations(all_sampled))?;
-    hours.retain(|hour| scanner::is_scan(hour, all_sampled));
-    let senders =
-        hours.iter().filter(|hour| hour.port == scanner::SMTP_PORT).map(|hour| hour.source).collect();
-    let roles = roles(store, senders, window)?;
-    let is_mail_server =
-        |source: &Address| roles.get(source).is_some_and(|roles| roles.contains(&role::MAIL_SERVER));
-    hours.retain(|hour| hour.port != scanner::SMTP_PORT || !is_mail_server(&hour.source));
-    Ok(hours.into_iter().map(|hour| hour.source).collect())
-}
-
-/// The roles of each of `hosts` that shows any.
-fn roles(
-    store: &dyn FlowStore,
-    hosts: BTreeSet<Address>,
-    window: Window,
-) -> Result<BTreeMap<Address, Vec<&'static str>>, StoreError> {
-    if hosts.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let hosts: Vec<Address> = hosts.into_iter().collect();
-    let services = store.services(&hosts, window)?;
-    let of_a_host = services.chunk_by(|a, b| a.host == b.host);
-    Ok(of_a_host.map(|services| (services[0].host, role::roles(services))).collect())
+    let ends: Vec<Prefix> = ends.into_iter().map(Prefix::host).collect();
+    scanner::times(store, &ends, window, coverage)
 }

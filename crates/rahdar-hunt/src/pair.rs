@@ -13,12 +13,10 @@ use crate::evidence::peers::Peers;
 use crate::evidence::prober;
 use crate::exporters::{Part, Weight};
 use crate::names::Names;
+use crate::scanner::holds_at;
 use crate::stitch::Session;
 use crate::sweep::{Contact, Party};
-
-/// An exporter with at least this many TCP records of three packets or more, of which fewer than
-/// half have a reverse direction, sees asymmetric routes (`methods.md` §1.2).
-const LEAST_TCP_FLOWS: u64 = 20;
+use crate::vantage;
 
 /// A victim and an address, with all that passed between them.
 pub(crate) struct Pair<'a> {
@@ -47,7 +45,7 @@ impl<'a> Pair<'a> {
     ) -> Self {
         let (victim, remote) = (contacts[0].victim, contacts[0].remote);
         let sees_one_way = contacts.iter().all(|c| surroundings.asymmetric.contains(&*c.exporter));
-        let victim_scans = surroundings.scanners.contains(&victim);
+        let victim_scans = surroundings.is_victim_scanning(victim, sessions);
         Self {
             victim,
             remote,
@@ -81,7 +79,8 @@ impl<'a> Pair<'a> {
 /// What is known beside the contacts.
 pub(crate) struct Surroundings<'a> {
     pub(crate) book: &'a Snapshot,
-    pub(crate) scanners: BTreeSet<Address>,
+    /// When each address scanned.
+    pub(crate) scanners: BTreeMap<Address, Vec<Window>>,
     pub(crate) names: Names,
     /// Exporters that see asymmetric routes.
     asymmetric: BTreeSet<&'a str>,
@@ -90,20 +89,21 @@ pub(crate) struct Surroundings<'a> {
 impl<'a> Surroundings<'a> {
     pub(crate) fn new(
         book: &'a Snapshot,
-        scanners: BTreeSet<Address>,
+        scanners: BTreeMap<Address, Vec<Window>>,
         names: Names,
         coverage: &'a [ExporterCoverage],
     ) -> Self {
-        let mut two_way: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
-        for ledger in coverage {
-            let sums = two_way.entry(&ledger.exporter).or_default();
-            *sums = (sums.0 + ledger.tcp_flows, sums.1 + ledger.tcp_flows_two_way);
-        }
-        let asymmetric = two_way
-            .into_iter()
-            .filter(|(_, (all, both))| *all >= LEAST_TCP_FLOWS && both * 2 < *all)
-            .map(|(exporter, _)| exporter);
-        Self { book, scanners, names, asymmetric: asymmetric.collect() }
+        Self { book, scanners, names, asymmetric: vantage::one_way(coverage) }
+    }
+
+    /// Whether the victim scanned whenever these sessions began, so that scanning explains them all.
+    pub(crate) fn is_victim_scanning<'s>(
+        &self,
+        victim: Address,
+        sessions: impl IntoIterator<Item = &'s Session>,
+    ) -> bool {
+        let windows = self.scanners.get(&victim).map_or(&[][..], Vec::as_slice);
+        holds_at(windows, sessions.into_iter().map(|session| session.start))
     }
 }
 

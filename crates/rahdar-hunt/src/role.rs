@@ -20,11 +20,15 @@
 //! ```
 
 use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
-use rahdar_model::store::Service;
+use rahdar_model::store::{Service, StoreError};
+use rahdar_model::{Address, FlowStore, Window};
 
-/// The role that the rest of a hunt asks for.
+/// Roles that the rest of a hunt asks for.
 pub const MAIL_SERVER: &str = "mail server";
+/// Authoritative or a resolver.
+pub const DNS_SERVER: &str = "DNS server";
 
 /// Distinct callers that make a port a service (`methods.md` §8).
 pub const LEAST_PEERS: u64 = 10;
@@ -48,7 +52,7 @@ const ROLES: [Role; 4] = [
         least_ports: 2,
     },
     Role { name: "web server", ports: &[(80, 5), (443, 5), (8080, 5), (8443, 5)], least_ports: 1 },
-    Role { name: "DNS server", ports: &[(53, 8)], least_ports: 1 },
+    Role { name: DNS_SERVER, ports: &[(53, 8)], least_ports: 1 },
     Role {
         name: "VPN gateway",
         ports: &[(500, 5), (1194, 5), (1701, 5), (1723, 5), (4500, 5), (51820, 5)],
@@ -70,4 +74,19 @@ pub fn roles(services: &[Service]) -> Vec<&'static str> {
     }
     roles.sort_by_key(|(db, _)| Reverse(*db));
     roles.into_iter().map(|(_, name)| name).collect()
+}
+
+/// The roles of each of `hosts` that shows any.
+pub(crate) fn of_hosts(
+    store: &dyn FlowStore,
+    hosts: BTreeSet<Address>,
+    window: Window,
+) -> Result<BTreeMap<Address, Vec<&'static str>>, StoreError> {
+    if hosts.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let hosts: Vec<Address> = hosts.into_iter().collect();
+    let services = store.services(&hosts, window)?;
+    let of_a_host = services.chunk_by(|a, b| a.host == b.host);
+    Ok(of_a_host.map(|services| (services[0].host, roles(services))).collect())
 }

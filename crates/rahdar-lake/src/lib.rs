@@ -46,7 +46,8 @@ use object_store::ObjectStore;
 use rahdar_model::coverage::{CoverageHour, ExporterCoverage};
 use rahdar_model::fact::{Gap, Handshake, Resolution};
 use rahdar_model::store::{
-    Contact, FanOut, FlowStore, Import, QueryLimits, Service, Sighting, StoreError, Table as Answered, Volume,
+    Contact, FanOut, FirstContact, FlowStore, Import, PortSweep, QueryLimits, Service, Sighting, StoreError,
+    Table as Answered, UnaskedReplies, Volume,
 };
 use rahdar_model::{Address, FlowRecord, Prefix, Window};
 use tokio::runtime::Runtime;
@@ -188,11 +189,45 @@ impl FlowStore for Lake {
 
     fn fan_outs(
         &self,
-        sources: &[Address],
+        sources: &[Prefix],
         window: Window,
         least_destinations: u64,
-    ) -> Result<Vec<FanOut>, StoreError> {
-        plan::fan_outs(self, sources, window, least_destinations)
+        visit: &mut dyn FnMut(FanOut),
+    ) -> Result<(), StoreError> {
+        plan::fan_outs(self, sources, window, least_destinations, visit)
+    }
+
+    fn port_sweeps(
+        &self,
+        sources: &[Prefix],
+        window: Window,
+        least_ports: u64,
+        visit: &mut dyn FnMut(PortSweep),
+    ) -> Result<(), StoreError> {
+        plan::port_sweeps(self, sources, window, least_ports, visit)
+    }
+
+    fn first_contacts(
+        &self,
+        sources: &[Prefix],
+        window: Window,
+        least_failures: u64,
+        most_sources: usize,
+        visit: &mut dyn FnMut(FirstContact),
+    ) -> Result<u64, StoreError> {
+        plan::first_contacts(self, sources, window, least_failures, most_sources, visit)
+    }
+
+    fn unasked_replies(
+        &self,
+        sources: &[Prefix],
+        exporters: &[&str],
+        window: Window,
+        least_replies: u64,
+        most_sources: usize,
+        visit: &mut dyn FnMut(UnaskedReplies),
+    ) -> Result<u64, StoreError> {
+        plan::unasked_replies(self, sources, exporters, window, least_replies, most_sources, visit)
     }
 
     fn active_hosts(&self, networks: &[Prefix], window: Window) -> Result<u64, StoreError> {

@@ -176,6 +176,8 @@ pub mod tcp {
     pub const PSH: u16 = 0x08;
     /// Acknowledges.
     pub const ACK: u16 = 0x10;
+    /// The urgent pointer counts.
+    pub const URG: u16 = 0x20;
 }
 
 /// IP protocol numbers that rahdar names.

@@ -17,7 +17,7 @@ use crate::coverage::{CoverageHour, ExporterCoverage};
 use crate::fact::{Gap, Handshake, Resolution};
 use crate::flow::FlowRecord;
 use crate::sink::FlowSink;
-use crate::time::{Timestamp, Window};
+use crate::time::{Day, Timestamp, Window};
 
 /// Where flows are kept.
 pub trait FlowStore: Send + Sync {
@@ -68,15 +68,74 @@ pub trait FlowStore: Send + Sync {
     /// [`Service`].
     fn services(&self, hosts: &[Address], window: Window) -> Result<Vec<Service>, StoreError>;
 
-    /// The hours in which one of `sources` reached many destinations on one port, in order
-    /// (`methods.md` §4). Hours below `least_destinations` are left out. A flow belongs to the
-    /// hour in which it started; flows that started outside `window` are not counted.
+    /// Visits the hours in which an address of `sources` reached many destinations on one port, in
+    /// the order of [`FanOut`] (`methods.md` §4). With no networks, every address is one of them.
+    /// Hours below `least_destinations` are left out. A flow belongs to the hour in which it
+    /// started; flows that started outside `window` are not counted, nor are records that call
+    /// nobody: without forward packets, TCP with the flags of a reply (SYN and ACK, or RST, and
+    /// nothing else), ICMP of another type than echo request.
     fn fan_outs(
         &self,
-        sources: &[Address],
+        sources: &[Prefix],
         window: Window,
         least_destinations: u64,
-    ) -> Result<Vec<FanOut>, StoreError>;
+        visit: &mut dyn FnMut(FanOut),
+    ) -> Result<(), StoreError>;
+
+    /// Visits the days on which an address of `sources` tried many ports of one destination in vain,
+    /// in the order of [`PortSweep`]. With no networks, every address is one of them. Days below
+    /// `least_ports` are left out. A flow belongs to the UTC day on which it started.
+    ///
+    /// In vain is, for TCP, a record with SYN and without ACK; for UDP an unsampled record from port
+    /// 0, 1024 or above whose destination sent nothing back from that port on that day.
+    fn port_sweeps(
+        &self,
+        sources: &[Prefix],
+        window: Window,
+        least_ports: u64,
+        visit: &mut dyn FnMut(PortSweep),
+    ) -> Result<(), StoreError>;
+
+    /// Visits what an address of `sources` met at each destination and TCP port, once for all of
+    /// `window`, in the order of [`FirstContact`]. With no networks, every address is one of them.
+    /// Sources that called fewer than `least_failures` destinations of some port in vain, by a record
+    /// with SYN and without ACK, are left out.
+    ///
+    /// Only unsampled records that tell their flags and have forward packets are read: the caller's
+    /// own flags say how a call ended, so one direction is enough. Of more than `most_sources`
+    /// sources those with the most such destinations on one port are told, of equals the lowest;
+    /// returns how many were not.
+    fn first_contacts(
+        &self,
+        sources: &[Prefix],
+        window: Window,
+        least_failures: u64,
+        most_sources: usize,
+        visit: &mut dyn FnMut(FirstContact),
+    ) -> Result<u64, StoreError>;
+
+    /// Visits the services of `sources` that sent replies which nobody asked for, as `exporters` saw
+    /// it, in the order of [`UnaskedReplies`]. With no networks, every address is one of them. Sources
+    /// that sent fewer than `least_replies` replies, asked for or not, are left out, and so are
+    /// sampled records: a call that was not sampled was still made.
+    ///
+    /// A reply is a direction of a TCP record with the flags SYN and ACK, or RST, and nothing else, or
+    /// an ICMP error that a host sends itself: protocol or port unreachable, source quench. A TCP reply
+    /// is asked for if anything went the other way between the two ports in `window`, an ICMP error if
+    /// anything went to its sender from its receiver. What a source sent beside replies between the
+    /// same ports makes a conversation of them.
+    ///
+    /// Of more than `most_sources` sources those with the most replies are told, of equals the lowest;
+    /// returns how many were not.
+    fn unasked_replies(
+        &self,
+        sources: &[Prefix],
+        exporters: &[&str],
+        window: Window,
+        least_replies: u64,
+        most_sources: usize,
+        visit: &mut dyn FnMut(UnaskedReplies),
+    ) -> Result<u64, StoreError>;
 
     /// How many addresses of `networks` are an end of a flow that started in `window`. With no
     /// networks, all addresses.
@@ -258,10 +317,91 @@ pub struct FanOut {
     pub port: u16,
     /// Distinct destinations.
     pub destinations: u64,
+    /// Of these, destinations from whose port something came back in the hour. Always 0 for TCP,
+    /// where a refusal comes back too.
+    pub answered: u64,
     /// Flow records.
     pub flows: u64,
-    /// Of these, records of three forward packets or fewer.
+    /// Of these, records of [`FanOut::SMALL_PACKETS`] forward packets or fewer that do not carry
+    /// payload after an ACK.
     pub small_flows: u64,
+    /// First packet.
+    pub start_time: Timestamp,
+    /// Last packet.
+    pub end_time: Timestamp,
+}
+
+impl FanOut {
+    /// Forward packets of a small record: as many as a call that is not answered, or not meant.
+    pub const SMALL_PACKETS: u64 = 3;
+    /// Packets of more octets than this on average carry payload: IPv4, TCP and their options are
+    /// 64 at most in practice (`methods.md` §2.2, G1).
+    pub const HEADERS_OCTETS: u64 = 64;
+}
+
+/// One day on which one source tried many ports of one destination in vain.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PortSweep {
+    /// The source.
+    pub source: Address,
+    /// The day.
+    pub day: Day,
+    /// IP protocol: TCP or UDP.
+    pub protocol: u8,
+    /// The destination.
+    pub destination: Address,
+    /// Distinct ports tried in vain.
+    pub ports: u64,
+    /// Flow records that did.
+    pub flows: u64,
+    /// First packet.
+    pub start_time: Timestamp,
+    /// Last packet.
+    pub end_time: Timestamp,
+}
+
+/// What one source met at one TCP port of one destination.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FirstContact {
+    /// The source.
+    pub source: Address,
+    /// The destination's port.
+    pub port: u16,
+    /// When the first record began.
+    pub start_time: Timestamp,
+    /// The destination.
+    pub destination: Address,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Flow records.
+    pub flows: u64,
+}
+
+/// How a call ended, by the caller's flags over all its records to one destination and port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// The caller acknowledged, so it was answered.
+    Established,
+    /// The caller sent SYN and never acknowledged: silence, a refusal, or no wish to talk.
+    Failed,
+}
+
+/// Replies of one service that nobody asked for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnaskedReplies {
+    /// Who replies.
+    pub source: Address,
+    /// IP protocol.
+    pub protocol: u8,
+    /// The source's port; 0 for ICMP.
+    pub port: u16,
+    /// How many receivers, an address and a port each, got how many replies: (replies, receivers),
+    /// the fewest replies first.
+    pub spread: Vec<(u64, u64)>,
+    /// First packet.
+    pub start_time: Timestamp,
+    /// Last packet.
+    pub end_time: Timestamp,
 }
 
 /// How much a query may cost.

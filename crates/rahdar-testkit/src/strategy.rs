@@ -34,15 +34,15 @@ pub fn flow() -> impl Strategy<Value = FlowRecord> {
         option::of(counter()),
     );
     let observer = (
-        select(vec!["r1", "r2", "", "exporter “é”"]),
+        select(vec!["r1", "it's", "", "exporter “é”"]),
         select(vec![0, 1, u32::MAX]),
         option::of(select(vec![1, 512, u32::MAX])),
         option::of(select(vec![SamplingSource::Header, SamplingSource::Operator])),
     );
     let smalls = (
-        option::of(0..=0x0fff_u16),
-        option::of(0..=0x0fff_u16),
-        option::of(any::<u8>()),
+        tcp_flags(),
+        tcp_flags(),
+        (icmp(), icmp()),
         option::of(select(vec![Direction::Ingress, Direction::Egress])),
         option::of(select(vec![Initiator::Source, Initiator::Perimeter])),
         option::of(select(vec![Sampler::Random, Sampler::Unknown])),
@@ -61,7 +61,8 @@ pub fn flow() -> impl Strategy<Value = FlowRecord> {
             record.observation_domain = observer.1;
             (record.sampling_interval, record.sampling_source) = (observer.2, observer.3);
             (record.tcp_flags, record.rev_tcp_flags) = (smalls.0, smalls.1);
-            (record.icmp_type, record.icmp_code, record.end_reason) = (smalls.2, smalls.2, smalls.2);
+            (record.icmp_type, record.icmp_code) = smalls.2;
+            record.end_reason = record.icmp_type;
             (record.direction, record.initiator, record.sampler) = (smalls.3, smalls.4, smalls.5);
             (record.in_if, record.src_as, record.dst_as) = (rest.0, rest.0, rest.0);
             (record.uid, record.service, record.quality, record.source_row) =
@@ -186,6 +187,16 @@ fn duration_us() -> impl Strategy<Value = i64> {
 
 fn port() -> impl Strategy<Value = u16> {
     select(vec![0, 25, 443, 1023, 1024, 49_152, u16::MAX])
+}
+
+/// Often the flags of a call in vain or of a mere reply, with and without congestion bits.
+fn tcp_flags() -> impl Strategy<Value = Option<u16>> {
+    option::of(prop_oneof![select(vec![0x02, 0x42, 0x04, 0x12, 0x14, 0x16, 0x52, 0x00]), 0..=0x0fff_u16])
+}
+
+/// Often a type or code of an echo request or of an error that a host sends itself.
+fn icmp() -> impl Strategy<Value = Option<u8>> {
+    option::of(prop_oneof![4 => select(vec![1_u8, 2, 3, 4, 8]), 1 => any::<u8>()])
 }
 
 fn counter() -> impl Strategy<Value = u64> {

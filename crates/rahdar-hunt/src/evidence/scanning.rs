@@ -1,8 +1,10 @@
 //! G9: whether one of the two scans (`methods.md` §2.2, §4).
 //!
-//! The victim scans: −12. The address scans, and nothing was established, or it was the one who
-//! called and less than 1 MB left: −15 dB. The second half is chosen here: ports that answer a
-//! scanner exchange greetings with it.
+//! The victim scanned whenever it met the address, by any rule of [`crate::scanner`] and until a
+//! day after: −12. The address scans, at any time, and nothing was established, or it was the one
+//! who called and less than 1 MB left: −15 dB. Two things are chosen here: what a victim did on
+//! days on which it did not scan is not explained by scanning; and ports that answer a scanner
+//! exchange greetings with it.
 //!
 //! ```
 //! use rahdar_hunt::evidence::scanning::row;

@@ -5,5 +5,6 @@
 mod names;
 mod octets;
 mod order;
+mod scanners;
 mod stories;
 mod world;

@@ -35,6 +35,27 @@ fn sightings(store: &dyn FlowStore, networks: &[Prefix], window: Window) -> Vec<
     sightings
 }
 
+/// All that is told of scanners, in the order in which it is told.
+fn scans(
+    store: &dyn FlowStore,
+    networks: &[Prefix],
+    window: Window,
+    (least, most_sources): (u64, usize),
+) -> Vec<String> {
+    let mut told = Vec::new();
+    store.fan_outs(networks, window, least, &mut |one| told.push(format!("{one:?}"))).unwrap();
+    store.port_sweeps(networks, window, least, &mut |one| told.push(format!("{one:?}"))).unwrap();
+    let mut visit = |one| told.push(format!("{one:?}"));
+    let left_out = store.first_contacts(networks, window, least, most_sources, &mut visit).unwrap();
+    told.push(format!("{left_out} callers are left out"));
+    let exporters = ["r1", "it's"];
+    let mut visit = |one| told.push(format!("{one:?}"));
+    let left_out =
+        store.unasked_replies(networks, &exporters, window, least, most_sources, &mut visit).unwrap();
+    told.push(format!("{left_out} repliers are left out"));
+    told
+}
+
 proptest! {
     // Few lakes and many questions: a lake costs syncs, a question does not.
     #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 100, ..ProptestConfig::default() })]
@@ -47,7 +68,8 @@ proptest! {
             5,
         ),
         bin_us in select(vec![HOUR_US, DAY_US, 7, i64::MAX]),
-        least_destinations in 0_u64..3,
+        least in 0_u64..3,
+        most_sources in 0_usize..4,
     ) {
         let folder = tempfile::tempdir().unwrap();
         let (naive, lake) = (NaiveStore::new(), Lake::open(folder.path()).unwrap());
@@ -68,8 +90,8 @@ proptest! {
             let sources = [address, key.first()];
             prop_assert_eq!(lake.services(&sources, window).unwrap(), naive.services(&sources, window).unwrap());
             prop_assert_eq!(
-                lake.fan_outs(&sources, window, least_destinations).unwrap(),
-                naive.fan_outs(&sources, window, least_destinations).unwrap()
+                scans(&lake, &networks, window, (least, most_sources)),
+                scans(&naive, &networks, window, (least, most_sources))
             );
             prop_assert_eq!(
                 lake.active_hosts(&networks, window).unwrap(),

@@ -10,8 +10,8 @@ use rahdar_model::coverage::{CoverageHour, ExporterCoverage};
 use rahdar_model::fact::{Fact, Gap, Handshake, Loss, Resolution};
 use rahdar_model::sink::SinkError;
 use rahdar_model::store::{
-    Admission, Commit, Contact, FanOut, Import, Input, QueryLimits, Service, Sighting, StoreError, Table,
-    Volume,
+    Admission, Commit, Contact, FanOut, FirstContact, Import, Input, PortSweep, QueryLimits, Service,
+    Sighting, StoreError, Table, UnaskedReplies, Volume,
 };
 use rahdar_model::{Address, FlowRecord, FlowSink, FlowStore, Prefix, Problem, Window};
 use rahdar_testkit::NaiveStore;
@@ -171,8 +171,47 @@ impl FlowStore for TestStore {
         self.naive.services(hosts, window)
     }
 
-    fn fan_outs(&self, sources: &[Address], window: Window, least: u64) -> Result<Vec<FanOut>, StoreError> {
-        self.naive.fan_outs(sources, window, least)
+    fn fan_outs(
+        &self,
+        sources: &[Prefix],
+        window: Window,
+        least: u64,
+        visit: &mut dyn FnMut(FanOut),
+    ) -> Result<(), StoreError> {
+        self.naive.fan_outs(sources, window, least, visit)
+    }
+
+    fn port_sweeps(
+        &self,
+        sources: &[Prefix],
+        window: Window,
+        least: u64,
+        visit: &mut dyn FnMut(PortSweep),
+    ) -> Result<(), StoreError> {
+        self.naive.port_sweeps(sources, window, least, visit)
+    }
+
+    fn first_contacts(
+        &self,
+        sources: &[Prefix],
+        window: Window,
+        least: u64,
+        most: usize,
+        visit: &mut dyn FnMut(FirstContact),
+    ) -> Result<u64, StoreError> {
+        self.naive.first_contacts(sources, window, least, most, visit)
+    }
+
+    fn unasked_replies(
+        &self,
+        sources: &[Prefix],
+        exporters: &[&str],
+        window: Window,
+        least: u64,
+        most: usize,
+        visit: &mut dyn FnMut(UnaskedReplies),
+    ) -> Result<u64, StoreError> {
+        self.naive.unasked_replies(sources, exporters, window, least, most, visit)
     }
 
     fn active_hosts(&self, networks: &[Prefix], window: Window) -> Result<u64, StoreError> {
