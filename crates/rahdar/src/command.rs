@@ -132,6 +132,17 @@ pub(crate) enum Flows {
     Sql(FlowsSql),
     /// Say which exporter saw what, when, at which sampling, and what was lost.
     Coverage(FlowsCoverage),
+    /// Say which addresses scan, and which answer calls that others forged.
+    Scanners(FlowsScanners),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FlowsScanners {
+    #[command(flatten)]
+    pub(crate) period: Period,
+    /// Only addresses in this network.
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) source: Vec<Prefix>,
 }
 
 #[derive(Debug, Args)]

@@ -63,6 +63,7 @@ fn run(command: &Command) -> anyhow::Result<Outcome> {
         Verb::Flows(Flows::Coverage(args)) => {
             flows::coverage::run(&home()?, &args.period, args.hourly, global.format)
         }
+        Verb::Flows(Flows::Scanners(args)) => flows::scanners::run(&home()?, args, global.format),
         Verb::Intel(Intel::Import(args)) => intel::import::run(&home()?, args, global.format),
         Verb::Intel(Intel::List { cluster }) => intel::list::run(&home()?, cluster.as_deref(), global.format),
         Verb::Intel(Intel::Lookup { subject, at }) => {

@@ -10,3 +10,4 @@ mod follow;
 mod harness;
 mod killed;
 mod road;
+mod scanners;
