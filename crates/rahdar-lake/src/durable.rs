@@ -8,57 +8,45 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io::{ErrorKind, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path as DiskPath, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::StreamExt;
 use futures::stream::BoxStream;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result, UploadPart,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
-use thiserror::Error;
 
-/// The name in messages.
-const NAME: &str = "disk";
+use crate::disk::{AnyDisk, DiskError, NAME};
 
 /// A local disk below one folder.
 #[derive(Debug, Clone)]
 pub(crate) struct DurableStore {
-    disk: LocalFileSystem,
+    reader: LocalFileSystem,
     folders: Arc<Folders>,
-}
-
-/// A call of the operating system that failed.
-#[derive(Debug, Error)]
-#[error("{action} `{path}` failed", path = path.display())]
-struct DiskError {
-    action: &'static str,
-    path: PathBuf,
-    #[source]
-    source: io::Error,
-}
-
-impl From<DiskError> for Error {
-    fn from(error: DiskError) -> Self {
-        Self::Generic { store: NAME, source: error.into() }
-    }
 }
 
 impl DurableStore {
     /// A store whose paths begin at the root of the file system and lie below `base`, a folder
-    /// that exists.
-    pub(crate) fn new(base: PathBuf) -> Self {
+    /// that exists. What it changes, it changes through `disk`.
+    pub(crate) fn new(base: PathBuf, disk: AnyDisk) -> Self {
         Self {
-            disk: LocalFileSystem::new(),
-            folders: Arc::new(Folders { base, settled: Mutex::new(HashSet::new()) }),
+            reader: LocalFileSystem::new(),
+            folders: Arc::new(Folders { base, disk, settled: Mutex::new(HashSet::new()) }),
         }
+    }
+
+    /// The folders that hold the names.
+    pub(crate) fn folders(&self) -> &Arc<Folders> {
+        &self.folders
     }
 }
 
@@ -71,22 +59,17 @@ impl fmt::Display for DurableStore {
 #[async_trait]
 impl ObjectStore for DurableStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
-        let target = self.disk.path_to_filesystem(location)?;
+        let target = self.reader.path_to_filesystem(location)?;
         let folders = self.folders.clone();
         blocking(move || {
-            let mut staged = Staged::beside(&target, &folders)?;
+            let staged = Staged::beside(target, folders)?;
             for part in &payload {
                 staged.write(part)?;
             }
             match opts.mode {
-                PutMode::Create => staged.link(&folders)?,
-                PutMode::Overwrite => staged.rename(&folders)?,
-                PutMode::Update(_) => {
-                    return Err(Error::NotImplemented {
-                        operation: "conditional update".to_owned(),
-                        implementer: NAME.to_owned(),
-                    });
-                }
+                PutMode::Create => staged.link()?,
+                PutMode::Overwrite => staged.rename()?,
+                PutMode::Update(_) => return Err(not_implemented("conditional update")),
             }
             Ok(PutResult { e_tag: None, version: None })
         })
@@ -98,30 +81,40 @@ impl ObjectStore for DurableStore {
         location: &Path,
         _opts: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        let target = self.disk.path_to_filesystem(location)?;
+        let target = self.reader.path_to_filesystem(location)?;
         let folders = self.folders.clone();
-        let staged = blocking(move || Staged::beside(&target, &folders)).await?;
-        Ok(Box::new(Upload {
-            staged: Some(Arc::new(Mutex::new(staged))),
-            length: 0,
-            folders: self.folders.clone(),
-        }))
+        let staged = blocking(move || Staged::beside(target, folders)).await?;
+        Ok(Box::new(Upload { staged: Some(Arc::new(Mutex::new(staged))), length: 0 }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.disk.get_opts(location, options).await
+        self.reader.get_opts(location, options).await
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        self.disk.get_ranges(location, ranges).await
+        self.reader.get_ranges(location, ranges).await
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        self.disk.delete_stream(locations)
+        let (reader, folders) = (self.reader.clone(), self.folders.clone());
+        locations
+            .then(move |location| {
+                let (reader, folders) = (reader.clone(), folders.clone());
+                async move {
+                    let location = location?;
+                    let path = reader.path_to_filesystem(&location)?;
+                    blocking(move || {
+                        Ok(folders.disk.remove(&path).map_err(DiskError::of("removing", &path))?)
+                    })
+                    .await?;
+                    Ok(location)
+                }
+            })
+            .boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.disk.list(prefix)
+        self.reader.list(prefix)
     }
 
     fn list_with_offset(
@@ -129,49 +122,44 @@ impl ObjectStore for DurableStore {
         prefix: Option<&Path>,
         offset: &Path,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.disk.list_with_offset(prefix, offset)
+        self.reader.list_with_offset(prefix, offset)
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.disk.list_with_delimiter(prefix).await
+        self.reader.list_with_delimiter(prefix).await
     }
 
-    /// The source is on disk already: whatever this store has named is.
-    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.disk.copy_opts(from, to, options).await?;
-        self.settle_parent(to).await
-    }
-
-    async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
-        self.disk.rename_opts(from, to, options).await?;
-        self.settle_parent(to).await?;
-        self.settle_parent(from).await
+    /// Nothing of a Delta table that only grows is ever copied or renamed.
+    async fn copy_opts(&self, _from: &Path, _to: &Path, _options: CopyOptions) -> Result<()> {
+        Err(not_implemented("copying"))
     }
 }
 
-impl DurableStore {
-    async fn settle_parent(&self, location: &Path) -> Result<()> {
-        let target = self.disk.path_to_filesystem(location)?;
-        let folders = self.folders.clone();
-        blocking(move || folders.settle_parent(&target)).await
-    }
+fn not_implemented(operation: &str) -> Error {
+    Error::NotImplemented { operation: operation.to_owned(), implementer: NAME.to_owned() }
 }
 
-/// The folders whose own names are known to be on disk.
+/// The folders below a base, and which of their own names are known to be on disk.
 #[derive(Debug)]
-struct Folders {
+pub(crate) struct Folders {
     base: PathBuf,
+    disk: AnyDisk,
     settled: Mutex<HashSet<PathBuf>>,
 }
 
 impl Folders {
+    /// The disk that they are on.
+    pub(crate) fn disk(&self) -> &AnyDisk {
+        &self.disk
+    }
+
     /// Puts the names in the folder of `target` on disk, and the folder's own name, up to the
     /// base.
-    fn settle_parent(&self, target: &DiskPath) -> Result<()> {
+    pub(crate) fn settle_parent(&self, target: &DiskPath) -> Result<()> {
         let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
         let due = self.due(target, &settled);
         for folder in &due {
-            sync_folder(folder)?;
+            self.disk.sync_folder(folder).map_err(DiskError::of("syncing", folder))?;
         }
         // The name of each is in the next, which is synced now.
         settled.extend(due.iter().take(due.len().saturating_sub(1)).map(|folder| folder.to_path_buf()));
@@ -191,10 +179,11 @@ impl Folders {
     }
 }
 
-/// Puts the names in `folder` on disk.
-pub(crate) fn sync_folder(folder: &DiskPath) -> Result<()> {
-    let failed = |source| DiskError { action: "syncing", path: folder.to_owned(), source };
-    Ok(File::open(folder).and_then(|file| file.sync_all()).map_err(failed)?)
+/// What the name of a file ends in until it has its real one; names that `object_store` hides from
+/// listings.
+pub(crate) fn is_staged(name: &str) -> bool {
+    name.rsplit_once('#')
+        .is_some_and(|(_, number)| !number.is_empty() && number.bytes().all(|octet| octet.is_ascii_digit()))
 }
 
 /// A file without its real name. Dropped, it is removed.
@@ -203,65 +192,67 @@ struct Staged {
     file: File,
     path: PathBuf,
     target: PathBuf,
+    folders: Arc<Folders>,
 }
 
 impl Staged {
-    /// Opens `target#1`, or the next number that is free: names that `object_store` hides from
-    /// listings.
-    fn beside(target: &DiskPath, folders: &Folders) -> Result<Self> {
+    /// Opens `target#1`, or the next number that is free.
+    fn beside(target: PathBuf, folders: Arc<Folders>) -> Result<Self> {
         let parent = target.parent().unwrap_or(&folders.base);
-        let failed = |source| DiskError { action: "creating", path: target.to_owned(), source };
-        fs::create_dir_all(parent).map_err(failed)?;
+        folders.disk.make_folder(parent).map_err(DiskError::of("making", parent))?;
         let mut number = 1_u64;
         loop {
             let mut name = target.as_os_str().to_owned();
             name.push(format!("#{number}"));
-            match OpenOptions::new().write(true).create_new(true).open(&name) {
-                Ok(file) => return Ok(Self { file, path: name.into(), target: target.to_owned() }),
+            let path = PathBuf::from(name);
+            match folders.disk.create(&path) {
+                Ok(file) => return Ok(Self { file, path, target, folders }),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
-                Err(error) => return Err(failed(error).into()),
+                Err(error) => return Err(DiskError::of("creating", &target)(error).into()),
             }
         }
     }
 
-    fn failed(&self, action: &'static str) -> impl FnOnce(io::Error) -> DiskError + use<> {
-        let path = self.target.clone();
-        move |source| DiskError { action, path, source }
+    fn write(&self, part: &[u8]) -> Result<()> {
+        let written = self.folders.disk.write(&self.file, &self.path, part);
+        Ok(written.map_err(DiskError::of("writing", &self.target))?)
     }
 
-    fn write(&mut self, part: &[u8]) -> Result<()> {
-        Ok(self.file.write_all(part).map_err(self.failed("writing"))?)
-    }
-
-    fn write_at(&mut self, offset: u64, payload: &PutPayload) -> Result<()> {
-        self.file.seek(SeekFrom::Start(offset)).map_err(self.failed("writing"))?;
+    fn write_at(&self, offset: u64, payload: &PutPayload) -> Result<()> {
+        (&self.file).seek(SeekFrom::Start(offset)).map_err(DiskError::of("writing", &self.target))?;
         payload.iter().try_for_each(|part| self.write(part))
     }
 
+    fn sync(&self) -> Result<()> {
+        let synced = self.folders.disk.sync(&self.file, &self.path);
+        Ok(synced.map_err(DiskError::of("syncing", &self.target))?)
+    }
+
     /// Gives the file its name, unless that is taken.
-    fn link(&self, folders: &Folders) -> Result<()> {
-        self.file.sync_all().map_err(self.failed("syncing"))?;
-        fs::hard_link(&self.path, &self.target).map_err(|source| match source.kind() {
+    fn link(&self) -> Result<()> {
+        self.sync()?;
+        self.folders.disk.link(&self.path, &self.target).map_err(|source| match source.kind() {
             ErrorKind::AlreadyExists => {
                 Error::AlreadyExists { path: self.target.display().to_string(), source: source.into() }
             }
-            _ => self.failed("naming")(source).into(),
+            _ => DiskError::of("naming", &self.target)(source).into(),
         })?;
-        folders.settle_parent(&self.target)
+        self.folders.settle_parent(&self.target)
     }
 
     /// Gives the file its name, whoever had it.
-    fn rename(&self, folders: &Folders) -> Result<()> {
-        self.file.sync_all().map_err(self.failed("syncing"))?;
-        fs::rename(&self.path, &self.target).map_err(self.failed("naming"))?;
-        folders.settle_parent(&self.target)
+    fn rename(&self) -> Result<()> {
+        self.sync()?;
+        let renamed = self.folders.disk.rename(&self.path, &self.target);
+        renamed.map_err(DiskError::of("naming", &self.target))?;
+        self.folders.settle_parent(&self.target)
     }
 }
 
 impl Drop for Staged {
     /// A second name that stays behind is hidden and harms nobody, so failure is no error here.
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        let _ = self.folders.disk.remove(&self.path);
     }
 }
 
@@ -270,7 +261,6 @@ impl Drop for Staged {
 struct Upload {
     staged: Option<Arc<Mutex<Staged>>>,
     length: u64,
-    folders: Arc<Folders>,
 }
 
 impl Upload {
@@ -288,16 +278,15 @@ impl MultipartUpload for Upload {
         Box::pin(blocking(move || {
             let staged =
                 staged.ok_or_else(|| Error::Generic { store: NAME, source: "the upload is over".into() })?;
-            let mut staged = staged.lock().unwrap_or_else(PoisonError::into_inner);
+            let staged = staged.lock().unwrap_or_else(PoisonError::into_inner);
             staged.write_at(offset, &payload)
         }))
     }
 
     async fn complete(&mut self) -> Result<PutResult> {
         let staged = self.take()?;
-        let folders = self.folders.clone();
         blocking(move || {
-            staged.lock().unwrap_or_else(PoisonError::into_inner).rename(&folders)?;
+            staged.lock().unwrap_or_else(PoisonError::into_inner).rename()?;
             Ok(PutResult { e_tag: None, version: None })
         })
         .await
@@ -315,9 +304,12 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use object_store::ObjectStoreExt;
 
     use super::*;
+    use crate::disk::RealDisk;
 
     struct Disk {
         folder: tempfile::TempDir,
@@ -327,7 +319,7 @@ mod tests {
     impl Disk {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
-            let store = DurableStore::new(folder.path().to_owned());
+            let store = DurableStore::new(folder.path().to_owned(), Arc::new(RealDisk));
             Self { folder, store }
         }
 
@@ -344,7 +336,8 @@ mod tests {
     #[test]
     fn a_new_folder_is_synced_with_the_one_that_names_it() {
         let folder = tempfile::tempdir().unwrap();
-        let folders = Folders { base: folder.path().to_owned(), settled: Mutex::default() };
+        let folders =
+            Folders { base: folder.path().to_owned(), disk: Arc::new(RealDisk), settled: Mutex::default() };
         let due = |name: &str| {
             let target = folder.path().join(name);
             fs::create_dir_all(target.parent().unwrap()).unwrap();
@@ -394,6 +387,12 @@ mod tests {
         upload.put_part("one".into()).await.unwrap();
         drop(upload);
         assert!(disk.names(".").is_empty());
+    }
+
+    #[test]
+    fn a_name_that_is_not_given_yet_is_told_from_others() {
+        assert!(is_staged("0.json#1") && is_staged("part-1.parquet#12"));
+        assert!(!is_staged("0.json") && !is_staged("0.json#") && !is_staged("a#b"));
     }
 
     #[tokio::test]

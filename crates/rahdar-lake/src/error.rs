@@ -3,9 +3,10 @@
 use std::error::Error;
 use std::io;
 
-use datafusion::error::DataFusionError;
 use deltalake::DeltaTableError;
 use rahdar_model::store::StoreError;
+
+use crate::damage;
 
 /// Where the table is, for messages.
 #[derive(Debug, Clone)]
@@ -16,16 +17,15 @@ impl Place {
     pub(crate) fn log(&self, action: &'static str, cause: DeltaTableError) -> StoreError {
         match cause {
             cause if is_of_the_disk(&cause) => StoreError::Failed { action, cause: cause.into() },
-            cause => self.damaged(cause),
+            cause => self.damaged_log(cause),
         }
     }
 
-    /// The data could not be read.
-    pub(crate) fn data(&self, action: &'static str, cause: DataFusionError) -> StoreError {
-        match cause.find_root() {
-            DataFusionError::ParquetError(_) => self.damaged(cause),
-            DataFusionError::ObjectStore(error) if is_missing(error) => self.damaged(cause),
-            _ => StoreError::Failed { action, cause: cause.into() },
+    /// The log holds what cannot be understood: the file that holds it, or else the table, is named.
+    pub(crate) fn damaged_log(&self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> StoreError {
+        match damage::in_log(self) {
+            Some((path, cause)) => StoreError::Damaged { path: path.display().to_string(), cause },
+            None => self.damaged(cause),
         }
     }
 

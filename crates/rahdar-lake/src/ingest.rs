@@ -6,7 +6,8 @@
 //! **Order of the commits.** Facts first, flows last. Each table names the inputs whose rows it holds,
 //! and refuses them a second time; an import counts as stored once the flows are. Killed in between,
 //! facts of an input are there and its flows are not: the repeated import adds the flows and
-//! passes over the facts. So each table holds each input once, and no fact is lost.
+//! passes over the facts. So each table holds each input once, and no fact is lost. One process at a
+//! time goes through all four (`turn`).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -24,8 +25,10 @@ use crate::Lake;
 use crate::batch::Rows;
 use crate::error::failed;
 use crate::file::DataFile;
+use crate::leftovers;
 use crate::schema::Kept;
-use crate::table::Table;
+use crate::table::{LOG, Table};
+use crate::turn::{self, Held};
 
 /// Flows held in memory before the fullest day is written. The more, the fewer and larger the
 /// files of an input that jumps between days; chosen here to keep an import below 512 MiB
@@ -50,9 +53,12 @@ const TIMES: std::ops::Range<i64> = -62_135_596_800_000_000..253_402_214_400_000
 /// An import into the lake.
 pub(crate) struct LakeImport<'a> {
     lake: &'a Lake,
+    _under_way: Held,
     admitted: bool,
     /// The inputs begun, whose flows are awaited.
     inputs: Vec<Input>,
+    /// Whether any table held an input already.
+    has_stored: bool,
     flows: Staged<FlowRecord>,
     resolutions: Staged<Resolution>,
     handshakes: Staged<Handshake>,
@@ -62,13 +68,26 @@ pub(crate) struct LakeImport<'a> {
 
 impl<'a> LakeImport<'a> {
     pub(crate) fn open(lake: &'a Lake) -> Result<Self, StoreError> {
-        for table in [&lake.flows, &lake.resolutions, &lake.handshakes, &lake.gaps] {
-            lake.wait(table.prepare())?;
+        let mut tidied = Ok(0);
+        lake.tidied.call_once(|| tidied = leftovers::remove(lake));
+        tidied?;
+        let under_way = lake.wait(turn::to_import(&lake.folder(&lake.flows))).map_err(failed("importing"))?;
+        let mut due = Vec::new();
+        for table in lake.tables() {
+            if lake.wait(table.look())? {
+                due.push(table);
+            }
+        }
+        if !due.is_empty() {
+            let _turn = lake.turn();
+            due.into_iter().try_for_each(|table| lake.wait(table.sum_up()))?;
         }
         Ok(Self {
             lake,
+            _under_way: under_way,
             admitted: false,
             inputs: Vec::new(),
+            has_stored: false,
             flows: Staged::new(&lake.flows, FLOWS_BUFFERED),
             resolutions: Staged::new(&lake.resolutions, FACTS_BUFFERED),
             handshakes: Staged::new(&lake.handshakes, FACTS_BUFFERED),
@@ -95,16 +114,29 @@ impl<'a> LakeImport<'a> {
         self.handshakes.finish(lake)?;
         self.gaps.finish(lake)?;
         self.flows.finish(lake)?;
+        if self.has_stored {
+            self.settle()?;
+        }
         if self.inputs.is_empty() {
             let version = lake.wait(lake.flows.newest())?.version;
             return Ok(Commit { version, rows: 0 });
         }
+        let _turn = lake.turn();
         self.resolutions.commit(lake)?;
         self.handshakes.commit(lake)?;
         self.gaps.commit(lake)?;
         self.flows.inputs = std::mem::take(&mut self.inputs);
         let version = self.flows.commit(lake)?;
         Ok(Commit { version, rows: self.flows.rows })
+    }
+
+    /// Puts on disk what others have named. Who stored an input may have died between giving the entry its
+    /// name and syncing the folder; whoever says "stored" answers for it.
+    fn settle(&self) -> Result<(), StoreError> {
+        self.lake.tables().into_iter().try_for_each(|table| {
+            let entry = self.lake.folder(table).join(LOG).join("entry");
+            self.lake.folders.settle_parent(&entry).map_err(failed("importing"))
+        })
     }
 }
 
@@ -139,6 +171,7 @@ impl Import for LakeImport<'_> {
             let begun = import.inputs.iter().any(|other| other.id == input.id);
             import.admitted = !begun && !lake.wait(lake.flows.holds(input));
             if !import.admitted {
+                import.has_stored = true;
                 return Ok(Admission::Stored);
             }
             import.inputs.push(input.clone());
@@ -146,6 +179,8 @@ impl Import for LakeImport<'_> {
             import.resolutions.begin(lake, input);
             import.handshakes.begin(lake, input);
             import.gaps.begin(lake, input);
+            import.has_stored |=
+                !(import.resolutions.admitted && import.handshakes.admitted && import.gaps.admitted);
             Ok(Admission::New)
         })
     }

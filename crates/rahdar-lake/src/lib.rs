@@ -5,9 +5,12 @@
 //! [`FlowStore`]. In reading order:
 //!
 //! * `schema`, `batch`: the column tables as Arrow columns, and records in and out of them.
-//! * `file`, `durable`: one Parquet file; the disk, synced before anything is acknowledged.
+//! * `file`, `disk`, `durable`: one Parquet file; the calls that change the disk, and in which order they
+//!   come: synced before anything is acknowledged.
 //! * `table`: one table on disk: its log, what a commit is, what is left when one is killed.
-//! * `ingest`: an import, buffered by day and committed once.
+//! * `ingest`, `turn`, `leftovers`: an import, buffered by day and committed once; who may go on
+//!   while others work; what killed imports leave.
+//! * `damage`: which file cannot be read.
 //! * [`foreign`]: flows in Parquet files of other programs.
 //! * `networks`, `names`, `scan`, `session`: sets of networks and of names, a table as a scan, the
 //!   engine.
@@ -20,11 +23,14 @@
 mod batch;
 #[cfg(test)]
 mod crash;
+mod damage;
+mod disk;
 mod durable;
 mod error;
 mod file;
 pub mod foreign;
 mod ingest;
+mod leftovers;
 mod names;
 mod networks;
 mod plan;
@@ -33,11 +39,11 @@ mod schema;
 mod session;
 mod sql;
 mod table;
+mod turn;
 
-use std::fs;
 use std::future::Future;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Once};
 
 use arrow::error::ArrowError;
 use datafusion::logical_expr::ScalarUDF;
@@ -52,13 +58,15 @@ use rahdar_model::store::{
 use rahdar_model::{Address, FlowRecord, Prefix, Window};
 use tokio::runtime::Runtime;
 
-use crate::durable::{DurableStore, sync_folder};
+use crate::disk::{AnyDisk, DiskError, RealDisk};
+use crate::durable::{DurableStore, Folders};
 use crate::error::{Place, failed};
 use crate::ingest::LakeImport;
 use crate::plan::Answer;
 use crate::schema::Kept;
 use crate::session::Engine;
-use crate::table::{Snapshot, Table};
+use crate::table::{LOG, Snapshot, Table};
+use crate::turn::Held;
 
 /// Threads of the engine, and parts that a plan is split into.
 const THREADS: usize = 2;
@@ -68,14 +76,21 @@ const OPENING: &str = "opening the lake";
 /// The tables in a folder of a local disk, and the engine that reads them.
 ///
 /// Calls block on a runtime of the lake's own; do not call from asynchronous code. Every call
-/// looks at the log first, so it sees what other processes have committed.
+/// looks at the log first, so it sees what other processes have committed; [`Lake::pinned`] is for
+/// questions that belong together.
 pub struct Lake {
     flows: Arc<Table>,
     resolutions: Arc<Table>,
     handshakes: Arc<Table>,
     gaps: Arc<Table>,
-    engine: Engine,
-    runtime: Threads,
+    base: PathBuf,
+    folders: Arc<Folders>,
+    engine: Arc<Engine>,
+    runtime: Arc<Threads>,
+    /// One version of each table, for a lake that stands still.
+    pinned: Option<[Arc<Snapshot>; 4]>,
+    /// Done once the leftovers of killed imports are removed.
+    tidied: Once,
 }
 
 impl Lake {
@@ -85,25 +100,93 @@ impl Lake {
     /// [`StoreError::Failed`] if the folder cannot be made or read, [`StoreError::Damaged`] if
     /// what is in it are not the tables of rahdar.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        fs::create_dir_all(path).map_err(failed(OPENING))?;
-        let base = path.canonicalize().map_err(failed(OPENING))?;
-        base.parent().map_or(Ok(()), sync_folder).map_err(failed(OPENING))?;
-        let store = Arc::new(DurableStore::new(base.clone()));
-        Self::open_on(store, &base)
+        Self::open_on(Arc::new(RealDisk), path)
     }
 
-    /// Opens the lake of a folder that exists, through `store`.
-    fn open_on(store: Arc<dyn ObjectStore>, base: &Path) -> Result<Self, StoreError> {
+    /// Opens the lake of a folder of `disk`.
+    fn open_on(disk: AnyDisk, path: &Path) -> Result<Self, StoreError> {
+        disk.make_folder(path).map_err(DiskError::of("making", path)).map_err(failed(OPENING))?;
+        let base = path.canonicalize().map_err(DiskError::of("finding", path)).map_err(failed(OPENING))?;
+        if let Some(parent) = base.parent() {
+            disk.sync_folder(parent).map_err(DiskError::of("syncing", parent)).map_err(failed(OPENING))?;
+        }
+        let store = DurableStore::new(base.clone(), disk);
+        let folders = store.folders().clone();
+        let store: Arc<dyn ObjectStore> = Arc::new(store);
         let runtime = Threads::start()?;
-        let flows = open_table::<FlowRecord>(&runtime, &store, base)?;
-        let resolutions = open_table::<Resolution>(&runtime, &store, base)?;
-        let handshakes = open_table::<Handshake>(&runtime, &store, base)?;
-        let gaps = open_table::<Gap>(&runtime, &store, base)?;
+        let open = Opening { runtime: &runtime, store, folders: &folders, base: &base };
+        let flows = open.table::<FlowRecord>()?;
+        let resolutions = open.table::<Resolution>()?;
+        let handshakes = open.table::<Handshake>()?;
+        let gaps = open.table::<Gap>()?;
         let stores = [&flows, &resolutions, &handshakes, &gaps]
             .map(|table| (table.layout().url.clone(), table.store()))
             .into();
         let engine = Engine::new(stores, THREADS).map_err(failed(OPENING))?;
-        Ok(Self { flows, resolutions, handshakes, gaps, engine, runtime })
+        Ok(Self {
+            flows,
+            resolutions,
+            handshakes,
+            gaps,
+            base,
+            folders,
+            engine: Arc::new(engine),
+            runtime: Arc::new(runtime),
+            pinned: None,
+            tidied: Once::new(),
+        })
+    }
+
+    /// The lake as it is now, whatever is imported from now on: every answer comes from one version of
+    /// each table. It takes no imports.
+    ///
+    /// The facts are at least as new as the flows, as they are after every import.
+    ///
+    /// # Errors
+    /// As of [`FlowStore::version`].
+    pub fn pinned(&self) -> Result<Self, StoreError> {
+        let [flows, resolutions, handshakes, gaps] = self.tables();
+        let snapshots = [
+            self.snapshot(flows)?,
+            self.snapshot(resolutions)?,
+            self.snapshot(handshakes)?,
+            self.snapshot(gaps)?,
+        ];
+        Ok(Self {
+            flows: flows.clone(),
+            resolutions: resolutions.clone(),
+            handshakes: handshakes.clone(),
+            gaps: gaps.clone(),
+            base: self.base.clone(),
+            folders: self.folders.clone(),
+            engine: self.engine.clone(),
+            runtime: self.runtime.clone(),
+            pinned: Some(snapshots),
+            tidied: Once::new(),
+        })
+    }
+
+    fn tables(&self) -> [&Arc<Table>; 4] {
+        [&self.flows, &self.resolutions, &self.handshakes, &self.gaps]
+    }
+
+    /// Where a table is.
+    fn folder(&self, table: &Table) -> PathBuf {
+        self.base.join(table.layout().name)
+    }
+
+    /// The turn to commit.
+    fn turn(&self) -> Held {
+        self.wait(turn::to_commit(&self.folder(&self.flows).join(LOG)))
+    }
+
+    /// The version of a table that answers come from.
+    fn snapshot(&self, table: &Table) -> Result<Arc<Snapshot>, StoreError> {
+        let of_table = |snapshot: &&Arc<Snapshot>| std::ptr::eq(snapshot.layout, table.layout());
+        match self.pinned.iter().flatten().find(of_table) {
+            Some(snapshot) => Ok(snapshot.clone()),
+            None => self.wait(table.newest()),
+        }
     }
 
     fn wait<F: Future>(&self, future: F) -> F::Output {
@@ -120,7 +203,7 @@ impl Lake {
         sql: &str,
         read: impl FnMut(Answer<'_>) -> Result<(), ArrowError>,
     ) -> Result<(), StoreError> {
-        let snapshot = self.wait(table.newest())?;
+        let snapshot = self.snapshot(table)?;
         self.answer_of(&snapshot, action, window, functions, sql, read)
     }
 
@@ -135,9 +218,10 @@ impl Lake {
         mut read: impl FnMut(Answer<'_>) -> Result<(), ArrowError>,
     ) -> Result<(), StoreError> {
         self.wait(async {
-            let failing = |cause| snapshot.place.data(action, cause);
-            let mut batches = self.engine.run(snapshot, window, functions, sql).await.map_err(failing)?;
-            while let Some(batch) = batches.try_next().await.map_err(failing)? {
+            let failing = |cause| damage::of_data(action, cause, &[(snapshot, window)]);
+            let asked = self.engine.run(snapshot, window, functions, sql);
+            let mut batches = damage::survive(asked).await.map_err(failing)?;
+            while let Some(batch) = damage::survive(batches.try_next()).await.map_err(failing)? {
                 read(Answer(&batch)).map_err(failed(action))?;
             }
             Ok(())
@@ -147,11 +231,14 @@ impl Lake {
 
 impl FlowStore for Lake {
     fn import(&self) -> Result<Box<dyn Import + '_>, StoreError> {
+        if self.pinned.is_some() {
+            return Err(failed("importing")("this lake stands still at one version"));
+        }
         Ok(Box::new(LakeImport::open(self)?))
     }
 
     fn version(&self) -> Result<u64, StoreError> {
-        Ok(self.wait(self.flows.newest())?.version)
+        Ok(self.snapshot(&self.flows)?.version)
     }
 
     fn count(&self, window: Window) -> Result<u64, StoreError> {
@@ -263,18 +350,25 @@ impl FlowStore for Lake {
     }
 }
 
-fn open_table<R: Kept>(
-    runtime: &Threads,
-    store: &Arc<dyn ObjectStore>,
-    base: &Path,
-) -> Result<Arc<Table>, StoreError> {
-    let layout = R::layout();
-    let folder = base.join(layout.name);
-    fs::create_dir_all(&folder).map_err(failed(OPENING))?;
-    sync_folder(base).map_err(failed(OPENING))?;
-    let location = folder.to_str().ok_or("its path is not UTF-8").map_err(failed(OPENING))?;
-    let table = runtime.wait(Table::open(layout, Place(location.to_owned()), location, store.clone()))?;
-    Ok(Arc::new(table))
+/// What it takes to open a table.
+struct Opening<'a> {
+    runtime: &'a Threads,
+    store: Arc<dyn ObjectStore>,
+    folders: &'a Folders,
+    base: &'a Path,
+}
+
+impl Opening<'_> {
+    fn table<R: Kept>(&self) -> Result<Arc<Table>, StoreError> {
+        let layout = R::layout();
+        let folder = self.base.join(layout.name);
+        let made = self.folders.disk().make_folder(&folder);
+        made.map_err(DiskError::of("making", &folder)).map_err(failed(OPENING))?;
+        self.folders.settle_parent(&folder).map_err(failed(OPENING))?;
+        let location = folder.to_str().ok_or("its path is not UTF-8").map_err(failed(OPENING))?;
+        let opened = Table::open(layout, Place(location.to_owned()), location, self.store.clone());
+        Ok(Arc::new(self.runtime.wait(opened)?))
+    }
 }
 
 /// The lake's own threads. They can be let go from anywhere, asynchronous code included, where a

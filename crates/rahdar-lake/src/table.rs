@@ -14,9 +14,12 @@
 //! the first try and after every lost race.
 //!
 //! **What a torn commit looks like.** Killed before the entry has its name: data files that no
-//! entry names, and names that end in `#1`; nothing reads them, and they may be deleted. Killed
+//! entry names, and names that end in `#1`; nothing reads them, and `leftovers` removes them. Killed
 //! after: the commit is in, though nobody heard of it; the repeated import finds its inputs stored.
 //! An entry with a name is complete on disk, because content is synced first (`durable`).
+//!
+//! **Who commits.** One process at a time takes its turn (`turn`), so nobody loses race after race. The
+//! log does not rely on it: of two entries for one version, whichever comes second is refused.
 //!
 //! **When something fails.** No space, no rights, an object store that does not answer: the import
 //! fails and stores nothing, the table stays whole, and the next one may succeed. An entry or a
@@ -46,6 +49,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
+use crate::damage;
 use crate::error::{Place, failed};
 use crate::file::DataFile;
 use crate::schema::{Layout, PARTITION};
@@ -54,8 +58,12 @@ use crate::schema::{Layout, PARTITION};
 /// lake reads few entries and a commit seldom rewrites the sum.
 const CHECKPOINT_EVERY: u64 = 20;
 
-/// Lost races before an import gives up. Fifteen, the default of delta-rs, were too few for eight
-/// writers (`reliability.md` §4); with back-off a hundred take about half a minute.
+/// The folder of a table that holds its log.
+pub(crate) const LOG: &str = "_delta_log";
+
+/// Lost races before an import gives up: against writers that know nothing of turns. Fifteen, the
+/// default of delta-rs, were too few for eight writers (`reliability.md` §4); with back-off a
+/// hundred take about half a minute.
 const COMMIT_TRIES: u32 = 100;
 
 /// The longest pause between two tries.
@@ -120,6 +128,16 @@ impl Table {
         location: &str,
         store: Arc<dyn ObjectStore>,
     ) -> Result<Self, StoreError> {
+        let opened = Self::open_unguarded(layout, place.clone(), location, store);
+        damage::survive_log(&place, opened).await
+    }
+
+    async fn open_unguarded(
+        layout: &'static Layout,
+        place: Place,
+        location: &str,
+        store: Arc<dyn ObjectStore>,
+    ) -> Result<Self, StoreError> {
         let open = |cause| place.log("opening a table", cause);
         let url = deltalake::ensure_table_uri(location).map_err(open)?;
         let builder =
@@ -149,11 +167,6 @@ impl Table {
         self.log.object_store(None)
     }
 
-    /// Where it is, for messages.
-    pub(crate) fn place(&self) -> &Place {
-        &self.place
-    }
-
     /// How it looks.
     pub(crate) fn layout(&self) -> &'static Layout {
         self.layout
@@ -171,17 +184,47 @@ impl Table {
         self.state.lock().await.inputs.ids.contains(&input.id)
     }
 
-    /// Looks at the log again, and sums it up if that is due.
-    pub(crate) async fn prepare(&self) -> Result<(), StoreError> {
+    /// Every data file that any entry of the log names; none if an entry is gone, so that nothing can
+    /// be said of all.
+    pub(crate) async fn ever_named(&self) -> Result<Option<HashSet<String>>, StoreError> {
+        let read = |cause| self.place.log("reading the log", cause);
+        let mut named = HashSet::new();
+        for version in 0..=self.newest().await?.version {
+            let Some(entry) = self.log.read_commit_entry(version).await.map_err(read)? else {
+                return Ok(None);
+            };
+            named.extend(get_actions(version, &entry).map_err(read)?.into_iter().filter_map(|action| {
+                match action {
+                    Action::Add(add) => Some(add.path),
+                    _ => None,
+                }
+            }));
+        }
+        Ok(Some(named))
+    }
+
+    /// Looks at the log again; returns whether it is due to be summed up.
+    pub(crate) async fn look(&self) -> Result<bool, StoreError> {
         let mut state = self.state.lock().await;
-        self.refresh(&mut state).await?;
+        self.look_at(&mut state).await
+    }
+
+    async fn look_at(&self, state: &mut State) -> Result<bool, StoreError> {
+        self.refresh(state).await?;
         let version = state.snapshot.version;
         state.inputs.read_to(&self.place, self.log.as_ref(), version).await?;
-        if version >= state.inputs.checkpoint.unwrap_or(0) + CHECKPOINT_EVERY {
+        Ok(version >= state.inputs.checkpoint.unwrap_or(0) + CHECKPOINT_EVERY)
+    }
+
+    /// Sums up the log, unless another process has. Whoever calls has the turn to commit.
+    pub(crate) async fn sum_up(&self) -> Result<(), StoreError> {
+        let mut state = self.state.lock().await;
+        state.inputs.checkpoint = newest_checkpoint(self.log.as_ref()).await?.map(|(version, _)| version);
+        if self.look_at(&mut state).await? {
             checkpoints::create_checkpoint(&state.delta, None)
                 .await
                 .map_err(|cause| self.place.log("summing up the log", cause))?;
-            state.inputs.checkpoint = Some(version);
+            state.inputs.checkpoint = Some(state.snapshot.version);
         }
         Ok(())
     }
@@ -258,6 +301,10 @@ impl Table {
     }
 
     async fn refresh(&self, state: &mut State) -> Result<(), StoreError> {
+        damage::survive_log(&self.place, self.refresh_unguarded(state)).await
+    }
+
+    async fn refresh_unguarded(&self, state: &mut State) -> Result<(), StoreError> {
         state.delta.update_state().await.map_err(|cause| self.place.log("reading the log", cause))?;
         if state.delta.version() != Some(state.snapshot.version) {
             state.snapshot = Arc::new(Snapshot::of(self.layout, &self.place, &state.delta)?);
@@ -362,22 +409,13 @@ fn part(layout: &Layout, place: &Place, file: &LogicalFileView) -> Result<Part, 
 impl Inputs {
     /// The inputs of the newest checkpoint; none if there is no checkpoint.
     async fn find(place: &Place, log: &dyn LogStore) -> Result<Self, StoreError> {
-        let store = log.object_store(None);
-        let entries: Vec<_> =
-            store.list(Some(log.log_path())).try_collect().await.map_err(failed("reading the log"))?;
-        let newest = entries
-            .into_iter()
-            .filter_map(|entry| {
-                let version = entry.location.filename()?.strip_suffix(".checkpoint.parquet")?.parse().ok()?;
-                Some((version, entry.location))
-            })
-            .max();
-        let Some((version, path)) = newest else {
+        let Some((version, path)) = newest_checkpoint(log).await? else {
             return Ok(Self::default());
         };
+        let store = log.object_store(None);
         let content = store.get(&path).await.map_err(failed("reading the log"))?;
         let content = content.bytes().await.map_err(failed("reading the log"))?;
-        let ids = application_ids(content).map_err(|cause| place.damaged(cause))?;
+        let ids = application_ids(content).map_err(|cause| place.damaged_log(cause))?;
         Ok(Self { ids, next: version + 1, checkpoint: Some(version) })
     }
 
@@ -399,6 +437,16 @@ impl Inputs {
         }
         Ok(())
     }
+}
+
+/// The newest version that has a checkpoint, and where that is.
+async fn newest_checkpoint(log: &dyn LogStore) -> Result<Option<(u64, Path)>, StoreError> {
+    let listed = log.object_store(None).list(Some(log.log_path())).try_collect::<Vec<_>>().await;
+    let checkpoints = listed.map_err(failed("reading the log"))?.into_iter().filter_map(|entry| {
+        let version = entry.location.filename()?.strip_suffix(".checkpoint.parquet")?.parse().ok()?;
+        Some((version, entry.location))
+    });
+    Ok(checkpoints.max())
 }
 
 /// The `txn.appId` column of a checkpoint.

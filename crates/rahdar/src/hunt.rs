@@ -46,7 +46,8 @@ pub(crate) fn hunt(home: &Home, scope: &Scope) -> anyhow::Result<finding::Hunt> 
         cluster: scope.cluster.as_deref().map(ClusterId::of_name),
     };
     let hunt = rahdar_hunt::hunt(
-        &home.lake()?,
+        // A hunt asks many questions: all answers are of one version, whatever is imported meanwhile.
+        &home.lake()?.pinned()?,
         &database.snapshot()?,
         &database.networks()?,
         &database.events()?,

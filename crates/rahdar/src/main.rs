@@ -6,6 +6,7 @@ mod demo;
 mod events;
 mod files;
 mod flows;
+mod hint;
 mod home;
 mod hunt;
 mod intel;
@@ -45,6 +46,9 @@ fn main() -> ExitCode {
         Ok(Outcome::Refused) => ExitCode::from(3),
         Err(error) => {
             note!("error: {error:#}");
+            if let Some(hint) = hint::of(&error) {
+                note!("hint: {hint}");
+            }
             ExitCode::FAILURE
         }
     }

@@ -7,7 +7,7 @@ use crate::Lake;
 
 /// What the log knows is not read again: only files at the ends of the window are.
 pub(crate) fn count(lake: &Lake, window: Window) -> Result<u64, StoreError> {
-    let snapshot = lake.wait(lake.flows.newest())?;
+    let snapshot = lake.snapshot(&lake.flows)?;
     let (known, unknown): (Vec<_>, Vec<_>) = snapshot
         .files
         .iter()

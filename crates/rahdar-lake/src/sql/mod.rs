@@ -36,10 +36,11 @@ use rahdar_model::Window;
 use rahdar_model::store::{Cell, QueryLimits, StoreError, Table};
 use rahdar_model::time::{Day, Timestamp};
 
-use crate::Lake;
 use crate::error::failed;
 use crate::scan::Scan;
 use crate::schema::Layout;
+use crate::table::Snapshot;
+use crate::{Lake, damage};
 use functions::{community_id_of, in_cidr, ip, ip_text, quality_names};
 
 /// The longest query. Chosen here: nobody writes one of a megabyte by hand, and planning is not
@@ -59,8 +60,10 @@ pub(crate) fn query(lake: &Lake, sql: &str, limits: QueryLimits) -> Result<Table
             detail: format!("it has {} octets, {QUERY_OCTETS} are allowed", sql.len()),
         });
     }
+    let snapshots: Vec<_> =
+        lake.tables().into_iter().map(|table| lake.snapshot(table)).collect::<Result<_, _>>()?;
     lake.wait(async {
-        let running = run(lake, sql, limits);
+        let running = run(lake, &snapshots, sql, limits);
         tokio::time::timeout(limits.time, running).await.unwrap_or_else(|_| {
             Err(StoreError::Limit {
                 limit: "time of a query",
@@ -73,7 +76,12 @@ pub(crate) fn query(lake: &Lake, sql: &str, limits: QueryLimits) -> Result<Table
     })
 }
 
-async fn run(lake: &Lake, sql: &str, limits: QueryLimits) -> Result<Table, StoreError> {
+async fn run(
+    lake: &Lake,
+    snapshots: &[Arc<Snapshot>],
+    sql: &str,
+    limits: QueryLimits,
+) -> Result<Table, StoreError> {
     let refused = |cause: DataFusionError| StoreError::Query(cause.strip_backtrace());
     let failing = |cause: DataFusionError| match cause.find_root() {
         DataFusionError::ResourcesExhausted(_) => StoreError::Limit {
@@ -84,7 +92,8 @@ async fn run(lake: &Lake, sql: &str, limits: QueryLimits) -> Result<Table, Store
             ),
         },
         DataFusionError::ObjectStore(_) | DataFusionError::ParquetError(_) | DataFusionError::IoError(_) => {
-            lake.flows.place().data(ACTION, cause)
+            let read: Vec<_> = snapshots.iter().map(|snapshot| (snapshot.as_ref(), Window::ALL)).collect();
+            damage::of_data(ACTION, cause, &read)
         }
         // What is left is in the question: a division by zero, a text that is no number.
         _ => StoreError::Query(cause.strip_backtrace()),
@@ -94,20 +103,19 @@ async fn run(lake: &Lake, sql: &str, limits: QueryLimits) -> Result<Table, Store
     for function in [ip(), ip_text(), in_cidr()] {
         session.register_udf(function);
     }
-    for table in [&lake.flows, &lake.resolutions, &lake.handshakes, &lake.gaps] {
-        let snapshot = table.newest().await?;
-        let rows = session.read_table(Arc::new(Scan::of(&snapshot, Window::ALL))).map_err(failed(ACTION))?;
-        let view = view(table.layout(), rows).map_err(failed(ACTION))?;
-        session.register_table(table.layout().name, view.into_view()).map_err(failed(ACTION))?;
+    for snapshot in snapshots {
+        let rows = session.read_table(Arc::new(Scan::of(snapshot, Window::ALL))).map_err(failed(ACTION))?;
+        let view = view(snapshot.layout, rows).map_err(failed(ACTION))?;
+        session.register_table(snapshot.layout.name, view.into_view()).map_err(failed(ACTION))?;
     }
 
     let plan = plan(&session, sql).await.map_err(refused)?;
     let answer = DataFrame::new(session.state(), plan);
     let columns = answer.schema().fields().iter().map(|field| field.name().clone()).collect();
     let taken = MemoryConsumer::new("answer").register(&session.runtime_env().memory_pool);
-    let mut batches = answer.execute_stream().await.map_err(failing)?;
+    let mut batches = damage::survive(answer.execute_stream()).await.map_err(failing)?;
     let mut rows = Vec::new();
-    while let Some(batch) = batches.try_next().await.map_err(failing)? {
+    while let Some(batch) = damage::survive(batches.try_next()).await.map_err(failing)? {
         if rows.len() + batch.num_rows() > limits.rows {
             return Err(StoreError::Limit {
                 limit: "rows of an answer",

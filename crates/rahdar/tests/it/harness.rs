@@ -74,6 +74,11 @@ impl Home {
     }
 }
 
+/// Whether there is a night for this.
+pub(crate) fn is_nightly() -> bool {
+    std::env::var_os("RAHDAR_TIER").is_some_and(|tier| tier == "nightly")
+}
+
 /// The folder of real data, if this machine has it. Its absence is said aloud.
 pub(crate) fn corpus() -> Option<PathBuf> {
     let given = std::env::var_os("RAHDAR_CORPUS").map(PathBuf::from);

@@ -1,0 +1,53 @@
+//! What can be done about an error that is not the command's own.
+
+use std::io::{self, ErrorKind};
+
+use rahdar_model::store::StoreError;
+
+/// EIO of Linux and of every other Unix.
+const INPUT_OUTPUT_ERROR: i32 = 5;
+
+/// The remedy, where there is one.
+pub(crate) fn of(error: &anyhow::Error) -> Option<&'static str> {
+    let is_damage = |cause: &StoreError| matches!(cause, StoreError::Damaged { .. });
+    if error.chain().filter_map(|cause| cause.downcast_ref()).any(is_damage) {
+        return Some("restore that file from a backup; or give another --home and import again");
+    }
+    let of_the_system = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>())?;
+    match of_the_system.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some(
+            "make room on that disk, then give the command again: what is stored is whole, and nothing is \
+             stored twice",
+        ),
+        ErrorKind::ReadOnlyFilesystem => Some("give a --home that can be written to"),
+        _ if of_the_system.raw_os_error() == Some(INPUT_OUTPUT_ERROR) => Some(
+            "the disk failed: see the log of the kernel, then give the command again: what is stored is \
+             whole, and nothing is stored twice",
+        ),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    fn check(cause: anyhow::Error, expected: Option<&str>) {
+        let hint = of(&Err::<(), _>(cause).context("cannot import").unwrap_err());
+        assert_eq!(hint.and_then(|hint| hint.split([' ', ':']).next()), expected);
+    }
+
+    #[test]
+    fn causes_at_any_depth_are_hinted_at() {
+        let failed = |code| StoreError::Failed {
+            action: "storing flows",
+            cause: io::Error::from_raw_os_error(code).into(),
+        };
+        check(failed(28).into(), Some("make"));
+        check(failed(5).into(), Some("the"));
+        check(failed(2).into(), None);
+        check(StoreError::Damaged { path: "x".to_owned(), cause: "y".into() }.into(), Some("restore"));
+    }
+}
