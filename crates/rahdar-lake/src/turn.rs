@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// The longest wait for a lock. Chosen here: a commit takes well below a second; who holds a lock for
 /// longer was stopped, or has a disk that stands.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A lock, until it is dropped; none on a file system without locks.
 #[derive(Debug)]

@@ -4,9 +4,9 @@ mod clock;
 mod command;
 mod demo;
 mod events;
+mod failure;
 mod files;
 mod flows;
-mod hint;
 mod home;
 mod hunt;
 mod intel;
@@ -45,8 +45,8 @@ fn main() -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Refused) => ExitCode::from(3),
         Err(error) => {
-            note!("error: {error:#}");
-            if let Some(hint) = hint::of(&error) {
+            note!("error: {}", failure::told(&error));
+            if let Some(hint) = failure::hint(&error) {
                 note!("hint: {hint}");
             }
             ExitCode::FAILURE

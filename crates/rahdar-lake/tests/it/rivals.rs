@@ -50,13 +50,12 @@ fn read_on(folder: &Path, done: &AtomicBool) -> u64 {
     let lake = Lake::open(folder).unwrap();
     let (mut seen, mut looks) = (0, 0);
     while !done.load(Ordering::SeqCst) {
-        let (flows, octets) = sums(&lake);
+        let pinned = lake.pinned().unwrap();
+        let (flows, octets) = sums(&pinned);
         assert!(flows % 3 == 0 && octets == flows / 3 * OCTETS.iter().sum::<u64>(), "{flows}, {octets}");
         assert!(flows >= seen, "what was there is there");
-        let pinned = lake.pinned().unwrap();
-        let counted = pinned.count(Window::ALL).unwrap();
-        assert_eq!(sums(&pinned).0, counted, "all answers of a pinned lake are of one version");
-        seen = counted;
+        assert_eq!(pinned.count(Window::ALL).unwrap(), flows, "all its answers are of one version");
+        seen = flows;
         looks += 1;
     }
     looks
@@ -64,7 +63,7 @@ fn read_on(folder: &Path, done: &AtomicBool) -> u64 {
 
 #[test]
 fn of_many_writers_none_fails_and_no_reader_sees_half_a_commit() {
-    let appends = if env::var_os("RAHDAR_TIER").is_some_and(|tier| tier == "nightly") { 500 } else { 12 };
+    let appends = if env::var_os("RAHDAR_TIER").is_some_and(|tier| tier == "nightly") { 500 } else { 6 };
     let folder = tempfile::tempdir().unwrap();
     Lake::open(folder.path()).unwrap();
     let (done, looks, stored) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));

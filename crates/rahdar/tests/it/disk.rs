@@ -10,7 +10,10 @@ use crate::harness::{Home, is_nightly};
 /// Flows of one small log: two days.
 const ROWS: usize = 40;
 
-/// A log of so many flows, an hour and a bit apart. Another port is another content.
+/// Seconds from the first to the last flow of a log.
+const SPAN: usize = 150_000;
+
+/// A log of so many flows. Another port is another content.
 fn log(rows: usize, port: u16) -> String {
     let mut log = String::from(
         "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tconn\n\
@@ -20,7 +23,7 @@ fn log(rows: usize, port: u16) -> String {
     for row in 0..rows {
         log.push_str(&format!(
             "{}.5\tC{row}\t203.0.113.{}\t{port}\t192.0.2.{}\t443\ttcp\t10\t1000\t8\t800\n",
-            1_621_468_800 + row * 4_000,
+            1_621_468_800 + row * SPAN / rows,
             row % 200,
             row * 7 % 250
         ));

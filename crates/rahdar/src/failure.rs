@@ -1,4 +1,4 @@
-//! What can be done about an error that is not the command's own.
+//! What is said of an error: each cause once, and what can be done.
 
 use std::io::{self, ErrorKind};
 
@@ -7,8 +7,19 @@ use rahdar_model::store::StoreError;
 /// EIO of Linux and of every other Unix.
 const INPUT_OUTPUT_ERROR: i32 = 5;
 
+/// An error and its causes. Some libraries repeat their cause in their own text; it is left out there.
+pub(crate) fn told(error: &anyhow::Error) -> String {
+    let mut told = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !told.contains(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
+}
+
 /// The remedy, where there is one.
-pub(crate) fn of(error: &anyhow::Error) -> Option<&'static str> {
+pub(crate) fn hint(error: &anyhow::Error) -> Option<&'static str> {
     let is_damage = |cause: &StoreError| matches!(cause, StoreError::Damaged { .. });
     if error.chain().filter_map(|cause| cause.downcast_ref()).any(is_damage) {
         return Some("restore that file from a backup; or give another --home and import again");
@@ -35,8 +46,15 @@ mod tests {
     use super::*;
 
     fn check(cause: anyhow::Error, expected: Option<&str>) {
-        let hint = of(&Err::<(), _>(cause).context("cannot import").unwrap_err());
+        let hint = hint(&Err::<(), _>(cause).context("cannot import").unwrap_err());
         assert_eq!(hint.and_then(|hint| hint.split([' ', ':']).next()), expected);
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let error =
+            anyhow::anyhow!("the disk is full").context("writing failed: the disk is full").context("no");
+        assert_eq!(told(&error), "no: writing failed: the disk is full");
     }
 
     #[test]
