@@ -43,7 +43,7 @@ pub(crate) async fn survive_log<T>(
     AssertUnwindSafe(read)
         .catch_unwind()
         .await
-        .unwrap_or_else(|panic| Err(place.damaged(told(panic.as_ref()))))
+        .unwrap_or_else(|panic| Err(place.damaged_log(told(panic.as_ref()))))
 }
 
 /// What a panic said.
