@@ -2,7 +2,7 @@
 
 DEMO_HOME ?= demo
 
-.PHONY: demo test bench web docs
+.PHONY: demo test nightly bench web docs
 
 # Builds rahdar, makes the Roshan-2021 scenario, hunts in it and writes demo/report.html.
 demo:
@@ -14,6 +14,12 @@ demo:
 test:
 	packaging/test-tools.sh
 	cargo test --workspace
+
+# The same tests with the bars of docs/reliability.md at their full length: some hours. They run one after the other, so that
+# none disturbs what another measures, and say what they measured.
+nightly:
+	packaging/test-tools.sh
+	RAHDAR_TIER=nightly cargo test --workspace -- --nocapture --test-threads 1
 
 # Measures rahdar beside its rivals; benches/README.md says what is measured and how.
 bench:
