@@ -64,9 +64,10 @@ impl Disk for RealDisk {}
 /// A disk that can be handed on.
 pub(crate) type AnyDisk = Arc<dyn Disk>;
 
-/// A call of the operating system that failed.
+/// A call of the operating system that failed. It tells its cause itself, because libraries above print
+/// what they were given and let go of it.
 #[derive(Debug, Error)]
-#[error("{action} `{path}` failed", path = path.display())]
+#[error("{action} `{path}` failed: {source}", path = path.display())]
 pub(crate) struct DiskError {
     action: &'static str,
     path: PathBuf,

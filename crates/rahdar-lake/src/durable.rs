@@ -400,6 +400,6 @@ mod tests {
         let disk = Disk::new();
         fs::write(disk.folder.path().join("file"), "").unwrap();
         let error = disk.store.put(&disk.path("file/below"), "x".into()).await.unwrap_err();
-        assert!(error.to_string().ends_with("/file` failed"), "{error}");
+        assert!(error.to_string().contains("/file` failed: "), "{error}");
     }
 }

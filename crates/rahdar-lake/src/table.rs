@@ -221,9 +221,8 @@ impl Table {
         let mut state = self.state.lock().await;
         state.inputs.checkpoint = newest_checkpoint(self.log.as_ref()).await?.map(|(version, _)| version);
         if self.look_at(&mut state).await? {
-            checkpoints::create_checkpoint(&state.delta, None)
-                .await
-                .map_err(|cause| self.place.log("summing up the log", cause))?;
+            // The log was just read, so what fails is the writing.
+            checkpoints::create_checkpoint(&state.delta, None).await.map_err(failed("summing up the log"))?;
             state.inputs.checkpoint = Some(state.snapshot.version);
         }
         Ok(())
