@@ -25,8 +25,9 @@ use rahdar_model::time::Day;
 use rahdar_model::{Address, FlowRecord, FlowSink, Problem, Timestamp, Window};
 use rahdar_wire::{Account, Arrival, Collector, Options};
 
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, STRANGERS};
 use crate::notice::Notice;
+use crate::operator::Operator;
 use crate::segment::{Dropped, Entries, Entry, Received, Whose};
 use crate::state::{self, State};
 
@@ -43,12 +44,10 @@ const FLOWS_OF_IMPORT: u64 = 1_000_000;
 /// Problems told of one segment; the decoder counts all. Chosen here: a few lines a minute.
 const PROBLEMS_TOLD: usize = 5;
 
-/// The exporter in gaps of datagrams whose senders may not send.
-const STRANGERS: &str = "strangers";
-
 /// Reads segments in their order.
 pub(crate) struct Decoder {
     options: Options,
+    operator: Arc<Operator>,
     folder: PathBuf,
     collector: Collector,
     /// The accounts as they were when they were last entered in the ledger.
@@ -73,7 +72,12 @@ pub(crate) struct Applied {
 impl Decoder {
     /// A decoder that knows what the state in `folder` says. Returns what has to be said, and enters
     /// in the ledger what waited.
-    pub(crate) fn open(folder: &Path, options: &Options, ledger: &mut Ledger) -> (Self, Option<Notice>) {
+    pub(crate) fn open(
+        folder: &Path,
+        options: &Options,
+        operator: Operator,
+        ledger: &mut Ledger,
+    ) -> (Self, Option<Notice>) {
         let nothing = || (State { applied: 0, decoder: Vec::new() }, Collector::new(options));
         let (read, notice) = match state::read(folder) {
             Ok(None) => (nothing(), None),
@@ -90,6 +94,7 @@ impl Decoder {
         let (state, collector) = read;
         let mut decoder = Self {
             options: options.clone(),
+            operator: Arc::new(operator),
             folder: folder.to_owned(),
             collector,
             entered: BTreeMap::new(),
@@ -122,7 +127,7 @@ impl Decoder {
         ledger: &mut Ledger,
     ) -> Result<Applied, StoreError> {
         let mut applied = Applied { saved: self.saved, ..Applied::default() };
-        let mut storing = Storing::new(store.import()?);
+        let mut storing = Storing::new(store.import()?, self.operator.clone());
         let mut last = self.state.applied;
         let mut recovered: BTreeMap<Address, u64> = BTreeMap::new();
         while !storing.is_enough() {
@@ -336,6 +341,7 @@ impl Reading<'_, '_> {
 /// One import under way: takes the rows of its segments, unless the store has them already.
 struct Storing<'a> {
     import: Box<dyn Import + 'a>,
+    operator: Arc<Operator>,
     input: Input,
     /// Whether the segment is new; none until it gives its first row.
     admission: Option<Admission>,
@@ -352,9 +358,10 @@ struct Storing<'a> {
 }
 
 impl<'a> Storing<'a> {
-    fn new(import: Box<dyn Import + 'a>) -> Self {
+    fn new(import: Box<dyn Import + 'a>, operator: Arc<Operator>) -> Self {
         Self {
             import,
+            operator,
             input: Input { id: String::new(), name: "".into() },
             admission: None,
             has_rows: false,
@@ -404,11 +411,17 @@ impl FlowSink for Storing<'_> {
             self.days.insert(day);
             self.all_days.insert(day);
         }
-        if self.is_new()? { self.import.flow(record) } else { Ok(()) }
+        if self.is_new()? { self.import.flow(&self.operator.flow(record)) } else { Ok(()) }
     }
 
     fn fact(&mut self, fact: Fact<'_>) -> Result<(), SinkError> {
-        if self.is_new()? { self.import.fact(fact) } else { Ok(()) }
+        if !self.is_new()? {
+            return Ok(());
+        }
+        match fact {
+            Fact::Gap(gap) => self.import.fact(Fact::Gap(&self.operator.gap(gap))),
+            fact => self.import.fact(fact),
+        }
     }
 
     fn problem(&mut self, problem: Problem) {
@@ -608,7 +621,7 @@ mod tests {
         let store = NaiveStore::new();
         let options = Options::default();
         let mut ledger = Ledger::default();
-        let (mut decoder, _) = Decoder::open(state.path(), &options, &mut ledger);
+        let (mut decoder, _) = Decoder::open(state.path(), &options, Operator::default(), &mut ledger);
         let mut faults = faults.iter();
         while decoder.applied() < segments {
             let (first, unsaved) = (decoder.applied(), fs::read(state.path().join("state")).ok());
@@ -629,7 +642,7 @@ mod tests {
                 }
             }
             ledger = Ledger::default();
-            decoder = Decoder::open(state.path(), &options, &mut ledger).0;
+            decoder = Decoder::open(state.path(), &options, Operator::default(), &mut ledger).0;
         }
         (all(&store), ledger)
     }

@@ -9,6 +9,7 @@ use rahdar_model::time::SECOND_US;
 use rahdar_model::{Address, Timestamp, Window};
 
 use crate::gate::{Gate, Verdict};
+use crate::health::{Health, Trouble};
 use crate::ledger::Ledger;
 use crate::notice::Notice;
 use crate::segment::{Dropped, Entry, Received, Whose};
@@ -25,6 +26,7 @@ const MINUTE_US: i64 = 60 * SECOND_US;
 pub(crate) struct Inbox {
     pub(crate) spool: Spool,
     pub(crate) ledger: Ledger,
+    pub(crate) health: Health,
     gate: Gate,
     /// Losses that are not in the spool yet.
     losses: BTreeMap<(Loss, Whose), (Window, u64)>,
@@ -32,16 +34,9 @@ pub(crate) struct Inbox {
     notices: Vec<Notice>,
     /// How often something of a kind was said, and since when.
     said: HashMap<Discriminant<Notice>, (Timestamp, u32)>,
-    /// Why the spool took nothing last time.
+    /// Why the spool took nothing last time; said once.
     trouble: Option<Trouble>,
     has_met_stranger: bool,
-}
-
-/// What is wrong with the spool, said once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trouble {
-    Full,
-    Failed,
 }
 
 impl Inbox {
@@ -49,6 +44,7 @@ impl Inbox {
         Self {
             spool,
             ledger,
+            health: Health::default(),
             gate,
             losses: BTreeMap::new(),
             notices: Vec::new(),
@@ -82,7 +78,7 @@ impl Inbox {
             }
         }
         if !accepted.is_empty() {
-            self.tell_trouble(refusal);
+            self.tell_trouble(refusal, now);
         }
     }
 
@@ -90,7 +86,7 @@ impl Inbox {
     pub(crate) fn message(&mut self, received: Received<'_>, now: Timestamp) -> bool {
         let (written, refusal) = self.spool.append(&[Entry::Message(received)], now);
         self.ledger.of(received.peer).spooled += written as u64;
-        self.tell_trouble(refusal);
+        self.tell_trouble(refusal, now);
         written == 1
     }
 
@@ -98,7 +94,7 @@ impl Inbox {
     /// not take it.
     pub(crate) fn mark(&mut self, entry: Entry<'_>, now: Timestamp) -> bool {
         let (written, refusal) = self.spool.append_losses(&[entry], now);
-        self.tell_trouble(refusal);
+        self.tell_trouble(refusal, now);
         written == 1
     }
 
@@ -115,6 +111,7 @@ impl Inbox {
     pub(crate) fn kernel_dropped(&mut self, socket: &str, datagrams: u64, now: Timestamp) {
         if datagrams > 0 {
             *self.ledger.kernel_drop.entry(socket.to_owned()).or_default() += datagrams;
+            self.health.met(Trouble::KernelDrops, now);
             self.lose(Loss::KernelDrop, Whose::Socket(socket.to_owned()), now, datagrams);
         }
     }
@@ -175,16 +172,18 @@ impl Inbox {
         *count += datagrams;
     }
 
-    /// Says what is wrong with the spool when that changes.
-    fn tell_trouble(&mut self, refusal: Option<Refusal>) {
+    /// Takes note of what is wrong with the spool, and says it when that changes.
+    fn tell_trouble(&mut self, refusal: Option<Refusal>, now: Timestamp) {
         let (trouble, notice) = match refusal {
-            None => (None, Notice::SpoolWell),
-            Some(Refusal::Full) => (Some(Trouble::Full), Notice::SpoolFull),
-            Some(Refusal::Failed(Some(cause))) => (Some(Trouble::Failed), Notice::SpoolFailed(cause)),
-            // It failed a moment ago, and that was said.
-            Some(Refusal::Failed(None)) => return,
+            None => (None, Some(Notice::SpoolWell)),
+            Some(Refusal::Full) => (Some(Trouble::SpoolFull), Some(Notice::SpoolFull)),
+            // Without a cause it failed a moment ago, and that was said.
+            Some(Refusal::Failed(cause)) => (Some(Trouble::SpoolFailed), cause.map(Notice::SpoolFailed)),
         };
-        if trouble != self.trouble {
+        if let Some(trouble) = trouble {
+            self.health.met(trouble, now);
+        }
+        if let Some(notice) = notice.filter(|_| trouble != self.trouble) {
             self.trouble = trouble;
             self.notices.push(notice);
         }

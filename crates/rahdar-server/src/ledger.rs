@@ -7,6 +7,9 @@ use rahdar_model::Address;
 use rahdar_model::fact::Loss;
 use rahdar_wire::Account;
 
+/// The exporter in gaps and metrics of datagrams whose senders may not send.
+pub(crate) const STRANGERS: &str = "strangers";
+
 /// The counts of a collector since it was started.
 ///
 /// In datagrams, for everything sent to its sockets:
@@ -67,41 +70,49 @@ impl Exporter {
     }
 }
 
-/// What a metric is called, what it counts, and where it is found.
-type Counter<T> = (&'static str, &'static str, fn(&T) -> u64);
+/// What a metric is called, what it counts, and where it is found. Counters end in `_total`; what
+/// does not is a gauge (Prometheus, "Metric and label naming").
+type Metric<T> = (&'static str, &'static str, fn(&T) -> u64);
 
-/// The counters of an exporter.
-const OF_EXPORTER: [Counter<Exporter>; 14] = [
-    ("spooled", "Datagrams and messages written to the spool.", |of| of.spooled),
-    ("recovered", "Datagrams and messages found in the spool at the start.", |of| of.recovered),
-    ("queue_drop", "Datagrams dropped because the spool was full or failed.", |of| of.queue_drop),
-    ("rate_limited", "Datagrams beyond the rate of the exporter.", |of| of.rate_limited),
-    ("understood", "Messages that were read whole.", |of| of.account.understood),
-    ("waiting", "Messages that wait for a template.", |of| of.account.waiting),
-    ("no_template", "Messages whose template did not come.", |of| of.account.no_template),
-    ("decode_error", "Messages of which something was not understood.", |of| of.account.in_error),
-    ("records_decoded", "Records understood.", |of| of.account.tally.decoded),
-    ("records_held", "Sets of records that wait.", |of| of.account.tally.held),
-    ("records_refused", "Records not understood.", |of| of.account.tally.refused),
-    ("templates_redefined", "Templates announced again with another meaning.", |of| of.account.redefined),
-    ("lost_messages", "Messages missing by sequence number.", |of| of.account.lost_messages),
-    ("lost_records", "Records missing by sequence number.", |of| of.account.lost_records),
+/// Metrics of every exporter.
+const OF_EXPORTER: [Metric<Exporter>; 10] = [
+    ("messages_spooled_total", "Datagrams and messages written to the spool.", |of| of.spooled),
+    ("messages_recovered_total", "Datagrams and messages found in the spool at the start.", |of| {
+        of.recovered
+    }),
+    ("messages_understood_total", "Messages that were read whole.", |of| of.account.understood),
+    ("messages_waiting", "Messages that wait for a template.", |of| of.account.waiting),
+    ("messages_missing_total", "Messages missing by sequence number.", |of| of.account.lost_messages),
+    ("records_missing_total", "Records missing by sequence number.", |of| of.account.lost_records),
+    ("records_decoded_total", "Records understood.", |of| of.account.tally.decoded),
+    ("records_refused_total", "Records not understood.", |of| of.account.tally.refused),
+    ("sets_waiting", "Sets of records that wait.", |of| of.account.tally.held),
+    ("templates_redefined_total", "Templates announced again with another meaning.", |of| {
+        of.account.redefined
+    }),
 ];
 
-/// The counters of the whole.
-const OF_ALL: [Counter<Ledger>; 8] = [
-    ("rejected", "Datagrams and connections of senders that may not send.", |of| of.rejected),
-    ("broken_streams", "Streams that were no IPFIX.", |of| of.broken_streams),
-    ("scattered", "Flows refused for being of too many days.", |of| of.scattered),
-    ("rows", "Rows stored.", |of| of.rows),
-    ("commits", "Commits.", |of| of.commits),
-    ("store_failures", "Times that the store did not take rows.", |of| of.store_failures),
-    ("spool_octets", "Octets that the spool holds.", |of| of.spool_octets),
-    ("spool_octets_max", "Octets that the spool may hold.", |of| of.spool_octets_max),
+/// Metrics of the whole.
+const OF_ALL: [Metric<Ledger>; 7] = [
+    ("rows_stored_total", "Rows stored.", |of| of.rows),
+    ("commits_total", "Commits.", |of| of.commits),
+    ("store_failures_total", "Times that the store did not take rows.", |of| of.store_failures),
+    ("flows_scattered_total", "Flows refused for being of too many days.", |of| of.scattered),
+    ("streams_broken_total", "Streams that were no IPFIX.", |of| of.broken_streams),
+    ("spool_bytes", "What the spool holds.", |of| of.spool_octets),
+    ("spool_limit_bytes", "What the spool may hold.", |of| of.spool_octets_max),
 ];
 
-/// The counters that can fall.
-const GAUGES: [&str; 4] = ["waiting", "records_held", "spool_octets", "spool_octets_max"];
+/// A cause of loss, and where its count is found.
+type Lost = (Loss, fn(&Exporter) -> u64);
+
+/// Why messages that are known to be of an exporter are lost.
+const LOST: [Lost; 4] = [
+    (Loss::QueueDrop, |of| of.queue_drop),
+    (Loss::RateLimited, |of| of.rate_limited),
+    (Loss::NoTemplate, |of| of.account.no_template),
+    (Loss::DecodeError, |of| of.account.in_error),
+];
 
 impl Ledger {
     /// The counts of an exporter.
@@ -136,50 +147,55 @@ impl Ledger {
     }
 
     /// The counts as text that Prometheus reads (exposition format 0.0.4).
+    ///
+    /// `messages_lost_total` has every loss once, so that their sum is what was lost. Its label `exporter` says
+    /// what the column of the table `gaps` says: an address, or the socket of which the kernel
+    /// dropped, or `strangers`.
     pub fn metrics(&self) -> String {
         let mut text = String::new();
         for (name, about, count) in OF_ALL {
             head(&mut text, name, about);
-            line(&mut text, name, None, count(self));
+            line(&mut text, name, &[], count(self));
         }
-        head(&mut text, "kernel_drop", "Datagrams that the kernel dropped.");
+        head(&mut text, "messages_lost_total", "Datagrams and messages that were sent and not stored.");
+        let mut lost = |exporter: &str, cause: Loss, messages: u64| {
+            line(
+                &mut text,
+                "messages_lost_total",
+                &[("exporter", exporter), ("reason", cause.word())],
+                messages,
+            );
+        };
+        lost(STRANGERS, Loss::Rejected, self.rejected);
         for (socket, drops) in &self.kernel_drop {
-            line(&mut text, "kernel_drop", Some(("socket", socket)), *drops);
+            lost(socket, Loss::KernelDrop, *drops);
+        }
+        for (address, exporter) in &self.exporters {
+            for (cause, count) in LOST {
+                lost(&address.to_string(), cause, count(exporter));
+            }
         }
         for (name, about, count) in OF_EXPORTER {
             head(&mut text, name, about);
             for (address, exporter) in &self.exporters {
-                line(&mut text, name, Some(("exporter", &address.to_string())), count(exporter));
+                line(&mut text, name, &[("exporter", &address.to_string())], count(exporter));
             }
         }
         text
     }
 }
 
-fn is_gauge(name: &str) -> bool {
-    GAUGES.contains(&name)
-}
-
-/// Counters end in `_total`, gauges do not.
-fn suffix(name: &str) -> &'static str {
-    if is_gauge(name) { "" } else { "_total" }
-}
-
 fn head(text: &mut String, name: &str, about: &str) {
-    let kind = if is_gauge(name) { "gauge" } else { "counter" };
-    let suffix = suffix(name);
+    let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
     // Writing to a text cannot fail.
-    let _ = write!(
-        text,
-        "# HELP rahdar_collector_{name}{suffix} {about}\n# TYPE rahdar_collector_{name}{suffix} {kind}\n"
-    );
+    let _ = write!(text, "# HELP rahdar_collector_{name} {about}\n# TYPE rahdar_collector_{name} {kind}\n");
 }
 
-/// One count. Labels are addresses and sockets: they hold nothing that must be escaped.
-fn line(text: &mut String, name: &str, label: Option<(&str, &str)>, count: u64) {
-    let label = label.map(|(key, value)| format!("{{{key}=\"{value}\"}}")).unwrap_or_default();
-    let suffix = suffix(name);
-    let _ = writeln!(text, "rahdar_collector_{name}{suffix}{label} {count}");
+/// One count. Labels are addresses, sockets and words: they hold nothing that must be escaped.
+fn line(text: &mut String, name: &str, labels: &[(&str, &str)], count: u64) {
+    let labels: Vec<String> = labels.iter().map(|(key, value)| format!("{key}=\"{value}\"")).collect();
+    let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+    let _ = writeln!(text, "rahdar_collector_{name}{labels} {count}");
 }
 
 #[cfg(test)]
@@ -189,20 +205,46 @@ mod tests {
     #[test]
     fn metrics_are_what_prometheus_reads() {
         let mut ledger = Ledger { rejected: 3, ..Ledger::default() };
-        ledger.of("192.0.2.1".parse().unwrap()).spooled = 7;
+        let exporter = ledger.of("192.0.2.1".parse().unwrap());
+        exporter.spooled = 7;
+        exporter.queue_drop = 4;
         ledger.kernel_drop.insert("udp 192.0.2.9:2055".to_owned(), 2);
         let text = ledger.metrics();
         for line in [
-            "# TYPE rahdar_collector_rejected_total counter",
-            "rahdar_collector_rejected_total 3",
-            "rahdar_collector_kernel_drop_total{socket=\"udp 192.0.2.9:2055\"} 2",
-            "rahdar_collector_spooled_total{exporter=\"192.0.2.1\"} 7",
-            "# TYPE rahdar_collector_spool_octets gauge",
+            "# TYPE rahdar_collector_messages_lost_total counter",
+            "rahdar_collector_messages_lost_total{exporter=\"strangers\",reason=\"rejected\"} 3",
+            "rahdar_collector_messages_lost_total{exporter=\"udp 192.0.2.9:2055\",reason=\"kernel_drop\"} 2",
+            "rahdar_collector_messages_lost_total{exporter=\"192.0.2.1\",reason=\"queue_drop\"} 4",
+            "rahdar_collector_messages_spooled_total{exporter=\"192.0.2.1\"} 7",
+            "# TYPE rahdar_collector_spool_bytes gauge",
+            "rahdar_collector_spool_bytes 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
         }
-        for line in text.lines().filter(|line| !line.starts_with('#')) {
-            assert!(line.rsplit_once(' ').unwrap().1.parse::<u64>().is_ok(), "{line}");
+        let mut of = "";
+        for line in text.lines() {
+            if let Some(name) = line.strip_prefix("# TYPE ") {
+                of = name.split(' ').next().unwrap();
+            } else if !line.starts_with('#') {
+                assert!(line.starts_with(of), "a metric stands under its own head: {line}");
+                assert!(line.rsplit_once(' ').unwrap().1.parse::<u64>().is_ok(), "{line}");
+            }
         }
+    }
+
+    #[test]
+    fn every_datagram_that_is_lost_is_in_the_metrics_once() {
+        let mut ledger = Ledger { rejected: 1, ..Ledger::default() };
+        ledger.kernel_drop.insert("udp 192.0.2.9:2055".to_owned(), 2);
+        let exporter = ledger.of("192.0.2.1".parse().unwrap());
+        (exporter.queue_drop, exporter.rate_limited) = (4, 8);
+        (exporter.account.no_template, exporter.account.in_error) = (16, 32);
+        let lost: u64 = ledger
+            .metrics()
+            .lines()
+            .filter(|line| line.starts_with("rahdar_collector_messages_lost_total{"))
+            .map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap())
+            .sum();
+        assert_eq!(lost, 63);
     }
 }

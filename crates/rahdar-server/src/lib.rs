@@ -6,9 +6,11 @@
 //! * [`gate`](Exporters): who may send, and how much.
 //! * `udp`, `tcp`: sockets; `kernel`: what the kernel dropped of them.
 //! * `inbox`: through the gate, into the spool, onto the books. Nothing is parsed here.
+//! * [`Told`]: what the operator knows of an exporter, and it does not say.
 //! * `spool`, `segment`, `state`: what is on disk, and what of it survives what.
 //! * `decoder`: segments into the store, each exactly once.
 //! * [`Ledger`]: what became of everything that was sent. [`Notice`]: what people should know.
+//! * `health`, `http`: whether it keeps up, for machines that ask.
 //!
 //! # What is promised
 //! UDP is taken at most once, and all losses are counted by cause and exporter. A datagram whose
@@ -21,10 +23,13 @@
 
 mod decoder;
 mod gate;
+mod health;
+mod http;
 mod inbox;
 mod kernel;
 mod ledger;
 mod notice;
+mod operator;
 mod segment;
 mod server;
 mod signals;
@@ -36,6 +41,7 @@ mod udp;
 pub use gate::{Exporters, Rate};
 pub use ledger::{Exporter, Ledger};
 pub use notice::Notice;
+pub use operator::Told;
 pub use server::{Books, Server, ServerError, Settings, Stop};
 pub use signals::stop_on_signals;
 

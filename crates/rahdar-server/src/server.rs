@@ -4,7 +4,7 @@
 //! writes losses, ends segments that are old, and syncs. The calling thread stores what has
 //! ended. At a stop, sockets are read until they are empty, and everything is stored.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::TryLockError;
 use std::io;
 use std::net::SocketAddr;
@@ -21,9 +21,12 @@ use thiserror::Error;
 
 use crate::decoder::Decoder;
 use crate::gate::{Exporters, Gate, Rate};
+use crate::health::Trouble;
+use crate::http::Http;
 use crate::inbox::Inbox;
 use crate::ledger::Ledger;
 use crate::notice::Notice;
+use crate::operator::{Operator, Told};
 use crate::segment::{Entry, Received};
 use crate::spool::{Limits, Spool};
 use crate::tcp::{CONNECTIONS_MAX, CONNECTIONS_OF_PEER_MAX, Connection, Next, Tcp};
@@ -62,8 +65,12 @@ pub struct Settings {
     pub commit_every: Duration,
     /// Octets that the kernel is asked to keep for each UDP socket.
     pub buffer_octets: usize,
-    /// What the operator says about the exporters.
+    /// What the operator says about all exporters.
     pub options: Options,
+    /// What the operator says about single ones.
+    pub told: BTreeMap<Address, Told>,
+    /// Where metrics and the state of health are asked for; nowhere without.
+    pub http: Option<SocketAddr>,
 }
 
 impl Settings {
@@ -83,6 +90,8 @@ impl Settings {
             commit_every: Duration::from_secs(30),
             buffer_octets: 64 << 20,
             options: Options::default(),
+            told: BTreeMap::new(),
+            http: None,
         }
     }
 }
@@ -108,7 +117,7 @@ pub enum ServerError {
     /// The address cannot be listened on. Take another, or end who has it.
     #[error("cannot listen on {transport} `{address}`")]
     Listen {
-        /// `udp` or `tcp`.
+        /// `udp`, `tcp` or `http`.
         transport: &'static str,
         /// The address.
         address: SocketAddr,
@@ -153,6 +162,11 @@ impl Books {
         let inbox = self.0.inbox();
         Ledger { spool_octets: inbox.spool.octets(), ..inbox.ledger.clone() }
     }
+
+    /// Why datagrams are lost, or wait, at `now`.
+    pub(crate) fn troubles(&self, now: Timestamp) -> Vec<Trouble> {
+        self.0.inbox().health.troubles(now)
+    }
 }
 
 /// What all threads share.
@@ -175,6 +189,7 @@ pub struct Server {
     clock: Arc<dyn Clock>,
     udp: Vec<Udp>,
     tcp: Vec<Tcp>,
+    http: Option<Http>,
     shared: Arc<Shared>,
     decoder: Decoder,
     /// The first segment that is of this process.
@@ -199,7 +214,8 @@ impl Server {
             TryLockError::WouldBlock => ServerError::InUse { folder: folder() },
             TryLockError::Error(cause) => ServerError::Spool { folder: folder(), cause },
         })?;
-        let (decoder, notice) = Decoder::open(&settings.spool, &settings.options, &mut ledger);
+        let (decoder, notice) =
+            Decoder::open(&settings.spool, &settings.options, Operator::new(&settings.told), &mut ledger);
         let gone_on = spool.go_on_after(decoder.applied());
         gone_on.map_err(|cause| ServerError::Spool { folder: folder(), cause })?;
         let mut udp = Vec::new();
@@ -211,6 +227,10 @@ impl Server {
         for address in &settings.tcp {
             tcp.push(Tcp::bind(*address).map_err(listen("tcp", *address))?);
         }
+        let http = match settings.http {
+            Some(address) => Some(Http::bind(address).map_err(listen("http", address))?),
+            None => None,
+        };
         let first_own = spool.next_number();
         let gate = Gate::new(settings.exporters.clone(), settings.rate);
         let mut inbox = Inbox::new(spool, gate, ledger);
@@ -229,8 +249,11 @@ impl Server {
                 inbox.announce(Notice::Listening { transport: "tcp", address, buffer_octets: None });
             }
         }
+        if let Some(address) = http.as_ref().and_then(|http| http.address().ok()) {
+            inbox.announce(Notice::Listening { transport: "http", address, buffer_octets: None });
+        }
         let shared = Arc::new(Shared { inbox: Mutex::new(inbox), ended: Condvar::new() });
-        Ok(Self { clock, udp, tcp, shared, decoder, first_own })
+        Ok(Self { clock, udp, tcp, http, shared, decoder, first_own })
     }
 
     /// Where the UDP sockets listen, in the order of the settings.
@@ -249,6 +272,14 @@ impl Server {
         self.tcp.iter().map(Tcp::address).collect()
     }
 
+    /// Where it answers `/healthz`, `/readyz` and `/metrics`; none if nowhere.
+    ///
+    /// # Errors
+    /// What the kernel fails with.
+    pub fn http_address(&self) -> io::Result<Option<SocketAddr>> {
+        self.http.as_ref().map(Http::address).transpose()
+    }
+
     /// The books, for as long as anybody wants to read them.
     pub fn books(&self) -> Books {
         Books(self.shared.clone())
@@ -257,6 +288,7 @@ impl Server {
     /// Runs until it is told to stop, then takes in what has come, stores everything and returns
     /// the books. `say` is told what people should know, on this thread.
     pub fn run(mut self, store: &dyn FlowStore, stop: &Stop, say: &mut dyn FnMut(Notice)) -> Ledger {
+        let _answering = self.http.take().map(|http| http.start(self.books(), self.clock.clone()));
         let is_quiet = AtomicBool::new(false);
         let open_sockets = AtomicUsize::new(self.udp.len() + self.tcp.len());
         let rim = Rim { shared: &self.shared, clock: &*self.clock, stop };
@@ -460,6 +492,9 @@ impl Rim<'_> {
             let now = self.clock.now();
             let unsynced = {
                 let mut inbox = self.shared.inbox();
+                if self.stop.is_told() {
+                    inbox.health.lasts(Trouble::Stopping, true);
+                }
                 inbox.write_losses(now);
                 inbox.spool.seal_by_age(now);
                 inbox.spool.unsynced()
@@ -520,6 +555,7 @@ impl Storing<'_> {
                 };
                 done.notices.into_iter().for_each(&mut *self.say);
                 if std::mem::take(&mut self.has_failed) {
+                    shared.inbox().health.lasts(Trouble::StoreFailed, false);
                     (self.say)(Notice::StoreWell);
                 }
                 if let Some(error) = done.not_saved.or(released.err()) {
@@ -529,7 +565,11 @@ impl Storing<'_> {
                 true
             }
             Err(error) => {
-                shared.inbox().ledger.store_failures += 1;
+                {
+                    let mut inbox = shared.inbox();
+                    inbox.ledger.store_failures += 1;
+                    inbox.health.lasts(Trouble::StoreFailed, true);
+                }
                 if !self.has_failed {
                     self.has_failed = true;
                     (self.say)(Notice::StoreFailed(error));

@@ -11,4 +11,4 @@ pub mod naive;
 pub mod strategy;
 
 pub use builder::{flow, prefix, time, window};
-pub use naive::NaiveStore;
+pub use naive::{Guard, Keep, NaiveStore};

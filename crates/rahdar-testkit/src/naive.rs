@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use rahdar_model::column::flow::COLUMNS;
@@ -20,6 +21,43 @@ use rahdar_model::{Address, FlowRecord, FlowSink, FlowStore, Prefix, Problem, Qu
 #[derive(Debug, Default)]
 pub struct NaiveStore {
     state: RwLock<State>,
+    guard: Option<Arc<dyn Guard>>,
+}
+
+/// Who stands before the imports of a [`NaiveStore`]: one that fails, takes its time, or keeps a
+/// copy. Each answer is that of a store nobody guards, unless a test says otherwise.
+pub trait Guard: fmt::Debug + Send + Sync {
+    /// Whether something may be imported now.
+    ///
+    /// # Errors
+    /// What the import is to fail with.
+    fn import(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Whether an input is stored already, somewhere else.
+    fn has(&self, _input: &Input) -> bool {
+        false
+    }
+
+    /// Whether these flows and gaps of these inputs, sorted, may be committed, and are to be kept.
+    ///
+    /// # Errors
+    /// What the commit is to fail with.
+    fn commit(&self, _inputs: &[&str], _flows: &[FlowRecord], _gaps: &[Gap]) -> Result<Keep, StoreError> {
+        Ok(Keep::All)
+    }
+}
+
+/// What a [`NaiveStore`] keeps of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// All of it.
+    All,
+    /// That the inputs are stored.
+    Inputs,
+    /// Nothing, so that a test can run for long in little memory.
+    Nothing,
 }
 
 #[derive(Debug, Default)]
@@ -65,7 +103,12 @@ impl NaiveStore {
         let flows = flows.into_iter().map(|flow| stored(&flow.into())).collect();
         let state =
             State { flows, facts: Facts::default(), inputs: BTreeSet::from(["test".to_owned()]), version: 1 };
-        Self { state: RwLock::new(state) }
+        Self { state: RwLock::new(state), guard: None }
+    }
+
+    /// An empty store that is guarded.
+    pub fn guarded(guard: Arc<dyn Guard>) -> Self {
+        Self { guard: Some(guard), ..Self::default() }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {
@@ -95,6 +138,9 @@ pub fn stored(record: &FlowRecord) -> FlowRecord {
 
 impl FlowStore for NaiveStore {
     fn import(&self) -> Result<Box<dyn Import + '_>, StoreError> {
+        if let Some(guard) = &self.guard {
+            guard.import()?;
+        }
         Ok(Box::new(NaiveImport {
             store: self,
             flows: Vec::new(),
@@ -741,7 +787,9 @@ impl FlowSink for NaiveImport<'_> {
 impl Import for NaiveImport<'_> {
     fn begin(&mut self, input: &Input) -> Result<Admission, StoreError> {
         self.check()?;
-        self.admitted = !self.store.read().inputs.contains(&input.id) && self.inputs.insert(input.id.clone());
+        let is_stored = self.store.read().inputs.contains(&input.id)
+            || self.store.guard.as_ref().is_some_and(|guard| guard.has(input));
+        self.admitted = !is_stored && self.inputs.insert(input.id.clone());
         Ok(if self.admitted { Admission::New } else { Admission::Stored })
     }
 
@@ -751,6 +799,13 @@ impl Import for NaiveImport<'_> {
 
     fn commit(self: Box<Self>) -> Result<Commit, StoreError> {
         self.check()?;
+        let keep = match &self.store.guard {
+            Some(guard) => {
+                let inputs: Vec<&str> = self.inputs.iter().map(String::as_str).collect();
+                guard.commit(&inputs, &self.flows, &self.facts.gaps)?
+            }
+            None => Keep::All,
+        };
         let mut state = self.store.state.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(input) = self.inputs.intersection(&state.inputs).next() {
             return Err(StoreError::Raced { input: input.clone() });
@@ -759,9 +814,13 @@ impl Import for NaiveImport<'_> {
             state.version += 1;
         }
         let rows = self.flows.len() as u64;
-        state.inputs.extend(self.inputs);
-        state.flows.extend(self.flows);
-        state.facts.append(self.facts);
+        if keep != Keep::Nothing {
+            state.inputs.extend(self.inputs);
+        }
+        if keep == Keep::All {
+            state.flows.extend(self.flows);
+            state.facts.append(self.facts);
+        }
         Ok(Commit { version: state.version, rows })
     }
 }

@@ -1,154 +1,120 @@
-//! Collectors that are killed, and told to stop, as processes of their own.
+//! Collectors that are killed, and told to stop (reliability.md R6, R10).
 
 use std::collections::BTreeSet;
-use std::env;
-use std::net::UdpSocket;
 use std::path::Path;
-use std::process::{self, Child, Command};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use rahdar_server::{Server, stop_on_signals};
-
 use crate::made;
-use crate::running::{RealClock, Sender, settings};
-use crate::store::{Stored, TestStore};
+use crate::process::{Process, Setup, free_port};
+use crate::running::Sender;
+use crate::store::Stored;
+use crate::tier::Tier;
 
-/// Where a child works, and the port it listens on.
-const FOLDER: &str = "RAHDAR_TEST_COLLECTOR";
-const PORT: &str = "RAHDAR_TEST_PORT";
-
-/// Records of one datagram.
+/// Records of one NetFlow datagram, and of one IPFIX message.
 const RECORDS: u32 = 30;
 
-/// Not a test by itself: the collector that the others start and kill.
-#[test]
-fn child() {
-    let (Ok(folder), Ok(port)) = (env::var(FOLDER), env::var(PORT)) else { return };
-    let folder = Path::new(&folder);
-    let stop = stop_on_signals().unwrap();
-    let store = TestStore::open(&folder.join("store"));
-    let mut settings = settings(&folder.join("spool"));
-    settings.udp = vec![format!("127.0.0.1:{port}").parse().unwrap()];
-    settings.commit_every = Duration::from_millis(100);
-    settings.segment_octets = 20_000;
-    let server = Server::open(settings, Arc::new(RealClock)).unwrap();
-    std::fs::write(folder.join("own"), process::id().to_string()).unwrap();
-    std::fs::rename(folder.join("own"), folder.join("ready")).unwrap();
-    server.run(&store, &stop, &mut |notice| eprintln!("{notice}"));
-    std::fs::write(folder.join("ended"), "").unwrap();
+/// How long a start, and a stop, may take (reliability.md R10).
+const START_MAX: Duration = Duration::from_secs(2);
+const STOP_MAX: Duration = Duration::from_secs(5);
+
+/// Two exporters of one address each: one of NetFlow v5, and one of IPFIX that announces its template once.
+struct Exporters {
+    netflow: Sender,
+    ipfix: Sender,
+    /// Datagrams of each so far.
+    sent: u32,
 }
 
-/// Starts a child, under `tracer` if there is one, and waits until it listens.
-fn start(folder: &Path, port: u16, tracer: &[String]) -> Child {
-    let ready = folder.join("ready");
-    let _ = std::fs::remove_file(&ready);
-    let own = env::current_exe().unwrap();
-    let mut words: Vec<String> = tracer.to_vec();
-    words.extend([own.to_str().unwrap(), "--exact", "killed::child", "--nocapture"].map(str::to_owned));
-    let mut command = Command::new(&words[0]);
-    command.args(&words[1..]).env(FOLDER, folder).env(PORT, port.to_string());
-    command.stdout(process::Stdio::null()).stderr(process::Stdio::null());
-    let mut child = command.spawn().unwrap();
-    for _ in 0..400 {
-        if ready.try_exists().unwrap() || child.try_wait().unwrap().is_some() {
-            break;
-        }
-        thread::sleep(Duration::from_millis(25));
+impl Exporters {
+    fn new(port: u16) -> Self {
+        let to = format!("127.0.0.1:{port}").parse().unwrap();
+        let (netflow, ipfix) = (Sender::from("127.0.0.1:0", to), Sender::from("127.0.0.2:0", to));
+        Self { netflow, ipfix, sent: 0 }
     }
-    child
-}
 
-/// Tells a child to stop, and waits until it has.
-#[track_caller]
-fn terminate(mut child: Child) {
-    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
-    assert!(child.wait().unwrap().success());
-}
-
-/// Kills a child that runs under a tracer, if it still runs.
-fn kill_traced(folder: &Path, mut child: Child) {
-    if let Ok(own) = std::fs::read_to_string(folder.join("ready")) {
-        let _ = Command::new("kill").args(["-9", &own]).output();
-    }
-    child.wait().unwrap();
-}
-
-/// A port that is free, and that the kernel gives to no socket that asks for any.
-fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = 20_000 + (process::id() % 100) as u16 * 100;
-    loop {
-        let port = first + NEXT.fetch_add(1, Ordering::SeqCst) % 100;
-        if UdpSocket::bind(("127.0.0.1", port)).is_ok() {
-            return port;
+    /// Each sends so many datagrams, not all at once, whether anybody listens or not.
+    fn send(&mut self, datagrams: u32, pause: Duration) {
+        for _ in 0..datagrams {
+            let before = self.sent * RECORDS;
+            let flows = made::numbered_flows(before, RECORDS);
+            let sets = if self.sent == 0 { vec![made::template(), flows] } else { vec![flows] };
+            self.netflow.try_send(&made::v5(before, RECORDS as u16));
+            self.ipfix.try_send(&made::ipfix(before, 1, &sets));
+            self.sent += 1;
+            thread::sleep(pause);
         }
     }
-}
 
-/// Sends the datagrams of these numbers, not all at once.
-fn send(sender: &Sender, datagrams: std::ops::Range<u32>) {
-    for n in datagrams {
-        // Nobody listening is an error of the socket, told at the next call.
-        sender.try_send(&made::v5(n * RECORDS, RECORDS as u16));
-        thread::sleep(Duration::from_millis(2));
+    /// Records of both.
+    fn records(&self) -> u64 {
+        u64::from(2 * self.sent * RECORDS)
     }
 }
 
-/// Every record is stored once or known to be lost.
+/// Every record is stored once or known to be lost. Returns how many were lost.
 #[track_caller]
-fn check(folder: &Path, sent: u32) {
+fn check(folder: &Path, records: u64) -> u64 {
     let stored = Stored::read(&folder.join("store"));
     let distinct: BTreeSet<u64> = stored.flows.iter().copied().collect();
     assert_eq!(distinct.len(), stored.flows.len(), "records are stored twice");
     let inputs: BTreeSet<&String> = stored.inputs.iter().collect();
     assert_eq!(inputs.len(), stored.inputs.len(), "segments are stored twice");
-    assert_eq!(stored.flows.len() as u64 + stored.lost, u64::from(sent * RECORDS), "lost {}", stored.lost);
+    assert_eq!(stored.flows.len() as u64 + stored.lost, records, "lost {}", stored.lost);
+    stored.lost
 }
 
+/// Killed 5 times, or 100 times in an hour: it is back at once, knows its templates, and what was sent
+/// meanwhile is a gap.
 #[test]
 fn a_collector_that_is_killed_again_and_again_loses_nothing_that_it_had() {
+    let tier = Tier::of("killed");
+    let kills = tier.choose(5, 100);
     let folder = tempfile::tempdir().unwrap();
-    let port = free_port();
-    let sender = Sender::new(format!("127.0.0.1:{port}").parse().unwrap());
-    let mut sent = 0;
-    for round in 0..5 {
-        let mut child = start(folder.path(), port, &[]);
-        send(&sender, sent..sent + 150 + 20 * round);
-        sent += 150 + 20 * round;
-        child.kill().unwrap();
-        child.wait().unwrap();
-        send(&sender, sent..sent + 10);
-        sent += 10;
+    let setup = Setup::new(free_port());
+    let mut exporters = Exporters::new(setup.port);
+    let mut slowest = Duration::ZERO;
+    let mut to_nobody = 0;
+    for kill in 0..kills {
+        let process = Process::start(folder.path(), &setup, &[]);
+        slowest = slowest.max(process.started_in);
+        // Not in step with the beat of the collector.
+        let datagrams = 150 + 20 * (kill % 7);
+        let round = tier.lasting(Duration::from_millis(400), Duration::from_secs(36));
+        exporters.send(datagrams, round / datagrams);
+        process.until(|metrics| metrics.sum("messages_understood_total{") > 0);
+        let metrics = process.metrics();
+        assert_eq!(metrics.sum("messages_waiting{"), 0, "a template is not known any more");
+        assert_eq!(metrics.lost("no_template"), 0);
+        process.kill();
+        exporters.send(10, Duration::from_millis(1));
+        to_nobody += 10;
     }
-    let child = start(folder.path(), port, &[]);
-    send(&sender, sent..sent + 50);
-    sent += 50;
-    terminate(child);
-    check(folder.path(), sent);
-    let stored = Stored::read(&folder.path().join("store"));
-    assert!(
-        stored.lost >= 5 * 10 * u64::from(RECORDS),
-        "what was sent to nobody is missing: {}",
-        stored.lost
-    );
+    let process = Process::start(folder.path(), &setup, &[]);
+    exporters.send(50, Duration::from_millis(2));
+    let (stopped_in, metrics) = process.terminate();
+    assert_eq!(metrics.sum("messages_waiting{") + metrics.lost("no_template"), 0);
+    let lost = check(folder.path(), exporters.records());
+    tier.say(&format!(
+        "{kills} kills, slowest start {slowest:?}, last stop {stopped_in:?}, {} records sent, {lost} lost and told",
+        exporters.records()
+    ));
+    assert!(slowest <= START_MAX, "{slowest:?}");
+    assert!(lost >= 2 * to_nobody * u64::from(RECORDS), "what was sent to nobody is missing: {lost}");
 }
 
 #[test]
 fn a_stop_by_signal_stores_everything() {
     let folder = tempfile::tempdir().unwrap();
-    let port = free_port();
-    let sender = Sender::new(format!("127.0.0.1:{port}").parse().unwrap());
-    let child = start(folder.path(), port, &[]);
-    for n in 0..100 {
-        sender.send(&made::v5(n * RECORDS, RECORDS as u16));
-    }
-    terminate(child);
-    assert!(folder.path().join("ended").try_exists().unwrap());
-    check(folder.path(), 100);
-    assert_eq!(Stored::read(&folder.path().join("store")).lost, 0);
+    let setup = Setup::new(free_port());
+    let process = Process::start(folder.path(), &setup, &[]);
+    let mut exporters = Exporters::new(setup.port);
+    exporters.send(500, Duration::ZERO);
+    let (stopped_in, metrics) = process.terminate();
+    assert!(stopped_in <= STOP_MAX, "{stopped_in:?}");
+    assert_eq!(metrics.sum("messages_lost_total{"), 0);
+    assert_eq!(check(folder.path(), exporters.records()), 0);
 }
 
 /// Kills the collector at the n-th call of each kind that changes the disk (reliability.md R6). A
@@ -180,21 +146,21 @@ fn a_collector_may_be_killed_at_every_step() {
 /// was killed.
 fn is_killed_at(call: &str, n: u32) -> bool {
     let folder = tempfile::tempdir().unwrap();
-    let port = free_port();
-    let sender = Sender::new(format!("127.0.0.1:{port}").parse().unwrap());
+    let setup = Setup::new(free_port());
+    let sender = Sender::new(format!("127.0.0.1:{}", setup.port).parse().unwrap());
     let inject = format!("inject={call}:signal=SIGKILL:when={n}");
     let tracer = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &inject].map(str::to_owned);
-    let mut child = start(folder.path(), port, &tracer);
+    let mut process = Process::start(folder.path(), &setup, &tracer);
     send(&sender, 0..60);
     // Segments end, and are stored, within two beats.
     let was_killed = (0..50).any(|_| {
         thread::sleep(Duration::from_millis(50));
-        child.try_wait().unwrap().is_some()
+        process.has_ended()
     });
-    kill_traced(folder.path(), child);
-    let child = start(folder.path(), port, &[]);
+    process.kill();
+    let process = Process::start(folder.path(), &setup, &[]);
     send(&sender, 60..70);
-    terminate(child);
+    process.terminate();
     let stored = Stored::read(&folder.path().join("store"));
     let distinct: BTreeSet<u64> = stored.flows.iter().copied().collect();
     assert_eq!(distinct.len(), stored.flows.len(), "{call} {n}");
@@ -203,4 +169,13 @@ fn is_killed_at(call: &str, n: u32) -> bool {
     let all = stored.flows.len() as u64 + stored.lost + first;
     assert_eq!(all, 70 * u64::from(RECORDS), "{call} {n}: {} lost", stored.lost);
     was_killed
+}
+
+/// Sends the datagrams of these numbers, not all at once.
+fn send(sender: &Sender, datagrams: std::ops::Range<u32>) {
+    for n in datagrams {
+        // Nobody listening is an error of the socket, told at the next call.
+        sender.try_send(&made::v5(n * RECORDS, RECORDS as u16));
+        thread::sleep(Duration::from_millis(2));
+    }
 }

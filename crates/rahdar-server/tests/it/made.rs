@@ -58,10 +58,20 @@ pub(crate) fn template() -> Vec<u8> {
 
 /// A set of `count` flows of a hundred octets.
 pub(crate) fn flows(count: u32) -> Vec<u8> {
+    flows_of((0..count).map(|_| 100))
+}
+
+/// A set of `count` flows, `before` having been sent. Each has octets of its own, and none that a
+/// flow of [`v5`] has.
+pub(crate) fn numbered_flows(before: u32, count: u32) -> Vec<u8> {
+    flows_of((before..before + count).map(|n| 1_000_000_000 + n))
+}
+
+fn flows_of(octets: impl Iterator<Item = u32>) -> Vec<u8> {
     let mut body = Vec::new();
-    for _ in 0..count {
+    for octets in octets {
         body.extend([192, 0, 2, 10, 198, 51, 100, 7]);
-        for word in [100, 1, EXPORTED_S - 10, EXPORTED_S - 5, 1] {
+        for word in [octets, 1, EXPORTED_S - 10, EXPORTED_S - 5, 1] {
             body.extend(word.to_be_bytes());
         }
     }

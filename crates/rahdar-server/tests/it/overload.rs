@@ -13,7 +13,7 @@ use rahdar_testkit::NaiveStore;
 
 use crate::made;
 use crate::running::{Running, Sender, flows, gaps, loopback, settings};
-use crate::store::TestStore;
+use crate::store::Asleep;
 
 /// What was sent must be what the books say, to the last datagram.
 #[track_caller]
@@ -62,7 +62,8 @@ fn a_burst_that_the_kernel_cannot_hold_is_counted() {
 
 #[test]
 fn a_spool_that_is_full_is_counted_and_taken_up_again() {
-    let (spool, store) = (tempfile::tempdir().unwrap(), Arc::new(TestStore::asleep()));
+    let (spool, asleep) = (tempfile::tempdir().unwrap(), Arc::new(Asleep::default()));
+    let store = Arc::new(NaiveStore::guarded(asleep.clone()));
     let mut settings = settings(spool.path());
     settings.spool_octets_max = 300_000;
     settings.segment_octets = 50_000;
@@ -78,7 +79,7 @@ fn a_spool_that_is_full_is_counted_and_taken_up_again() {
     }
     running.until(|ledger| ledger.datagrams_lost(Loss::QueueDrop) > 0 && ledger.store_failures > 0);
     assert!(running.books.ledger().spool_octets <= 300_000);
-    store.wake();
+    asleep.wake();
     running.until(|ledger| ledger.spool_octets < 100_000);
     sender.send(&made::v5(sent * 30, 30));
     sent += 1;
@@ -86,7 +87,7 @@ fn a_spool_that_is_full_is_counted_and_taken_up_again() {
     check(&ledger, sent.into());
     let dropped = ledger.datagrams_lost(Loss::QueueDrop);
     assert!(dropped > 100, "{ledger:?}");
-    let gaps = gaps(&store.naive);
+    let gaps = gaps(&*store);
     let of_queue = |gap: &&String| gap.starts_with("127.0.0.1 queue_drop");
     let told: u64 =
         gaps.iter().filter(of_queue).filter_map(|gap| gap.split(' ').nth(2)?.parse::<u64>().ok()).sum();
@@ -94,7 +95,7 @@ fn a_spool_that_is_full_is_counted_and_taken_up_again() {
     for line in ["the spool is full", "the spool takes datagrams again", "flows are stored again"] {
         assert!(said.iter().any(|said| said.contains(line)), "{line}: {said:?}");
     }
-    check_once(&ledger, &store.naive);
+    check_once(&ledger, &store);
 }
 
 /// The store holds as many flows as the ledger says, each once.
