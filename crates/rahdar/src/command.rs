@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use rahdar_model::Prefix;
+use rahdar_model::{Address, Prefix};
 use rahdar_model::intelligence::Tlp;
 
 const STYLES: Styles = Styles::styled()
@@ -206,7 +206,7 @@ pub(crate) struct Reading {
 
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("sockets").required(true).multiple(true))]
-#[command(group = clap::ArgGroup::new("senders").required(true))]
+#[command(group = clap::ArgGroup::new("senders").required(true).multiple(true))]
 pub(crate) struct FlowsCollect {
     /// Listen here for NetFlow v5, v7, v9 and IPFIX over UDP, such as 0.0.0.0:2055.
     #[arg(long, value_name = "ADDR", group = "sockets")]
@@ -220,15 +220,28 @@ pub(crate) struct FlowsCollect {
     /// Exporters in this network may send.
     #[arg(long, value_name = "PREFIX", group = "senders")]
     pub(crate) exporter_allow: Vec<Prefix>,
+    /// An exporter that may send, and its name in flows: kabul-1=192.0.2.1. One name may have many addresses.
+    #[arg(long, value_name = "NAME=ADDR", group = "senders", value_parser = named)]
+    pub(crate) exporter: Vec<(String, Address)>,
     /// Anybody may send: for loopback, and for networks that filter.
-    #[arg(long, group = "senders")]
+    #[arg(long, group = "senders", conflicts_with = "exporter_allow")]
     pub(crate) accept_any: bool,
+    /// The sampling interval, one packet in N: of one exporter, 192.0.2.1=512, or of all others.
+    #[arg(long, value_name = "[ADDR=]N", value_parser = sampling)]
+    pub(crate) sampling: Vec<(Option<Address>, u32)>,
+    /// Datagrams a second that each exporter may send; ten times as many at once.
+    #[arg(long, value_name = "N", default_value_t = rahdar_server::Rate::default().per_second)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rate_limit: u32,
     /// What the spool may hold: octets, or with KiB, MiB, GiB or TiB.
     #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = octets)]
     pub(crate) spool_max: u64,
     /// Store flows every so many seconds.
     #[arg(long, value_name = "S", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) commit_every: u64,
+    /// Answer /metrics, /healthz and /readyz here, such as 127.0.0.1:9055 [default: nowhere].
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) http: Option<SocketAddr>,
 }
 
 #[derive(Debug, Args)]
@@ -380,6 +393,30 @@ fn octets(text: &str) -> Result<u64, String> {
     };
     let octets = number.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
     octets.ok_or_else(|| "that is no number of octets".to_owned())
+}
+
+/// Reads the name of an exporter and its address.
+fn named(text: &str) -> Result<(String, Address), String> {
+    match text.rsplit_once('=') {
+        Some(("", _)) | None => Err("write the name, `=`, and the address".to_owned()),
+        Some((name, address)) => Ok((name.to_owned(), self::address(address)?)),
+    }
+}
+
+/// Reads a sampling interval, and of which exporter it is.
+fn sampling(text: &str) -> Result<(Option<Address>, u32), String> {
+    let (of, interval) = match text.split_once('=') {
+        Some((of, interval)) => (Some(address(of)?), interval),
+        None => (None, text),
+    };
+    match interval.parse() {
+        Ok(0) | Err(_) => Err(format!("`{interval}` is no interval: write N of one packet in N")),
+        Ok(interval) => Ok((of, interval)),
+    }
+}
+
+fn address(text: &str) -> Result<Address, String> {
+    text.parse().map_err(|_| format!("`{text}` is no address"))
 }
 
 fn tlp(text: &str) -> Result<Tlp, String> {

@@ -4,14 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use rahdar_model::Prefix;
 use rahdar_model::store::{Cell, Table};
-use rahdar_server::{Exporters, Ledger, Server, Settings, stop_on_signals};
+use rahdar_server::{Exporters, Ledger, Rate, Server, Settings, stop_on_signals};
 
 use crate::Outcome;
 use crate::clock::SystemClock;
 use crate::command::{FlowsCollect, Format};
 use crate::home::Home;
 use crate::{note, output};
+
+/// Seconds' worth of datagrams that an exporter may send at once, as [`Rate`] has it by default.
+const BURST_S: u32 = 10;
 
 /// Collects until SIGTERM or SIGINT, and prints what became of everything that was sent.
 ///
@@ -32,8 +36,23 @@ fn settings(home: &Home, args: &FlowsCollect) -> Settings {
     // Datagrams say themselves what they are.
     settings.udp = args.netflow.iter().chain(&args.sflow).copied().collect();
     settings.tcp.clone_from(&args.ipfix_tcp);
-    settings.exporters =
-        if args.accept_any { Exporters::Any } else { Exporters::Only(args.exporter_allow.clone()) };
+    settings.exporters = if args.accept_any {
+        Exporters::Any
+    } else {
+        let named = args.exporter.iter().map(|(_, address)| Prefix::from(*address));
+        Exporters::Only(args.exporter_allow.iter().copied().chain(named).collect())
+    };
+    settings.rate = Rate { per_second: args.rate_limit, burst: args.rate_limit.saturating_mul(BURST_S) };
+    settings.http = args.http;
+    for (name, address) in &args.exporter {
+        settings.told.entry(*address).or_default().name = Some(name.as_str().into());
+    }
+    for (of, interval) in &args.sampling {
+        match of {
+            Some(address) => settings.told.entry(*address).or_default().sampling = Some(*interval),
+            None => settings.options.sampling = Some(*interval),
+        }
+    }
     settings.spool_octets_max = args.spool_max;
     settings.commit_every = Duration::from_secs(args.commit_every);
     settings
