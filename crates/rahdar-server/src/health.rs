@@ -8,7 +8,7 @@ use rahdar_model::time::SECOND_US;
 /// How long the collector is not ready after it met trouble. Chosen here: the kernel's drops are counted
 /// once a second, so that less would flicker; more than five would tell of what is over
 /// (reliability.md R5).
-const REMEMBERED_US: i64 = 3 * SECOND_US;
+const REMEMBERED_US: i64 = 2 * SECOND_US;
 
 /// Why datagrams are lost, or wait, here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,9 +81,9 @@ mod tests {
         assert_eq!(health.troubles(at(0)), []);
         health.met(Trouble::KernelDrops, at(10));
         health.met(Trouble::SpoolFull, at(11));
-        assert_eq!(health.troubles(at(12)), [Trouble::SpoolFull, Trouble::KernelDrops]);
-        assert_eq!(health.troubles(at(13)), [Trouble::SpoolFull]);
-        assert_eq!(health.troubles(at(14)), []);
+        assert_eq!(health.troubles(at(11)), [Trouble::SpoolFull, Trouble::KernelDrops]);
+        assert_eq!(health.troubles(at(12)), [Trouble::SpoolFull]);
+        assert_eq!(health.troubles(at(13)), []);
         health.lasts(Trouble::StoreFailed, true);
         assert_eq!(health.troubles(at(1_000)), [Trouble::StoreFailed]);
         health.lasts(Trouble::StoreFailed, false);

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use rahdar_model::{Address, Prefix};
 use rahdar_model::intelligence::Tlp;
+use rahdar_model::{Address, Prefix};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())

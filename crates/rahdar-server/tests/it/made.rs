@@ -12,7 +12,7 @@ pub(crate) fn v5(before: u32, count: u16) -> Vec<u8> {
     }
     for n in 0..u32::from(count) {
         datagram.extend([192, 0, 2, 10, 198, 51, 100, 7, 0, 0, 0, 0, 0, 1, 0, 2]);
-        for word in [1, 40 + before + n, 3_590_000, 3_595_000] {
+        for word in [1, before.wrapping_add(40 + n), 3_590_000, 3_595_000] {
             datagram.extend(word.to_be_bytes());
         }
         datagram.extend([0xc0, 0x00, 1, 187, 0, 0x18, 6, 0]);
@@ -58,24 +58,55 @@ pub(crate) fn template() -> Vec<u8> {
 
 /// A set of `count` flows of a hundred octets.
 pub(crate) fn flows(count: u32) -> Vec<u8> {
-    flows_of((0..count).map(|_| 100))
+    flows_sampled(count, 1)
+}
+
+/// The same, one packet in so many being metered.
+pub(crate) fn flows_sampled(count: u32, sampling: u16) -> Vec<u8> {
+    flows_of((0..count).map(|_| 100), sampling)
 }
 
 /// A set of `count` flows, `before` having been sent. Each has octets of its own, and none that a
 /// flow of [`v5`] has.
 pub(crate) fn numbered_flows(before: u32, count: u32) -> Vec<u8> {
-    flows_of((before..before + count).map(|n| 1_000_000_000 + n))
+    flows_of((before..before + count).map(|n| 1_000_000_000 + n), 1)
 }
 
-fn flows_of(octets: impl Iterator<Item = u32>) -> Vec<u8> {
+fn flows_of(octets: impl Iterator<Item = u32>, sampling: u16) -> Vec<u8> {
     let mut body = Vec::new();
     for octets in octets {
         body.extend([192, 0, 2, 10, 198, 51, 100, 7]);
-        for word in [octets, 1, EXPORTED_S - 10, EXPORTED_S - 5, 1] {
+        for word in [octets, 1, EXPORTED_S - 10, EXPORTED_S - 5, sampling.into()] {
             body.extend(word.to_be_bytes());
         }
     }
     set(TEMPLATE, &body)
+}
+
+/// A NetFlow v9 datagram, so many having been sent before: the template, and `count` flows.
+pub(crate) fn v9(before: u32, uptime_ms: u32, count: u32, sampling: u16) -> Vec<u8> {
+    let mut template = [TEMPLATE.to_be_bytes(), 7u16.to_be_bytes()].concat();
+    for (element, length) in [(8u16, 4u16), (12, 4), (1, 4), (2, 4), (22, 4), (21, 4), (34, 4)] {
+        template.extend(element.to_be_bytes());
+        template.extend(length.to_be_bytes());
+    }
+    let mut body = Vec::new();
+    for _ in 0..count {
+        body.extend([192, 0, 2, 10, 198, 51, 100, 7]);
+        for word in [100, 1, uptime_ms - 500, uptime_ms - 100, sampling.into()] {
+            body.extend(word.to_be_bytes());
+        }
+    }
+    let mut datagram = [9u16.to_be_bytes(), (1 + count as u16).to_be_bytes()].concat();
+    for word in [uptime_ms, EXPORTED_S, before, 1] {
+        datagram.extend(word.to_be_bytes());
+    }
+    [datagram, set(0, &template), set(TEMPLATE, &body)].concat()
+}
+
+/// Moves the time of export, which stands at this octet.
+pub(crate) fn later(datagram: &mut [u8], octet: usize, seconds: u32) {
+    datagram[octet..octet + 4].copy_from_slice(&(EXPORTED_S + seconds).to_be_bytes());
 }
 
 /// A pcap file of 300 conversations over TCP, UDP and ICMP, each of a few packets.

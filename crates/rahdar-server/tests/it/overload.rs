@@ -7,13 +7,17 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use rahdar_model::Clock;
 use rahdar_model::fact::Loss;
 use rahdar_server::Ledger;
 use rahdar_testkit::NaiveStore;
 
 use crate::made;
-use crate::running::{Running, Sender, flows, gaps, loopback, settings};
+use crate::pace::paced;
+use crate::process::{Process, Setup, free_port, get, since};
+use crate::running::{RealClock, Running, Sender, flows, gaps, loopback, settings};
 use crate::store::Asleep;
+use crate::tier::Tier;
 
 /// What was sent must be what the books say, to the last datagram.
 #[track_caller]
@@ -121,7 +125,10 @@ fn a_disk_that_is_full_is_counted_and_used_again() {
     let store = Arc::new(NaiveStore::new());
     let filler = folder.path().join("filler");
     fs::write(&filler, vec![0; 128 << 10]).unwrap();
-    let running = Running::start(settings(&folder.path().join("spool")), store.clone());
+    let mut settings = settings(&folder.path().join("spool"));
+    settings.http = Some("127.0.0.1:0".parse().unwrap());
+    let running = Running::start(settings, store.clone());
+    let is_ready = || get(running.http.unwrap(), "/readyz").0 == 200;
     let sender = Sender::new(running.udp[0]);
     let mut sent = 0;
     let mut send = |datagrams| {
@@ -133,8 +140,10 @@ fn a_disk_that_is_full_is_counted_and_used_again() {
     // All in less than a beat: more than the disk holds.
     send(200);
     running.until(|ledger| ledger.datagrams_lost(Loss::QueueDrop) > 0);
+    assert!(!is_ready());
     fs::remove_file(&filler).unwrap();
     running.until(|ledger| ledger.exporters[&loopback()].unread() == 0);
+    running.until(|_| is_ready());
     let before = running.books.ledger().exporters[&loopback()].spooled;
     for _ in 0..40 {
         send(1);
@@ -147,4 +156,76 @@ fn a_disk_that_is_full_is_counted_and_used_again() {
     assert!(ledger.exporters[&loopback()].spooled > before, "{ledger:?}");
     assert!(said.iter().any(|line| line.contains("the spool cannot be written")), "{said:?}");
     assert!(said.iter().any(|line| line.contains("takes datagrams again")), "{said:?}");
+}
+
+/// Datagrams a second that the store takes, of 30 records each. It is slow on purpose, so that ten times as many
+/// can be sent here.
+const CAPACITY: u64 = 1_000;
+
+/// What the collector may take at most (reliability.md R5).
+const MEMORY_MAX_KIB: u64 = 512 << 10;
+
+/// At the capacity nothing is lost; at ten times as much it goes on, takes no more memory, still stores what it can,
+/// and says that it sheds (reliability.md R5).
+#[test]
+fn ten_times_too_much_is_shed_and_counted_and_said() {
+    let tier = Tier::of("overload");
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Setup { rows_per_second: Some(30 * CAPACITY), ..Setup::new(free_port()) };
+    let process = Process::start(folder.path(), &setup, &[]);
+    let sender = Sender::new(format!("127.0.0.1:{}", setup.port).parse().unwrap());
+    let mut sent = 0;
+    let mut send = |per_second, lasting| {
+        let before = sent as u32;
+        sent +=
+            paced(per_second, lasting, |n| sender.send(&made::v5((before + n as u32).wrapping_mul(30), 30)));
+    };
+
+    send(CAPACITY, tier.choose(Duration::from_secs(3), Duration::from_secs(10)));
+    assert_eq!(
+        process.metrics().sum("messages_lost_total{"),
+        0,
+        "the capacity is less than it is said to be"
+    );
+    assert_eq!(process.get("/readyz").0, 200);
+
+    let lasting = tier.lasting(Duration::from_secs(10), Duration::from_secs(60));
+    let (degraded_in, stored) = thread::scope(|scope| {
+        let overload = scope.spawn(|| send(10 * CAPACITY, lasting));
+        let degraded_in = process.until_ready(503);
+        // When rows were stored, and how many there were.
+        let (begun, mut stored) = (RealClock.now(), Vec::new());
+        while !overload.is_finished() {
+            let rows = process.metrics().sum("rows_stored_total ");
+            if stored.last().is_none_or(|(_, last)| *last != rows) {
+                stored.push((since(begun), rows));
+            }
+            assert_eq!(process.get("/readyz").0, 503);
+            thread::sleep(Duration::from_millis(20));
+        }
+        (degraded_in, stored)
+    });
+    let well = thread::scope(|scope| {
+        scope.spawn(|| send(CAPACITY / 2, Duration::from_secs(6)));
+        process.until_ready(200)
+    });
+
+    let (_, peak_kib) = process.memory_kib();
+    let (_, metrics) = process.terminate();
+    let lost = metrics.sum("messages_lost_total{");
+    // Rows come with commits: from one to another, the first being cut off by the beginning.
+    let [_, (first, before), .., (last, after)] = stored[..] else { panic!("too few commits: {stored:?}") };
+    let goodput = (after - before) as f64 / (last - first).as_secs_f64() / 30.0;
+    tier.say(&format!(
+        "10x for {lasting:?}: {sent} sent, {} queue_drop, {} kernel_drop, {goodput:.0} of {CAPACITY} datagrams a second stored, \
+         {peak_kib} KiB at most, degraded in {degraded_in:?}, ready in {well:?}",
+        metrics.lost("queue_drop"),
+        metrics.lost("kernel_drop")
+    ));
+    assert_eq!(metrics.sum("messages_understood_total{") + lost, sent, "residual 0");
+    assert_eq!(metrics.lost("queue_drop") + metrics.lost("kernel_drop") + metrics.lost("rate_limited"), lost);
+    assert!(degraded_in <= Duration::from_secs(2), "{degraded_in:?}");
+    assert!(well <= Duration::from_secs(5), "{well:?}");
+    assert!(peak_kib <= MEMORY_MAX_KIB, "{peak_kib} KiB");
+    assert!(goodput >= 0.8 * CAPACITY as f64, "{goodput} of {CAPACITY}");
 }

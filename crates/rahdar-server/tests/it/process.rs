@@ -213,6 +213,11 @@ impl Metrics {
         self.0.lines().filter(|line| line.starts_with(&name)).map(last_number).sum()
     }
 
+    /// How many metrics there are.
+    pub(crate) fn lines(&self) -> usize {
+        self.0.lines().count()
+    }
+
     /// What was lost for this reason.
     pub(crate) fn lost(&self, reason: &str) -> u64 {
         let reason = format!("reason=\"{reason}\"");

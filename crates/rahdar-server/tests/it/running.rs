@@ -35,6 +35,7 @@ pub(crate) fn settings(spool: &Path) -> Settings {
 pub(crate) struct Running {
     pub(crate) udp: Vec<SocketAddr>,
     pub(crate) tcp: Vec<SocketAddr>,
+    pub(crate) http: Option<SocketAddr>,
     pub(crate) books: Books,
     stop: Stop,
     thread: JoinHandle<(Ledger, Vec<String>)>,
@@ -44,6 +45,7 @@ impl Running {
     pub(crate) fn start(settings: Settings, store: Arc<dyn FlowStore>) -> Self {
         let server = Server::open(settings, Arc::new(RealClock)).unwrap();
         let (udp, tcp) = (server.udp_addresses().unwrap(), server.tcp_addresses().unwrap());
+        let http = server.http_address().unwrap();
         let (books, stop) = (server.books(), Stop::new());
         let told = stop.clone();
         let thread = thread::spawn(move || {
@@ -51,7 +53,7 @@ impl Running {
             let ledger = server.run(&*store, &told, &mut |notice| said.push(notice.to_string()));
             (ledger, said)
         });
-        Self { udp, tcp, books, stop, thread }
+        Self { udp, tcp, http, books, stop, thread }
     }
 
     /// Waits until the books say so.

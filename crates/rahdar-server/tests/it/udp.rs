@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rahdar_server::{Exporters, Rate};
+use rahdar_server::{Exporters, Rate, Told};
 use rahdar_testkit::NaiveStore;
 
 use crate::made::{self, EXPORTED_S};
@@ -125,4 +125,25 @@ fn one_collector_has_several_sockets_of_both_families() {
     let rows: Vec<_> =
         ledger.exporters.iter().map(|(who, of)| (who.to_string(), of.account.tally.flows)).collect();
     assert_eq!(rows, [("::1".to_owned(), 2), ("127.0.0.1".to_owned(), 1)]);
+}
+
+#[test]
+fn an_exporter_is_called_and_scaled_as_the_operator_says() {
+    let (spool, store) = (tempfile::tempdir().unwrap(), Arc::new(NaiveStore::new()));
+    let mut settings = settings(spool.path());
+    let told = Told { name: Some("kabul-1".into()), sampling: Some(512) };
+    settings.told.insert(loopback(), told);
+    let running = Running::start(settings, store.clone());
+    let (named, other) = (Sender::new(running.udp[0]), Sender::from("127.0.0.2:0", running.udp[0]));
+    for n in [0, 2] {
+        named.send(&made::v5(n * 30, 30));
+    }
+    other.send(&made::v5(0, 30));
+    let (ledger, _) = running.stop();
+    let mut seen: Vec<_> =
+        flows(&*store).iter().map(|flow| (flow.exporter.to_string(), flow.sampling_interval)).collect();
+    seen.dedup();
+    assert_eq!(seen, [("kabul-1".to_owned(), Some(512)), ("127.0.0.2".to_owned(), None)]);
+    assert_eq!(gaps(&*store), ["kabul-1 sequence 30 records"]);
+    assert!(ledger.exporters.contains_key(&loopback()), "the books know it by its address");
 }

@@ -1,0 +1,90 @@
+//! A collector that runs for long needs no more than at first (reliability.md R11).
+
+use std::time::Duration;
+
+use crate::made;
+use crate::pace::paced;
+use crate::process::{Process, Setup, free_port};
+use crate::running::Sender;
+use crate::tier::Tier;
+
+/// Datagrams a second, of each of two exporters.
+const PER_SECOND: u64 = 100;
+
+/// Seconds of the exporters' time in one second: a day in 24 minutes.
+const HASTE: u64 = 60;
+
+/// KiB that memory may grow by in an hour, once it is warm.
+const GROWTH_KIB_PER_HOUR: f64 = 1024.0;
+
+/// KiB below which growth cannot be told from noise. Chosen here: a few dozen pages come and go.
+const NOISE_KIB: f64 = 512.0;
+
+/// Memory, open files and threads at a time.
+struct Sample {
+    hours: f64,
+    memory_kib: f64,
+    files: usize,
+    threads: usize,
+}
+
+#[test]
+fn a_day_of_traffic_needs_no_more_than_its_first_hours() {
+    let tier = Tier::of("soak");
+    let lasting = tier.lasting(Duration::from_secs(20), Duration::from_secs(24 * 60));
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Setup { rows_per_second: Some(1_000_000), ..Setup::new(free_port()) };
+    let process = Process::start(folder.path(), &setup, &[]);
+    let to = format!("127.0.0.1:{}", setup.port).parse().unwrap();
+    let (netflow, ipfix) = (Sender::from("127.0.0.1:0", to), Sender::from("127.0.0.2:0", to));
+    let mut samples = Vec::new();
+    let sent = 2 * paced(PER_SECOND, lasting, |n| {
+        let (before, later_s) = (30 * n as u32, (n * HASTE / PER_SECOND) as u32);
+        let mut datagram = made::v5(before, 30);
+        made::later(&mut datagram, 8, later_s);
+        netflow.send(&datagram);
+        let mut message = made::ipfix(before, 1, &[made::template(), made::flows(30)]);
+        made::later(&mut message, 4, later_s);
+        ipfix.send(&message);
+        if n % PER_SECOND == 0 {
+            let (files, threads) = process.files_and_threads();
+            let hours = (n / PER_SECOND) as f64 / 3600.0;
+            samples.push(Sample { hours, memory_kib: process.memory_kib().0 as f64, files, threads });
+        }
+    });
+    let (_, metrics) = process.terminate();
+    let accounted = metrics.sum("messages_understood_total{") + metrics.sum("messages_lost_total{");
+    assert_eq!(accounted, sent, "residual 0");
+
+    let warm = &samples[samples.len() / 3..];
+    let slope = slope(warm);
+    let (early, late) = warm.split_at(warm.len() / 2);
+    let most = |of: fn(&Sample) -> usize, samples: &[Sample]| samples.iter().map(of).max().unwrap();
+    let files = |samples| most(|sample| sample.files, samples);
+    let threads = |samples| most(|sample| sample.threads, samples);
+    let hours = late.last().unwrap().hours - early[0].hours;
+    tier.say(&format!(
+        "{sent} datagrams in {lasting:?}, memory {} KiB at the end and {slope:.0} KiB/h, files {} then {}, threads {} then {}",
+        late.last().unwrap().memory_kib,
+        files(early),
+        files(late),
+        threads(early),
+        threads(late)
+    ));
+    assert!(slope * hours <= (GROWTH_KIB_PER_HOUR * hours).max(NOISE_KIB), "{slope} KiB/h");
+    assert!(files(late) <= files(early) + 1, "open files grow");
+    assert_eq!(threads(late), threads(early));
+}
+
+/// KiB an hour, by least squares.
+fn slope(samples: &[Sample]) -> f64 {
+    let count = samples.len() as f64;
+    let mean = |of: fn(&Sample) -> f64| samples.iter().map(of).sum::<f64>() / count;
+    let (at, memory) = (mean(|sample| sample.hours), mean(|sample| sample.memory_kib));
+    let (mut both, mut square) = (0.0, 0.0);
+    for sample in samples {
+        both += (sample.hours - at) * (sample.memory_kib - memory);
+        square += (sample.hours - at) * (sample.hours - at);
+    }
+    both / square
+}
