@@ -111,13 +111,7 @@ fn check(capturer: &str, name: &str, export: impl FnOnce(SocketAddr) -> Command)
     ]));
     let store = Arc::new(NaiveStore::new());
     let running = Running::start(settings(&folder.path().join("spool")), store.clone());
-    // nfcapd says nothing when it is ready: its socket does.
-    for _ in 0..100 {
-        if UdpSocket::bind(("127.0.0.1", port)).is_err() {
-            break;
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
+    wait_for(port);
 
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     setsockopt(&socket, RcvBuf, &(4 << 20)).unwrap();
@@ -136,6 +130,16 @@ fn check(capturer: &str, name: &str, export: impl FnOnce(SocketAddr) -> Command)
     assert_eq!(read, handed, "{name}: {ledger:?} {said:?}");
     assert_eq!(ours, totals(&theirs), "{name}: {said:?}");
     assert_eq!(gaps(&*store), [""; 0], "{name}");
+}
+
+/// Waits until somebody listens. nfcapd says nothing when it is ready: its socket does.
+fn wait_for(port: u16) {
+    for _ in 0..100 {
+        if UdpSocket::bind(("127.0.0.1", port)).is_err() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 fn quiet(command: &mut Command) -> Child {
@@ -213,6 +217,11 @@ fn probe(capturer: &str, settings: &[&str]) {
 }
 
 #[test]
+fn nfprobe_of_pmacct_in_version_5() {
+    probe("nfcapd", &["plugins: nfprobe", "nfprobe_receiver: RECEIVER", "nfprobe_version: 5"]);
+}
+
+#[test]
 fn nfprobe_of_pmacct_in_version_9() {
     probe("nfcapd", &["plugins: nfprobe", "nfprobe_receiver: RECEIVER", "nfprobe_version: 9"]);
 }
@@ -236,13 +245,13 @@ fn nfreplay_of_what_softflowd_told() {
     for version in ["5", "9"] {
         for capture in captures(folder.path()) {
             let kept = tempfile::tempdir().unwrap();
-            let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+            let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             let mut nfcapd = quiet(
                 Command::new("nfcapd")
-                    .args(["-b", "127.0.0.1", "-p", &port, "-t", "3600", "-w"])
+                    .args(["-b", "127.0.0.1", "-p", &port.to_string(), "-t", "3600", "-w"])
                     .arg(kept.path()),
             );
-            thread::sleep(Duration::from_millis(500));
+            wait_for(port);
             let to = format!("127.0.0.1:{port}");
             let mut command = Command::new("softflowd");
             quiet(command.args(["-d", "-n", &to, "-v", "9", "-r"]).arg(&capture)).wait().unwrap();

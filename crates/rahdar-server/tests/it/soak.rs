@@ -11,6 +11,9 @@ use crate::tier::Tier;
 /// Datagrams a second, of each of two exporters.
 const PER_SECOND: u64 = 100;
 
+/// Datagrams of each after which the collector is looked at.
+const LOOK_EVERY: u64 = 10;
+
 /// Seconds of the exporters' time in one second: a day in 24 minutes.
 const HASTE: u64 = 60;
 
@@ -46,9 +49,9 @@ fn a_day_of_traffic_needs_no_more_than_its_first_hours() {
         let mut message = made::ipfix(before, 1, &[made::template(), made::flows(30)]);
         made::later(&mut message, 4, later_s);
         ipfix.send(&message);
-        if n % PER_SECOND == 0 {
+        if n % LOOK_EVERY == 0 {
             let (files, threads) = process.files_and_threads();
-            let hours = (n / PER_SECOND) as f64 / 3600.0;
+            let hours = n as f64 / PER_SECOND as f64 / 3600.0;
             samples.push(Sample { hours, memory_kib: process.memory_kib().0 as f64, files, threads });
         }
     });
@@ -59,9 +62,10 @@ fn a_day_of_traffic_needs_no_more_than_its_first_hours() {
     let warm = &samples[samples.len() / 3..];
     let slope = slope(warm);
     let (early, late) = warm.split_at(warm.len() / 2);
-    let most = |of: fn(&Sample) -> usize, samples: &[Sample]| samples.iter().map(of).max().unwrap();
-    let files = |samples| most(|sample| sample.files, samples);
-    let threads = |samples| most(|sample| sample.threads, samples);
+    // A commit opens files and closes them: what leaks never goes below.
+    let least = |of: fn(&Sample) -> usize, samples: &[Sample]| samples.iter().map(of).min().unwrap();
+    let files = |samples| least(|sample| sample.files, samples);
+    let threads = |samples| least(|sample| sample.threads, samples);
     let hours = late.last().unwrap().hours - early[0].hours;
     tier.say(&format!(
         "{sent} datagrams in {lasting:?}, memory {} KiB at the end and {slope:.0} KiB/h, files {} then {}, threads {} then {}",
@@ -72,8 +76,8 @@ fn a_day_of_traffic_needs_no_more_than_its_first_hours() {
         threads(late)
     ));
     assert!(slope * hours <= (GROWTH_KIB_PER_HOUR * hours).max(NOISE_KIB), "{slope} KiB/h");
-    assert!(files(late) <= files(early) + 1, "open files grow");
-    assert_eq!(threads(late), threads(early));
+    assert!(files(late) <= files(early), "open files grow");
+    assert!(threads(late) <= threads(early), "threads grow");
 }
 
 /// KiB an hour, by least squares.
