@@ -34,7 +34,7 @@ impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::SpoolFull => "the spool is full: datagrams are dropped",
-            Self::SpoolFailed => "the spool cannot be written: datagrams are dropped",
+            Self::SpoolFailed => "the spool cannot be written: datagrams may be lost",
             Self::KernelDrops => "the kernel drops datagrams: they are not read fast enough",
             Self::StoreFailed => "the flows cannot be stored: the spool keeps them",
             Self::Stopping => "the collector was told to stop",

@@ -501,7 +501,9 @@ impl Rim<'_> {
             };
             self.shared.ended.notify_all();
             if let Err(error) = unsynced.sync() {
-                self.shared.inbox().say(Notice::NotSynced(error), now);
+                let mut inbox = self.shared.inbox();
+                inbox.health.met(Trouble::SpoolFailed, now);
+                inbox.say(Notice::NotSynced(error), now);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The live collector over the real lake.
 
-use std::io::{BufRead as _, BufReader};
-use std::net::UdpSocket;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
 
 use crate::harness::Home;
@@ -26,7 +26,8 @@ fn what_exporters_send_is_stored_when_the_collector_ends_and_losses_are_told() {
     let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let address = format!("127.0.0.1:{port}");
     let mut collector = home
-        .command(&["flows", "collect", "--netflow", &address, "--accept-any", "--format", "json"])
+        .command(&["flows", "collect", "--netflow", &address, "--http", "127.0.0.1:0", "--format", "json"])
+        .args(["--exporter", "kabul-1=127.0.0.1", "--sampling", "127.0.0.1=100"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -34,6 +35,12 @@ fn what_exporters_send_is_stored_when_the_collector_ends_and_losses_are_told() {
     let mut said = BufReader::new(collector.stderr.take().unwrap()).lines();
     let listens = said.find(|line| line.as_ref().unwrap().contains(&address));
     assert!(listens.is_some(), "the collector says where it listens");
+    let answers = said.find(|line| line.as_ref().unwrap().contains("listening on http")).unwrap().unwrap();
+    let mut asked = TcpStream::connect(answers.rsplit(' ').next().unwrap()).unwrap();
+    asked.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    asked.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("ready\n"), "{answer}");
 
     let exporter = UdpSocket::bind("127.0.0.1:0").unwrap();
     // The third and fourth are lost on the way.
@@ -54,8 +61,10 @@ fn what_exporters_send_is_stored_when_the_collector_ends_and_losses_are_told() {
     let coverage = home.json(&["flows", "coverage"]);
     assert_eq!(
         (&coverage[0]["exporter"], &coverage[0]["lost"]),
-        (&"127.0.0.1".into(), &"sequence: 2 records".into())
+        (&"kabul-1".into(), &"sequence: 2 records".into())
     );
+    let sampling = home.json(&["flows", "sql", "SELECT DISTINCT exporter, sampling_interval FROM flows"]);
+    assert_eq!(sampling, serde_json::json!([{ "exporter": "kabul-1", "sampling_interval": 100 }]));
 }
 
 #[test]
