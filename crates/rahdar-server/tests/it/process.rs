@@ -40,12 +40,14 @@ pub(crate) struct Setup {
     pub(crate) allow: &'static str,
     /// Rows a second that its store takes and forgets; without, it has a store on disk.
     pub(crate) rows_per_second: Option<u64>,
+    /// What else stands in its environment.
+    pub(crate) environment: &'static [(&'static str, &'static str)],
 }
 
 impl Setup {
     /// A collector with a store on disk that anybody on loopback may send to.
     pub(crate) fn new(port: u16) -> Self {
-        Self { port, allow: "127.0.0.0/8", rows_per_second: None }
+        Self { port, allow: "127.0.0.0/8", rows_per_second: None, environment: &[] }
     }
 }
 
@@ -105,6 +107,7 @@ impl Process {
             .env(FOLDER, folder)
             .env(PORT, setup.port.to_string())
             .env(ALLOW, setup.allow);
+        command.envs(setup.environment.iter().copied());
         if let Some(rows) = setup.rows_per_second {
             command.env(ROWS_PER_SECOND, rows.to_string());
         }
@@ -131,11 +134,8 @@ impl Process {
     }
 
     /// Kills it, if it still runs.
-    pub(crate) fn kill(mut self) {
-        if let Some((number, _)) = self.own {
-            let _ = Command::new("kill").args(["-9", &number.to_string()]).output();
-        }
-        self.child.wait().unwrap();
+    pub(crate) fn kill(self) {
+        drop(self);
     }
 
     /// Tells it to stop; returns how long that took, and its last word.
@@ -144,7 +144,8 @@ impl Process {
         let begun = RealClock.now();
         assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
         assert!(self.child.wait().unwrap().success());
-        (since(begun), Metrics(fs::read_to_string(self.folder.join("ended")).unwrap()))
+        let stopped_in = since(begun);
+        (stopped_in, Metrics(fs::read_to_string(self.folder.join("ended")).unwrap()))
     }
 
     /// The status and the body of an answer.
@@ -200,6 +201,22 @@ impl Process {
 
     fn proc(&self, what: &str) -> String {
         format!("/proc/{}/{what}", self.own.unwrap().0)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.has_ended() {
+            return;
+        }
+        if let Some((number, _)) = self.own {
+            let _ = Command::new("kill").args(["-9", &number.to_string()]).output();
+        }
+        // A tracer ends with what it traces.
+        if self.own.is_none() {
+            let _ = self.child.kill();
+        }
+        let _ = self.child.wait();
     }
 }
 

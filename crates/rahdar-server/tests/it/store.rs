@@ -1,7 +1,8 @@
 //! A store that fails, takes its time, or survives its process: the guard of a `NaiveStore`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -31,21 +32,24 @@ pub(crate) struct Stored {
 impl Stored {
     pub(crate) fn read(folder: &Path) -> Self {
         let mut stored = Self::default();
-        for found in fs::read_dir(folder).unwrap() {
-            let path = found.unwrap().path();
-            if path.extension().is_some_and(|extension| extension == "commit") {
-                for line in fs::read_to_string(path).unwrap().lines() {
-                    match line.split_once(' ').unwrap() {
-                        ("input", id) => stored.inputs.push(id.to_owned()),
-                        ("flow", octets) => stored.flows.push(octets.parse().unwrap()),
-                        ("lost", records) => stored.lost += records.parse::<u64>().unwrap(),
-                        other => panic!("{other:?}"),
-                    }
+        for path in commits(folder) {
+            for line in fs::read_to_string(path).unwrap().lines() {
+                match line.split_once(' ').unwrap() {
+                    ("input", id) => stored.inputs.push(id.to_owned()),
+                    ("flow", octets) => stored.flows.push(octets.parse().unwrap()),
+                    ("lost", records) => stored.lost += records.parse::<u64>().unwrap(),
+                    other => panic!("{other:?}"),
                 }
             }
         }
         stored
     }
+}
+
+/// The commits of a store on disk. A draft may be left of one that was killed.
+fn commits(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let paths = fs::read_dir(folder).unwrap().map(|found| found.unwrap().path());
+    paths.filter(|path| path.extension().is_some_and(|extension| extension == "commit"))
 }
 
 /// A store on disk: every commit is a file that appears at once.
@@ -59,7 +63,12 @@ pub(crate) struct OnDisk {
 impl OnDisk {
     pub(crate) fn open(folder: &Path) -> NaiveStore {
         fs::create_dir_all(folder).unwrap();
-        let inputs = Stored::read(folder).inputs.into_iter().collect();
+        let mut inputs = BTreeSet::new();
+        for path in commits(folder) {
+            // The inputs stand first, and a start must not wait for what stands behind.
+            let lines = BufReader::new(File::open(path).unwrap()).lines().map(Result::unwrap);
+            inputs.extend(lines.map_while(|line| Some(line.strip_prefix("input ")?.to_owned())));
+        }
         NaiveStore::guarded(Arc::new(Self { folder: folder.to_owned(), inputs }))
     }
 }
@@ -74,10 +83,8 @@ impl Guard for OnDisk {
         text.extend(flows.iter().map(|flow| format!("flow {}\n", flow.octets)));
         let lost = gaps.iter().filter(|gap| gap.cause == Loss::Sequence);
         text.extend(lost.map(|gap| format!("lost {}\n", gap.lost)));
-        // A draft may be left of one that was killed.
-        let names = fs::read_dir(&self.folder).unwrap().map(|found| found.unwrap().file_name());
-        let commits = names.filter(|name| name != "draft").count();
-        let (draft, path) = (self.folder.join("draft"), self.folder.join(format!("{commits:08}.commit")));
+        let number = commits(&self.folder).count();
+        let (draft, path) = (self.folder.join("draft"), self.folder.join(format!("{number:08}.commit")));
         fs::write(&draft, text).unwrap();
         assert!(!path.try_exists().unwrap());
         fs::rename(draft, path).unwrap();

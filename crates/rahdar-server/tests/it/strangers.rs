@@ -17,7 +17,7 @@ fn a_flood_of_strangers_leaves_one_number() {
     let tier = Tier::of("strangers");
     let strangers = tier.choose(500u64, 10_000);
     let folder = tempfile::tempdir().unwrap();
-    let setup = Setup { allow: "127.0.0.1/32", rows_per_second: Some(1_000_000), port: free_port() };
+    let setup = Setup { allow: "127.0.0.1/32", rows_per_second: Some(1_000_000), ..Setup::new(free_port()) };
     let process = Process::start(folder.path(), &setup, &[]);
     let to = format!("127.0.0.1:{}", setup.port).parse().unwrap();
     Sender::new(to).send(&made::v5(0, 30));
