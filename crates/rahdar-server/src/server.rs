@@ -373,7 +373,11 @@ impl Rim<'_> {
                 stopped_at.get_or_insert(now);
             }
             let received = socket.receive(&mut buffers, now, |batch| {
-                self.shared.inbox().datagrams(batch, now);
+                let mut inbox = self.shared.inbox();
+                inbox.datagrams(batch, now);
+                if !inbox.spool.is_writing() {
+                    self.shared.ended.notify_all();
+                }
             });
             let is_empty = matches!(received, Ok(0) | Err(_));
             if is_beat_over(counted_at, now) {

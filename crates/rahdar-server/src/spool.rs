@@ -234,6 +234,11 @@ impl Spool {
         Ok(())
     }
 
+    /// Whether a segment is being written. If not, the last one has just ended.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.writing.is_some()
+    }
+
     /// Ends the segment that is being written.
     pub(crate) fn seal(&mut self) {
         if let Some(segment) = self.writing.take() {

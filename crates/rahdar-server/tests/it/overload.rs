@@ -159,8 +159,8 @@ fn a_disk_that_is_full_is_counted_and_used_again() {
 }
 
 /// Datagrams a second that the store takes, of 30 records each. It is slow on purpose, so that ten times as many
-/// can be sent here.
-const CAPACITY: u64 = 1_000;
+/// can be sent on a machine that has other things to do.
+const CAPACITY: u64 = 200;
 
 /// What the collector may take at most (reliability.md R5).
 const MEMORY_MAX_KIB: u64 = 512 << 10;
@@ -170,7 +170,8 @@ const MEMORY_MAX_KIB: u64 = 512 << 10;
 #[test]
 fn ten_times_too_much_is_shed_and_counted_and_said() {
     let tier = Tier::of("overload");
-    let folder = tempfile::tempdir().unwrap();
+    // In memory where there is such a place: the store is to be the slow one, not a disk that others use.
+    let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
     let setup = Setup { rows_per_second: Some(30 * CAPACITY), ..Setup::new(free_port()) };
     let process = Process::start(folder.path(), &setup, &[]);
     let sender = Sender::new(format!("127.0.0.1:{}", setup.port).parse().unwrap());

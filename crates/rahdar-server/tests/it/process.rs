@@ -25,7 +25,7 @@ const ALLOW: &str = "RAHDAR_TEST_ALLOW";
 const ROWS_PER_SECOND: &str = "RAHDAR_TEST_ROWS_PER_SECOND";
 
 /// What the spool of a slow collector holds.
-pub(crate) const SLOW_SPOOL_OCTETS: u64 = 2 << 20;
+const SLOW_SPOOL_OCTETS: u64 = 512 << 10;
 
 /// How long to wait before the collector is looked at again.
 const LOOK: Duration = Duration::from_millis(20);

@@ -16,8 +16,8 @@ use rahdar_testkit::{Guard, Keep, NaiveStore};
 
 use crate::running::RealClock;
 
-/// How much a slow store catches up after it had nothing to do.
-const CREDIT_US: i64 = 1_000_000;
+/// How much a slow store catches up after it had nothing to do, because the machine had.
+const CREDIT_US: i64 = 5_000_000;
 
 /// What is stored, read back from disk.
 #[derive(Debug, Default)]
