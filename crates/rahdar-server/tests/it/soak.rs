@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use rahdar_model::Clock;
+
 use crate::made;
 use crate::pace::paced;
-use crate::process::{Process, Setup, free_port};
-use crate::running::Sender;
+use crate::process::{Process, Setup, free_port, since};
+use crate::running::{RealClock, Sender};
 use crate::tier::Tier;
 
 /// Datagrams a second, of each of two exporters.
@@ -65,7 +67,7 @@ fn a_day_of_traffic_needs_no_more_than_its_first_hours() {
     let process = Process::start(folder.path(), &setup, &[]);
     let to = format!("127.0.0.1:{}", setup.port).parse().unwrap();
     let (netflow, ipfix) = (Sender::from("127.0.0.1:0", to), Sender::from("127.0.0.2:0", to));
-    let mut samples = Vec::new();
+    let (begun, mut samples) = (RealClock.now(), Vec::new());
     let sent = 2 * paced(PER_SECOND, lasting, |n| {
         let (before, later_s) = (30 * n as u32, (n * HASTE / PER_SECOND) as u32);
         let mut datagram = made::v5(before, 30);
@@ -76,7 +78,7 @@ fn a_day_of_traffic_needs_no_more_than_its_first_hours() {
         ipfix.send(&message);
         if n % LOOK_EVERY == 0 {
             let (files, threads) = process.files_and_threads();
-            let hours = n as f64 / PER_SECOND as f64 / 3600.0;
+            let hours = since(begun).as_secs_f64() / 3600.0;
             samples.push(Sample { hours, memory_kib: process.memory_kib().0, files, threads });
         }
     });
