@@ -33,7 +33,7 @@
 //! use rahdar_model::store::Outcome;
 //!
 //! let mut walk = Walk::new(Odds::USUAL);
-//! let second = |n| Timestamp::from_seconds(1_629_000_000 + n);
+//! let second = |n: i64| Timestamp::from_seconds(1_629_000_000 + n);
 //! let verdicts = [0, 1, 2, 3].map(|n| {
 //!     walk.step(second(n), Outcome::Failed, 1);
 //!     walk.verdict()
