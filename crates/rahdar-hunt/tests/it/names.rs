@@ -117,7 +117,11 @@ fn a_name_that_was_resolved_in_our_network_accuses_the_address_it_had() {
     // Three days later the address may be another's.
     let later = World { resolutions: vec![asked(NAME, 2, OTHER)], ..World::of([talk(OTHER, 3)]) };
     let later = later.claims([name_claim()]).finding();
-    assert!(later.confidence < finding.confidence && later.verdict <= Verdict::Possible, "{:?}", later.reasons);
+    assert!(
+        later.confidence < finding.confidence && later.verdict <= Verdict::Possible,
+        "{:?}",
+        later.reasons
+    );
 }
 
 #[test]

@@ -98,11 +98,7 @@ const DIFFERENCES: &[(&str, [usize; 3], &str)] = &[
         "the MD5s are of public keys",
     ),
     ("eset/kryptocibule/misp-kryptocibule.json", [1, 0, 0], "versions of programs in the names of torrents"),
-    (
-        "eset/oceanlotus/oceanlotus-rtf_ocx_campaigns.misp.event.json",
-        [0, 0, 0],
-        "digits in registry keys",
-    ),
+    ("eset/oceanlotus/oceanlotus-rtf_ocx_campaigns.misp.event.json", [0, 0, 0], "digits in registry keys"),
     ("eset/oceanlotus/oceanlotus.misp.event.json", [25, 0, 0], "digits in a registry key"),
     (
         "eset/telebots/misp-telebots.json",

@@ -92,7 +92,7 @@ fn passive_dns_notes_and_reports_are_kept_and_used() {
 {"rrname":"shop.example.net","rrtype":"A","rdata":"192.0.2.50","time_first":1620720000,"time_last":1621000000}
 {"rrname":"www.example.com","rrtype":"A","rdata":"192.0.2.60","time_first":1620604800,"time_last":1620691200}"#;
     assert_eq!(import("cof.json", records), 3);
-    let event = r#"{"Event":{"date":"2021-05-10","Attribute":[
+    let event = r#"{"Event":{"date":"2021-05-12","Attribute":[
         {"type":"domain","value":"c2.example.org","Sighting":[{"type":"1","date_sighting":"1620900000"}]},
         {"type":"domain","value":"www.example.com"}]}}"#;
     assert_eq!(import("event.json", event), 3);
