@@ -54,7 +54,7 @@ fn schema() -> anyhow::Result<String> {
 
 fn columns<R: Row>(text: &mut String) -> anyhow::Result<()> {
     text.push_str("| column | type | null | holds |\n|---|---|---|---|\n");
-    for column in R::columns() {
+    for column in R::COLUMNS {
         let null = if column.nullable { "yes" } else { "" };
         writeln!(text, "| `{}` | {} | {null} | {} |", column.name, kind(column.kind), column.about)?;
     }

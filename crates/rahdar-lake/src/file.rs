@@ -28,9 +28,6 @@ const INDEXED_COLUMNS: usize = 32;
 /// Texts longer than this have no bounds in the log, which every reader holds in memory.
 const BOUND_OCTETS: usize = 64;
 
-/// Columns whose values never come again: a dictionary costs time and is given up half way.
-const IDENTIFIERS: [&str; 2] = ["uid", "community_id"];
-
 /// How files of these columns are written.
 pub(crate) fn properties(columns: &[Shape]) -> WriterProperties {
     let mut properties = WriterProperties::builder()
@@ -41,22 +38,33 @@ pub(crate) fn properties(columns: &[Shape]) -> WriterProperties {
         .set_write_batch_size(PAGE_ROWS)
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_statistics_truncate_length(Some(BOUND_OCTETS));
-    for column in columns.iter().filter(|column| climbs(column)) {
-        let path = ColumnPath::from(column.name);
-        properties = properties
-            .set_column_dictionary_enabled(path.clone(), false)
-            .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
-    }
-    for column in columns.iter().filter(|column| IDENTIFIERS.contains(&column.name)) {
-        properties = properties.set_column_dictionary_enabled(ColumnPath::from(column.name), false);
+    for column in columns {
+        if let Some(encoding) = without_dictionary(column) {
+            let path = ColumnPath::from(column.name);
+            properties = properties
+                .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_encoding(path, encoding);
+        }
     }
     properties.build()
 }
 
-/// Whether values mostly go up a little from row to row and seldom come again: they are stored as
-/// differences, and a dictionary of them would be as long as the column.
-fn climbs(column: &Shape) -> bool {
-    column.kind == Kind::Timestamp || column.name == "source_row"
+/// How the values of a column are encoded where a dictionary does not pay; none where it does: addresses,
+/// interfaces, words. Figures in `docs/decisions/0010-dictionaries-where-they-pay.md`.
+fn without_dictionary(column: &Shape) -> Option<Encoding> {
+    let counts = ["packets", "octets"].iter().any(|unit| column.name.ends_with(unit));
+    match column.kind {
+        // They go up a little from row to row and seldom come again.
+        Kind::Timestamp => Some(Encoding::DELTA_BINARY_PACKED),
+        Kind::Int64 if counts || column.name == "source_row" => Some(Encoding::DELTA_BINARY_PACKED),
+        // Small already.
+        Kind::Int16 | Kind::Int32 | Kind::Date => Some(Encoding::PLAIN),
+        // No two are the same.
+        Kind::Text if ["uid", "community_id"].contains(&column.name) => {
+            Some(Encoding::DELTA_LENGTH_BYTE_ARRAY)
+        }
+        Kind::Int64 | Kind::Text => None,
+    }
 }
 
 /// A file that is ready to be written.

@@ -13,16 +13,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use deltalake::kernel::Add;
-use rahdar_model::column::{Column, Kind, Value};
 use rahdar_model::fact::{Fact, Gap, Handshake, Resolution};
 use rahdar_model::sink::SinkError;
 use rahdar_model::store::{Admission, Commit, Import, Input, StoreError};
 use rahdar_model::time::Day;
-use rahdar_model::{FlowRecord, FlowSink, Problem, Timestamp};
+use rahdar_model::{FlowRecord, FlowSink, Problem};
 use tokio::task::JoinHandle;
 
 use crate::Lake;
-use crate::batch::Rows;
+use crate::batch::{Rows, beyond_calendar};
 use crate::error::failed;
 use crate::file::DataFile;
 use crate::leftovers;
@@ -48,7 +47,7 @@ const DAYS_PER_IMPORT: usize = 3_660;
 
 /// The times that a table can hold, 0001-01-01 to 9999-12-30: days outside have no name that all
 /// engines read.
-const TIMES: std::ops::Range<i64> = -62_135_596_800_000_000..253_402_214_400_000_000;
+pub(crate) const TIMES: std::ops::Range<i64> = -62_135_596_800_000_000..253_402_214_400_000_000;
 
 /// An import into the lake.
 pub(crate) struct LakeImport<'a> {
@@ -206,8 +205,6 @@ impl Drop for LakeImport<'_> {
 /// What an import has taken for one table.
 struct Staged<R: Kept> {
     table: Arc<Table>,
-    /// The columns that hold a time.
-    times: Vec<&'static Column<R>>,
     /// Rows held in memory at most.
     most: usize,
     /// The input at hand, until its first row comes.
@@ -227,7 +224,6 @@ impl<R: Kept> Staged<R> {
     fn new(table: &Arc<Table>, most: usize) -> Self {
         Self {
             table: table.clone(),
-            times: R::columns().iter().filter(|column| column.kind == Kind::Timestamp).collect(),
             most,
             begun: None,
             admitted: false,
@@ -249,7 +245,7 @@ impl<R: Kept> Staged<R> {
         if !self.admitted {
             return Ok(());
         }
-        check_times(&self.times, record)?;
+        check_times(record)?;
         self.inputs.extend(self.begun.take());
         let day = record.time().day();
         if !self.days.contains_key(&day) && self.days.len() == DAYS_PER_IMPORT {
@@ -346,22 +342,12 @@ impl<R: Kept> Staged<R> {
 }
 
 /// Refuses a record with a time that the tables cannot hold.
-fn check_times<R: Kept>(times: &[&'static Column<R>], record: &R) -> Result<(), StoreError> {
-    for column in times {
-        match column.stored(record) {
-            Value::Int(us) if !TIMES.contains(&us) => {
-                return Err(StoreError::Limit {
-                    limit: "the calendar of the tables",
-                    detail: format!(
-                        "`{}` of {} is {}, outside of years 1 to 9999",
-                        column.name,
-                        record.origin(),
-                        Timestamp::from_micros(us)
-                    ),
-                });
-            }
-            _ => {}
-        }
+fn check_times<R: Kept>(record: &R) -> Result<(), StoreError> {
+    match beyond_calendar(record) {
+        None => Ok(()),
+        Some((column, time)) => Err(StoreError::Limit {
+            limit: "the calendar of the tables",
+            detail: format!("`{}` of {} is {time}, outside of years 1 to 9999", column.name, record.origin()),
+        }),
     }
-    Ok(())
 }

@@ -74,7 +74,7 @@ impl Layout {
             nullable: column.nullable,
             about: column.about,
         };
-        let columns: Vec<Shape> = R::columns().iter().map(shape).collect();
+        let columns: Vec<Shape> = R::COLUMNS.iter().map(shape).collect();
         let (partition, in_files): (Vec<Shape>, Vec<Shape>) =
             columns.iter().copied().partition(|column| column.name == PARTITION);
         let file_schema = Arc::new(Schema::new(in_files.iter().map(field).collect::<Vec<_>>()));
@@ -118,7 +118,7 @@ impl Layout {
 
 /// The columns of `R` that are in files, in order.
 pub(crate) fn file_columns<R: Row>() -> impl Iterator<Item = &'static Column<R>> {
-    R::columns().iter().filter(|column| column.name != PARTITION)
+    R::COLUMNS.iter().filter(|column| column.name != PARTITION)
 }
 
 fn field(column: &Shape) -> Field {

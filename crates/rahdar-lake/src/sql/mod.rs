@@ -319,10 +319,10 @@ mod tests {
     fn every_stored_column_is_in_its_view() {
         fn check<R: Kept>(more: usize) {
             let names = ask(&format!("SELECT * FROM {} LIMIT 0", R::TABLE)).unwrap().columns;
-            for column in R::columns() {
+            for column in R::COLUMNS {
                 assert!(names.iter().any(|name| name == column.name), "{}.{}", R::TABLE, column.name);
             }
-            assert_eq!(names.len(), R::columns().len() + more, "{}", R::TABLE);
+            assert_eq!(names.len(), R::COLUMNS.len() + more, "{}", R::TABLE);
         }
         check::<FlowRecord>(3);
         check::<Resolution>(3);

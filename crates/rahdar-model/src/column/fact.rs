@@ -41,10 +41,7 @@ impl Row for Resolution {
     const TABLE: &'static str = "resolutions";
     const ROW: &'static str = "resolution";
     const TIME: &'static str = "time";
-
-    fn columns() -> &'static [Column<Self>] {
-        const { &RESOLUTIONS }
-    }
+    const COLUMNS: &'static [Column<Self>] = &RESOLUTIONS;
 
     fn blank() -> Self {
         Self::new(Arc::default(), Arc::default())
@@ -99,10 +96,7 @@ impl Row for Handshake {
     const TABLE: &'static str = "handshakes";
     const ROW: &'static str = "handshake";
     const TIME: &'static str = "time";
-
-    fn columns() -> &'static [Column<Self>] {
-        const { &HANDSHAKES }
-    }
+    const COLUMNS: &'static [Column<Self>] = &HANDSHAKES;
 
     fn blank() -> Self {
         Self::new(Arc::default(), Arc::default())
@@ -154,10 +148,7 @@ impl Row for Gap {
     const TABLE: &'static str = "gaps";
     const ROW: &'static str = "gap";
     const TIME: &'static str = "from_time";
-
-    fn columns() -> &'static [Column<Self>] {
-        const { &GAPS }
-    }
+    const COLUMNS: &'static [Column<Self>] = &GAPS;
 
     fn blank() -> Self {
         Self {
@@ -221,11 +212,11 @@ mod tests {
 
     fn check<R: Row + PartialEq + std::fmt::Debug>(record: &R) {
         let mut copy = R::blank();
-        for column in R::columns() {
+        for column in R::COLUMNS {
             (column.set)(&mut copy, (column.get)(record));
         }
         assert_eq!(&copy, record);
-        assert!(R::columns().iter().any(|column| column.name == R::TIME));
+        assert!(R::COLUMNS.iter().any(|column| column.name == R::TIME));
     }
 
     #[test]

@@ -11,10 +11,7 @@ impl Row for FlowRecord {
     const TABLE: &'static str = "flows";
     const ROW: &'static str = "flow";
     const TIME: &'static str = "start_time";
-
-    fn columns() -> &'static [Column<Self>] {
-        COLUMNS
-    }
+    const COLUMNS: &'static [Column<Self>] = COLUMNS;
 
     fn blank() -> Self {
         Self::new(Arc::default(), Arc::default())

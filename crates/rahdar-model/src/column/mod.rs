@@ -73,9 +73,8 @@ pub trait Row: Clone + Send + Sync + 'static {
     const ROW: &'static str;
     /// The column of the time that a row belongs to.
     const TIME: &'static str;
-
-    /// The columns, in the order of the table.
-    fn columns() -> &'static [Column<Self>];
+    /// The columns, in the order of the table; `day` first. A constant, so that code can be made for each column.
+    const COLUMNS: &'static [Column<Self>];
 
     /// A record that says nothing.
     fn blank() -> Self;
