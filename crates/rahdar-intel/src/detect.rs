@@ -60,7 +60,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, ReadError> {
 
 /// Kinds of files that are no text, by their first octets.
 fn known_binary(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
-    const KINDS: [(&[u8], &str, &str); 8] = [
+    const KINDS: [(&[u8], &str, &str); 9] = [
+        (b"%PDF", "a PDF", "save the table as CSV"),
         (b"PK\x03\x04", "a ZIP archive or a spreadsheet", "unpack it, or save the sheet as CSV"),
         (b"\xd0\xcf\x11\xe0", "an Office document", "save it as text or CSV"),
         (b"\x28\xb5\x2f\xfd", "a zstd file", "unpack it"),

@@ -34,7 +34,7 @@ pub(crate) fn read(text: &str) -> Document {
 pub(crate) fn put(document: &mut Document, lines: &[&str], place: impl Fn(usize) -> String) -> bool {
     if let [line] = lines
         && list::is_heading(line.trim(), document.blocks.is_empty())
-        && !is_item(line)
+        && !(is_bullet(line) || is_entry(line))
     {
         let level = if document.blocks.is_empty() { 1 } else { 2 };
         return document.push(BlockKind::Heading(level), line, &place(0));

@@ -151,8 +151,8 @@ mod tests {
                 (BlockKind::Item, "192[.]0[.]2[.]1", "line 7"),
                 (BlockKind::Row, "a | b", "line 9"),
                 (BlockKind::Row, "1 | 2", "line 11"),
-                (BlockKind::Item, "one", "line 13"),
-                (BlockKind::Item, "two", "line 13"),
+                (BlockKind::Item, "one", "line 14"),
+                (BlockKind::Item, "two", "line 14"),
             ],
         );
         assert_eq!(read("[a](https://example.org/b)").hosts, ["example.org"]);

@@ -8,11 +8,11 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::LazyLock;
 
+use rahdar_model::intelligence::Cluster;
 use regex::Regex;
 
 use super::country;
 use crate::assertion::{Assertion, Kind, Relation};
-use crate::index::Snapshot;
 use crate::naming;
 
 /// Names that are known before a report is read.
@@ -44,10 +44,10 @@ const NAMED_VULNERABILITIES: [&str; 20] = [
 ];
 
 impl Names {
-    /// What this version of the book, and what was asserted in it, know.
-    pub fn of<'a>(book: &Snapshot, assertions: impl IntoIterator<Item = &'a Assertion>) -> Self {
+    /// What the clusters of a book, and what was asserted in it, know.
+    pub fn of(clusters: &[Cluster], assertions: &[Assertion]) -> Self {
         let mut names = Self::default();
-        for cluster in book.clusters() {
+        for cluster in clusters {
             if cluster.named {
                 names.learn(&cluster.name, Kind::Group);
             }

@@ -53,6 +53,11 @@ pub(crate) fn periods(sentence: &str, published: Option<Window>) -> Vec<Period> 
     for found in PHRASE.captures_iter(sentence).take(PERIODS_MAX) {
         let Some(whole) = found.get(0) else { continue };
         let part = |name| found.name(name).map_or("", |part| part.as_str());
+        // `CVE-2021-26855`, `10.2021`
+        let inside = |c: char| c.is_alphanumeric() || "-/.:#_".contains(c);
+        if sentence[..whole.start()].ends_with(inside) || sentence[whole.end()..].starts_with(['-', '/', '_']) {
+            continue;
+        }
         let Some(window) = window(part("lead"), part("first"), part("join"), part("last"), published) else { continue };
         let words = whole.range();
         match periods.last_mut() {
@@ -80,8 +85,9 @@ pub(crate) fn periods(sentence: &str, published: Option<Window>) -> Vec<Period> 
 fn window(lead: &str, first: &str, join: &str, last: &str, published: Option<Window>) -> Option<Window> {
     let lead = lead.trim().to_lowercase();
     let alone = first.bytes().all(|b| b.is_ascii_alphabetic() || b == b'.');
-    // `May` and `March` are verbs too, and a bare number is any.
-    if alone && lead.is_empty() && last.is_empty() || (lead == "by" || lead == "this" || lead == "last") && !alone {
+    // `May` and `March` are verbs too, and a bare number may be of anything.
+    let bare_year = first.len() == 4 && first.bytes().all(|b| b.is_ascii_digit());
+    if (alone || bare_year) && lead.is_empty() && last.is_empty() || (lead == "by" || lead == "this" || lead == "last") && !alone {
         return None;
     }
     let lead_word = match lead.as_str() {

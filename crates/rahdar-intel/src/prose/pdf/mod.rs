@@ -161,7 +161,10 @@ fn belong(line: &Line, next: &Line) -> bool {
 
 /// The lines but for those that stand on many pages.
 fn without_repeats(lines: &[Line]) -> Vec<&Line> {
-    let key = |line: &Line| -> String { line.text.chars().filter(|c| !c.is_ascii_digit() && !c.is_whitespace()).collect() };
+    // But for numbers: those of pages change.
+    let key = |line: &Line| -> String {
+        line.text.split_whitespace().filter(|word| !word.bytes().all(|b| b.is_ascii_digit())).collect()
+    };
     let mut pages: HashMap<String, HashSet<usize>> = HashMap::new();
     for line in lines {
         pages.entry(key(line)).or_default().insert(line.page);
