@@ -98,7 +98,7 @@ pub fn read_knowing(
     }
     match table::layout(&text) {
         Some(layout) => table::read(&source, &text, &layout, options),
-        None if prose::is_report(&text) => prose::read_text(&source, &text, options, names),
+        None if prose::is_report(&source.shown, &text) => prose::read_text(&source, &text, options, names),
         None => list::read(&source, &text, options),
     }
 }

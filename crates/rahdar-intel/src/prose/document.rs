@@ -44,6 +44,10 @@ pub(crate) enum BlockKind {
     Row,
 }
 
+/// Latin ligatures (Unicode, U+FB00–U+FB06), and the hyphen that no reader sees.
+const LIGATURES: [(char, &str); 8] = [
+    ('ﬀ', "ff"), ('ﬁ', "fi"), ('ﬂ', "fl"), ('ﬃ', "ffi"), ('ﬄ', "ffl"), ('ﬅ', "st"), ('ﬆ', "st"), ('\u{ad}', ""),
+];
 /// Blocks that one report may have; chosen here: a book of 2,000 pages has a tenth.
 pub(crate) const BLOCKS_MAX: usize = 200_000;
 /// Octets of one block; the rest is another block. Chosen here: ten pages without a break.
@@ -58,9 +62,15 @@ const TOP_BLOCKS: usize = 30;
 const BYLINE_OCTETS: usize = 160;
 
 impl Document {
-    /// Adds a block, its spaces made single, if it holds anything. False if there is no more room.
+    /// Adds a block, its spaces made single and its ligatures letters, if it holds anything. False
+    /// if there is no more room.
     pub(crate) fn push(&mut self, kind: BlockKind, text: &str, place: &str) -> bool {
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for (ligature, letters) in LIGATURES {
+            if text.contains(ligature) {
+                text = text.replace(ligature, letters);
+            }
+        }
         let mut rest = text.as_str();
         while !rest.is_empty() {
             if self.blocks.len() >= BLOCKS_MAX || self.octets >= TEXT_OCTETS {

@@ -3,8 +3,8 @@
 use super::document::{BlockKind, Document};
 use crate::list;
 
-/// A line longer than this was not broken by hand.
-const WRAPPED_LEAST: usize = 45;
+/// A shorter line was ended by its author.
+const WRAPPED_LEAST: usize = 24;
 /// Words of a line that may stand for itself; longer ones are text.
 const SHORT_WORDS: usize = 8;
 
@@ -39,10 +39,11 @@ pub(crate) fn put(document: &mut Document, lines: &[&str], place: impl Fn(usize)
         let level = if document.blocks.is_empty() { 1 } else { 2 };
         return document.push(BlockKind::Heading(level), line, &place(0));
     }
+    let width = lines.iter().map(|line| line.trim().len()).max().unwrap_or(0);
     let mut from = 0;
     while from < lines.len() {
         let mut until = from + 1;
-        while until < lines.len() && flows_on(lines[until - 1], lines[until]) {
+        while until < lines.len() && flows_on(lines[until - 1], lines[until], width) {
             until += 1;
         }
         let text = joined(&lines[from..until]);
@@ -55,15 +56,15 @@ pub(crate) fn put(document: &mut Document, lines: &[&str], place: impl Fn(usize)
     true
 }
 
-/// Whether the next line goes on with this one.
-fn flows_on(line: &str, next: &str) -> bool {
+/// Whether the next line goes on with this one, in a paragraph of this width.
+fn flows_on(line: &str, next: &str, width: usize) -> bool {
     let (line, next) = (line.trim_end(), next.trim_start());
     if is_bullet(next) || is_entry(next) || is_entry(line) {
         return false;
     }
-    let ended = line.ends_with(['.', '!', '?', ':', '”', '"']);
+    let full = line.len() >= WRAPPED_LEAST && line.len() * 3 >= width * 2;
     let goes_on = next.starts_with(|c: char| c.is_lowercase()) || line.ends_with([',', '-', '\u{ad}', '(']);
-    goes_on || (line.len() >= WRAPPED_LEAST && !(ended && line.len() < WRAPPED_LEAST + 10))
+    goes_on || (full && !line.ends_with(':'))
 }
 
 /// Lines as one text; a word that was divided is whole again.
@@ -110,7 +111,8 @@ fn is_entry(line: &str) -> bool {
         hex || dotted || word.contains("[.]") || word.contains("://")
     };
     let mut words = line.split_whitespace();
-    words.clone().count() <= 4 && words.any(odd)
+    let count = words.clone().count();
+    count <= 4 && (words.clone().next().is_some_and(odd) || count <= 2 && words.any(odd))
 }
 
 fn ends_a_sentence(line: &str) -> bool {

@@ -25,6 +25,10 @@ mod when;
 
 pub use names::Names;
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 use crate::reading::{ReadError, ReadOptions, Reading};
 use crate::source::Source;
 
@@ -37,15 +41,22 @@ pub(crate) fn is_pdf(bytes: &[u8]) -> bool {
     bytes[..bytes.len().min(1 << 10)].windows(5).any(|mark| mark == b"%PDF-")
 }
 
-/// Whether a text is a report rather than a list: most of its words stand in sentences.
-pub(crate) fn is_report(text: &str) -> bool {
+/// Whether a text is a report rather than a list: most of its words stand in sentences, and neither
+/// its name nor its first line calls it a list of indicators.
+pub(crate) fn is_report(name: &str, text: &str) -> bool {
     let text = &text[..text.floor_char_boundary(SAMPLE_OCTETS)];
+    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    if LISTED.is_match(name) || LISTED.is_match(&first[..first.floor_char_boundary(ITEM_OCTETS)]) {
+        return false;
+    }
     let document = if is_markdown(text) { markdown::read(text) } else { lines::read(text) };
     let (mut told, mut listed, mut sentences) = (0, 0, 0);
     for block in &document.blocks {
         let words = block.text.split_whitespace().count();
         match block.kind {
-            document::BlockKind::Paragraph if words > ITEM_WORDS && block.text.contains(". ") || block.text.ends_with(['.', '”']) => {
+            document::BlockKind::Paragraph
+                if words > ITEM_WORDS && (block.text.contains(". ") || block.text.ends_with(['.', '”'])) =>
+            {
                 told += words;
                 sentences += sentence::sentences(&block.text).len();
             }
@@ -56,6 +67,11 @@ pub(crate) fn is_report(text: &str) -> bool {
     sentences >= REPORT_SENTENCES && told > listed
 }
 
+/// Words by which a list calls itself one.
+static LISTED: LazyLock<Regex> =
+    LazyLock::new(|| crate::pattern(r"(?i)(?:^|[^a-z])(?:IOCs?|indicators(?: of compromise)?|blocklist|blacklist)(?:[^a-z]|$)"));
+/// Octets of a first line that are looked at.
+const ITEM_OCTETS: usize = 200;
 /// Octets of a text that tell whether it is a report; chosen here.
 const SAMPLE_OCTETS: usize = 256 << 10;
 /// Sentences of the shortest report; chosen here: notes above lists have fewer.

@@ -4,7 +4,7 @@
 //! ways of naming ([`crate::naming`]) and by the words around it: `groups known as …`, `a …
 //! cluster`, `the backdoor …`. A tool is no group, and a cluster that is named for a tool is nobody.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -22,6 +22,8 @@ pub struct Names {
     known: HashMap<String, (String, Kind)>,
     /// By the first word in lower case: how many words the longest name has.
     longest: HashMap<String, usize>,
+    /// Names that this report itself has told to be some, as it writes them.
+    told: HashSet<String>,
 }
 
 /// Words that one known name may have.
@@ -81,6 +83,19 @@ impl Names {
         let vulnerability = || NAMED_VULNERABILITIES.contains(&name).then_some(Kind::Vulnerability);
         // Winnti is a group to some and a tool to others: as the name of a cluster it is a tool.
         shared().or(known).or_else(vulnerability)
+    }
+
+    /// The same names, and those that the report tells somewhere: they count in all of it.
+    pub(super) fn with_told<'a>(&self, mentions: impl IntoIterator<Item = &'a Mention>) -> Self {
+        let mut names = self.clone();
+        for mention in mentions {
+            // A cluster that is named for a tool does not make a group of it.
+            if mention.kind != Kind::Cluster && names.kind(&mention.name).is_none() {
+                names.learn(&mention.name, mention.kind);
+                names.told.insert(mention.name.clone());
+            }
+        }
+        names
     }
 
     fn learn(&mut self, name: &str, kind: Kind) {
@@ -168,6 +183,13 @@ fn is_no_name(name: &str) -> bool {
         || country::named(word).is_some()
 }
 
+/// Groups of people who attack nobody: `digital rights group`.
+static OTHER_GROUP: LazyLock<Regex> = LazyLock::new(|| {
+    crate::pattern(
+        r"(?i)\b(rights|advocacy|research|trade|lobby|industry|media|news|working|consumer|telecom|holding|parent|business|civil|militant|terrorist|ethnic|insurgent|security|intelligence|user|press|aid) (group|team)s?,? ?$",
+    )
+});
+
 /// Words around a known name of one common word that show it to be one.
 static CONTEXT: LazyLock<Regex> = LazyLock::new(|| {
     crate::pattern(
@@ -189,6 +211,9 @@ pub(crate) fn mentions(sentence: &str, heading: bool, names: &Names) -> Vec<Ment
     };
     for way in WAYS.iter().filter(|way| !(heading && way.sentences_only)) {
         for list in way.pattern.captures_iter(sentence).filter_map(|found| found.name("list")) {
+            if way.kind == Kind::Group && OTHER_GROUP.is_match(&sentence[..list.start()]) {
+                continue;
+            }
             for (at, name) in listed(sentence, list.range(), names) {
                 match way.kind {
                     Kind::Cluster => {
@@ -301,7 +326,8 @@ fn known(sentence: &str, names: &Names) -> Vec<(Range<usize>, String, Kind)> {
             let at = words[i].start..words[i + count - 1].end;
             let text = &sentence[at.clone()];
             let kind = names.kind(text)?;
-            is_written_as_name(text, context, i == 0).then(|| (at, text.to_owned(), kind, count))
+            let meant = names.told.contains(text) || is_written_as_name(text, context, i == 0);
+            meant.then(|| (at, text.to_owned(), kind, count))
         });
         match hit {
             Some((at, text, kind, count)) => {

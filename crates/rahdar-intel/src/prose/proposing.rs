@@ -40,6 +40,9 @@ pub(super) fn read(
 ) -> Result<Reading, ReadError> {
     document.read_top();
     let published = options.published.map(|at| at.day().window()).or(document.published).or(source.published);
+    // What is told to be a name in one sentence is one in all.
+    let told: Vec<Mention> = document.blocks.iter().flat_map(|block| told(block, names)).collect();
+    let names = &names.with_told(&told);
     let defangs = document.blocks.iter().any(|block| list::defangs(&block.text));
     let references = References::of(&document.hosts);
     let draft = Draft::new(Format::Report, &source.shown, options);
@@ -53,17 +56,24 @@ pub(super) fn read(
         proposals: Vec::new(),
         seen: HashSet::new(),
         title_groups,
+        researchers: document.blocks.iter().find_map(|block| sayer(&block.text, |name| names.kind(name).is_some())),
         sayer: None,
         before: Before::default(),
         header: Vec::new(),
         noise: None,
     };
-    let main_sayer = document.blocks.iter().find_map(|block| sayer(&block.text, |name| names.kind(name).is_some()));
     for block in &document.blocks {
-        reader.sayer.clone_from(&main_sayer);
         reader.block(block);
     }
     reader.finish()
+}
+
+/// The names that the sentences of a block tell.
+fn told(block: &Block, names: &Names) -> Vec<Mention> {
+    match block.kind {
+        BlockKind::Paragraph => sentences(&block.text).iter().flat_map(|text| mentions(text, false, names)).collect(),
+        _ => mentions(&block.text, true, names),
+    }
 }
 
 /// What the sentence before said, for those that go on with `That intrusion …`.
@@ -83,7 +93,9 @@ struct Reader<'a> {
     proposals: Vec<Proposal>,
     seen: HashSet<Identity>,
     title_groups: Vec<String>,
-    /// Whom the block, else the report, names as the one who says so.
+    /// Whom the report first names as one who says something: `the researchers`, `the report`.
+    researchers: Option<String>,
+    /// Whom the block names as the one who says so.
     sayer: Option<String>,
     before: Before,
     /// The first row of the table.
@@ -106,6 +118,18 @@ static GOES_ON: LazyLock<Regex> = LazyLock::new(|| {
     crate::pattern(
         r"^(?:(?:That|This|The|These|Those|Such) (?:same |latter )?(?:threat |observed |second |first )?(?:intrusions?|activity|campaigns?|groups?|clusters?|operations?|actors?|attacks?|infiltrations?|compromises?)|It|They|Its|Their)\b",
     )
+});
+/// Words for those whom the report named before.
+static RESEARCHERS: LazyLock<Regex> = LazyLock::new(|| {
+    crate::pattern(r"(?i)\b(the|these|its) (researchers|analysts|research team|report|cybersecurity firm|security firm|blog post|new research)\b")
+});
+/// Words behind a date that make it one of publication: `In 2019, Example described …`.
+static PUBLISHED: LazyLock<Regex> = LazyLock::new(|| {
+    crate::pattern(r"^,? [A-Za-z’' ]{0,60}\b(described|reported|published|released|disclosed|wrote|warned|said|detailed|documented|presented)\b")
+});
+/// Sentences whose subject is the group of the one before.
+static SUBJECT: LazyLock<Regex> = LazyLock::new(|| {
+    crate::pattern(r"^(?:(?:The|This|That) (?:same |latter )?(?:threat |activity )?(?:group|actor|cluster|adversary)|It|They)\b")
 });
 /// Words for what was done to victims that the sentence before names.
 static THE_ATTACKS: LazyLock<Regex> = LazyLock::new(|| {
@@ -132,6 +156,7 @@ impl Reader<'_> {
                 self.noise = NOISE.is_match(&block.text).then_some(level);
             }
             if self.noise.is_none() {
+                self.sayer = None;
                 self.before = Before::default();
                 self.lines.heading(level, &block.text);
                 self.sentence(&block.text, &block.place, true);
@@ -145,8 +170,9 @@ impl Reader<'_> {
         if self.noise.is_some() || AWAY.is_match(&block.text) {
             return;
         }
-        if let Some(who) = sayer(&block.text, |name| self.names.kind(name).is_some()) {
-            self.sayer = Some(who);
+        self.sayer = sayer(&block.text, |name| self.names.kind(name).is_some());
+        if self.sayer.is_none() && RESEARCHERS.is_match(&block.text) {
+            self.sayer.clone_from(&self.researchers);
         }
         match block.kind {
             BlockKind::Row => self.row(block),
@@ -239,14 +265,22 @@ impl Reader<'_> {
             self.is(mention, sentence, place);
         }
         // What goes on with the sentence before is proposed with both.
+        let mut named = mentions.clone();
         let mut ground = sentence.to_owned();
-        let goes_on = groups.is_empty() && self.before.groups.len() == 1 && GOES_ON.is_match(sentence);
-        if goes_on {
-            groups.clone_from(&self.before.groups);
-        }
+        let subject = SUBJECT.find(sentence).or_else(|| GOES_ON.find(sentence).filter(|_| groups.is_empty()));
+        let goes_on = match (subject, self.before.groups.as_slice()) {
+            (Some(subject), [group]) => {
+                let at = subject.range();
+                named.insert(0, Mention { at, name: group.clone(), kind: Kind::Group, tool: None });
+                groups.clone_from(&self.before.groups);
+                true
+            }
+            _ => false,
+        };
         let same_victims = victims.is_empty()
             && !self.before.victims.is_empty()
-            && (goes_on || (!groups.is_empty() && THE_ATTACKS.is_match(sentence)));
+            && !groups.is_empty()
+            && THE_ATTACKS.is_match(sentence);
         if same_victims {
             victims.clone_from(&self.before.victims);
         }
@@ -257,9 +291,9 @@ impl Reader<'_> {
         let said = Said { sentence: &ground, place, wording: hedges };
         let periods = self.dated(sentence);
         if groups.len() <= GROUPS_MAX {
-            self.aliases(sentence, &mentions, &said);
-            self.uses(sentence, &mentions, &said);
-            self.ties(sentence, &mentions, &groups, &said);
+            self.aliases(sentence, &named, &said);
+            self.uses(sentence, &named, &said);
+            self.ties(sentence, &named, &said);
             self.victims(sentence, &groups, &victims, &periods, &said);
         }
         if !heading {
@@ -275,7 +309,10 @@ impl Reader<'_> {
     /// The periods of a sentence in which something happened, not those in which it was told.
     fn dated(&self, sentence: &str) -> Vec<Period> {
         let mut periods = periods(sentence, self.published);
-        periods.retain(|period| !PUBLISHING.is_match(&sentence[..period.words.start]));
+        periods.retain(|period| {
+            let told = PUBLISHED.is_match(&sentence[period.words.end..]);
+            !told && !PUBLISHING.is_match(&sentence[..period.words.start])
+        });
         periods
     }
 
@@ -344,15 +381,10 @@ impl Reader<'_> {
     }
 
     /// For whom groups are said to work. Never a fact: always with who says so.
-    fn ties(&mut self, sentence: &str, mentions: &[Mention], groups: &[String], said: &Said<'_>) {
+    fn ties(&mut self, sentence: &str, mentions: &[Mention], said: &Said<'_>) {
         if let Some((at, organ)) = organ(sentence) {
-            let named = mentions.iter().filter(|mention| mention.kind == Kind::Group && mention.at.start < at);
-            let mut tied: Vec<String> = named.map(|mention| mention.name.clone()).collect();
-            if tied.is_empty() && mentions.is_empty() {
-                tied = groups.to_vec();
-            }
-            for group in tied {
-                self.assert(&group, Relation::AttributedTo, &organ, None, said);
+            for group in mentions.iter().filter(|mention| mention.kind == Kind::Group && mention.at.start < at) {
+                self.assert(&group.name, Relation::AttributedTo, &organ, None, said);
             }
         }
         for (at, country) in sponsors(sentence) {

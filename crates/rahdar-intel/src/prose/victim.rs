@@ -21,7 +21,7 @@ static ATTACK: LazyLock<Regex> = LazyLock::new(|| {
 /// Words for those who attack.
 static ACTOR: LazyLock<Regex> = LazyLock::new(|| {
     crate::pattern(
-        r"(?i)\b(groups?|actors?|apts?|clusters?|adversar\w+|hackers?|campaigns?|intrusions?|infiltrations?|operators?|attackers?|infrastructure|c2|command[- ]and[- ]control|malware|activity)\b",
+        r"(?i)\b(groups?|actors?|apts?|clusters?|adversar\w+|hackers?|campaigns?|intrusions?|infiltrations?|operators?|attackers?|c2|command[- ]and[- ]control|activity)\b",
     )
 });
 

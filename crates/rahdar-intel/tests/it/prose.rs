@@ -112,7 +112,7 @@ fn a_page_yields_its_indicators_and_none_of_what_surrounds_it() {
         PAGE.as_bytes(),
         &[
             "UNC9999 is group",
-            "UNC9999 targets Ministry of Examples [2021-03-01, 2021-06-01)",
+            "UNC9999 targets Ministry of Examples of Mongolia [2021-03-01, 2021-06-01)",
             "UNC9999 overlaps TAG-99",
             "evil-host.example.org of unc9999 [2021-04-01, 2021-05-01) stated",
             "192.0.2.9 of unc9999 [2021-11-12, 2022-02-11) published",
