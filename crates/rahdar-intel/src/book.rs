@@ -166,7 +166,9 @@ pub fn clusters_of(accepted: &[&Proposal], all: &[Kept]) -> Vec<Cluster> {
             }
             Statement::Claim(Claim { cluster: Some(id), tools, .. }) => {
                 let name = all.iter().find_map(|kept| match &kept.proposal.statement {
-                    Statement::Assertion(said) if ClusterId::of_name(&said.subject) == *id => Some(&said.subject),
+                    Statement::Assertion(said) if ClusterId::of_name(&said.subject) == *id => {
+                        Some(&said.subject)
+                    }
                     _ => None,
                 });
                 let name = name.map_or_else(|| id.0.to_string(), Clone::clone);

@@ -68,8 +68,16 @@ const WELL_KNOWN: &str = " facebook.com twitter.com x.com t.co linkedin.com yout
     urlscan.io shodan.io censys.io abuse.ch malpedia.fraunhofer.de any.run hybrid-analysis.com joesandbox.com \
     alienvault.com exploit-db.com mozilla.org gravatar.com wordpress.com wordpress.org googletagmanager.com \
     doubleclick.net hubspot.com mailchimp.com onetrust.com cookielaw.org creativecommons.org adobe.com ";
-const WELL_KNOWN_ADDRESSES: [&str; 8] =
-    ["8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "149.112.112.112", "208.67.222.222", "208.67.220.220"];
+const WELL_KNOWN_ADDRESSES: [&str; 8] = [
+    "8.8.8.8",
+    "8.8.4.4",
+    "1.1.1.1",
+    "1.0.0.1",
+    "9.9.9.9",
+    "149.112.112.112",
+    "208.67.222.222",
+    "208.67.220.220",
+];
 
 impl References {
     /// The domains of these hosts.
@@ -82,7 +90,8 @@ impl References {
             Indicator::Domain(domain) => domain.clone(),
             Indicator::Url(url) => crate::name::url_host(url).unwrap_or_default(),
             Indicator::Network(network) => {
-                return network.is_host() && WELL_KNOWN_ADDRESSES.contains(&network.first().to_string().as_str());
+                return network.is_host()
+                    && WELL_KNOWN_ADDRESSES.contains(&network.first().to_string().as_str());
             }
             Indicator::Hash(..) => return false,
         };

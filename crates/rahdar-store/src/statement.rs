@@ -44,7 +44,8 @@ pub(crate) async fn all(connection: &mut SqliteConnection) -> Result<Vec<Kept>, 
 pub(crate) async fn accept(pool: &SqlitePool, ids: &[u64], at: Timestamp) -> Result<Recorded, sqlx::Error> {
     let wanted: HashSet<u64> = ids.iter().copied().collect();
     let all = all(&mut *pool.acquire().await?).await?;
-    let waiting: Vec<&Kept> = all.iter().filter(|kept| wanted.contains(&kept.id) && kept.accepted.is_none()).collect();
+    let waiting: Vec<&Kept> =
+        all.iter().filter(|kept| wanted.contains(&kept.id) && kept.accepted.is_none()).collect();
     let proposals: Vec<&Proposal> = waiting.iter().map(|kept| &kept.proposal).collect();
     let mut files: Vec<&str> = waiting.iter().map(|kept| kept.file.as_str()).collect();
     files.dedup();
@@ -93,11 +94,13 @@ impl Open {
     }
 
     async fn acceptance(&mut self, id: u64) -> Result<(), sqlx::Error> {
-        let done = sqlx::query("INSERT INTO acceptances (statement, version) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-            .bind(i64::try_from(id).unwrap_or(i64::MAX))
-            .bind(self.version)
-            .execute(&mut *self.transaction)
-            .await?;
+        let done = sqlx::query(
+            "INSERT INTO acceptances (statement, version) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        )
+        .bind(i64::try_from(id).unwrap_or(i64::MAX))
+        .bind(self.version)
+        .execute(&mut *self.transaction)
+        .await?;
         self.described += done.rows_affected();
         Ok(())
     }
@@ -188,7 +191,10 @@ fn kept(row: &SqliteRow, shared: &mut Shared) -> Result<Kept, sqlx::Error> {
             port: optional(row, "port")?,
             protocol: optional(row, "protocol")?,
             validity: window.unwrap_or(Window::ALL),
-            basis: word(row.try_get::<Option<&str>, _>("basis")?.unwrap_or_default(), WindowBasis::from_word)?,
+            basis: word(
+                row.try_get::<Option<&str>, _>("basis")?.unwrap_or_default(),
+                WindowBasis::from_word,
+            )?,
             cluster: row.try_get::<Option<&str>, _>("cluster")?.map(|id| ClusterId(shared.get(id))),
             tools: list(row.try_get("tools")?),
             source,

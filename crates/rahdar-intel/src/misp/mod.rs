@@ -336,7 +336,8 @@ pub(crate) fn read_galaxy(source: &Source, text: &str, options: &ReadOptions) ->
             }
         };
         if kind == Kind::Group {
-            let cluster = Cluster { id: ClusterId::of_name(&name), name: name.clone(), named: true, tools: Vec::new() };
+            let cluster =
+                Cluster { id: ClusterId::of_name(&name), name: name.clone(), named: true, tools: Vec::new() };
             draft.cluster(cluster);
         }
         let said = |relation, object: &str, by| Assertion {

@@ -238,6 +238,9 @@ fn a_galaxy_makes_groups_and_malware_known_and_others_are_set_aside() {
     let tools = reading(&galaxy("rat"));
     assert!(tools.clusters.is_empty());
     let said = &tools.assertions[0];
-    assert_eq!((said.subject.as_str(), said.relation.word(), said.object.as_str()), ("RedFoxtrot", "is", "malware"));
+    assert_eq!(
+        (said.subject.as_str(), said.relation.word(), said.object.as_str()),
+        ("RedFoxtrot", "is", "malware")
+    );
     assert_eq!(reading(&galaxy("sector")).set_aside["sector of a galaxy"], 1);
 }

@@ -46,7 +46,14 @@ pub(crate) enum BlockKind {
 
 /// Latin ligatures (Unicode, U+FB00–U+FB06), and the hyphen that no reader sees.
 const LIGATURES: [(char, &str); 8] = [
-    ('ﬀ', "ff"), ('ﬁ', "fi"), ('ﬂ', "fl"), ('ﬃ', "ffi"), ('ﬄ', "ffl"), ('ﬅ', "st"), ('ﬆ', "st"), ('\u{ad}', ""),
+    ('ﬀ', "ff"),
+    ('ﬁ', "fi"),
+    ('ﬂ', "fl"),
+    ('ﬃ', "ffi"),
+    ('ﬄ', "ffl"),
+    ('ﬅ', "st"),
+    ('ﬆ', "st"),
+    ('\u{ad}', ""),
 ];
 /// Blocks that one report may have; chosen here: a book of 2,000 pages has a tenth.
 pub(crate) const BLOCKS_MAX: usize = 200_000;
@@ -80,7 +87,8 @@ impl Document {
             if end < rest.len() {
                 end = rest[..end].rfind(' ').map_or(end, |space| space + 1);
             }
-            let kind = if kind == BlockKind::Row && rest.len() > ROW_OCTETS { BlockKind::Paragraph } else { kind };
+            let kind =
+                if kind == BlockKind::Row && rest.len() > ROW_OCTETS { BlockKind::Paragraph } else { kind };
             self.octets += end;
             self.blocks.push(Block { kind, text: rest[..end].trim().to_owned(), place: place.to_owned() });
             rest = &rest[end..];
@@ -114,9 +122,10 @@ impl Document {
         let dated = |block: &&Block| {
             let text = block.text.trim_start_matches(|c: char| !c.is_alphanumeric());
             let lower = text.to_ascii_lowercase();
-            let labelled = ["date", "published", "posted", "last updated", "updated", "by ", "written by", "release"]
-                .iter()
-                .any(|word| lower.starts_with(word));
+            let labelled =
+                ["date", "published", "posted", "last updated", "updated", "by ", "written by", "release"]
+                    .iter()
+                    .any(|word| lower.starts_with(word));
             let short = text.len() <= BYLINE_OCTETS && !text.ends_with('.');
             short && (labelled || date::is_only_date(text) || text.contains(['|', '·', '•']))
         };
@@ -149,7 +158,11 @@ mod tests {
     #[test]
     fn the_top_tells_when_and_by_whom() {
         check(&["A title", "Date: September 28, 2021"], "2021-09-28", None);
-        check(&["A title", "Source: The Example", "By A. Writer on 3 March 2021"], "2021-03-03", Some("The Example"));
+        check(
+            &["A title", "Source: The Example", "By A. Writer on 3 March 2021"],
+            "2021-03-03",
+            Some("The Example"),
+        );
         check(&["A title", "Research | Mar 3, 2021 | 5 min read"], "2021-03-03", None);
         check(&["A title", "The group was first seen on March 3, 2019."], "", None);
     }

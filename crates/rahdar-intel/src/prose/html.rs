@@ -10,8 +10,8 @@ use crate::name;
 
 /// Elements whose content no reader sees, or that surround the article.
 const HIDDEN: [&str; 16] = [
-    "script", "style", "noscript", "template", "svg", "math", "iframe", "object", "canvas", "nav", "footer", "aside",
-    "form", "button", "select", "dialog",
+    "script", "style", "noscript", "template", "svg", "math", "iframe", "object", "canvas", "nav", "footer",
+    "aside", "form", "button", "select", "dialog",
 ];
 /// Elements whose content is no markup (HTML Standard §13.2.5).
 const RAW: [&str; 4] = ["script", "style", "textarea", "title"];
@@ -20,20 +20,80 @@ const ROLES: [&str; 7] =
     ["navigation", "banner", "contentinfo", "complementary", "search", "dialog", "alertdialog"];
 /// Words of classes and ids of what surrounds the article; chosen here, by how sites are made.
 const AROUND: [&str; 32] = [
-    "nav", "navbar", "navigation", "menu", "breadcrumb", "breadcrumbs", "cookie", "cookies", "consent", "gdpr", "footer",
-    "sidebar", "share", "sharing", "social", "related", "recommended", "newsletter", "subscribe", "subscription",
-    "comments", "comment", "advert", "advertisement", "ads", "promo", "popup", "modal", "onetrust", "skip", "pagination",
+    "nav",
+    "navbar",
+    "navigation",
+    "menu",
+    "breadcrumb",
+    "breadcrumbs",
+    "cookie",
+    "cookies",
+    "consent",
+    "gdpr",
+    "footer",
+    "sidebar",
+    "share",
+    "sharing",
+    "social",
+    "related",
+    "recommended",
+    "newsletter",
+    "subscribe",
+    "subscription",
+    "comments",
+    "comment",
+    "advert",
+    "advertisement",
+    "ads",
+    "promo",
+    "popup",
+    "modal",
+    "onetrust",
+    "skip",
+    "pagination",
     "masthead",
 ];
 /// Elements that begin a block.
 const BLOCKS: [&str; 34] = [
-    "p", "div", "section", "article", "main", "header", "ul", "ol", "li", "dl", "dt", "dd", "table", "thead", "tbody",
-    "tfoot", "tr", "caption", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "blockquote", "figure", "figcaption", "hr",
-    "address", "details", "summary", "body", "html",
+    "p",
+    "div",
+    "section",
+    "article",
+    "main",
+    "header",
+    "ul",
+    "ol",
+    "li",
+    "dl",
+    "dt",
+    "dd",
+    "table",
+    "thead",
+    "tbody",
+    "tfoot",
+    "tr",
+    "caption",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "pre",
+    "blockquote",
+    "figure",
+    "figcaption",
+    "hr",
+    "address",
+    "details",
+    "summary",
+    "body",
+    "html",
 ];
 /// Elements without content (HTML Standard §13.1.2).
 const VOID: [&str; 14] = [
-    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track",
+    "wbr",
 ];
 /// Octets of a tag that are looked at; chosen here.
 const TAG_OCTETS: usize = 16 << 10;
@@ -202,7 +262,9 @@ impl Reader {
         self.kind = match name {
             "tr" => Some(BlockKind::Row),
             "li" | "dt" | "dd" | "pre" => Some(BlockKind::Item),
-            "p" | "blockquote" => Some(self.kind.filter(|kind| *kind == BlockKind::Item).unwrap_or(BlockKind::Paragraph)),
+            "p" | "blockquote" => {
+                Some(self.kind.filter(|kind| *kind == BlockKind::Item).unwrap_or(BlockKind::Paragraph))
+            }
             _ => name
                 .strip_prefix('h')
                 .and_then(|level| level.parse().ok())
@@ -241,9 +303,21 @@ impl Reader {
         let names = ["property", "name", "itemprop", "rel"];
         let name = names.iter().find_map(|name| tag.value(name)).unwrap_or_default().to_ascii_lowercase();
         match name.as_str() {
-            "article:published_time" | "og:published_time" | "datepublished" | "date" | "dc.date"
-            | "dc.date.issued" | "dcterms.created" | "dcterms.issued" | "pubdate" | "publishdate" | "publish-date"
-            | "publish_date" | "parsely-pub-date" | "citation_publication_date" | "sailthru.date" => {
+            "article:published_time"
+            | "og:published_time"
+            | "datepublished"
+            | "date"
+            | "dc.date"
+            | "dc.date.issued"
+            | "dcterms.created"
+            | "dcterms.issued"
+            | "pubdate"
+            | "publishdate"
+            | "publish-date"
+            | "publish_date"
+            | "parsely-pub-date"
+            | "citation_publication_date"
+            | "sailthru.date" => {
                 self.publish(value);
             }
             "og:site_name" | "application-name" | "publisher" => {
@@ -280,7 +354,12 @@ impl Reader {
         document.published = document.published.or(self.marked);
         // Of a page that marks its article, the article; unless the text stands elsewhere.
         let octets = |wanted: bool, blocks: &[Block]| -> usize {
-            blocks.iter().zip(&self.inner).filter(|(_, inner)| **inner == wanted).map(|(block, _)| block.text.len()).sum()
+            blocks
+                .iter()
+                .zip(&self.inner)
+                .filter(|(_, inner)| **inner == wanted)
+                .map(|(block, _)| block.text.len())
+                .sum()
         };
         if octets(true, &document.blocks) > octets(false, &document.blocks) {
             let mut inner = self.inner.iter();
@@ -310,9 +389,11 @@ fn is_around(tag: &Tag<'_>, inside: bool) -> bool {
     if !matches!(name, "div" | "section" | "ul" | "ol" | "p" | "span" | "table") {
         return false;
     }
-    let words = |value: &str| value.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| {
-        AROUND.iter().any(|around| word.eq_ignore_ascii_case(around))
-    });
+    let words = |value: &str| {
+        value
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .any(|word| AROUND.iter().any(|around| word.eq_ignore_ascii_case(around)))
+    };
     ["class", "id"].iter().filter_map(|name| tag.value(name)).any(words)
 }
 

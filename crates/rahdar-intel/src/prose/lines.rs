@@ -47,7 +47,8 @@ pub(crate) fn put(document: &mut Document, lines: &[&str], place: impl Fn(usize)
             until += 1;
         }
         let text = joined(&lines[from..until]);
-        let kind = if until - from == 1 && is_item(lines[from]) { BlockKind::Item } else { BlockKind::Paragraph };
+        let kind =
+            if until - from == 1 && is_item(lines[from]) { BlockKind::Item } else { BlockKind::Paragraph };
         if !document.push(kind, &text, &place(from)) {
             return false;
         }
@@ -94,13 +95,16 @@ pub(crate) fn joined(lines: &[&str]) -> String {
 
 /// Whether a line stands for itself.
 pub(crate) fn is_item(line: &str) -> bool {
-    is_bullet(line) || is_entry(line) || line.split_whitespace().count() <= SHORT_WORDS && !ends_a_sentence(line)
+    is_bullet(line)
+        || is_entry(line)
+        || line.split_whitespace().count() <= SHORT_WORDS && !ends_a_sentence(line)
 }
 
 fn is_bullet(line: &str) -> bool {
     let line = line.trim_start();
     let rest = line.trim_start_matches(|c: char| c.is_ascii_digit());
-    list::is_bullet(line) || (rest.len() < line.len() && rest.starts_with([')', '.']) && rest[1..].starts_with(' '))
+    list::is_bullet(line)
+        || (rest.len() < line.len() && rest.starts_with([')', '.']) && rest[1..].starts_with(' '))
 }
 
 /// Whether a line is little else than something that looks like an indicator.
@@ -157,6 +161,9 @@ mod tests {
 
     #[test]
     fn a_hyphen_of_a_host_stays() {
-        assert_eq!(joined(&["it called evil-", "host[.]example[.]org daily"]), "it called evil-host[.]example[.]org daily");
+        assert_eq!(
+            joined(&["it called evil-", "host[.]example[.]org daily"]),
+            "it called evil-host[.]example[.]org daily"
+        );
     }
 }

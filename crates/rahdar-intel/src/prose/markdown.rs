@@ -8,7 +8,8 @@ use crate::name;
 /// Reads a report in Markdown. Images are left out; of links the text is kept, and their hosts as
 /// references.
 pub(crate) fn read(text: &str) -> Document {
-    let mut reader = Reader { document: Document::default(), text: String::new(), kind: BlockKind::Paragraph, hidden: 0 };
+    let mut reader =
+        Reader { document: Document::default(), text: String::new(), kind: BlockKind::Paragraph, hidden: 0 };
     let mut lines = Lines { text, at: 0, line: 1 };
     let mut place = "line 1".to_owned();
     for (event, range) in Parser::new_ext(text, Options::ENABLE_TABLES).into_offset_iter() {
@@ -83,7 +84,9 @@ impl Reader {
             Event::InlineHtml(tag) if tag.starts_with("<br") => self.text.push('\n'),
             Event::Html(html) => {
                 let inner = super::html::read(&html);
-                self.text.push_str(&inner.blocks.iter().map(|block| block.text.as_str()).collect::<Vec<_>>().join(" "));
+                self.text.push_str(
+                    &inner.blocks.iter().map(|block| block.text.as_str()).collect::<Vec<_>>().join(" "),
+                );
             }
             _ => {}
         }
@@ -135,8 +138,11 @@ mod tests {
 
     fn check(text: &str, blocks: &[(BlockKind, &str, &str)]) {
         let document = read(text);
-        let found: Vec<_> =
-            document.blocks.iter().map(|block| (block.kind, block.text.as_str(), block.place.as_str())).collect();
+        let found: Vec<_> = document
+            .blocks
+            .iter()
+            .map(|block| (block.kind, block.text.as_str(), block.place.as_str()))
+            .collect();
         assert_eq!(found, blocks, "{text}");
     }
 

@@ -68,8 +68,9 @@ pub(crate) fn is_report(name: &str, text: &str) -> bool {
 }
 
 /// Words by which a list calls itself one.
-static LISTED: LazyLock<Regex> =
-    LazyLock::new(|| crate::pattern(r"(?i)(?:^|[^a-z])(?:IOCs?|indicators(?: of compromise)?|blocklist|blacklist)(?:[^a-z]|$)"));
+static LISTED: LazyLock<Regex> = LazyLock::new(|| {
+    crate::pattern(r"(?i)(?:^|[^a-z])(?:IOCs?|indicators(?: of compromise)?|blocklist|blacklist)(?:[^a-z]|$)")
+});
 /// Octets of a first line that are looked at.
 const ITEM_OCTETS: usize = 200;
 /// Octets of a text that tell whether it is a report; chosen here.
@@ -83,7 +84,9 @@ pub(crate) const ITEM_WORDS: usize = 8;
 fn is_markdown(text: &str) -> bool {
     let marked = |line: &str| {
         let hashes = line.bytes().take_while(|b| *b == b'#').count();
-        (1..=6).contains(&hashes) && line[hashes..].starts_with(' ') || line.contains("](") || line.starts_with("```")
+        (1..=6).contains(&hashes) && line[hashes..].starts_with(' ')
+            || line.contains("](")
+            || line.starts_with("```")
             || line.contains("**")
     };
     text.lines().any(marked)

@@ -32,17 +32,62 @@ const NAME_WORDS: usize = 5;
 /// Malware that several groups share and that reports name clusters for; chosen here, from MITRE
 /// ATT&CK. An imported galaxy knows thousands.
 const SHARED_MALWARE: [&str; 32] = [
-    "AsyncRAT", "BazarLoader", "BEACON", "Brute Ratel", "Bumblebee", "China Chopper", "Cobalt Strike", "DarkComet",
-    "Emotet", "FormBook", "Gh0st RAT", "Gh0stRAT", "IcedID", "Korplug", "Meterpreter", "Mimikatz", "njRAT", "NanoCore",
-    "PlugX", "PoisonIvy", "Poison Ivy", "QakBot", "QuasarRAT", "Quasar RAT", "RedLine Stealer", "Remcos", "ShadowPad",
-    "Sliver", "SystemBC", "TrickBot", "Winnti", "xCaon",
+    "AsyncRAT",
+    "BazarLoader",
+    "BEACON",
+    "Brute Ratel",
+    "Bumblebee",
+    "China Chopper",
+    "Cobalt Strike",
+    "DarkComet",
+    "Emotet",
+    "FormBook",
+    "Gh0st RAT",
+    "Gh0stRAT",
+    "IcedID",
+    "Korplug",
+    "Meterpreter",
+    "Mimikatz",
+    "njRAT",
+    "NanoCore",
+    "PlugX",
+    "PoisonIvy",
+    "Poison Ivy",
+    "QakBot",
+    "QuasarRAT",
+    "Quasar RAT",
+    "RedLine Stealer",
+    "Remcos",
+    "ShadowPad",
+    "Sliver",
+    "SystemBC",
+    "TrickBot",
+    "Winnti",
+    "xCaon",
 ];
 
 /// Vulnerabilities with names of their own; chosen here, from the press. The text gives others.
 const NAMED_VULNERABILITIES: [&str; 20] = [
-    "ProxyLogon", "ProxyShell", "ProxyNotShell", "ProxyToken", "Log4Shell", "Spring4Shell", "EternalBlue", "BlueKeep",
-    "Zerologon", "ZeroLogon", "PrintNightmare", "Follina", "Heartbleed", "Shellshock", "Citrix Bleed", "CitrixBleed",
-    "Looney Tunables", "PwnKit", "Dirty COW", "Ghostcat",
+    "ProxyLogon",
+    "ProxyShell",
+    "ProxyNotShell",
+    "ProxyToken",
+    "Log4Shell",
+    "Spring4Shell",
+    "EternalBlue",
+    "BlueKeep",
+    "Zerologon",
+    "ZeroLogon",
+    "PrintNightmare",
+    "Follina",
+    "Heartbleed",
+    "Shellshock",
+    "Citrix Bleed",
+    "CitrixBleed",
+    "Looney Tunables",
+    "PwnKit",
+    "Dirty COW",
+    "Ghostcat",
 ];
 
 impl Names {
@@ -79,7 +124,8 @@ impl Names {
     /// What a name is known to be.
     pub fn kind(&self, name: &str) -> Option<Kind> {
         let known = self.known.get(&name.to_lowercase()).map(|(_, kind)| *kind);
-        let shared = || SHARED_MALWARE.iter().any(|tool| tool.eq_ignore_ascii_case(name)).then_some(Kind::Malware);
+        let shared =
+            || SHARED_MALWARE.iter().any(|tool| tool.eq_ignore_ascii_case(name)).then_some(Kind::Malware);
         let vulnerability = || NAMED_VULNERABILITIES.contains(&name).then_some(Kind::Vulnerability);
         // Winnti is a group to some and a tool to others: as the name of a cluster it is a tool.
         shared().or(known).or_else(vulnerability)
@@ -121,7 +167,8 @@ pub(crate) struct Mention {
     pub(crate) tool: Option<String>,
 }
 
-const NAME: &str = r"[A-Z][A-Za-z0-9]*(?:[.-][A-Z0-9][A-Za-z0-9]*)?(?: (?:[A-Z][a-z]+|[A-Z]{2,}|Strike|RAT|Ivy))?";
+const NAME: &str =
+    r"[A-Z][A-Za-z0-9]*(?:[.-][A-Z0-9][A-Za-z0-9]*)?(?: (?:[A-Z][a-z]+|[A-Z]{2,}|Strike|RAT|Ivy))?";
 const LIST: &str = "(?P<list>NAME(?:(?:,? and |,? or |, )NAME)*)";
 
 /// A way to tell names of one kind: the group `list` holds one name or several.
@@ -146,19 +193,41 @@ static WAYS: LazyLock<Vec<Way>> = LazyLock::new(|| {
         // the groups known as Calypso and RedFoxtrot
         way(Kind::Group, true, &format!(r"\b{who},? {called} LIST")),
         // we track as UNC0000, tracks this activity as Example
-        way(Kind::Group, true, r"\btrack(?:s|ed|ing)?(?: (?:this|the|it))?(?: (?:threat )?(?:activity|group|actor|cluster|intrusion set))? as LIST"),
+        way(
+            Kind::Group,
+            true,
+            r"\btrack(?:s|ed|ing)?(?: (?:this|the|it))?(?: (?:threat )?(?:activity|group|actor|cluster|intrusion set))? as LIST",
+        ),
         // another named APT group, RedFoxtrot; the state-sponsored group Calypso
         way(Kind::Group, true, &format!(r"\b{who},? (?P<list>NAME)\b")),
         // Calypso Advanced Persistent Threat (APT)
-        way(Kind::Group, true, r"\b(?P<list>NAME) (?:Advanced Persistent Threat|(?:threat )?actors?\b|intrusion set)"),
+        way(
+            Kind::Group,
+            true,
+            r"\b(?P<list>NAME) (?:Advanced Persistent Threat|(?:threat )?actors?\b|intrusion set)",
+        ),
         // Example (aka Sample, Specimen)
-        way(Kind::Group, true, r"\b(?:aka|a\.k\.a\.|[Aa]lso (?:known|tracked|called|referred to|named)(?: as)?) LIST"),
+        way(
+            Kind::Group,
+            true,
+            r"\b(?:aka|a\.k\.a\.|[Aa]lso (?:known|tracked|called|referred to|named)(?: as)?) LIST",
+        ),
         way(Kind::Malware, true, &format!(r"\b{malware}(?: famil(?:y|ies))?,?(?: {called})? LIST")),
         way(Kind::Malware, true, &format!(r"\b(?P<list>NAME) {malware}\b")),
         way(Kind::Vulnerability, false, r"\b(?P<list>CVE-\d{4}-\d{4,7})\b"),
-        way(Kind::Vulnerability, false, &format!(r"\b(?:vulnerabilit(?:y|ies)|flaws?|bugs?|exploits?|exploit chain|issues?)(?: that (?:is|are)| collectively)?,? {called} LIST")),
+        way(
+            Kind::Vulnerability,
+            false,
+            &format!(
+                r"\b(?:vulnerabilit(?:y|ies)|flaws?|bugs?|exploits?|exploit chain|issues?)(?: that (?:is|are)| collectively)?,? {called} LIST"
+            ),
+        ),
         // the ProxyLogon vulnerabilities
-        way(Kind::Vulnerability, false, r"\b(?P<list>[A-Z][a-z0-9]+[A-Z][A-Za-z0-9]+) (?:vulnerabilit(?:y|ies)|flaws?|bugs?|exploits?|exploit chain)\b"),
+        way(
+            Kind::Vulnerability,
+            false,
+            r"\b(?P<list>[A-Z][a-z0-9]+[A-Z][A-Za-z0-9]+) (?:vulnerabilit(?:y|ies)|flaws?|bugs?|exploits?|exploit chain)\b",
+        ),
     ]
 });
 
@@ -254,7 +323,9 @@ pub(crate) fn mentions(sentence: &str, heading: bool, names: &Names) -> Vec<Ment
 fn listed(sentence: &str, list: Range<usize>, names: &Names) -> Vec<(Range<usize>, String)> {
     let mut parts = Vec::new();
     let mut at = list.start;
-    for part in sentence[list].split_inclusive([',', ' ']).map(|part| (part, part.trim_end_matches([',', ' ']))) {
+    for part in
+        sentence[list].split_inclusive([',', ' ']).map(|part| (part, part.trim_end_matches([',', ' '])))
+    {
         let (whole, word) = part;
         let start = at;
         at += whole.len();
@@ -365,7 +436,12 @@ mod tests {
         use Kind::{Cluster, Group, Malware};
         check(
             "The attacks were conducted by the groups known as Calypso and RedFoxtrot, as well as two different Winnti and PlugX activity clusters that researchers saw.",
-            &[("Calypso", Group), ("RedFoxtrot", Group), ("Winnti cluster", Cluster), ("PlugX cluster", Cluster)],
+            &[
+                ("Calypso", Group),
+                ("RedFoxtrot", Group),
+                ("Winnti cluster", Cluster),
+                ("PlugX cluster", Cluster),
+            ],
         );
         check(
             "One involved a PlugX cluster and the other involved a Winnti cluster, the latter of which grew.",
@@ -375,10 +451,16 @@ mod tests {
             "It was linked to suspected Chinese state-sponsored group Calypso Advanced Persistent Threat (APT).",
             &[("Calypso", Group)],
         );
-        check("infrastructure of another named suspected Chinese APT group, RedFoxtrot, from March", &[("RedFoxtrot", Group)]);
+        check(
+            "infrastructure of another named suspected Chinese APT group, RedFoxtrot, from March",
+            &[("RedFoxtrot", Group)],
+        );
         check("The UNC9999 cluster used ShadowPad.", &[("UNC9999", Group), ("ShadowPad", Malware)]);
         check("activity that we track as Example Weasel", &[("Example Weasel", Group)]);
-        check("It dropped a new backdoor called SnakeKeg and the TinyKeg loader.", &[("SnakeKeg", Malware), ("TinyKeg", Malware)]);
+        check(
+            "It dropped a new backdoor called SnakeKeg and the TinyKeg loader.",
+            &[("SnakeKeg", Malware), ("TinyKeg", Malware)],
+        );
         check("Infrastructure of the group Tick was seen.", &[("Tick", Group)]);
         check("Infrastructure of Nomad Panda.", &[("Nomad Panda", Group)]);
     }
@@ -386,8 +468,14 @@ mod tests {
     #[test]
     fn vulnerabilities_have_numbers_and_names() {
         use Kind::Vulnerability;
-        check("It exploited the Microsoft Exchange vulnerabilities known as ProxyLogon.", &[("ProxyLogon", Vulnerability)]);
-        check("It exploited CVE-2021-26855 and the ProxyDoor flaw.", &[("CVE-2021-26855", Vulnerability), ("ProxyDoor", Vulnerability)]);
+        check(
+            "It exploited the Microsoft Exchange vulnerabilities known as ProxyLogon.",
+            &[("ProxyLogon", Vulnerability)],
+        );
+        check(
+            "It exploited CVE-2021-26855 and the ProxyDoor flaw.",
+            &[("CVE-2021-26855", Vulnerability), ("ProxyDoor", Vulnerability)],
+        );
     }
 
     #[test]

@@ -8,13 +8,13 @@ use rahdar_model::Window;
 use rahdar_model::intelligence::Claim;
 use regex::Regex;
 
+use super::ITEM_WORDS;
 use super::document::{Block, BlockKind, Document};
 use super::names::{Mention, Names, mentions};
 use super::saying::{organ, sayer, sponsors, wording};
 use super::sentence::sentences;
 use super::victim::victims;
 use super::when::{Period, periods};
-use super::ITEM_WORDS;
 use crate::assertion::{Assertion, Kind, Proposal, Relation, Statement};
 use crate::book::Identity;
 use crate::date;
@@ -46,7 +46,8 @@ pub(super) fn read(
     let defangs = document.blocks.iter().any(|block| list::defangs(&block.text));
     let references = References::of(&document.hosts);
     let draft = Draft::new(Format::Report, &source.shown, options);
-    let title_groups = document.title.iter().flat_map(|title| groups_of(&mentions(title, true, names))).collect();
+    let title_groups =
+        document.title.iter().flat_map(|title| groups_of(&mentions(title, true, names))).collect();
     let mut reader = Reader {
         names,
         options,
@@ -56,7 +57,10 @@ pub(super) fn read(
         proposals: Vec::new(),
         seen: HashSet::new(),
         title_groups,
-        researchers: document.blocks.iter().find_map(|block| sayer(&block.text, |name| names.kind(name).is_some())),
+        researchers: document
+            .blocks
+            .iter()
+            .find_map(|block| sayer(&block.text, |name| names.kind(name).is_some())),
         sayer: None,
         before: Before::default(),
         header: Vec::new(),
@@ -71,7 +75,9 @@ pub(super) fn read(
 /// The names that the sentences of a block tell.
 fn told(block: &Block, names: &Names) -> Vec<Mention> {
     match block.kind {
-        BlockKind::Paragraph => sentences(&block.text).iter().flat_map(|text| mentions(text, false, names)).collect(),
+        BlockKind::Paragraph => {
+            sentences(&block.text).iter().flat_map(|text| mentions(text, false, names)).collect()
+        }
         _ => mentions(&block.text, true, names),
     }
 }
@@ -111,8 +117,9 @@ static NOISE: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 /// Lines that lead away from the report.
-static AWAY: LazyLock<Regex> =
-    LazyLock::new(|| crate::pattern(r"(?i)^\W*(related|read more|see also|also read|more on|recommended)\s*:"));
+static AWAY: LazyLock<Regex> = LazyLock::new(|| {
+    crate::pattern(r"(?i)^\W*(related|read more|see also|also read|more on|recommended)\s*:")
+});
 /// Sentences that go on with what the one before was about.
 static GOES_ON: LazyLock<Regex> = LazyLock::new(|| {
     crate::pattern(
@@ -121,19 +128,27 @@ static GOES_ON: LazyLock<Regex> = LazyLock::new(|| {
 });
 /// Words for those whom the report named before.
 static RESEARCHERS: LazyLock<Regex> = LazyLock::new(|| {
-    crate::pattern(r"(?i)\b(the|these|its) (researchers|analysts|research team|report|cybersecurity firm|security firm|blog post|new research)\b")
+    crate::pattern(
+        r"(?i)\b(the|these|its) (researchers|analysts|research team|report|cybersecurity firm|security firm|blog post|new research)\b",
+    )
 });
 /// Words behind a date that make it one of publication: `In 2019, Example described …`.
 static PUBLISHED: LazyLock<Regex> = LazyLock::new(|| {
-    crate::pattern(r"^,? [A-Za-z’' ]{0,60}\b(described|reported|published|released|disclosed|wrote|warned|said|detailed|documented|presented)\b")
+    crate::pattern(
+        r"^,? [A-Za-z’' ]{0,60}\b(described|reported|published|released|disclosed|wrote|warned|said|detailed|documented|presented)\b",
+    )
 });
 /// Sentences whose subject is the group of the one before.
 static SUBJECT: LazyLock<Regex> = LazyLock::new(|| {
-    crate::pattern(r"^(?:(?:The|This|That) (?:same |latter )?(?:threat |activity )?(?:group|actor|cluster|adversary)|It|They)\b")
+    crate::pattern(
+        r"^(?:(?:The|This|That) (?:same |latter )?(?:threat |activity )?(?:group|actor|cluster|adversary)|It|They)\b",
+    )
 });
 /// Words for what was done to victims that the sentence before names.
 static THE_ATTACKS: LazyLock<Regex> = LazyLock::new(|| {
-    crate::pattern(r"\b(?:[Tt]he|[Tt]hese|[Tt]hose|[Tt]hat|[Tt]his) (?:four |two |three )?(?:attacks?|intrusions?|infiltrations?|compromises?|activity|campaign)\b")
+    crate::pattern(
+        r"\b(?:[Tt]he|[Tt]hese|[Tt]hose|[Tt]hat|[Tt]his) (?:four |two |three )?(?:attacks?|intrusions?|infiltrations?|compromises?|activity|campaign)\b",
+    )
 });
 /// Words before a date that make it one of publication.
 static PUBLISHING: LazyLock<Regex> = LazyLock::new(|| {
@@ -142,10 +157,14 @@ static PUBLISHING: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 static USES: LazyLock<Regex> = LazyLock::new(|| {
-    crate::pattern(r"(?i)\b(us(?:es?|ed|ing)|deploy(?:s|ed|ing)?|deliver(?:s|ed|ing)?|leverag(?:es?|ed|ing)|employ(?:s|ed|ing)?|install(?:s|ed|ing)?|dropp(?:ed|ing)|drops|execut(?:es?|ed|ing)|rel(?:y|ies|ied|ying) on|load(?:s|ed|ing)|operat(?:es|ed|ing)|spread(?:s|ing)?|tools?|toolset|arsenal|customised|customized)\b")
+    crate::pattern(
+        r"(?i)\b(us(?:es?|ed|ing)|deploy(?:s|ed|ing)?|deliver(?:s|ed|ing)?|leverag(?:es?|ed|ing)|employ(?:s|ed|ing)?|install(?:s|ed|ing)?|dropp(?:ed|ing)|drops|execut(?:es?|ed|ing)|rel(?:y|ies|ied|ying) on|load(?:s|ed|ing)|operat(?:es|ed|ing)|spread(?:s|ing)?|tools?|toolset|arsenal|customised|customized)\b",
+    )
 });
 static EXPLOITS: LazyLock<Regex> = LazyLock::new(|| {
-    crate::pattern(r"(?i)\b(exploit(?:s|ed|ing|ation)?|target(?:s|ed|ing)?|leverag(?:es?|ed|ing)|abus(?:es?|ed|ing)|us(?:es?|ed|ing)|weaponi[sz]\w+)\b")
+    crate::pattern(
+        r"(?i)\b(exploit(?:s|ed|ing|ation)?|target(?:s|ed|ing)?|leverag(?:es?|ed|ing)|abus(?:es?|ed|ing)|us(?:es?|ed|ing)|weaponi[sz]\w+)\b",
+    )
 });
 
 impl Reader<'_> {
@@ -198,8 +217,11 @@ impl Reader<'_> {
                 .iter()
                 .any(|word| header.contains(word))
         };
-        let dates: Vec<&str> =
-            (0..).zip(&cells).filter(|(i, cell)| seen(*i) && date::is_only_date(cell)).map(|(_, cell)| *cell).collect();
+        let dates: Vec<&str> = (0..)
+            .zip(&cells)
+            .filter(|(i, cell)| seen(*i) && date::is_only_date(cell))
+            .map(|(_, cell)| *cell)
+            .collect();
         let window = date::hull(&dates.join(" ; "));
         let about = groups_of(&mentions(&block.text, true, self.names));
         let about = self.one(&about);
@@ -257,7 +279,9 @@ impl Reader<'_> {
     fn sentence(&mut self, sentence: &str, place: &str, heading: bool) {
         let mentions = mentions(sentence, heading, self.names);
         let mut groups = groups_of(&mentions);
-        let is_name = |name: &str| mentions.iter().any(|mention| mention.name == name) || self.names.kind(name).is_some();
+        let is_name = |name: &str| {
+            mentions.iter().any(|mention| mention.name == name) || self.names.kind(name).is_some()
+        };
         let mut victims = victims(sentence, is_name);
         let who = self.sayer.clone();
         victims.retain(|victim| Some(victim) != who.as_ref());
@@ -316,7 +340,14 @@ impl Reader<'_> {
         periods
     }
 
-    fn victims(&mut self, sentence: &str, groups: &[String], victims: &[String], periods: &[Period], said: &Said<'_>) {
+    fn victims(
+        &mut self,
+        sentence: &str,
+        groups: &[String],
+        victims: &[String],
+        periods: &[Period],
+        said: &Said<'_>,
+    ) {
         let nobody = [UNNAMED.to_owned()];
         let unnamed = groups.is_empty();
         let actors = if unnamed { &nobody[..] } else { groups };
@@ -329,7 +360,13 @@ impl Reader<'_> {
             let acts = !unnamed || ACTS.is_match(sentence);
             let others = if victims.is_empty() { periods } else { periods.get(1..).unwrap_or_default() };
             for period in others.iter().filter(|_| acts) {
-                self.assert(actor, Relation::Active, "", Some(period.window), &said.dated(sentence, Some(period)));
+                self.assert(
+                    actor,
+                    Relation::Active,
+                    "",
+                    Some(period.window),
+                    &said.dated(sentence, Some(period)),
+                );
             }
         }
     }
@@ -345,10 +382,15 @@ impl Reader<'_> {
                 chain = None;
                 continue;
             }
-            let told = BETWEEN.iter().find(|(words, _)| words.is_match(between)).map(|(_, relation)| *relation);
+            let told =
+                BETWEEN.iter().find(|(words, _)| words.is_match(between)).map(|(_, relation)| *relation);
             chain = match (told, chain) {
                 (Some(relation), _) => Some((i, relation)),
-                (None, Some(chain)) if matches!(between.trim(), "," | "and" | "or" | ", and" | ", or" | "/") => Some(chain),
+                (None, Some(chain))
+                    if matches!(between.trim(), "," | "and" | "or" | ", and" | ", or" | "/") =>
+                {
+                    Some(chain)
+                }
                 _ => None,
             };
             if let Some((of, relation)) = chain {
@@ -363,7 +405,8 @@ impl Reader<'_> {
 
     fn uses(&mut self, sentence: &str, mentions: &[Mention], said: &Said<'_>) {
         let actors = |at: &Range<usize>| -> Vec<&Mention> {
-            let before = mentions.iter().filter(|mention| matches!(mention.kind, Kind::Group | Kind::Cluster));
+            let before =
+                mentions.iter().filter(|mention| matches!(mention.kind, Kind::Group | Kind::Cluster));
             before.filter(|mention| mention.at.end <= at.start).collect()
         };
         for mention in mentions {
@@ -383,7 +426,9 @@ impl Reader<'_> {
     /// For whom groups are said to work. Never a fact: always with who says so.
     fn ties(&mut self, sentence: &str, mentions: &[Mention], said: &Said<'_>) {
         if let Some((at, organ)) = organ(sentence) {
-            for group in mentions.iter().filter(|mention| mention.kind == Kind::Group && mention.at.start < at) {
+            for group in
+                mentions.iter().filter(|mention| mention.kind == Kind::Group && mention.at.start < at)
+            {
                 self.assert(&group.name, Relation::AttributedTo, &organ, None, said);
             }
         }
@@ -398,7 +443,13 @@ impl Reader<'_> {
         }
     }
 
-    fn assertion(&self, subject: &str, relation: Relation, object: &str, window: Option<Window>) -> Assertion {
+    fn assertion(
+        &self,
+        subject: &str,
+        relation: Relation,
+        object: &str,
+        window: Option<Window>,
+    ) -> Assertion {
         Assertion {
             subject: subject.to_owned(),
             relation,
@@ -411,7 +462,14 @@ impl Reader<'_> {
         }
     }
 
-    fn assert(&mut self, subject: &str, relation: Relation, object: &str, window: Option<Window>, said: &Said<'_>) {
+    fn assert(
+        &mut self,
+        subject: &str,
+        relation: Relation,
+        object: &str,
+        window: Option<Window>,
+        said: &Said<'_>,
+    ) {
         let assertion = self.assertion(subject, relation, object, window);
         self.put(assertion, said);
     }
@@ -426,11 +484,17 @@ impl Reader<'_> {
     fn propose(&mut self, statement: Statement, sentence: &str, place: &str, wording: String) {
         // Who says so may change from sentence to sentence: what is said is the same.
         let alike = match &statement {
-            Statement::Assertion(assertion) => Statement::Assertion(Assertion { asserted_by: None, ..assertion.clone() }),
+            Statement::Assertion(assertion) => {
+                Statement::Assertion(Assertion { asserted_by: None, ..assertion.clone() })
+            }
             claim => claim.clone(),
         };
-        let alike =
-            Proposal { statement: alike, wording: String::new(), sentence: String::new(), place: String::new() };
+        let alike = Proposal {
+            statement: alike,
+            wording: String::new(),
+            sentence: String::new(),
+            place: String::new(),
+        };
         if self.proposals.len() < PROPOSALS_MAX && self.seen.insert(alike.identity()) {
             let (sentence, place) = (sentence.to_owned(), place.to_owned());
             self.proposals.push(Proposal { statement, wording, sentence, place });
@@ -450,7 +514,9 @@ impl Reader<'_> {
 
 /// Words for what groups do.
 static ACTS: LazyLock<Regex> = LazyLock::new(|| {
-    crate::pattern(r"(?i)\b(attacks?|intrusions?|activity|exfiltrat\w+|infiltrat\w+|campaigns?|compromis\w+|beacon\w+|communicat\w+)\b")
+    crate::pattern(
+        r"(?i)\b(attacks?|intrusions?|activity|exfiltrat\w+|infiltrat\w+|campaigns?|compromis\w+|beacon\w+|communicat\w+)\b",
+    )
 });
 
 /// A sentence, where it stands, and how sure it is.
@@ -474,16 +540,29 @@ impl Said<'_> {
 static BETWEEN: LazyLock<Vec<(Regex, Relation)>> = LazyLock::new(|| {
     let way = |text: &str, relation| (crate::pattern(text), relation);
     vec![
-        way(r"(?i)\b(?:possibly|likely|may be|could be|potentially|suspected|probably)\b[a-z ]*\b(?:linked|associated|the same|related|connected|tied|part|overlap\w*)\b", Relation::Suspected),
-        way(r"(?i)\b(?:overlap(?:s|ped|ping)?|shares? (?:infrastructure|tools|tooling|code|similarities))\b[a-z -]{0,40}\bwith\b", Relation::Overlaps),
+        way(
+            r"(?i)\b(?:possibly|likely|may be|could be|potentially|suspected|probably)\b[a-z ]*\b(?:linked|associated|the same|related|connected|tied|part|overlap\w*)\b",
+            Relation::Suspected,
+        ),
+        way(
+            r"(?i)\b(?:overlap(?:s|ped|ping)?|shares? (?:infrastructure|tools|tooling|code|similarities))\b[a-z -]{0,40}\bwith\b",
+            Relation::Overlaps,
+        ),
         way(r"(?i)\b(?:sub-?(?:group|set|cluster)s? (?:of|within)|part of)\b", Relation::PartOf),
-        way(r"(?i)^[\s,(“]*(?:(?:which is |who are |is |are )?(?:also |publicly |otherwise |previously )*(?:known|tracked|referred to|reported|called|named)\b[a-z ,’'A-Z]{0,40}(?:\bas\b)?|aka|a\.k\.a\.|alias(?:es)?:?|or)[\s:“]*$", Relation::SameAs),
+        way(
+            r"(?i)^[\s,(“]*(?:(?:which is |who are |is |are )?(?:also |publicly |otherwise |previously )*(?:known|tracked|referred to|reported|called|named)\b[a-z ,’'A-Z]{0,40}(?:\bas\b)?|aka|a\.k\.a\.|alias(?:es)?:?|or)[\s:“]*$",
+            Relation::SameAs,
+        ),
         way(r"(?i)\b(?:is|are) (?:the same as|identical (?:to|with)|synonymous with)\b", Relation::SameAs),
-        way(r"(?i)\b(?:linked to|associated with|related to|connected to|tied to|similar to)\b", Relation::Suspected),
+        way(
+            r"(?i)\b(?:linked to|associated with|related to|connected to|tied to|similar to)\b",
+            Relation::Suspected,
+        ),
     ]
 });
 /// Who calls it so: `by Example`, `(Example)`.
-static BY: LazyLock<Regex> = LazyLock::new(|| crate::pattern(r"^ (?:by |\()([A-Z][A-Za-z]+(?: [A-Z][A-Za-z0-9]+)?)"));
+static BY: LazyLock<Regex> =
+    LazyLock::new(|| crate::pattern(r"^ (?:by |\()([A-Z][A-Za-z]+(?: [A-Z][A-Za-z0-9]+)?)"));
 
 /// The groups and clusters among names, each once.
 fn groups_of(mentions: &[Mention]) -> Vec<String> {

@@ -34,7 +34,8 @@ pub(crate) fn sayer(text: &str, is_name: impl Fn(&str) -> bool) -> Option<String
     let named = |found: regex::Captures<'_>| {
         let who = found.name("who")?.as_str();
         let first = who.split(' ').next()?;
-        let nobody = NOBODY.contains(&format!(" {first} ")) || country::named(first).is_some() || is_name(who);
+        let nobody =
+            NOBODY.contains(&format!(" {first} ")) || country::named(first).is_some() || is_name(who);
         (!nobody).then(|| who.to_owned())
     };
     SAYERS.iter().find_map(|way| way.captures_iter(text).find_map(named))
@@ -81,7 +82,10 @@ pub(crate) fn organ(sentence: &str) -> Option<(usize, String)> {
     let after = &sentence[tie.end()..];
     let organ = ORGAN.captures(after);
     let unit = UNIT.find(after);
-    let start = [organ.as_ref().and_then(|organ| organ.get(0)).map(|organ| organ.start()), unit.map(|unit| unit.start())];
+    let start = [
+        organ.as_ref().and_then(|organ| organ.get(0)).map(|organ| organ.start()),
+        unit.map(|unit| unit.start()),
+    ];
     let start = tie.end() + start.into_iter().flatten().min()?;
     let organ = organ.map(|organ| match organ.name("organ") {
         Some(organ) => organ.as_str().to_owned(),
@@ -117,16 +121,27 @@ mod tests {
     #[test]
     fn who_says_so_is_named_before_or_behind() {
         check_sayer("It was there, according to the Insikt post published Tuesday.", Some("Insikt"));
-        check_sayer("Data was stolen, according to new research from Recorded Future’s Insikt Group.", Some("Recorded Future"));
-        check_sayer("Threat intelligence company Recorded Future reported on Tuesday that", Some("Recorded Future"));
+        check_sayer(
+            "Data was stolen, according to new research from Recorded Future’s Insikt Group.",
+            Some("Recorded Future"),
+        );
+        check_sayer(
+            "Threat intelligence company Recorded Future reported on Tuesday that",
+            Some("Recorded Future"),
+        );
         check_sayer("That is so, Example Labs researchers said.", Some("Example Labs"));
         check_sayer("RedFoxtrot found a way. The report also linked it.", None);
     }
 
     #[test]
     fn organs_and_units_are_told_in_full() {
-        let check = |text: &str, expected: Option<&str>| assert_eq!(organ(text).map(|(_, organ)| organ).as_deref(), expected, "{text}");
-        check("The report also linked the RedFoxtrot to a specific unit of the People’s Liberation Army, Unit 69010 located in Ürümqi.", Some("PLA Unit 69010"));
+        let check = |text: &str, expected: Option<&str>| {
+            assert_eq!(organ(text).map(|(_, organ)| organ).as_deref(), expected, "{text}")
+        };
+        check(
+            "The report also linked the RedFoxtrot to a specific unit of the People’s Liberation Army, Unit 69010 located in Ürümqi.",
+            Some("PLA Unit 69010"),
+        );
         check("Threat Activity Group RedFoxtrot Linked to China’s PLA Unit 69010", Some("PLA Unit 69010"));
         check("The group is attributed to the GRU.", Some("GRU"));
         check("The unit of the GRU was tied to nobody.", None);
@@ -134,7 +149,15 @@ mod tests {
 
     #[test]
     fn doubt_is_kept_in_the_words_of_the_author() {
-        assert_eq!(wording("We assess with high confidence that it likely began in at least May."), ["with high confidence", "likely", "at least"]);
-        assert_eq!(sponsors("linked to suspected Chinese state-sponsored group Calypso").map(|(_, country)| country).collect::<Vec<_>>(), ["China"]);
+        assert_eq!(
+            wording("We assess with high confidence that it likely began in at least May."),
+            ["with high confidence", "likely", "at least"]
+        );
+        assert_eq!(
+            sponsors("linked to suspected Chinese state-sponsored group Calypso")
+                .map(|(_, country)| country)
+                .collect::<Vec<_>>(),
+            ["China"]
+        );
     }
 }

@@ -2,9 +2,9 @@
 
 /// Words before whose full stop no sentence ends.
 const ABBREVIATIONS: [&str; 44] = [
-    "mr", "mrs", "ms", "dr", "prof", "st", "inc", "ltd", "co", "corp", "llc", "no", "nos", "fig", "figs", "vs", "e.g",
-    "i.e", "etc", "al", "approx", "est", "ca", "cf", "ver", "vol", "sec", "jan", "feb", "mar", "apr", "jun", "jul", "aug",
-    "sep", "sept", "oct", "nov", "dec", "gen", "col", "lt", "dept", "univ",
+    "mr", "mrs", "ms", "dr", "prof", "st", "inc", "ltd", "co", "corp", "llc", "no", "nos", "fig", "figs",
+    "vs", "e.g", "i.e", "etc", "al", "approx", "est", "ca", "cf", "ver", "vol", "sec", "jan", "feb", "mar",
+    "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "gen", "col", "lt", "dept", "univ",
 ];
 /// Octets of a sentence that is looked at; longer ones are cut. Chosen here: the longest of
 /// reports has a third.
@@ -44,10 +44,12 @@ fn ends_here(before: &str, sign: char, after: &str) -> bool {
     let word = before.rsplit(|c: char| c.is_whitespace() || c == '(').next().unwrap_or_default();
     let lower = word.to_lowercase();
     // `U.S.`, `J. Doe`
-    let initials = word.split('.').all(|part| part.chars().count() == 1 && part.starts_with(char::is_alphabetic));
+    let initials =
+        word.split('.').all(|part| part.chars().count() == 1 && part.starts_with(char::is_alphabetic));
     if initials && !word.is_empty() {
         // `in the U.S. The group …`
-        return word.contains('.') && ["The ", "This ", "It ", "In "].iter().any(|word| next.starts_with(word));
+        return word.contains('.')
+            && ["The ", "This ", "It ", "In "].iter().any(|word| next.starts_with(word));
     }
     !ABBREVIATIONS.contains(&lower.as_str())
 }
@@ -63,9 +65,15 @@ mod tests {
     #[test]
     fn full_stops_of_names_and_abbreviations_end_nothing() {
         check("It began. Then it ended.", &["It began.", "Then it ended."]);
-        check("The U.S. Army and Dr. Doe of Example Inc. Group left.", &["The U.S. Army and Dr. Doe of Example Inc. Group left."]);
+        check(
+            "The U.S. Army and Dr. Doe of Example Inc. Group left.",
+            &["The U.S. Army and Dr. Doe of Example Inc. Group left."],
+        );
         check("In the U.S. The group left.", &["In the U.S.", "The group left."]);
-        check("“It began.” Then v1.2.3 of c2.example.org came.", &["“It began.”", "Then v1.2.3 of c2.example.org came."]);
+        check(
+            "“It began.” Then v1.2.3 of c2.example.org came.",
+            &["“It began.”", "Then v1.2.3 of c2.example.org came."],
+        );
         check("Seen e.g. in May. 12 hosts", &["Seen e.g. in May.", "12 hosts"]);
         check("", &[]);
     }

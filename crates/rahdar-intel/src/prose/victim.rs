@@ -94,13 +94,18 @@ fn tidy(name: &str) -> &str {
 
 fn is_victim(name: &str) -> bool {
     let first = name.split(' ').next().unwrap_or_default();
-    name.len() >= 3 && !NO_VICTIMS.contains(&format!(" {first} ")) && country::named(name).is_none() && country::named(first).is_none()
+    name.len() >= 3
+        && !NO_VICTIMS.contains(&format!(" {first} "))
+        && country::named(name).is_none()
+        && country::named(first).is_none()
 }
 
 /// Whether what follows makes a name that of a product: `… vulnerabilities`.
 fn is_product(after: &str) -> bool {
     static PRODUCT: LazyLock<Regex> = LazyLock::new(|| {
-        crate::pattern(r"^(?: [a-z]+)? (vulnerabilit|flaw|bug|exploit|software|malware|backdoor|trojan|ransomware|researchers|group\b|cluster)")
+        crate::pattern(
+            r"^(?: [a-z]+)? (vulnerabilit|flaw|bug|exploit|software|malware|backdoor|trojan|ransomware|researchers|group\b|cluster)",
+        )
     });
     PRODUCT.is_match(after)
 }
@@ -112,7 +117,9 @@ static COUNTRY: LazyLock<Regex> = LazyLock::new(|| crate::pattern(&format!(r"\b(
 static ADJECTIVE: LazyLock<Regex> =
     LazyLock::new(|| crate::pattern(&format!(r"^(?:[’']s)? (?:[a-z-]+ ){{0,3}}{VICTIM_NOUN}\b")));
 static LOCATED: LazyLock<Regex> = LazyLock::new(|| {
-    crate::pattern(&format!(r"(?i)\b(?:{VICTIM_NOUN}\b[a-z ,-]{{0,24}} (?:in|across|within|throughout|of)|(?:target|attack|infiltrat|compromis)\w*(?: on| against| of)?|against)(?: the)? $"))
+    crate::pattern(&format!(
+        r"(?i)\b(?:{VICTIM_NOUN}\b[a-z ,-]{{0,24}} (?:in|across|within|throughout|of)|(?:target|attack|infiltrat|compromis)\w*(?: on| against| of)?|against)(?: the)? $"
+    ))
 });
 static JOINED: LazyLock<Regex> =
     LazyLock::new(|| crate::pattern(r"^(?:,|,? and|,? or|,? as well as|, including)(?: the)? $"));
@@ -146,9 +153,19 @@ fn countries(sentence: &str) -> Vec<(usize, String)> {
 
 /// Whether what stands before makes the country the one who acts: `by the Russian military`.
 fn by_them(before: &str) -> bool {
-    ["by", "by the", "linked to", "linked to the", "tied to the", "behalf of the", "attributed to the", "of interest to", "backed by the"]
-        .iter()
-        .any(|words| before.trim_end().ends_with(words))
+    [
+        "by",
+        "by the",
+        "linked to",
+        "linked to the",
+        "tied to the",
+        "behalf of the",
+        "attributed to the",
+        "of interest to",
+        "backed by the",
+    ]
+    .iter()
+    .any(|words| before.trim_end().ends_with(words))
 }
 
 /// The end of a text: as much as a place of a victim needs.
@@ -166,16 +183,28 @@ mod tests {
 
     #[test]
     fn victims_stand_where_sentences_put_them() {
-        check("Calypso, which has targeted Roshan since at least July 2020, was first to target the Microsoft Exchange vulnerabilities.", &["Roshan"]);
+        check(
+            "Calypso, which has targeted Roshan since at least July 2020, was first to target the Microsoft Exchange vulnerabilities.",
+            &["Roshan"],
+        );
         check(
             "It had seen four different Chinese threat groups targeting a mail server belonging to Example Net, a major telecom provider across Afghanistan.",
             &["Example Net", "Afghanistan"],
         );
-        check("The actors stole data from the corporate mail server of major Afghan telecom provider Roshan within the past year.", &["Afghanistan", "Roshan"]);
+        check(
+            "The actors stole data from the corporate mail server of major Afghan telecom provider Roshan within the past year.",
+            &["Afghanistan", "Roshan"],
+        );
         check("It found two other infiltrations of Roshan’s mail server using tools of groups.", &["Roshan"]);
-        check("It identified RedFoxtrot activity targeting companies in Afghanistan as well as India, Pakistan, and Kazakhstan.", &["Afghanistan", "India", "Pakistan", "Kazakhstan"]);
+        check(
+            "It identified RedFoxtrot activity targeting companies in Afghanistan as well as India, Pakistan, and Kazakhstan.",
+            &["Afghanistan", "India", "Pakistan", "Kazakhstan"],
+        );
         check("The group has targeted Mongolia and the Russian government.", &["Mongolia", "Russia"]);
-        check("Attackers breached the Ministry of Foreign Affairs of a state.", &["Ministry of Foreign Affairs"]);
+        check(
+            "Attackers breached the Ministry of Foreign Affairs of a state.",
+            &["Ministry of Foreign Affairs"],
+        );
     }
 
     #[test]

@@ -55,26 +55,36 @@ pub(crate) fn periods(sentence: &str, published: Option<Window>) -> Vec<Period> 
         let part = |name| found.name(name).map_or("", |part| part.as_str());
         // `CVE-2021-26855`, `10.2021`
         let inside = |c: char| c.is_alphanumeric() || "-/.:#_".contains(c);
-        if sentence[..whole.start()].ends_with(inside) || sentence[whole.end()..].starts_with(['-', '/', '_']) {
+        if sentence[..whole.start()].ends_with(inside) || sentence[whole.end()..].starts_with(['-', '/', '_'])
+        {
             continue;
         }
-        let Some(window) = window(part("lead"), part("first"), part("join"), part("last"), published) else { continue };
+        let Some(window) = window(part("lead"), part("first"), part("join"), part("last"), published) else {
+            continue;
+        };
         let words = whole.range();
         match periods.last_mut() {
             Some(last) if last.window.until == Timestamp::MAX && window.from == Timestamp::MIN => {
                 if last.window.from < window.until {
-                    *last = Period { window: Window::new(last.window.from, window.until), words: last.words.start..words.end };
+                    *last = Period {
+                        window: Window::new(last.window.from, window.until),
+                        words: last.words.start..words.end,
+                    };
                 }
             }
             _ => periods.push(Period { window, words }),
         }
     }
     if let Some(published) = published {
-        periods.extend(PAST.captures_iter(sentence).filter_map(|found| past(&found, published)).take(PERIODS_MAX));
+        periods.extend(
+            PAST.captures_iter(sentence).filter_map(|found| past(&found, published)).take(PERIODS_MAX),
+        );
     }
     for period in &mut periods {
         // Nobody knows what comes after publication.
-        if let Some(published) = published.filter(|published| period.window.until == Timestamp::MAX && period.window.from < published.until) {
+        if let Some(published) = published
+            .filter(|published| period.window.until == Timestamp::MAX && period.window.from < published.until)
+        {
             period.window = Window::new(period.window.from, published.until);
         }
     }
@@ -87,7 +97,9 @@ fn window(lead: &str, first: &str, join: &str, last: &str, published: Option<Win
     let alone = first.bytes().all(|b| b.is_ascii_alphabetic() || b == b'.');
     // `May` and `March` are verbs too, and a bare number may be of anything.
     let bare_year = first.len() == 4 && first.bytes().all(|b| b.is_ascii_digit());
-    if (alone || bare_year) && lead.is_empty() && last.is_empty() || (lead == "by" || lead == "this" || lead == "last") && !alone {
+    if (alone || bare_year) && lead.is_empty() && last.is_empty()
+        || (lead == "by" || lead == "this" || lead == "last") && !alone
+    {
         return None;
     }
     let lead_word = match lead.as_str() {
@@ -99,7 +111,9 @@ fn window(lead: &str, first: &str, join: &str, last: &str, published: Option<Win
         lead if ["beg", "start", "commenc"].iter().any(|word| lead.starts_with(word)) => "since ",
         _ => "in ",
     };
-    let year = published.map(|published| published.from.day().to_string()).and_then(|day| day[..4].parse::<i32>().ok());
+    let year = published
+        .map(|published| published.from.day().to_string())
+        .and_then(|day| day[..4].parse::<i32>().ok());
     let dated = |date: &str, year: Option<i32>| -> Option<String> {
         let mut text = date.replace(" of ", " ");
         for (words, back) in [("this year", 0), ("last year", 1), ("the same year", 0)] {
@@ -109,7 +123,9 @@ fn window(lead: &str, first: &str, join: &str, last: &str, published: Option<Win
         }
         Some(text.replace(',', " "))
     };
-    let has_year = |date: &str| date.contains("year") || date.as_bytes().windows(4).any(|w| w.iter().all(u8::is_ascii_digit));
+    let has_year = |date: &str| {
+        date.contains("year") || date.as_bytes().windows(4).any(|w| w.iter().all(u8::is_ascii_digit))
+    };
     let phrase = |year_of_none: Option<i32>| -> Option<Window> {
         let mut text = format!("{lead_word}{}", dated(first, year)?);
         let year_of_none = year_of_none.map_or_else(String::new, |year| format!(" {year}"));
@@ -134,7 +150,8 @@ fn window(lead: &str, first: &str, join: &str, last: &str, published: Option<Win
     let year = year?;
     let published = published?;
     let begun = |window: &Window| {
-        let start = if window.from == Timestamp::MIN { window.until.plus_micros(-DAY_US) } else { window.from };
+        let start =
+            if window.from == Timestamp::MIN { window.until.plus_micros(-DAY_US) } else { window.from };
         start < published.until
     };
     [year, year - 1].into_iter().find_map(|year| phrase(Some(year)).filter(begun))
@@ -173,14 +190,19 @@ mod tests {
         let published = date::span("2021-09-28").map(|span| span.window);
         let found: Vec<String> = periods(sentence, published)
             .into_iter()
-            .map(|period| format!("{:?} {}", period.window, &sentence[period.words]).replace("T00:00:00Z", ""))
+            .map(|period| {
+                format!("{:?} {}", period.window, &sentence[period.words]).replace("T00:00:00Z", "")
+            })
             .collect();
         assert_eq!(found, expected, "{sentence}");
     }
 
     #[test]
     fn periods_are_read_as_people_mean_them() {
-        check("It has targeted them since at least July 2020, it says.", &["[2020-07-01, 2021-09-29) since at least July 2020"]);
+        check(
+            "It has targeted them since at least July 2020, it says.",
+            &["[2020-07-01, 2021-09-29) since at least July 2020"],
+        );
         check(
             "That appears to date back to at least July of 2020 and was ongoing through September 2021, with more in August and September of this year.",
             &[
@@ -188,8 +210,14 @@ mod tests {
                 "[2021-08-01, 2021-10-01) in August and September of this year",
             ],
         );
-        check("seen from at least March through May of this year", &["[2021-03-01, 2021-06-01) from at least March through May of this year"]);
-        check("from at least March through May", &["[2021-03-01, 2021-06-01) from at least March through May"]);
+        check(
+            "seen from at least March through May of this year",
+            &["[2021-03-01, 2021-06-01) from at least March through May of this year"],
+        );
+        check(
+            "from at least March through May",
+            &["[2021-03-01, 2021-06-01) from at least March through May"],
+        );
         check("more in August and September, just as", &["[2021-08-01, 2021-10-01) in August and September"]);
         check("in November and December", &["[2020-11-01, 2021-01-01) in November and December"]);
         check("between May and June 2021", &["[2021-05-01, 2021-07-01) between May and June 2021"]);
@@ -202,7 +230,14 @@ mod tests {
 
     #[test]
     fn what_is_no_date_is_none() {
-        for text in ["It may march on.", "May be so.", "in the 1990s", "CVE-2021-26855", "more than 2021 hosts", "port 2020"] {
+        for text in [
+            "It may march on.",
+            "May be so.",
+            "in the 1990s",
+            "CVE-2021-26855",
+            "more than 2021 hosts",
+            "port 2020",
+        ] {
             check(text, &[]);
         }
     }

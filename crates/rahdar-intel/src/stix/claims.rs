@@ -10,7 +10,9 @@ use rahdar_model::intelligence::{Cluster, ClusterId, HostClass, Indicator, Windo
 use rahdar_model::{Timestamp, Window};
 
 use super::graph::{Behind, Graph};
-use super::object::{self, Body, ExternalReference, Object, ObjectError, Relationship, Sighting, Time, Traffic, Words, seen};
+use super::object::{
+    self, Body, ExternalReference, Object, ObjectError, Relationship, Sighting, Time, Traffic, Words, seen,
+};
 use super::pattern::{self, Dated};
 use crate::assertion::{Assertion, Kind, Relation};
 use crate::find::{Endpoint, protocol};
@@ -328,8 +330,11 @@ impl<'a> Reader<'a, '_> {
             tlp: terms.tlp,
         };
         let mut assertions = vec![said(Relation::Is, kind.word())];
-        let aliases = list("aliases").into_iter().chain(list("x_mitre_aliases")).map(|alias| tidy_name(&alias));
-        assertions.extend(aliases.take(ALIASES_MAX).filter(|other| *other != name).map(|other| said(alias, &other)));
+        let aliases =
+            list("aliases").into_iter().chain(list("x_mitre_aliases")).map(|alias| tidy_name(&alias));
+        assertions.extend(
+            aliases.take(ALIASES_MAX).filter(|other| *other != name).map(|other| said(alias, &other)),
+        );
         assertions.into_iter().for_each(|assertion| self.draft.assertion(assertion));
     }
 

@@ -115,10 +115,36 @@ const MINUTE: u64 = 60;
 
 #[test]
 fn hostile_pages_and_texts_end_soon() {
-    for part in ["<div>", "<b><i>", "<a href='", "<!--", "<table><tr><td>", "&#x", "</", "<nav>", "<article>", "<p>a<br>"] {
+    for part in [
+        "<div>",
+        "<b><i>",
+        "<a href='",
+        "<!--",
+        "<table><tr><td>",
+        "&#x",
+        "</",
+        "<nav>",
+        "<article>",
+        "<p>a<br>",
+    ] {
         check_bounded(format!("<html>{}", part.repeat((1 << 19) / part.len())).as_bytes());
     }
-    for part in ["[", "**", "> ", "- ", "`", "| ", "a[.]", "hxxp://", "CVE-", "May ", "A. ", "The group ", "China, ", "\u{ad}"] {
+    for part in [
+        "[",
+        "**",
+        "> ",
+        "- ",
+        "`",
+        "| ",
+        "a[.]",
+        "hxxp://",
+        "CVE-",
+        "May ",
+        "A. ",
+        "The group ",
+        "China, ",
+        "\u{ad}",
+    ] {
         let text = "The group was here. It was there. They saw it. ".repeat(20);
         check_bounded(format!("# x\n{text}\n\n{}\n", part.repeat((1 << 17) / part.len())).as_bytes());
     }
@@ -138,8 +164,12 @@ fn what_a_pdf_unpacks_to_is_bounded() {
     for page in 10..500 {
         file.extend(format!("{page} 0 obj <</Type/Page/Contents 3 0 R>> endobj ").bytes());
     }
-    for (object, kind) in [(3, ""), (4, "/Type/ObjStm/N 100000/First 900000"), (5, "/Type/ObjStm/N 1/First 4")] {
-        file.extend(format!("{object} 0 obj <<{kind}/Filter/FlateDecode/Length {}>> stream\n", bomb.len()).bytes());
+    for (object, kind) in
+        [(3, ""), (4, "/Type/ObjStm/N 100000/First 900000"), (5, "/Type/ObjStm/N 1/First 4")]
+    {
+        file.extend(
+            format!("{object} 0 obj <<{kind}/Filter/FlateDecode/Length {}>> stream\n", bomb.len()).bytes(),
+        );
         file.extend(&bomb);
         file.extend(b"\nendstream endobj ");
     }

@@ -33,7 +33,11 @@ fn proposals(name: &str, bytes: &[u8]) -> Vec<Proposal> {
 fn check(name: &str, bytes: &[u8], expected: &[&str], never: &[&str]) {
     let proposals: Vec<String> = proposals(name, bytes).iter().map(shown).collect();
     for line in expected {
-        assert!(proposals.iter().any(|it| it.starts_with(line)), "`{line}` is not in\n{}", proposals.join("\n"));
+        assert!(
+            proposals.iter().any(|it| it.starts_with(line)),
+            "`{line}` is not in\n{}",
+            proposals.join("\n")
+        );
     }
     for part in never {
         assert!(!proposals.iter().any(|it| it.contains(part)), "`{part}` is in\n{}", proposals.join("\n"));
@@ -52,7 +56,14 @@ fn the_two_articles_yield_who_what_whom_and_when() {
         "PlugX cluster is unattributed cluster",
         "PlugX cluster uses PlugX",
     ];
-    let never = ["Winnti is group", "PlugX is group", "roshan.af", "recordedfuture.com", "therecord.media", "United States"];
+    let never = [
+        "Winnti is group",
+        "PlugX is group",
+        "roshan.af",
+        "recordedfuture.com",
+        "therecord.media",
+        "United States",
+    ];
     let name = "articles/securityweek-2021-09-28.txt";
     check(name, &article(name.split_once('/').unwrap().1), &both, &never);
     check(
@@ -135,7 +146,10 @@ fn a_page_yields_its_indicators_and_none_of_what_surrounds_it() {
     );
     let found = proposals("page.html", PAGE.as_bytes());
     let targets = found.iter().find(|it| shown(it).contains(" targets ")).unwrap();
-    assert!(targets.wording.contains("with moderate confidence") && targets.wording.contains("from March to May 2021"));
+    assert!(
+        targets.wording.contains("with moderate confidence")
+            && targets.wording.contains("from March to May 2021")
+    );
 }
 
 #[test]
@@ -143,7 +157,10 @@ fn what_the_operator_says_of_publication_wins() {
     let options = ReadOptions { published: Some("2023-01-01".parse().unwrap()), ..ReadOptions::default() };
     let reading = read("page.html", PAGE.as_bytes(), &options).unwrap();
     let lines: Vec<String> = reading.proposals.iter().map(shown).collect();
-    assert!(lines.iter().any(|line| line.starts_with("192.0.2.9 of unc9999 [2022-10-03, 2023-01-02)")), "{lines:#?}");
+    assert!(
+        lines.iter().any(|line| line.starts_with("192.0.2.9 of unc9999 [2022-10-03, 2023-01-02)")),
+        "{lines:#?}"
+    );
 }
 
 #[test]
@@ -164,5 +181,10 @@ fn names_of_a_galaxy_are_known_and_never_made_one() {
     let lines: Vec<String> = reading.proposals.iter().map(shown).collect();
     assert!(lines.iter().any(|line| line.starts_with("Wobble targets Example Net")), "{lines:#?}");
     assert_eq!(galaxy.clusters.len(), 1, "synonyms are relations");
-    assert!(galaxy.assertions.iter().any(|said| said.object == "BRONZE WOBBLE" && said.asserted_by.as_deref() == Some("Example")));
+    assert!(
+        galaxy
+            .assertions
+            .iter()
+            .any(|said| said.object == "BRONZE WOBBLE" && said.asserted_by.as_deref() == Some("Example"))
+    );
 }

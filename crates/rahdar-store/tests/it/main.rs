@@ -121,12 +121,18 @@ fn proposals_wait_until_a_person_accepts_them() {
         c2[.]example[.]org for that. The report links UNC9999 to a unit of the GRU. One other was a PlugX cluster.\n";
     let reading = rahdar_intel::read("report.txt", report.as_bytes(), &ReadOptions::default()).unwrap();
     let kept = book.propose(&file(report), &reading.proposals).unwrap();
-    assert_eq!((kept.added, book.version().unwrap()), (reading.proposals.len(), 0), "{:#?}", reading.proposals);
+    assert_eq!(
+        (kept.added, book.version().unwrap()),
+        (reading.proposals.len(), 0),
+        "{:#?}",
+        reading.proposals
+    );
     assert_eq!(book.propose(&file(report), &reading.proposals).unwrap().added, 0);
     let proposals: Vec<_> = book.proposals().unwrap().into_iter().map(|kept| kept.proposal).collect();
     assert_eq!(proposals, reading.proposals);
 
-    let claim = kept.ids[reading.proposals.iter().position(|it| matches!(it.statement, Statement::Claim(_))).unwrap()];
+    let claim = kept.ids
+        [reading.proposals.iter().position(|it| matches!(it.statement, Statement::Claim(_))).unwrap()];
     let accepted = book.accept(&[claim], Day(18_900).start()).unwrap();
     assert_eq!((accepted.version, accepted.added), (1, 1));
     let snapshot = book.snapshot().unwrap();

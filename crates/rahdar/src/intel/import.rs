@@ -191,7 +191,11 @@ impl Summary {
             self.accepted += waiting.len();
             self.added += recorded.added;
         } else if proposed.added > 0 {
-            note!("{}: {} proposals wait: take them with `rahdar intel accept ID…`", file.name, proposed.added);
+            note!(
+                "{}: {} proposals wait: take them with `rahdar intel accept ID…`",
+                file.name,
+                proposed.added
+            );
         }
         Ok(())
     }
@@ -201,7 +205,11 @@ impl Summary {
 fn waiting(book: &Database, ids: &[u64]) -> anyhow::Result<Vec<u64>> {
     let ids: HashSet<u64> = ids.iter().copied().collect();
     let kept = book.proposals()?;
-    Ok(kept.iter().filter(|kept| kept.accepted.is_none() && ids.contains(&kept.id)).map(|kept| kept.id).collect())
+    Ok(kept
+        .iter()
+        .filter(|kept| kept.accepted.is_none() && ids.contains(&kept.id))
+        .map(|kept| kept.id)
+        .collect())
 }
 
 /// The names that the book knows.

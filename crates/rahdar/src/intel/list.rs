@@ -55,7 +55,9 @@ fn statements(
     let about = |kept: &&Kept| match &kept.proposal.statement {
         Statement::Claim(claim) => !accepted && cluster.is_none_or(|id| claim.cluster.as_ref() == Some(id)),
         Statement::Assertion(said) => {
-            let named = |id: &ClusterId| ClusterId::of_name(&said.subject) == *id || ClusterId::of_name(&said.object) == *id;
+            let named = |id: &ClusterId| {
+                ClusterId::of_name(&said.subject) == *id || ClusterId::of_name(&said.object) == *id
+            };
             cluster.is_none_or(named)
         }
     };

@@ -29,7 +29,8 @@ pub(super) fn table<'a>(kept: impl Iterator<Item = &'a Kept>) -> Table {
 
 fn row(kept: &Kept) -> Vec<Cell> {
     let text = |text: Option<String>| text.filter(|text| !text.is_empty()).map_or(Cell::Null, Cell::Text);
-    let number = |number: Option<u64>| number.map_or(Cell::Null, |n| Cell::Int(n.try_into().unwrap_or(i64::MAX)));
+    let number =
+        |number: Option<u64>| number.map_or(Cell::Null, |n| Cell::Int(n.try_into().unwrap_or(i64::MAX)));
     let Proposal { statement, wording, sentence, place } = &kept.proposal;
     let (subject, relation, object, window, port) = parts(statement);
     let (asserted_by, source, published) = match statement {

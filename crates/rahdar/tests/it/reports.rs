@@ -19,7 +19,11 @@ fn what_a_report_says_waits_for_a_person() {
     let home = Home::new();
     let report = home.file("report.txt", REPORT);
     let ran = home.done(&["intel", "import", &report]);
-    assert!(ran.stderr.contains("UNC9999 targets Example Net") && ran.stderr.contains("line 5"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("UNC9999 targets Example Net") && ran.stderr.contains("line 5"),
+        "{}",
+        ran.stderr
+    );
     assert_eq!(home.json(&["intel", "list"]), serde_json::json!([]));
 
     let waiting = home.json(&["intel", "list", "--proposals"]);
@@ -29,7 +33,10 @@ fn what_a_report_says_waits_for_a_person() {
     let accepted = home.json(&["intel", "accept", &row["id"].to_string()]);
     assert_eq!((&accepted[0]["accepted"], &accepted[0]["claims_added"]), (&1.into(), &1.into()));
     let claims = home.json(&["intel", "list"]);
-    assert_eq!((&claims[0]["indicator"], &claims[0]["cluster"]), (&"c2.example.org".into(), &"UNC9999".into()));
+    assert_eq!(
+        (&claims[0]["indicator"], &claims[0]["cluster"]),
+        (&"c2.example.org".into(), &"UNC9999".into())
+    );
     let left = home.json(&["intel", "list", "--proposals"]).as_array().unwrap().len();
     assert_eq!(left, waiting.as_array().unwrap().len() - 1);
 
@@ -74,6 +81,12 @@ fn the_two_articles_end_as_assertions_of_the_book() {
                 && row["until"].as_str().is_some_and(|time| time.starts_with(until))
         })
     };
-    assert!(window("Calypso", "2020-07-01", "2021-10-01") && window("RedFoxtrot", "2021-03-01", "2021-06-01"));
-    assert_eq!(home.json(&["intel", "list"]), serde_json::json!([]), "no publisher, link or reference is an indicator");
+    assert!(
+        window("Calypso", "2020-07-01", "2021-10-01") && window("RedFoxtrot", "2021-03-01", "2021-06-01")
+    );
+    assert_eq!(
+        home.json(&["intel", "list"]),
+        serde_json::json!([]),
+        "no publisher, link or reference is an indicator"
+    );
 }

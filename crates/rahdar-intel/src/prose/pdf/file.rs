@@ -89,7 +89,10 @@ impl<'a> File<'a> {
             }
         }
         if file.trailer.contains_key("Encrypt") {
-            return Err(ReadError::Unsupported { what: "an encrypted PDF", remedy: "save it without a password" });
+            return Err(ReadError::Unsupported {
+                what: "an encrypted PDF",
+                remedy: "save it without a password",
+            });
         }
         Ok(file)
     }
@@ -112,7 +115,8 @@ impl<'a> File<'a> {
         let index = self.packed.len();
         let mut header = Lexer::new(&data, 0);
         for _ in 0..count.min(OBJECTS_MAX) {
-            let (Some(Object::Number(id)), Some(Object::Number(offset))) = (header.object(), header.object()) else {
+            let (Some(Object::Number(id)), Some(Object::Number(offset))) = (header.object(), header.object())
+            else {
                 break;
             };
             if header.at > first.max(1) || self.places.len() >= OBJECTS_MAX {
@@ -142,7 +146,9 @@ impl<'a> File<'a> {
             let Object::Reference(number) = object else { return object };
             object = match self.places.get(&number) {
                 Some(Place::File(at)) => self.parsed(self.bytes, *at),
-                Some(Place::Packed(stream, at)) => self.packed.get(*stream).and_then(|data| self.parsed(data, *at)),
+                Some(Place::Packed(stream, at)) => {
+                    self.packed.get(*stream).and_then(|data| self.parsed(data, *at))
+                }
                 None => None,
             }
             .unwrap_or(Object::Null);
@@ -227,7 +233,9 @@ impl<'a> File<'a> {
             let filter = self.resolved(filter);
             let undone = match filter.name() {
                 None => break,
-                Some("FlateDecode" | "Fl") => unpredicted(inflated(&data, room), &self.dict(parameters.get(i))),
+                Some("FlateDecode" | "Fl") => {
+                    unpredicted(inflated(&data, room), &self.dict(parameters.get(i)))
+                }
                 Some("LZWDecode" | "LZW") => {
                     let parameters = self.dict(parameters.get(i));
                     let early = self.value(&parameters, "EarlyChange").number() != Some(0.0);
@@ -256,7 +264,10 @@ fn object_number(bytes: &[u8], word: usize) -> Option<u32> {
     /// Octets that two numbers and the space around them take.
     const LOOK_BACK: usize = 24;
     let before = &bytes[word.saturating_sub(LOOK_BACK)..word];
-    let text = std::str::from_utf8(&before[before.iter().rposition(|b| !is_space(*b) && !b.is_ascii_digit()).map_or(0, |at| at + 1)..]).ok()?;
+    let text = std::str::from_utf8(
+        &before[before.iter().rposition(|b| !is_space(*b) && !b.is_ascii_digit()).map_or(0, |at| at + 1)..],
+    )
+    .ok()?;
     let mut numbers = text.split_ascii_whitespace().rev();
     let (_generation, number) = (numbers.next()?, numbers.next()?);
     text.ends_with(|c: char| c.is_ascii_whitespace()).then(|| number.parse().ok()).flatten()
@@ -431,14 +442,21 @@ mod tests {
         assert_eq!(un85(b"87cURD]i,\"Ebo80~>"), b"Hello World!");
         assert_eq!(unhex(b"48 65 6C6c6F>"), b"Hello");
         // ISO 32000-1 §7.4.4.2, the example.
-        assert_eq!(unlzw(&[0x80, 0x0b, 0x60, 0x50, 0x22, 0x0c, 0x0c, 0x85, 0x01], true, 100), [45, 45, 45, 45, 45, 65, 45, 45, 45, 66]);
-        let parameters = Dict::from([("Predictor".to_owned(), Object::Number(12.0)), ("Columns".to_owned(), Object::Number(2.0))]);
+        assert_eq!(
+            unlzw(&[0x80, 0x0b, 0x60, 0x50, 0x22, 0x0c, 0x0c, 0x85, 0x01], true, 100),
+            [45, 45, 45, 45, 45, 65, 45, 45, 45, 66]
+        );
+        let parameters = Dict::from([
+            ("Predictor".to_owned(), Object::Number(12.0)),
+            ("Columns".to_owned(), Object::Number(2.0)),
+        ]);
         assert_eq!(unpredicted(vec![2, 1, 2, 2, 1, 1], &parameters), [1, 2, 2, 3]);
     }
 
     #[test]
     fn an_encrypted_file_is_refused_by_name() {
-        let error = File::open(b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer\n<</Encrypt 2 0 R/Root 1 0 R>>").err();
+        let error =
+            File::open(b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer\n<</Encrypt 2 0 R/Root 1 0 R>>").err();
         assert!(matches!(error, Some(ReadError::Unsupported { what: "an encrypted PDF", .. })));
     }
 

@@ -24,7 +24,8 @@ pub(super) struct Font {
 impl Font {
     pub(super) fn read(file: &File<'_>, dict: &Dict) -> Self {
         let two_octets = file.value(dict, "Subtype").name() == Some("Type0");
-        let mut font = Self { two_octets, default_width: if two_octets { 1000.0 } else { 500.0 }, ..Self::default() };
+        let mut font =
+            Self { two_octets, default_width: if two_octets { 1000.0 } else { 500.0 }, ..Self::default() };
         if let Some(stream) = dict.get("ToUnicode").and_then(|object| file.stream(object)) {
             font.to_unicode = mapped(&file.unpack(&stream));
         }
@@ -37,10 +38,13 @@ impl Font {
             font.encoding = encoding(file, dict);
             let first = file.value(dict, "FirstChar").number().unwrap_or(0.0) as u32;
             // Fonts of type 3 have a scale of their own.
-            let scale = file.value(dict, "FontMatrix").array().first().and_then(Object::number).unwrap_or(0.001) * 1000.0;
+            let scale =
+                file.value(dict, "FontMatrix").array().first().and_then(Object::number).unwrap_or(0.001)
+                    * 1000.0;
             let widths = file.value(dict, "Widths");
             let widths = widths.array().iter().take(256).map(|width| file.resolved(width).number());
-            font.widths = (first..).zip(widths).filter_map(|(code, width)| Some((code, width? * scale))).collect();
+            font.widths =
+                (first..).zip(widths).filter_map(|(code, width)| Some((code, width? * scale))).collect();
         }
         font
     }
@@ -52,7 +56,8 @@ impl Font {
             let first = first as u32;
             match parts.get(at + 1).map(|part| file.resolved(part)) {
                 Some(Object::Array(widths)) => {
-                    let widths = (first..).zip(&widths).filter_map(|(code, width)| Some((code, width.number()?)));
+                    let widths =
+                        (first..).zip(&widths).filter_map(|(code, width)| Some((code, width.number()?)));
                     self.widths.extend(widths.take(CODES_MAX));
                     at += 2;
                 }
@@ -73,7 +78,10 @@ impl Font {
     pub(super) fn text(&self, string: &[u8]) -> Shown {
         let mut shown = Shown::default();
         let codes: Vec<u32> = match self.two_octets {
-            true => string.chunks(2).map(|pair| pair.iter().fold(0, |code, octet| code << 8 | u32::from(*octet))).collect(),
+            true => string
+                .chunks(2)
+                .map(|pair| pair.iter().fold(0, |code, octet| code << 8 | u32::from(*octet)))
+                .collect(),
             false => string.iter().map(|octet| u32::from(*octet)).collect(),
         };
         for code in codes {
@@ -159,8 +167,11 @@ fn number(code: &[u8]) -> u32 {
 
 /// Text in UTF-16, its last unit raised.
 fn utf16(text: &[u8], add: u16) -> String {
-    let mut units: Vec<u16> =
-        text.chunks(2).take(TEXT_MAX).map(|pair| pair.iter().fold(0, |unit, octet| unit << 8 | u16::from(*octet))).collect();
+    let mut units: Vec<u16> = text
+        .chunks(2)
+        .take(TEXT_MAX)
+        .map(|pair| pair.iter().fold(0, |unit, octet| unit << 8 | u16::from(*octet)))
+        .collect();
     if let Some(last) = units.last_mut() {
         *last = last.wrapping_add(add);
     }
@@ -173,9 +184,28 @@ const WINDOWS: &str = "€\u{81}‚ƒ„…†‡ˆ‰Š‹Œ\u{8d}Ž\u{8f}\u{90
 const MAC: &str = "ÄÅÇÉÑÖÜáàâäãåçéèêëíìîïñóòôöõúùûü†°¢£§•¶ß®©™´¨≠ÆØ∞±≤≥¥µ∂∑∏π∫ªºΩæø¿¡¬√ƒ≈∆«»… ÀÃÕŒœ–—“”‘’÷◊ÿŸ⁄€‹›ﬁﬂ‡·‚„‰ÂÊÁËÈÍÎÏÌÓÔÒÚÛÙıˆ˜¯˘˙˚¸˝˛ˇ";
 /// Where Adobe's standard encoding is neither ASCII nor Latin-1 (ISO 32000-1 annex D.2).
 const STANDARD: [(u8, &str); 22] = [
-    (0x27, "’"), (0x60, "‘"), (0xa4, "/"), (0xa6, "ƒ"), (0xa8, "¤"), (0xa9, "'"), (0xaa, "“"), (0xac, "‹"), (0xad, "›"),
-    (0xae, "fi"), (0xaf, "fl"), (0xb1, "–"), (0xb2, "†"), (0xb3, "‡"), (0xb4, "·"), (0xb7, "•"), (0xb8, "‚"), (0xb9, "„"),
-    (0xba, "”"), (0xbc, "…"), (0xbd, "‰"), (0xd0, "—"),
+    (0x27, "’"),
+    (0x60, "‘"),
+    (0xa4, "/"),
+    (0xa6, "ƒ"),
+    (0xa8, "¤"),
+    (0xa9, "'"),
+    (0xaa, "“"),
+    (0xac, "‹"),
+    (0xad, "›"),
+    (0xae, "fi"),
+    (0xaf, "fl"),
+    (0xb1, "–"),
+    (0xb2, "†"),
+    (0xb3, "‡"),
+    (0xb4, "·"),
+    (0xb7, "•"),
+    (0xb8, "‚"),
+    (0xb9, "„"),
+    (0xba, "”"),
+    (0xbc, "…"),
+    (0xbd, "‰"),
+    (0xd0, "—"),
 ];
 /// Ligatures where fonts of TeX have them, in codes that no other encoding uses.
 const TEX: [(u8, &str); 5] = [(0x0b, "ff"), (0x0c, "fi"), (0x0d, "fl"), (0x0e, "ffi"), (0x0f, "ffl")];
@@ -190,8 +220,9 @@ fn encoding(file: &File<'_>, dict: &Dict) -> Vec<String> {
         }
         _ => (None, Vec::new()),
     };
-    let mut codes: Vec<String> =
-        (0..=255_u8).map(|code| if code < 0x20 { String::new() } else { char::from(code).to_string() }).collect();
+    let mut codes: Vec<String> = (0..=255_u8)
+        .map(|code| if code < 0x20 { String::new() } else { char::from(code).to_string() })
+        .collect();
     let mut put = |first: usize, text: &str| {
         for (i, c) in text.chars().enumerate() {
             codes[first + i] = c.to_string();
@@ -199,7 +230,9 @@ fn encoding(file: &File<'_>, dict: &Dict) -> Vec<String> {
     };
     match base.as_deref() {
         Some("MacRomanEncoding") => put(0x80, MAC),
-        Some("StandardEncoding") => STANDARD.iter().for_each(|(code, text)| codes[usize::from(*code)] = (*text).to_owned()),
+        Some("StandardEncoding") => {
+            STANDARD.iter().for_each(|(code, text)| codes[usize::from(*code)] = (*text).to_owned())
+        }
         _ => put(0x80, WINDOWS),
     }
     if base.is_none() {
@@ -223,24 +256,93 @@ fn encoding(file: &File<'_>, dict: &Dict) -> Vec<String> {
 
 /// Names of glyphs that are no letters (Adobe Glyph List), as far as reports need them.
 const GLYPHS: [(&str, &str); 76] = [
-    ("space", " "), ("nbspace", " "), ("exclam", "!"), ("quotedbl", "\""), ("numbersign", "#"), ("dollar", "$"),
-    ("percent", "%"), ("ampersand", "&"), ("quotesingle", "'"), ("quoteright", "’"), ("quoteleft", "‘"),
-    ("parenleft", "("), ("parenright", ")"), ("asterisk", "*"), ("plus", "+"), ("comma", ","), ("hyphen", "-"),
-    ("sfthyphen", "\u{ad}"), ("minus", "-"), ("period", "."), ("slash", "/"), ("zero", "0"), ("one", "1"), ("two", "2"),
-    ("three", "3"), ("four", "4"), ("five", "5"), ("six", "6"), ("seven", "7"), ("eight", "8"), ("nine", "9"),
-    ("colon", ":"), ("semicolon", ";"), ("less", "<"), ("equal", "="), ("greater", ">"), ("question", "?"), ("at", "@"),
-    ("bracketleft", "["), ("backslash", "\\"), ("bracketright", "]"), ("asciicircum", "^"), ("underscore", "_"),
-    ("grave", "`"), ("braceleft", "{"), ("bar", "|"), ("braceright", "}"), ("asciitilde", "~"), ("ff", "ff"),
-    ("fi", "fi"), ("fl", "fl"), ("ffi", "ffi"), ("ffl", "ffl"), ("f_f", "ff"), ("f_i", "fi"), ("f_l", "fl"),
-    ("f_f_i", "ffi"), ("f_f_l", "ffl"), ("endash", "–"), ("emdash", "—"), ("quotedblleft", "“"),
-    ("quotedblright", "”"), ("quotedblbase", "„"), ("bullet", "•"), ("ellipsis", "…"), ("periodcentered", "·"),
-    ("copyright", "©"), ("registered", "®"), ("trademark", "™"), ("germandbls", "ß"), ("dotlessi", "ı"), ("ae", "æ"),
-    ("oe", "œ"), ("oslash", "ø"), ("lslash", "ł"), ("section", "§"),
+    ("space", " "),
+    ("nbspace", " "),
+    ("exclam", "!"),
+    ("quotedbl", "\""),
+    ("numbersign", "#"),
+    ("dollar", "$"),
+    ("percent", "%"),
+    ("ampersand", "&"),
+    ("quotesingle", "'"),
+    ("quoteright", "’"),
+    ("quoteleft", "‘"),
+    ("parenleft", "("),
+    ("parenright", ")"),
+    ("asterisk", "*"),
+    ("plus", "+"),
+    ("comma", ","),
+    ("hyphen", "-"),
+    ("sfthyphen", "\u{ad}"),
+    ("minus", "-"),
+    ("period", "."),
+    ("slash", "/"),
+    ("zero", "0"),
+    ("one", "1"),
+    ("two", "2"),
+    ("three", "3"),
+    ("four", "4"),
+    ("five", "5"),
+    ("six", "6"),
+    ("seven", "7"),
+    ("eight", "8"),
+    ("nine", "9"),
+    ("colon", ":"),
+    ("semicolon", ";"),
+    ("less", "<"),
+    ("equal", "="),
+    ("greater", ">"),
+    ("question", "?"),
+    ("at", "@"),
+    ("bracketleft", "["),
+    ("backslash", "\\"),
+    ("bracketright", "]"),
+    ("asciicircum", "^"),
+    ("underscore", "_"),
+    ("grave", "`"),
+    ("braceleft", "{"),
+    ("bar", "|"),
+    ("braceright", "}"),
+    ("asciitilde", "~"),
+    ("ff", "ff"),
+    ("fi", "fi"),
+    ("fl", "fl"),
+    ("ffi", "ffi"),
+    ("ffl", "ffl"),
+    ("f_f", "ff"),
+    ("f_i", "fi"),
+    ("f_l", "fl"),
+    ("f_f_i", "ffi"),
+    ("f_f_l", "ffl"),
+    ("endash", "–"),
+    ("emdash", "—"),
+    ("quotedblleft", "“"),
+    ("quotedblright", "”"),
+    ("quotedblbase", "„"),
+    ("bullet", "•"),
+    ("ellipsis", "…"),
+    ("periodcentered", "·"),
+    ("copyright", "©"),
+    ("registered", "®"),
+    ("trademark", "™"),
+    ("germandbls", "ß"),
+    ("dotlessi", "ı"),
+    ("ae", "æ"),
+    ("oe", "œ"),
+    ("oslash", "ø"),
+    ("lslash", "ł"),
+    ("section", "§"),
 ];
 /// Accents behind a letter in the name of a glyph.
 const ACCENTS: [(&str, char); 8] = [
-    ("acute", '\u{301}'), ("grave", '\u{300}'), ("circumflex", '\u{302}'), ("dieresis", '\u{308}'), ("tilde", '\u{303}'),
-    ("cedilla", '\u{327}'), ("caron", '\u{30c}'), ("ring", '\u{30a}'),
+    ("acute", '\u{301}'),
+    ("grave", '\u{300}'),
+    ("circumflex", '\u{302}'),
+    ("dieresis", '\u{308}'),
+    ("tilde", '\u{303}'),
+    ("cedilla", '\u{327}'),
+    ("caron", '\u{30c}'),
+    ("ring", '\u{30a}'),
 ];
 
 fn glyph(name: &str) -> Option<String> {

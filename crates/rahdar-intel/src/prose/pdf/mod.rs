@@ -68,7 +68,8 @@ fn text(object: &Object) -> Option<String> {
     let Object::Text(bytes) = object else { return None };
     let text = match bytes.strip_prefix(b"\xfe\xff") {
         Some(rest) => {
-            let units: Vec<u16> = rest.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
+            let units: Vec<u16> =
+                rest.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
             String::from_utf16_lossy(&units)
         }
         None => bytes.iter().map(|byte| char::from(*byte)).collect(),
@@ -85,7 +86,8 @@ fn page_list(file: &File<'_>) -> Vec<(Dict, Dict)> {
     };
     let mut pages = Vec::new();
     let mut seen = HashSet::new();
-    let mut left: Vec<(Object, Dict)> = root.get("Pages").map(|pages| (pages.clone(), Dict::new())).into_iter().collect();
+    let mut left: Vec<(Object, Dict)> =
+        root.get("Pages").map(|pages| (pages.clone(), Dict::new())).into_iter().collect();
     while let Some((object, inherited)) = left.pop() {
         let new = match &object {
             Object::Reference(number) => seen.insert(*number),
@@ -110,7 +112,13 @@ fn page_list(file: &File<'_>) -> Vec<(Dict, Dict)> {
     }
     let is_page = |dict: &Dict| file.value(dict, "Type").name() == Some("Page");
     let all = file.numbers().into_iter().map(|number| file.dict(Some(&Object::Reference(number))));
-    all.filter(is_page).take(PAGES_MAX).map(|page| { let resources = file.dict(page.get("Resources")); (page, resources) }).collect()
+    all.filter(is_page)
+        .take(PAGES_MAX)
+        .map(|page| {
+            let resources = file.dict(page.get("Resources"));
+            (page, resources)
+        })
+        .collect()
 }
 
 /// Lines as blocks.
@@ -156,7 +164,9 @@ fn belong(line: &Line, next: &Line) -> bool {
     }
     let gap = line.y - next.y;
     // Upwards is the next column.
-    alike && (gap < 0.0 && !line.text.trim_end().ends_with(['.', '!', '?', ':']) || (0.0..=PARAGRAPH * line.size.max(1.0)).contains(&gap))
+    alike
+        && (gap < 0.0 && !line.text.trim_end().ends_with(['.', '!', '?', ':'])
+            || (0.0..=PARAGRAPH * line.size.max(1.0)).contains(&gap))
 }
 
 /// The lines but for those that stand on many pages.
@@ -170,7 +180,9 @@ fn without_repeats(lines: &[Line]) -> Vec<&Line> {
         pages.entry(key(line)).or_default().insert(line.page);
     }
     let count = lines.iter().map(|line| line.page).collect::<HashSet<_>>().len();
-    let repeated = |line: &Line| pages.get(&key(line)).is_some_and(|pages| pages.len() >= REPEATS && pages.len() * 2 > count);
+    let repeated = |line: &Line| {
+        pages.get(&key(line)).is_some_and(|pages| pages.len() >= REPEATS && pages.len() * 2 > count)
+    };
     lines.iter().filter(|line| !repeated(line)).collect()
 }
 
@@ -180,7 +192,10 @@ fn body_size(lines: &[&Line]) -> f64 {
     for line in lines {
         *sizes.entry((line.size * 10.0).round() as i64).or_default() += line.text.len();
     }
-    sizes.into_iter().max_by_key(|(size, octets)| (*octets, -size)).map_or(0.0, |(size, _)| size as f64 / 10.0)
+    sizes
+        .into_iter()
+        .max_by_key(|(size, octets)| (*octets, -size))
+        .map_or(0.0, |(size, _)| size as f64 / 10.0)
 }
 
 #[cfg(test)]
@@ -191,12 +206,19 @@ mod tests {
     fn pdf(contents: &[&str]) -> Vec<u8> {
         let mut file = String::from("%PDF-1.4\n1 0 obj <</Type/Catalog/Pages 2 0 R>> endobj\n");
         let kids: String = (0..contents.len()).map(|i| format!("{} 0 R ", 10 + 2 * i)).collect();
-        file.push_str(&format!("2 0 obj <</Type/Pages/Kids[{kids}]/Resources<</Font<</F 3 0 R>>>>>> endobj\n"));
+        file.push_str(&format!(
+            "2 0 obj <</Type/Pages/Kids[{kids}]/Resources<</Font<</F 3 0 R>>>>>> endobj\n"
+        ));
         file.push_str("3 0 obj <</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding<</Differences[1/fi/ffl]>>>> endobj\n");
         for (i, content) in contents.iter().enumerate() {
             let (page, stream) = (10 + 2 * i, 11 + 2 * i);
-            file.push_str(&format!("{page} 0 obj <</Type/Page/Parent 2 0 R/Contents {stream} 0 R>> endobj\n"));
-            file.push_str(&format!("{stream} 0 obj <</Length {}>> stream\n{content}\nendstream endobj\n", content.len()));
+            file.push_str(&format!(
+                "{page} 0 obj <</Type/Page/Parent 2 0 R/Contents {stream} 0 R>> endobj\n"
+            ));
+            file.push_str(&format!(
+                "{stream} 0 obj <</Length {}>> stream\n{content}\nendstream endobj\n",
+                content.len()
+            ));
         }
         file.push_str("trailer <</Root 1 0 R>>\n%%EOF");
         file.into_bytes()
@@ -204,8 +226,11 @@ mod tests {
 
     fn check(contents: &[&str], blocks: &[(BlockKind, &str, &str)]) {
         let document = read(&pdf(contents)).unwrap();
-        let found: Vec<_> =
-            document.blocks.iter().map(|block| (block.kind, block.text.as_str(), block.place.as_str())).collect();
+        let found: Vec<_> = document
+            .blocks
+            .iter()
+            .map(|block| (block.kind, block.text.as_str(), block.place.as_str()))
+            .collect();
         assert_eq!(found, blocks);
     }
 
@@ -229,7 +254,9 @@ mod tests {
     #[test]
     fn rows_have_cells_and_heads_of_pages_are_left_out() {
         let page = |row: &str| {
-            format!("BT /F 8 Tf 72 780 Td (Example report) Tj /F 10 Tf 0 -60 Td ({row}) Tj 200 0 Td (443) Tj ET")
+            format!(
+                "BT /F 8 Tf 72 780 Td (Example report) Tj /F 10 Tf 0 -60 Td ({row}) Tj 200 0 Td (443) Tj ET"
+            )
         };
         let pages: Vec<String> = (1..=3).map(|n| page(&format!("192[.]0[.]2[.]{n}"))).collect();
         check(
@@ -244,7 +271,10 @@ mod tests {
 
     #[test]
     fn a_file_without_text_is_refused_by_name() {
-        for file in [&b"%PDF-1.4"[..], b"%PDF-1.4\n1 0 obj <</Type/Catalog/Pages 1 0 R/Kids[1 0 R]>> endobj trailer <</Root 1 0 R>>"] {
+        for file in [
+            &b"%PDF-1.4"[..],
+            b"%PDF-1.4\n1 0 obj <</Type/Catalog/Pages 1 0 R/Kids[1 0 R]>> endobj trailer <</Root 1 0 R>>",
+        ] {
             assert!(matches!(read(file), Err(ReadError::Unsupported { what: "a PDF without text", .. })));
         }
     }

@@ -146,7 +146,10 @@ impl<'a> Lexer<'a> {
     fn name(&mut self) -> String {
         let mut name = Vec::new();
         while let Some(byte) = self.peek().filter(|byte| is_regular(*byte)) {
-            let coded = self.bytes.get(self.at + 1..self.at + 3).and_then(|pair| Some(hex(pair[0])? * 16 + hex(pair[1])?));
+            let coded = self
+                .bytes
+                .get(self.at + 1..self.at + 3)
+                .and_then(|pair| Some(hex(pair[0])? * 16 + hex(pair[1])?));
             match coded.filter(|_| byte == b'#') {
                 Some(code) => {
                     name.push(code);
@@ -288,7 +291,10 @@ mod tests {
         check("/A#20B", "Name(\"A B\")");
         check("(a\\(b\\)(c)\\101\\\n)", "Text([97, 40, 98, 41, 40, 99, 41, 65])");
         check("<4 1 42 5>", "Text([65, 66, 80])");
-        check("<</A[1 /B]/C<</D null>>>>", "Dict({\"A\": Array([Number(1.0), Name(\"B\")]), \"C\": Dict({\"D\": Null})})");
+        check(
+            "<</A[1 /B]/C<</D null>>>>",
+            "Dict({\"A\": Array([Number(1.0), Name(\"B\")]), \"C\": Dict({\"D\": Null})})",
+        );
         check("% all\n true", "Word(\"true\")");
         check("", "");
     }

@@ -116,7 +116,8 @@ impl<'a> Pages<'a> {
                 "BT" => (text, line) = (IDENTITY, IDENTITY),
                 "Tf" => {
                     state.size = number(1);
-                    state.font = operands.first().and_then(Object::name).and_then(|name| self.font(resources, name));
+                    state.font =
+                        operands.first().and_then(Object::name).and_then(|name| self.font(resources, name));
                 }
                 "Tc" => state.character = number(0),
                 "Tw" => state.word = number(0),
@@ -150,7 +151,10 @@ impl<'a> Pages<'a> {
                         match part {
                             Object::Text(string) => self.show(&state, &mut text, string),
                             Object::Number(back) => {
-                                text = product([1.0, 0.0, 0.0, 1.0, -back / 1000.0 * state.size * state.scale, 0.0], text);
+                                text = product(
+                                    [1.0, 0.0, 0.0, 1.0, -back / 1000.0 * state.size * state.scale, 0.0],
+                                    text,
+                                );
                             }
                             _ => {}
                         }
@@ -230,7 +234,9 @@ impl<'a> Pages<'a> {
         let gap = self.end.map(|(end, _)| x - end);
         let same = match (self.lines.last(), gap) {
             (Some(line), Some(gap)) => {
-                line.page == self.page && (line.y - y).abs() <= 0.45 * line.size.max(size) && gap > -1.5 * size.max(line.size)
+                line.page == self.page
+                    && (line.y - y).abs() <= 0.45 * line.size.max(size)
+                    && gap > -1.5 * size.max(line.size)
             }
             _ => false,
         };
