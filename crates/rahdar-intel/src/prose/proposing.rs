@@ -282,7 +282,7 @@ impl Reader<'_> {
         let is_name = |name: &str| {
             mentions.iter().any(|mention| mention.name == name) || self.names.kind(name).is_some()
         };
-        let mut victims = victims(sentence, is_name);
+        let mut victims = victims(sentence, !groups.is_empty(), is_name);
         let who = self.sayer.clone();
         victims.retain(|victim| Some(victim) != who.as_ref());
         for mention in &mentions {

@@ -53,8 +53,8 @@ const NO_VICTIMS: &str = " A Access Active Africa All American An Android Apache
     February March April May June July September October November December Active-Directory Citrix Fortinet Ivanti \
     VMware Cisco Pulse Log4j Java Web SQL IP CVE Chinese-state ";
 
-/// The victims in a sentence, in order, each once.
-pub(crate) fn victims(sentence: &str, is_name: impl Fn(&str) -> bool) -> Vec<String> {
+/// The victims in a sentence, in order, each once. `named`: whether it names who attacks.
+pub(crate) fn victims(sentence: &str, named: bool, is_name: impl Fn(&str) -> bool) -> Vec<String> {
     if !ATTACK.is_match(sentence) {
         return Vec::new();
     }
@@ -67,7 +67,7 @@ pub(crate) fn victims(sentence: &str, is_name: impl Fn(&str) -> bool) -> Vec<Str
             }
         }
     }
-    if ACTOR.is_match(sentence) {
+    if named || ACTOR.is_match(sentence) {
         found.extend(countries(sentence));
     }
     found.sort();
@@ -178,7 +178,11 @@ mod tests {
     use super::*;
 
     fn check(sentence: &str, expected: &[&str]) {
-        assert_eq!(victims(sentence, |name| name == "RedFoxtrot"), expected, "{sentence}");
+        assert_eq!(
+            victims(sentence, sentence.contains("RedFoxtrot"), |name| name == "RedFoxtrot"),
+            expected,
+            "{sentence}"
+        );
     }
 
     #[test]
