@@ -1,13 +1,15 @@
 //! The append-only register of all that was ever claimed, as a trait; `rahdar-store` keeps it.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 
 use rahdar_model::Timestamp;
-use rahdar_model::intelligence::{Claim, Event, Network};
+use rahdar_model::intelligence::{Claim, Cluster, ClusterId, Event, Network};
 use thiserror::Error;
 
-use crate::index::{Snapshot, is_object_id};
-use crate::reading::{ReadOptions, Reading};
+use crate::assertion::{Assertion, Kind, Proposal, Relation, Statement};
+use crate::index::{Snapshot, absorb, is_object_id};
+use crate::reading::{ReadOptions, Reading, tidy_name};
 
 /// The append-only register. One counter versions everything in it: whatever adds anything
 /// raises it by one, and nothing is ever removed or changed.
@@ -15,7 +17,8 @@ use crate::reading::{ReadOptions, Reading};
 /// Calls block.
 pub trait Book: Send + Sync {
     /// Adds what a file says, once: the same content read with the same options adds nothing
-    /// again, and neither does a claim that the book already holds ([`Identity`]).
+    /// again, and neither does a claim that the book already holds ([`Identity`]). Proposals are
+    /// not added: see [`Book::propose`].
     ///
     /// # Errors
     /// See [`BookError`]. On an error nothing was added.
@@ -34,6 +37,26 @@ pub trait Book: Send + Sync {
     /// As [`Book::record`].
     fn record_events(&self, file: &ImportedFile, events: &[Event]) -> Result<Recorded, BookError>;
 
+    /// Keeps what a report proposes, each once, for a person to accept. The book stays as it is.
+    ///
+    /// # Errors
+    /// As [`Book::record`].
+    fn propose(&self, file: &ImportedFile, proposals: &[Proposal]) -> Result<Proposed, BookError>;
+
+    /// Every proposal, and every assertion that came with other files, in the order in which they
+    /// came.
+    ///
+    /// # Errors
+    /// See [`BookError`].
+    fn proposals(&self) -> Result<Vec<Kept>, BookError>;
+
+    /// Takes proposals into the book: claims as claims, names of groups and clusters as such, the
+    /// rest as assertions. Those that are in it already, and ids of none, add nothing.
+    ///
+    /// # Errors
+    /// As [`Book::record`].
+    fn accept(&self, ids: &[u64], at: Timestamp) -> Result<Recorded, BookError>;
+
     /// The present version; zero while the book is empty.
     ///
     /// # Errors
@@ -45,6 +68,12 @@ pub trait Book: Send + Sync {
     /// # Errors
     /// See [`BookError`].
     fn snapshot(&self) -> Result<Snapshot, BookError>;
+
+    /// What was said of clusters, in the order in which it was recorded: one may stand there often.
+    ///
+    /// # Errors
+    /// See [`BookError`].
+    fn clusters(&self) -> Result<Vec<Cluster>, BookError>;
 
     /// The networks as last described, in the order of prefixes.
     ///
@@ -85,6 +114,70 @@ impl ImportedFile {
         hasher.update(format!("{options:?}").as_bytes());
         Self { name: name.to_owned(), content: hasher.finalize().to_hex().to_string(), imported_at }
     }
+}
+
+/// A proposal as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Its number, by which a person accepts it.
+    pub id: u64,
+    /// The file it came from.
+    pub file: String,
+    /// What it says.
+    pub proposal: Proposal,
+    /// The version of the book that took it in; none while it waits.
+    pub accepted: Option<u64>,
+}
+
+/// What became of the proposals of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposed {
+    /// The ids of all of them, in their order.
+    pub ids: Vec<u64>,
+    /// How many are new.
+    pub added: usize,
+}
+
+/// The clusters that accepted proposals name: groups and clusters by their name, and those of
+/// claims by the name that some proposal gives them.
+pub fn clusters_of(accepted: &[&Proposal], all: &[Kept]) -> Vec<Cluster> {
+    let mut clusters: BTreeMap<ClusterId, Cluster> = BTreeMap::new();
+    let mut add = |cluster: Cluster| match clusters.get_mut(&cluster.id) {
+        Some(known) => absorb(known, cluster),
+        None => {
+            clusters.insert(cluster.id.clone(), cluster);
+        }
+    };
+    let named = |name: &str, named: bool, tools: Vec<String>| {
+        let name = tidy_name(name);
+        Cluster { id: ClusterId::of_name(&name), name, named, tools }
+    };
+    for proposal in accepted {
+        match &proposal.statement {
+            Statement::Assertion(Assertion { subject, relation: Relation::Is, object, .. }) => {
+                match Kind::from_word(object) {
+                    Some(Kind::Group) => add(named(subject, true, Vec::new())),
+                    Some(Kind::Cluster) => add(named(subject, false, Vec::new())),
+                    _ => {}
+                }
+            }
+            Statement::Assertion(Assertion { subject, relation: Relation::Uses, object, .. }) => {
+                add(named(subject, false, vec![object.clone()]));
+            }
+            Statement::Claim(Claim { cluster: Some(id), tools, .. }) => {
+                let name = all.iter().find_map(|kept| match &kept.proposal.statement {
+                    Statement::Assertion(said) if ClusterId::of_name(&said.subject) == *id => {
+                        Some(&said.subject)
+                    }
+                    _ => None,
+                });
+                let name = name.map_or_else(|| id.0.to_string(), Clone::clone);
+                add(Cluster { id: id.clone(), ..named(&name, false, tools.clone()) });
+            }
+            Statement::Claim(_) | Statement::Assertion(_) => {}
+        }
+    }
+    clusters.into_values().collect()
 }
 
 /// What an import added.

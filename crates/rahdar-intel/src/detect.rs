@@ -17,6 +17,8 @@ const RATIO_FREE: usize = 16 << 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Json,
+    /// A web page.
+    Html,
     Plain,
 }
 
@@ -59,7 +61,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, ReadError> {
 /// Kinds of files that are no text, by their first octets.
 fn known_binary(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     const KINDS: [(&[u8], &str, &str); 9] = [
-        (b"%PDF", "a PDF", "copy its indicators into a text file"),
+        (b"%PDF", "a PDF", "save the table as CSV"),
         (b"PK\x03\x04", "a ZIP archive or a spreadsheet", "unpack it, or save the sheet as CSV"),
         (b"\xd0\xcf\x11\xe0", "an Office document", "save it as text or CSV"),
         (b"\x28\xb5\x2f\xfd", "a zstd file", "unpack it"),
@@ -93,11 +95,13 @@ pub(crate) fn kind(text: &str) -> Result<Kind, ReadError> {
     }
     let head: String = start.chars().take(512).collect::<String>().to_ascii_lowercase();
     let unsupported = |what, remedy| Err(ReadError::Unsupported { what, remedy });
+    let page = ["<!doctype html", "<html", "<head", "<body", "<table", "<article", "<div", "<meta"];
+    let later = (head.starts_with("<?xml") || head.starts_with("<!--")) && head.contains("<html");
+    if later || page.iter().any(|tag| head.starts_with(tag)) {
+        return Ok(Kind::Html);
+    }
     if head.starts_with("<?xml") || head.starts_with("<stix") || head.starts_with("<ioc") {
         return unsupported("an XML file, such as OpenIOC or STIX 1", "convert it to STIX 2.1 or CSV");
-    }
-    if head.starts_with("<!doctype html") || head.starts_with("<html") || head.starts_with("<table") {
-        return unsupported("an HTML page", "copy its indicators into a text file");
     }
     if is_rules(start) {
         return unsupported("a file of Suricata or Snort rules", "copy the addresses into a list");
@@ -161,7 +165,7 @@ mod tests {
         check("[\"192.0.2.1\"]", "Plain");
         check("[2001:db8::1]:443", "Plain");
         check("192.0.2.1", "Plain");
-        check("%PDF-1.7", "a PDF: not read yet; copy its indicators into a text file");
+        check("<!DOCTYPE html><html>", "Html");
         check("a\0b", "a binary file: not read yet; give a text, a CSV or a STIX bundle");
         check(
             "<?xml version",

@@ -3,6 +3,7 @@
 //!
 //! * [`read`] takes the octets of a file and gives a [`Reading`]: claims, clusters, host facts,
 //!   and every text that was refused, with its place and the reason.
+//! * [`prose`] reads reports; what they say waits for a person as [`assertion::Proposal`]s.
 //! * [`misp`] keeps MISP events whole, to be written again.
 //! * [`sheet`] reads the two small tables that people keep themselves: networks and events.
 //! * [`book`]: the append-only register of all that was ever claimed, as a trait.
@@ -16,11 +17,13 @@
 //! octets and times.
 
 pub mod age;
+pub mod assertion;
 pub mod benign;
 pub mod book;
 pub mod index;
 pub mod misp;
 pub mod pdns;
+pub mod prose;
 pub mod reading;
 pub mod scan;
 pub mod sheet;
@@ -42,29 +45,50 @@ mod table;
 use regex::Regex;
 
 pub use detect::FILE_MAX;
+pub use prose::Names;
 pub use reading::{Format, ReadError, ReadOptions, Reading, Refusal};
 
-/// Reads one file: a STIX bundle, a table or a list, told by its content, as it is or packed with
-/// gzip. The name may be a path: the names of the file and of its folder say whose list it is,
-/// and when it was published, where the content does not.
+/// Reads one file, told by its content, as it is or packed with gzip. The name may be a path: the
+/// names of the file and of its folder say whose list it is, and when it was published, where the
+/// content does not.
 ///
 /// # Errors
 /// [`ReadError`] if nothing of it can be read. Indicators that cannot be believed are no error:
 /// see [`Reading::refused`].
 pub fn read(name: &str, bytes: &[u8], options: &ReadOptions) -> Result<Reading, ReadError> {
+    read_knowing(name, bytes, options, &Names::default())
+}
+
+/// Reads one file as [`read`] does; in a report, these names are known.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_knowing(
+    name: &str,
+    bytes: &[u8],
+    options: &ReadOptions,
+    names: &Names,
+) -> Result<Reading, ReadError> {
     let bytes = detect::unpack(bytes)?;
-    let text = detect::decode(&bytes)?;
     let source = source::Source::of_path(name);
-    if detect::kind(&text)? == detect::Kind::Json {
-        return match json::kind(&text) {
-            json::Kind::MispEvents => misp::read(&source, &text, options),
-            json::Kind::MispManifest => misp::read_manifest(&source, &text, options),
-            json::Kind::MispGalaxy => misp::read_galaxy(&source, &text, options),
-            json::Kind::WarningList => benign::read(&source, &text, options),
-            json::Kind::PassiveDns => pdns::read(&source, &text, options),
-            json::Kind::Scan => scan::read(&source, &text, options),
-            json::Kind::Other => stix::read(&source, &text, options),
-        };
+    if prose::is_pdf(&bytes) {
+        return prose::read_pdf(&source, &bytes, options, names);
+    }
+    let text = detect::decode(&bytes)?;
+    match detect::kind(&text)? {
+        detect::Kind::Json => {
+            return match json::kind(&text) {
+                json::Kind::MispEvents => misp::read(&source, &text, options),
+                json::Kind::MispManifest => misp::read_manifest(&source, &text, options),
+                json::Kind::MispGalaxy => misp::read_galaxy(&source, &text, options),
+                json::Kind::WarningList => benign::read(&source, &text, options),
+                json::Kind::PassiveDns => pdns::read(&source, &text, options),
+                json::Kind::Scan => scan::read(&source, &text, options),
+                json::Kind::Other => stix::read(&source, &text, options),
+            };
+        }
+        detect::Kind::Html => return prose::read_html(&source, &text, options, names),
+        detect::Kind::Plain => {}
     }
     if misp::is_feed_hashes(&text) {
         return Err(ReadError::Unsupported {
@@ -74,6 +98,7 @@ pub fn read(name: &str, bytes: &[u8], options: &ReadOptions) -> Result<Reading, 
     }
     match table::layout(&text) {
         Some(layout) => table::read(&source, &text, &layout, options),
+        None if prose::is_report(&source.shown, &text) => prose::read_text(&source, &text, options, names),
         None => list::read(&source, &text, options),
     }
 }

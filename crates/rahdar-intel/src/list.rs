@@ -1,5 +1,6 @@
 //! Lists as analysts publish them: indicators, more or less one a line, under headings.
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use rahdar_model::Window;
@@ -15,17 +16,8 @@ use crate::source::Source;
 
 /// Reads a list.
 pub(crate) fn read(source: &Source, text: &str, options: &ReadOptions) -> Result<Reading, ReadError> {
-    let mut reader = Reader {
-        source,
-        draft: Draft::new(Format::List, &source.shown, options),
-        sections: Vec::new(),
-        published: None,
-        named_above: None,
-        lines_above: 0,
-        begun: false,
-        before: Before::Nothing,
-        defangs: text.lines().take(DEFANG_LINES).any(defangs),
-    };
+    let draft = Draft::new(Format::List, &source.shown, options);
+    let mut reader = Reader::new(source, draft, text.lines().take(DEFANG_LINES).any(defangs));
     for (i, line) in text.lines().enumerate() {
         reader.line(i + 1, line);
     }
@@ -60,6 +52,59 @@ const NOTE_OCTETS: usize = 100;
 /// Lines searched for defanged names, to learn whether the author defangs what is hostile.
 const DEFANG_LINES: usize = 10_000;
 
+/// Hosts that a report refers to, or that are known to everyone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct References {
+    /// Registrable domains.
+    domains: HashSet<String>,
+}
+
+/// Registrable domains, and addresses of resolvers, that reports name and that are known to be
+/// harmless unless an author defangs them; chosen here.
+const WELL_KNOWN: &str = " facebook.com twitter.com x.com t.co linkedin.com youtube.com youtu.be instagram.com reddit.com \
+    medium.com google.com googleapis.com gstatic.com goo.gl microsoft.com windows.com live.com office.com \
+    windowsupdate.com apple.com icloud.com amazon.com cloudflare.com github.com githubusercontent.com gitlab.com \
+    wikipedia.org archive.org w3.org schema.org mitre.org nist.gov cisa.gov cert.org first.org virustotal.com \
+    urlscan.io shodan.io censys.io abuse.ch malpedia.fraunhofer.de any.run hybrid-analysis.com joesandbox.com \
+    alienvault.com exploit-db.com mozilla.org gravatar.com wordpress.com wordpress.org googletagmanager.com \
+    doubleclick.net hubspot.com mailchimp.com onetrust.com cookielaw.org creativecommons.org adobe.com ";
+const WELL_KNOWN_ADDRESSES: [&str; 8] = [
+    "8.8.8.8",
+    "8.8.4.4",
+    "1.1.1.1",
+    "1.0.0.1",
+    "9.9.9.9",
+    "149.112.112.112",
+    "208.67.222.222",
+    "208.67.220.220",
+];
+
+impl References {
+    /// The domains of these hosts.
+    pub(crate) fn of(hosts: &[String]) -> Self {
+        Self { domains: hosts.iter().map(|host| registrable(host)).collect() }
+    }
+
+    fn hold(&self, endpoint: &Endpoint) -> bool {
+        let host = match &endpoint.indicator {
+            Indicator::Domain(domain) => domain.clone(),
+            Indicator::Url(url) => crate::name::url_host(url).unwrap_or_default(),
+            Indicator::Network(network) => {
+                return network.is_host()
+                    && WELL_KNOWN_ADDRESSES.contains(&network.first().to_string().as_str());
+            }
+            Indicator::Hash(..) => return false,
+        };
+        let domain = registrable(&host);
+        WELL_KNOWN.contains(&format!(" {domain} ")) || self.domains.contains(&domain)
+    }
+}
+
+/// The registrable domain of a host; the host itself if it has none.
+fn registrable(host: &str) -> String {
+    psl::domain_str(host).unwrap_or(host).to_owned()
+}
+
 /// What stood on the line before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Before {
@@ -73,9 +118,11 @@ enum Before {
     MailHeader,
 }
 
-struct Reader<'a> {
+/// The lines of a list, or the parts of a report, one after the other.
+pub(crate) struct Reader<'a> {
     source: &'a Source,
-    draft: Draft<'a>,
+    /// What was read so far.
+    pub(crate) draft: Draft<'a>,
     sections: Vec<Section>,
     published: Option<Window>,
     /// The name that stands above, wherever it stood.
@@ -85,9 +132,67 @@ struct Reader<'a> {
     before: Before,
     /// Whether the author defangs: what is not defanged is then no hostile URL.
     defangs: bool,
+    /// Hosts that are no indicators unless they are defanged.
+    references: Option<&'a References>,
+    /// The window that the sentence gives.
+    said: Option<Window>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    pub(crate) fn new(source: &'a Source, draft: Draft<'a>, defangs: bool) -> Self {
+        Self {
+            source,
+            draft,
+            sections: Vec::new(),
+            published: None,
+            named_above: None,
+            lines_above: 0,
+            begun: false,
+            before: Before::Nothing,
+            defangs,
+            references: None,
+            said: None,
+        }
+    }
+
+    /// The parts of a report that was published then; these hosts are references.
+    pub(crate) fn of_report(
+        source: &'a Source,
+        draft: Draft<'a>,
+        published: Option<Window>,
+        defangs: bool,
+        references: &'a References,
+    ) -> Self {
+        Self { published, references: Some(references), ..Self::new(source, draft, defangs) }
+    }
+
+    /// A heading of a report.
+    pub(crate) fn heading(&mut self, level: u8, text: &str) {
+        self.begun = true;
+        self.open(level, text);
+    }
+
+    /// A sentence, a cell or an item of a report. `about`: whose it is, by the text around it;
+    /// `said`: when, by the same; `running`: it is text, in which a bare name is no indicator.
+    pub(crate) fn part(
+        &mut self,
+        place: &str,
+        text: &str,
+        about: Option<&str>,
+        said: Option<Window>,
+        running: bool,
+    ) {
+        self.named_above = about.map(|name| (name.to_owned(), Origin::Sentence));
+        self.said = said;
+        let content = refang(text);
+        let found = find(&content, Names::Known);
+        if !found.is_empty() {
+            let alone = outside(&content, &found).all(|text| !text.contains(|c: char| c.is_alphabetic()));
+            let alone = alone && found.len() == 1;
+            self.indicators(place, text, &content, found, alone, running);
+        }
+    }
+
     fn line(&mut self, number: usize, line: &str) {
         let place = format!("line {number}");
         if line.len() > LINE_MAX {
@@ -210,7 +315,8 @@ impl Reader<'_> {
         let mut entry = !references && !continued && is_entry(&content.text[..found[0].start]);
         let first_is_entry = entry;
         let mut terms = self.terms(place);
-        if let Some(window) = note_window(content, &found).filter(|_| first_is_entry) {
+        let noted = note_window(content, &found).filter(|_| first_is_entry);
+        if let Some(window) = noted.or(self.said) {
             terms.window = Some((window, WindowBasis::Stated));
         }
         let mut last_end = 0;
@@ -222,7 +328,9 @@ impl Reader<'_> {
                 What::Endpoint(endpoint) => {
                     let is_hash = matches!(endpoint.indicator, Indicator::Hash(..));
                     let url = matches!(endpoint.indicator, Indicator::Url(_));
-                    if bare_name(&endpoint) && !found.defanged && (!entry || url && self.defangs) {
+                    let bare = bare_name(&endpoint) && (!entry || url && self.defangs);
+                    let reference = self.references.is_some_and(|references| references.hold(&endpoint));
+                    if !found.defanged && (bare || reference) {
                         continue;
                     }
                     self.claim(endpoint, &terms);
@@ -303,7 +411,7 @@ static MAIL_HEADER: LazyLock<Regex> = LazyLock::new(|| {
 static SEEN: LazyLock<Regex> = LazyLock::new(|| crate::pattern(r"(?i)\b(seen|since|active|observed)\b"));
 
 /// Whether a line holds a defanged name or URL.
-fn defangs(line: &str) -> bool {
+pub(crate) fn defangs(line: &str) -> bool {
     if !line.contains(['[', ']', '(', '{', '\\']) && !line.contains("xxp") && !line.contains("XXp") {
         return false;
     }
@@ -334,11 +442,11 @@ fn without_comment(line: &str) -> &str {
     &line[..end.unwrap_or(line.len())]
 }
 
-fn is_bullet(line: &str) -> bool {
+pub(crate) fn is_bullet(line: &str) -> bool {
     line.strip_prefix(['-', '*', '•', '+', '–', '>', '·']).is_some_and(|rest| rest.starts_with([' ', '\t']))
 }
 
-fn is_heading(text: &str, title: bool) -> bool {
+pub(crate) fn is_heading(text: &str, title: bool) -> bool {
     let words = text.split_whitespace().count();
     let ends_as_prose = text.ends_with(['.', ',', ';', '!', '?']);
     // `The report is available at`: the next line goes on.

@@ -2,6 +2,7 @@
 //!
 //! A name found so is a guess about whose list it is; a reading always says where it came from.
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -49,12 +50,17 @@ static TOOL: LazyLock<Regex> = LazyLock::new(|| {
 /// The name of a cluster in a heading or a line of text.
 pub(crate) fn in_text(text: &str) -> Option<String> {
     let text = &text[..text.floor_char_boundary(TEXT_MAX)];
-    let candidates = PATTERNS.iter().flat_map(|pattern| pattern.captures_iter(text));
+    all_in_text(text).min_by_key(|(at, _)| at.start).map(|(_, name)| name)
+}
+
+/// Every name of a cluster in a text, and where it stands; those of an earlier way of naming first.
+pub(crate) fn all_in_text(text: &str) -> impl Iterator<Item = (Range<usize>, String)> {
+    let candidates = PATTERNS.iter().flat_map(move |pattern| pattern.captures_iter(text));
     // `the ShadowPad APT backdoor` is a tool.
     let of_a_group =
-        candidates.filter(|c| !c.get(0).is_some_and(|whole| TOOL.is_match(&text[whole.end()..])));
+        candidates.filter(move |c| !c.get(0).is_some_and(|whole| TOOL.is_match(&text[whole.end()..])));
     let named = of_a_group.filter_map(|c| c.get(1)).filter(|name| is_name(name.as_str()));
-    named.min_by_key(|name| name.start()).map(|name| tidy(name.as_str()))
+    named.map(|name| (name.range(), tidy(name.as_str())))
 }
 
 /// The name of a cluster in the name of a file or a folder, where words hang together by `_` and

@@ -12,6 +12,7 @@ use rahdar_model::{Prefix, Timestamp, Window};
 use thiserror::Error;
 
 use crate::age::Report;
+use crate::assertion::{Assertion, Proposal};
 use crate::benign::{Matching, Note};
 use crate::book::Identity;
 use crate::date::day_end;
@@ -71,6 +72,10 @@ pub struct Reading {
     pub resolutions: Vec<Record>,
     /// Names that a list warns of, in the order of the file.
     pub notes: Vec<Note>,
+    /// What a galaxy or a bundle says of names, in the order of the file.
+    pub assertions: Vec<Assertion>,
+    /// What a report says, in its order. It waits for a person, and is all that a report makes.
+    pub proposals: Vec<Proposal>,
 }
 
 /// Refusals kept with their text; chosen here: nobody reads more, and a hostile file is all errors.
@@ -99,11 +104,13 @@ pub enum Format {
     Scan,
     /// A MISP warning list.
     WarningList,
+    /// A report: text, Markdown, HTML or PDF.
+    Report,
 }
 
 impl Format {
     /// The word for it: `list`, `table`, `stix`, `misp`, `passive dns`, `scan`,
-    /// `warning list`.
+    /// `warning list`, `report`.
     pub const fn word(self) -> &'static str {
         match self {
             Self::List => "list",
@@ -113,6 +120,7 @@ impl Format {
             Self::PassiveDns => "passive dns",
             Self::Scan => "scan",
             Self::WarningList => "warning list",
+            Self::Report => "report",
         }
     }
 }
@@ -242,6 +250,8 @@ pub enum Origin {
     Rule,
     /// A heading above the indicator.
     Heading,
+    /// The sentence, or the one before it.
+    Sentence,
     /// The first lines of the file.
     FirstLines,
     /// The name of the file.
@@ -260,6 +270,7 @@ impl Origin {
             Self::Tag => "a tag of the event",
             Self::Rule => "a rule over scans",
             Self::Heading => "a heading",
+            Self::Sentence => "the sentence",
             Self::FirstLines => "the first lines",
             Self::FileName => "the name of the file",
             Self::Folder => "the name of the folder",
@@ -368,6 +379,8 @@ impl<'a> Draft<'a> {
                 reports: Vec::new(),
                 resolutions: Vec::new(),
                 notes: Vec::new(),
+                assertions: Vec::new(),
+                proposals: Vec::new(),
             },
             clusters: BTreeMap::new(),
             seen: HashSet::new(),
@@ -466,6 +479,27 @@ impl<'a> Draft<'a> {
         self.reading.notes.push(Note { matching, validity, source: self.source_of(terms) });
     }
 
+    /// Adds what is said of a name.
+    pub(crate) fn assertion(&mut self, assertion: Assertion) {
+        self.reading.assertions.push(assertion);
+    }
+
+    /// Takes out the claims so far: those of a report wait elsewhere.
+    pub(crate) fn take_claims(&mut self) -> Vec<Claim> {
+        std::mem::take(&mut self.reading.claims)
+    }
+
+    /// The reading of a report that makes these proposals.
+    ///
+    /// # Errors
+    /// [`ReadError::Nothing`] if there are none and nothing was refused or set aside.
+    pub(crate) fn finish_report(mut self, proposals: Vec<Proposal>) -> Result<Reading, ReadError> {
+        // Clusters of claims that wait are none yet.
+        self.clusters.clear();
+        self.reading.proposals = proposals;
+        self.finish()
+    }
+
     /// Adds a name and its address.
     pub(crate) fn resolution(&mut self, record: Record) {
         self.reading.resolutions.push(record);
@@ -492,6 +526,8 @@ impl<'a> Draft<'a> {
             && reading.clusters.is_empty()
             && reading.resolutions.is_empty()
             && reading.notes.is_empty()
+            && reading.assertions.is_empty()
+            && reading.proposals.is_empty()
             && reading.refused_count == 0
             && reading.set_aside.is_empty();
         if empty { Err(ReadError::Nothing) } else { Ok(reading) }

@@ -4,11 +4,13 @@
 //!
 //! * `migrations/`: the tables. Append-only: every row names the version that added it.
 //! * `write`: one import, in one transaction.
+//! * `statement`: what reports propose, and what a person accepts of it.
 //! * `read`: rows back into the nouns of the model.
 //!
 //! The room judges nothing and reads no clock. It knows neither flows nor files other than its own.
 
 mod read;
+mod statement;
 mod write;
 
 use std::error::Error;
@@ -16,10 +18,12 @@ use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
 
-use rahdar_intel::book::{Book, BookError, Entry, ImportedFile, Recorded};
+use rahdar_intel::assertion::Proposal;
+use rahdar_intel::book::{Book, BookError, Entry, ImportedFile, Kept, Proposed, Recorded};
 use rahdar_intel::index::Snapshot;
 use rahdar_intel::reading::Reading;
-use rahdar_model::intelligence::{Event, Network};
+use rahdar_model::Timestamp;
+use rahdar_model::intelligence::{Cluster, Event, Network};
 use sqlx::SqlitePool;
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -101,12 +105,28 @@ impl Book for Database {
         self.wait("recording events", write::events(&self.pool, file, events))
     }
 
+    fn propose(&self, file: &ImportedFile, proposals: &[Proposal]) -> Result<Proposed, BookError> {
+        self.wait("keeping proposals", statement::propose(&self.pool, file, proposals))
+    }
+
+    fn proposals(&self) -> Result<Vec<Kept>, BookError> {
+        self.wait("reading proposals", async { statement::all(&mut *self.pool.acquire().await?).await })
+    }
+
+    fn accept(&self, ids: &[u64], at: Timestamp) -> Result<Recorded, BookError> {
+        self.wait("accepting proposals", statement::accept(&self.pool, ids, at))
+    }
+
     fn version(&self) -> Result<u64, BookError> {
         self.wait("reading the version", read::version(&self.pool))
     }
 
     fn snapshot(&self) -> Result<Snapshot, BookError> {
         self.wait("reading claims", read::snapshot(&self.pool))
+    }
+
+    fn clusters(&self) -> Result<Vec<Cluster>, BookError> {
+        self.wait("reading clusters", async { read::clusters(&mut *self.pool.acquire().await?).await })
     }
 
     fn networks(&self) -> Result<Vec<Network>, BookError> {

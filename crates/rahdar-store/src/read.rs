@@ -35,7 +35,7 @@ pub(crate) async fn snapshot(pool: &SqlitePool) -> Result<Snapshot, sqlx::Error>
     let mut shared = Shared::default();
     let read = |row: &SqliteRow| claim(row, &mut shared);
     let claims = each(&mut transaction, "SELECT * FROM claims ORDER BY id", read).await?;
-    let clusters = each(&mut transaction, "SELECT * FROM clusters ORDER BY id", cluster).await?;
+    let clusters = clusters(&mut transaction).await?;
     let read = |row: &SqliteRow| fact(row, &mut shared);
     let facts = each(&mut transaction, "SELECT * FROM host_facts ORDER BY id", read).await?;
     let read = |row: &SqliteRow| note(row, &mut shared);
@@ -76,7 +76,7 @@ async fn resolutions(
 }
 
 /// Reads every row of a query.
-async fn each<T>(
+pub(crate) async fn each<T>(
     connection: &mut SqliteConnection,
     query: &'static str,
     mut read: impl FnMut(&SqliteRow) -> Result<T, sqlx::Error>,
@@ -91,10 +91,10 @@ async fn each<T>(
 
 /// Texts that many rows share, each kept once.
 #[derive(Default)]
-struct Shared(HashSet<Arc<str>>);
+pub(crate) struct Shared(HashSet<Arc<str>>);
 
 impl Shared {
-    fn get(&mut self, text: &str) -> Arc<str> {
+    pub(crate) fn get(&mut self, text: &str) -> Arc<str> {
         if let Some(known) = self.0.get(text) {
             return known.clone();
         }
@@ -102,6 +102,11 @@ impl Shared {
         self.0.insert(new.clone());
         new
     }
+}
+
+/// What was said of clusters.
+pub(crate) async fn clusters(connection: &mut SqliteConnection) -> Result<Vec<Cluster>, sqlx::Error> {
+    each(connection, "SELECT * FROM clusters ORDER BY id", cluster).await
 }
 
 /// The networks as last described.
@@ -153,7 +158,7 @@ fn claim(row: &SqliteRow, shared: &mut Shared) -> Result<Claim, sqlx::Error> {
     })
 }
 
-fn indicator(kind: &str, text: &str) -> Result<Indicator, sqlx::Error> {
+pub(crate) fn indicator(kind: &str, text: &str) -> Result<Indicator, sqlx::Error> {
     Ok(match kind {
         "ipv4" | "ipv6" | "cidr" => Indicator::Network(parsed::<Prefix>(text)?),
         "domain" => Indicator::Domain(text.to_owned()),
@@ -231,17 +236,17 @@ fn window(row: &SqliteRow) -> Result<Window, sqlx::Error> {
     })
 }
 
-fn number<N: TryFrom<i64>>(row: &SqliteRow, column: &str) -> Result<N, sqlx::Error> {
+pub(crate) fn number<N: TryFrom<i64>>(row: &SqliteRow, column: &str) -> Result<N, sqlx::Error> {
     let stored: i64 = row.try_get(column)?;
     N::try_from(stored).map_err(|_| strange(stored))
 }
 
-fn optional<N: TryFrom<i64>>(row: &SqliteRow, column: &str) -> Result<Option<N>, sqlx::Error> {
+pub(crate) fn optional<N: TryFrom<i64>>(row: &SqliteRow, column: &str) -> Result<Option<N>, sqlx::Error> {
     let stored: Option<i64> = row.try_get(column)?;
     stored.map(|n| N::try_from(n).map_err(|_| strange(n))).transpose()
 }
 
-fn word<T>(text: &str, read: fn(&str) -> Option<T>) -> Result<T, sqlx::Error> {
+pub(crate) fn word<T>(text: &str, read: fn(&str) -> Option<T>) -> Result<T, sqlx::Error> {
     read(text).ok_or_else(|| strange(text))
 }
 
@@ -249,7 +254,7 @@ fn parsed<T: std::str::FromStr>(text: &str) -> Result<T, sqlx::Error> {
     text.parse().map_err(|_| strange(text))
 }
 
-fn list(text: &str) -> Vec<String> {
+pub(crate) fn list(text: &str) -> Vec<String> {
     text.split(LIST_BREAK).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 

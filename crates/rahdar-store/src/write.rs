@@ -17,7 +17,7 @@ pub(crate) const LIST_BREAK: &str = "\n";
 
 /// Rows added by one statement. Measured 2026-11-22, development build: 100,000 claims parsed,
 /// recorded and read back cost 4.1 s of CPU so, and 9.7 s one by one.
-const ROWS_AT_ONCE: usize = 100;
+pub(crate) const ROWS_AT_ONCE: usize = 100;
 
 pub(crate) async fn reading(
     pool: &SqlitePool,
@@ -46,6 +46,7 @@ pub(crate) async fn reading(
     for reports in reading.reports.chunks(ROWS_AT_ONCE) {
         open.reports(reports).await?;
     }
+    open.assertions(file, &reading.assertions).await?;
     open.close().await
 }
 
@@ -84,18 +85,18 @@ pub(crate) async fn events(
 }
 
 /// An import that is being written.
-struct Open {
-    transaction: Transaction<'static, Sqlite>,
-    version: i64,
+pub(crate) struct Open {
+    pub(crate) transaction: Transaction<'static, Sqlite>,
+    pub(crate) version: i64,
     /// Claims, facts, networks or events added.
     added: u64,
-    /// Clusters described, which nobody counts.
-    described: u64,
+    /// Clusters described and statements accepted, which nobody counts.
+    pub(crate) described: u64,
 }
 
 impl Open {
     /// Begins the next version; or says that the same content is recorded already.
-    async fn new(
+    pub(crate) async fn new(
         pool: &SqlitePool,
         what: &str,
         file: &ImportedFile,
@@ -131,7 +132,7 @@ impl Open {
         Ok(Ok(Self { transaction, version, added: 0, described: 0 }))
     }
 
-    async fn claims(&mut self, claims: &[Claim]) -> Result<(), sqlx::Error> {
+    pub(crate) async fn claims(&mut self, claims: &[Claim]) -> Result<(), sqlx::Error> {
         let mut statement = QueryBuilder::new(
             "INSERT INTO claims (version, identity, kind, indicator, port, protocol, valid_from, valid_until, basis, \
              cluster, tools, source, place, published, confidence, tlp, revoked) ",
@@ -159,7 +160,7 @@ impl Open {
         self.add(statement).await
     }
 
-    async fn cluster(&mut self, cluster: &Cluster) -> Result<(), sqlx::Error> {
+    pub(crate) async fn cluster(&mut self, cluster: &Cluster) -> Result<(), sqlx::Error> {
         let done = sqlx::query(
             "INSERT INTO clusters (version, cluster, name, named, tools) VALUES ($1, $2, $3, $4, $5) \
              ON CONFLICT DO NOTHING",
@@ -281,7 +282,7 @@ impl Open {
     }
 
     /// Makes the version readable; if there is nothing new in it, leaves the book as it is.
-    async fn close(mut self) -> Result<Recorded, sqlx::Error> {
+    pub(crate) async fn close(mut self) -> Result<Recorded, sqlx::Error> {
         if self.added + self.described == 0 {
             self.transaction.rollback().await?;
             return Ok(Recorded { version: self.version.unsigned_abs() - 1, added: 0, already: false });

@@ -1,6 +1,7 @@
 //! The command line, as `architecture.md` fixes it: scripts call exactly this.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -59,7 +60,7 @@ pub(crate) enum Verb {
     /// Flow records: import, query, coverage.
     #[command(subcommand)]
     Flows(Flows),
-    /// Intelligence: import, list, look up.
+    /// Intelligence: import, accept, list, look up.
     #[command(subcommand)]
     Intel(Intel),
     /// Networks whose hosts may be victims.
@@ -273,14 +274,12 @@ pub(crate) struct Period {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Intel {
-    /// Import lists, CSV files and STIX bundles.
+    /// Import lists, CSV files, STIX bundles, MISP events, reports and more.
     Import(IntelImport),
-    /// Print every claim of the book.
-    List {
-        /// Of this cluster alone.
-        #[arg(long, value_name = "NAME")]
-        cluster: Option<String>,
-    },
+    /// Take what reports propose into the book.
+    Accept(IntelAccept),
+    /// Print every claim of the book, or what waits to be one.
+    List(IntelList),
     /// Say what was claimed of an address, a name or a hash, and whether it held at a time.
     Lookup {
         /// Address, domain, URL or hash; defanged is fine.
@@ -290,6 +289,30 @@ pub(crate) enum Intel {
         #[arg(long, value_name = "T", allow_hyphen_values = true)]
         at: Option<String>,
     },
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("which").required(true))]
+pub(crate) struct IntelAccept {
+    /// Numbers of proposals, such as 3 or 5-9.
+    #[arg(value_name = "ID", group = "which", value_parser = ids)]
+    pub(crate) ids: Vec<RangeInclusive<u64>>,
+    /// All that wait.
+    #[arg(long, group = "which")]
+    pub(crate) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IntelList {
+    /// Of this cluster alone.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+    /// What reports propose and nobody has accepted, with the sentences it came from.
+    #[arg(long)]
+    pub(crate) proposals: bool,
+    /// What was said of names: accepted from reports, or given by galaxies and bundles.
+    #[arg(long, conflicts_with = "proposals")]
+    pub(crate) assertions: bool,
 }
 
 #[derive(Debug, Args)]
@@ -321,6 +344,9 @@ pub(crate) struct IntelImport {
     /// Rules in YAML that say which hosts of a scan are hostile.
     #[arg(long, value_name = "FILE")]
     pub(crate) rules: Option<PathBuf>,
+    /// Take what reports propose into the book at once: for scripts.
+    #[arg(long)]
+    pub(crate) accept: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -396,6 +422,15 @@ fn octets(text: &str) -> Result<u64, String> {
     };
     let octets = number.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
     octets.ok_or_else(|| "that is no number of octets".to_owned())
+}
+
+/// Reads the number of a proposal, or a range of them.
+fn ids(text: &str) -> Result<RangeInclusive<u64>, String> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    match (first.parse(), last.parse()) {
+        (Ok(first), Ok(last)) if first <= last => Ok(first..=last),
+        _ => Err("write a number, or a range such as 5-9".to_owned()),
+    }
 }
 
 /// Reads the name of an exporter and its address.

@@ -88,7 +88,7 @@ fn import(home: &Home, manifest: &Manifest) -> anyhow::Result<()> {
     networks::import(home, &manifest.networks)?;
     events::import(home, &manifest.events)?;
     let claims = files::find(&manifest.intelligence)?;
-    intel::import::import(home, &claims, &ReadOptions::default())?;
+    intel::import::import(home, &claims, &ReadOptions::default(), false)?;
     let telemetry = files::find(&manifest.telemetry)?;
     let bar = files::bar(&telemetry);
     let summary = flows::import::import(&home.lake()?, &telemetry, &Default::default(), &bar)?;

@@ -69,7 +69,8 @@ fn run(command: &Command) -> anyhow::Result<Outcome> {
         }
         Verb::Flows(Flows::Scanners(args)) => flows::scanners::run(&home()?, args, global.format),
         Verb::Intel(Intel::Import(args)) => intel::import::run(&home()?, args, global.format),
-        Verb::Intel(Intel::List { cluster }) => intel::list::run(&home()?, cluster.as_deref(), global.format),
+        Verb::Intel(Intel::Accept(args)) => intel::accept::run(&home()?, args, global.format),
+        Verb::Intel(Intel::List(args)) => intel::list::run(&home()?, args, global.format),
         Verb::Intel(Intel::Lookup { subject, at }) => {
             intel::lookup::run(&home()?, subject, at.as_deref(), global.format)
         }

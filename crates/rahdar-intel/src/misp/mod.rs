@@ -20,6 +20,7 @@ use rahdar_model::{Timestamp, Window};
 use serde::Deserialize;
 
 use crate::age::{Report, ReportKind};
+use crate::assertion::{Assertion, Kind, Relation};
 use crate::find::Endpoint;
 use crate::json;
 use crate::reading::{Draft, Format, Origin, ReadError, ReadOptions, Reading, Reason, Terms, tidy_name};
@@ -298,7 +299,21 @@ struct GalaxyFile {
     values: Vec<serde_json::Value>,
 }
 
-/// Reads a galaxy: its groups become known as groups. It claims nothing.
+/// Synonyms of one name that are kept; chosen here: the most of any has 60.
+const SYNONYMS_MAX: usize = 200;
+
+/// The synonyms of a value of a galaxy, and who calls it so where that is told (`origin:NAME`).
+fn synonyms(value: &serde_json::Value) -> Vec<(String, Option<String>)> {
+    let meta = &value["meta"];
+    let listed = meta["synonyms"].as_array().map_or(&[][..], Vec::as_slice);
+    let named = listed.iter().take(SYNONYMS_MAX).filter_map(|name| name.as_str());
+    let tidy = |name: &str| about::without_id(name);
+    let origin = |name: &str| meta[format!("origin:{name}")].as_str().map(tidy_name);
+    named.map(|name| (tidy(name), origin(name))).filter(|(name, _)| !name.is_empty()).collect()
+}
+
+/// Reads a galaxy: its names become known, and each of its synonyms a relation between two names,
+/// by whom the galaxy says. It claims nothing.
 pub(crate) fn read_galaxy(source: &Source, text: &str, options: &ReadOptions) -> Result<Reading, ReadError> {
     let file: GalaxyFile = json::parse(text)?;
     let mut draft = Draft::new(Format::Misp, &source.shown, options);
@@ -312,11 +327,36 @@ pub(crate) fn read_galaxy(source: &Source, text: &str, options: &ReadOptions) ->
             );
             continue;
         };
-        if Galaxy::of_kind(&file.r#type) == Galaxy::Groups {
-            draft.cluster(Cluster { id: ClusterId::of_name(&name), name, named: true, tools: Vec::new() });
-        } else {
-            draft.set_aside(&format!("{} of a galaxy", file.r#type));
+        let kind = match Galaxy::of_kind(&file.r#type) {
+            Galaxy::Groups => Kind::Group,
+            Galaxy::Tools => Kind::Malware,
+            Galaxy::Other => {
+                draft.set_aside(&format!("{} of a galaxy", file.r#type));
+                continue;
+            }
+        };
+        if kind == Kind::Group {
+            let cluster =
+                Cluster { id: ClusterId::of_name(&name), name: name.clone(), named: true, tools: Vec::new() };
+            draft.cluster(cluster);
         }
+        let said = |relation, object: &str, by| Assertion {
+            subject: name.clone(),
+            relation,
+            object: object.to_owned(),
+            window: None,
+            asserted_by: by,
+            source: draft.source(),
+            published: options.published,
+            tlp: options.tlp,
+        };
+        let mut assertions = vec![said(Relation::Is, kind.word(), None)];
+        for (synonym, by) in synonyms(value) {
+            if synonym != name {
+                assertions.push(said(Relation::SameAs, &synonym, by));
+            }
+        }
+        assertions.into_iter().for_each(|assertion| draft.assertion(assertion));
     }
     draft.finish()
 }

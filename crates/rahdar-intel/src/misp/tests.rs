@@ -230,12 +230,17 @@ fn the_files_of_a_feed_beside_its_events_claim_nothing() {
 }
 
 #[test]
-fn a_galaxy_of_groups_makes_them_known_and_others_are_set_aside() {
+fn a_galaxy_makes_groups_and_malware_known_and_others_are_set_aside() {
     let galaxy =
         |kind: &str| format!(r#"{{"type":"{kind}","uuid":"{ID}","values":[{{"value":"RedFoxtrot"}}]}}"#);
     let groups = reading(&galaxy("threat-actor"));
     assert_eq!((groups.clusters[0].name.as_str(), groups.clusters[0].named), ("RedFoxtrot", true));
     let tools = reading(&galaxy("rat"));
     assert!(tools.clusters.is_empty());
-    assert_eq!(tools.set_aside["rat of a galaxy"], 1);
+    let said = &tools.assertions[0];
+    assert_eq!(
+        (said.subject.as_str(), said.relation.word(), said.object.as_str()),
+        ("RedFoxtrot", "is", "malware")
+    );
+    assert_eq!(reading(&galaxy("sector")).set_aside["sector of a galaxy"], 1);
 }

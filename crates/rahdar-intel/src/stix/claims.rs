@@ -10,8 +10,11 @@ use rahdar_model::intelligence::{Cluster, ClusterId, HostClass, Indicator, Windo
 use rahdar_model::{Timestamp, Window};
 
 use super::graph::{Behind, Graph};
-use super::object::{self, Body, Object, ObjectError, Relationship, Sighting, Time, Traffic, Words, seen};
+use super::object::{
+    self, Body, ExternalReference, Object, ObjectError, Relationship, Sighting, Time, Traffic, Words, seen,
+};
 use super::pattern::{self, Dated};
+use crate::assertion::{Assertion, Kind, Relation};
 use crate::find::{Endpoint, protocol};
 use crate::name;
 use crate::reading::{Draft, Origin, Reason, Terms, published_on, tidy_name, tidy_tools};
@@ -37,7 +40,11 @@ pub(super) fn read<'t, 'd>(
     for object in latest {
         match &object.body {
             Body::Named(_) if matches!(object.kind(), "intrusion-set" | "threat-actor") => {
-                reader.group(object)
+                reader.group(object);
+                reader.known_as(object, Kind::Group);
+            }
+            Body::Named(_) if matches!(object.kind(), "malware" | "tool") => {
+                reader.known_as(object, Kind::Malware);
             }
             Body::Endpoint(_) | Body::Traffic(_) if !reader.accused.contains(object.id()) => {
                 reader.draft.set_aside(&format!("{} (nothing accuses it)", object.kind()));
@@ -48,6 +55,9 @@ pub(super) fn read<'t, 'd>(
     }
     reader.draft
 }
+
+/// Other names of one object that are kept; chosen here.
+const ALIASES_MAX: usize = 200;
 
 struct Reader<'a, 'd> {
     source: &'a Source,
@@ -294,6 +304,38 @@ impl<'a> Reader<'a, '_> {
         }
         let tools = tidy_tools(&self.graph.tools_of_group(object.id()));
         self.draft.cluster(Cluster { id: ClusterId::of_name(&name), name, named: true, tools });
+    }
+
+    /// What a name is, and its other names, each as a relation. ATT&CK's are those of groups that
+    /// may overlap in part alone (attack.mitre.org, "Associated groups").
+    fn known_as(&mut self, object: &Object<'_>, kind: Kind) {
+        let name = object.name().map(tidy_name).unwrap_or_default();
+        if name.is_empty() || object.revoked() {
+            return;
+        }
+        let list = |property| object.property::<Vec<String>>(property).ok().flatten().unwrap_or_default();
+        let references: Vec<ExternalReference> =
+            object.property("external_references").ok().flatten().unwrap_or_default();
+        let attack = references.iter().any(|reference| reference.source_name == "mitre-attack");
+        let alias = if attack && kind == Kind::Group { Relation::Overlaps } else { Relation::SameAs };
+        let terms = self.terms(object);
+        let said = |relation, object: &str| Assertion {
+            subject: name.clone(),
+            relation,
+            object: object.to_owned(),
+            window: None,
+            asserted_by: None,
+            source: terms.source.clone().unwrap_or_else(|| self.draft.source()),
+            published: terms.version,
+            tlp: terms.tlp,
+        };
+        let mut assertions = vec![said(Relation::Is, kind.word())];
+        let aliases =
+            list("aliases").into_iter().chain(list("x_mitre_aliases")).map(|alias| tidy_name(&alias));
+        assertions.extend(
+            aliases.take(ALIASES_MAX).filter(|other| *other != name).map(|other| said(alias, &other)),
+        );
+        assertions.into_iter().for_each(|assertion| self.draft.assertion(assertion));
     }
 
     fn terms(&self, object: &Object<'_>) -> Terms {

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use rahdar_intel::assertion::Statement;
 use rahdar_intel::book::{Book, BookError, ImportedFile};
 use rahdar_intel::reading::{ReadOptions, Reading};
 use rahdar_model::intelligence::{ClusterId, Event, HostClass, Network, Tlp, WindowBasis};
@@ -110,6 +111,43 @@ fn passive_dns_notes_and_reports_are_kept_and_used() {
     assert_eq!(&*snapshot.notes_on("www.example.com", at)[0].source, "Popular sites");
     let priority = |name| snapshot.priority(snapshot.claims_naming(name)[0], at).unwrap();
     assert!((priority("c2.example.org") * 2.0 - priority("www.example.com")).abs() < 1e-9);
+}
+
+#[test]
+fn proposals_wait_until_a_person_accepts_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = book(&folder);
+    let report = "Date: 2021-09-28\n\nThe threat group UNC9999 has targeted Example Net since May 2021. It used the server \
+        c2[.]example[.]org for that. The report links UNC9999 to a unit of the GRU. One other was a PlugX cluster.\n";
+    let reading = rahdar_intel::read("report.txt", report.as_bytes(), &ReadOptions::default()).unwrap();
+    let kept = book.propose(&file(report), &reading.proposals).unwrap();
+    assert_eq!(
+        (kept.added, book.version().unwrap()),
+        (reading.proposals.len(), 0),
+        "{:#?}",
+        reading.proposals
+    );
+    assert_eq!(book.propose(&file(report), &reading.proposals).unwrap().added, 0);
+    let proposals: Vec<_> = book.proposals().unwrap().into_iter().map(|kept| kept.proposal).collect();
+    assert_eq!(proposals, reading.proposals);
+
+    let claim = kept.ids
+        [reading.proposals.iter().position(|it| matches!(it.statement, Statement::Claim(_))).unwrap()];
+    let accepted = book.accept(&[claim], Day(18_900).start()).unwrap();
+    assert_eq!((accepted.version, accepted.added), (1, 1));
+    let snapshot = book.snapshot().unwrap();
+    let claims = snapshot.claims_naming("c2.example.org");
+    assert_eq!(claims[0].cluster, Some(ClusterId::of_name("UNC9999")));
+    assert_eq!(snapshot.cluster(&ClusterId::of_name("UNC9999")).unwrap().name, "UNC9999");
+
+    let rest = book.accept(&kept.ids, Day(18_900).start()).unwrap();
+    assert_eq!((rest.version, rest.added), (2, 0));
+    let snapshot = book.snapshot().unwrap();
+    assert!(snapshot.cluster(&ClusterId::of_name("UNC9999")).unwrap().named);
+    let cluster = snapshot.cluster(&ClusterId::of_name("PlugX cluster")).unwrap();
+    assert_eq!((cluster.named, cluster.tools.as_slice()), (false, &["PlugX".to_owned()][..]));
+    assert!(book.proposals().unwrap().iter().all(|kept| kept.accepted.is_some()));
+    assert_eq!(book.accept(&kept.ids, Day(18_901).start()).unwrap().version, 2);
 }
 
 #[test]

@@ -1,14 +1,19 @@
 //! `rahdar intel import`: whatever says something of infrastructure, into the book.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::{Context, bail};
+use rahdar_intel::Names;
+use rahdar_intel::assertion::{Assertion, Statement};
 use rahdar_intel::book::{Book, ImportedFile};
-use rahdar_intel::reading::{ReadError, ReadOptions, Reading};
+use rahdar_intel::reading::{Format as ReadFormat, ReadError, ReadOptions, Reading};
 use rahdar_intel::scan::rule::Rules;
 use rahdar_model::Clock;
 use rahdar_model::store::{Cell, Table};
+use rahdar_store::Database;
 
+use super::proposal;
 use crate::clock::{self, SystemClock};
 use crate::command::{Format, IntelImport};
 use crate::files::{self, Found};
@@ -17,6 +22,9 @@ use crate::{Outcome, note, output};
 
 /// Octets of the largest file that is read.
 const FILE_OCTETS: u64 = rahdar_intel::FILE_MAX as u64;
+
+/// Proposals shown per file; the rest are counted. Chosen here: a person reads no more at once.
+const PROPOSALS_SHOWN: usize = 60;
 
 /// Refusals shown per file; the rest are counted. Chosen here: two screens.
 const REFUSALS_SHOWN: usize = 50;
@@ -33,7 +41,7 @@ pub(crate) fn run(home: &Home, args: &IntelImport, format: Format) -> anyhow::Re
         confidence: args.confidence,
         rules: args.rules.as_deref().map(rules).transpose()?,
     };
-    let summary = import(home, &files::find(&args.paths)?, &options)?;
+    let summary = import(home, &files::find(&args.paths)?, &options, args.accept)?;
     output::print(&summary.table(), format)?;
     summary.outcome()
 }
@@ -49,6 +57,9 @@ pub(crate) struct Summary {
     facts: usize,
     resolutions: usize,
     notes: usize,
+    assertions: usize,
+    proposals: usize,
+    accepted: usize,
     added: usize,
     refused: usize,
     version: u64,
@@ -65,6 +76,9 @@ impl Summary {
             ("host_facts", self.facts),
             ("resolutions", self.resolutions),
             ("notes", self.notes),
+            ("assertions", self.assertions),
+            ("proposals", self.proposals),
+            ("accepted", self.accepted),
             ("added", self.added),
             ("refused", self.refused),
             ("version", usize::try_from(self.version).unwrap_or(usize::MAX)),
@@ -79,36 +93,37 @@ impl Summary {
     fn outcome(&self) -> anyhow::Result<Outcome> {
         if self.files + self.already == 0 {
             bail!(
-                "nothing was imported: rahdar reads indicator lists, CSV with a header, STIX bundles, MISP events and \
-                 warning lists, passive DNS and scans"
+                "nothing was imported: rahdar reads indicator lists, CSV with a header, STIX bundles, MISP events, \
+                 galaxies and warning lists, passive DNS, scans, and reports in text, Markdown, HTML and PDF"
             );
         }
         Ok(if self.failed + self.refused > 0 { Outcome::Refused } else { Outcome::Done })
     }
 }
 
-/// Imports files. Those that were named must hold indicators; those found in a folder may be anything.
-pub(crate) fn import(home: &Home, found: &[Found], options: &ReadOptions) -> anyhow::Result<Summary> {
+/// Imports files. Those that were named must hold indicators; those found in a folder may be
+/// anything. What reports say waits, unless it is to be accepted at once.
+pub(crate) fn import(
+    home: &Home,
+    found: &[Found],
+    options: &ReadOptions,
+    accept: bool,
+) -> anyhow::Result<Summary> {
     let book = home.database()?;
     let mut summary = Summary { version: book.version()?, ..Summary::default() };
+    let mut names = known_names(&book)?;
     for file in found {
         let content = read(file)?;
-        match rahdar_intel::read(&file.name, &content, options) {
+        match rahdar_intel::read_knowing(&file.name, &content, options, &names) {
             Ok(reading) => {
                 let imported = ImportedFile::new(&file.name, &content, options, SystemClock.now());
-                let recorded = book.record(&imported, &reading)?;
-                summary.version = recorded.version;
-                if recorded.already {
-                    summary.already += 1;
-                    note!("{}: already stored", file.name);
+                if reading.format == ReadFormat::Report {
+                    summary.report(&book, &imported, &reading, accept)?;
                 } else {
-                    summary.files += 1;
-                    summary.claims += reading.claims.len();
-                    summary.facts += reading.facts.len();
-                    summary.resolutions += reading.resolutions.len();
-                    summary.notes += reading.notes.len();
-                    summary.added += recorded.added;
-                    summary.refused += reading.refused_count;
+                    summary.record(&book, &imported, &reading)?;
+                    if !reading.assertions.is_empty() {
+                        names = known_names(&book)?;
+                    }
                 }
                 tell(&file.name, &reading);
             }
@@ -123,6 +138,90 @@ pub(crate) fn import(home: &Home, found: &[Found], options: &ReadOptions) -> any
         }
     }
     Ok(summary)
+}
+
+impl Summary {
+    fn record(&mut self, book: &Database, file: &ImportedFile, reading: &Reading) -> anyhow::Result<()> {
+        let recorded = book.record(file, reading)?;
+        self.version = recorded.version;
+        if recorded.already {
+            self.already += 1;
+            note!("{}: already stored", file.name);
+            return Ok(());
+        }
+        self.files += 1;
+        self.claims += reading.claims.len();
+        self.facts += reading.facts.len();
+        self.resolutions += reading.resolutions.len();
+        self.notes += reading.notes.len();
+        self.assertions += reading.assertions.len();
+        self.added += recorded.added;
+        self.refused += reading.refused_count;
+        Ok(())
+    }
+
+    fn report(
+        &mut self,
+        book: &Database,
+        file: &ImportedFile,
+        reading: &Reading,
+        accept: bool,
+    ) -> anyhow::Result<()> {
+        let proposed = book.propose(file, &reading.proposals)?;
+        if proposed.added == 0 && !reading.proposals.is_empty() {
+            self.already += 1;
+            note!("{}: already stored", file.name);
+        } else {
+            self.files += 1;
+            self.proposals += proposed.added;
+            self.refused += reading.refused_count;
+        }
+        for (id, proposal) in proposed.ids.iter().zip(&reading.proposals).take(PROPOSALS_SHOWN) {
+            note!("{}: {id}: {}", file.name, proposal::sentence(proposal));
+            note!("    {}: {}", proposal.place, proposal.sentence);
+        }
+        let more = proposed.ids.len().saturating_sub(PROPOSALS_SHOWN);
+        if more > 0 {
+            note!("{}: and {more} more; see `rahdar intel list --proposals`", file.name);
+        }
+        if accept {
+            let waiting = waiting(book, &proposed.ids)?;
+            let recorded = book.accept(&waiting, file.imported_at)?;
+            self.version = recorded.version;
+            self.accepted += waiting.len();
+            self.added += recorded.added;
+        } else if proposed.added > 0 {
+            note!(
+                "{}: {} proposals wait: take them with `rahdar intel accept ID…`",
+                file.name,
+                proposed.added
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Those of these proposals that nobody has accepted.
+fn waiting(book: &Database, ids: &[u64]) -> anyhow::Result<Vec<u64>> {
+    let ids: HashSet<u64> = ids.iter().copied().collect();
+    let kept = book.proposals()?;
+    Ok(kept
+        .iter()
+        .filter(|kept| kept.accepted.is_none() && ids.contains(&kept.id))
+        .map(|kept| kept.id)
+        .collect())
+}
+
+/// The names that the book knows.
+fn known_names(book: &Database) -> anyhow::Result<Names> {
+    let accepted = book.proposals()?.into_iter().filter(|kept| kept.accepted.is_some());
+    let assertions: Vec<Assertion> = accepted
+        .filter_map(|kept| match kept.proposal.statement {
+            Statement::Assertion(assertion) => Some(assertion),
+            Statement::Claim(_) => None,
+        })
+        .collect();
+    Ok(Names::of(&book.clusters()?, &assertions))
 }
 
 fn read(file: &Found) -> anyhow::Result<Vec<u8>> {
@@ -154,6 +253,7 @@ fn tell(name: &str, reading: &Reading) {
         (reading.resolutions.len(), "names with their addresses"),
         (reading.notes.len(), "names to be warned of"),
         (reading.reports.len(), "reports about indicators"),
+        (reading.assertions.len(), "assertions about names"),
     ] {
         if count > 0 {
             note!("{name}: {count} {what}");

@@ -1,18 +1,24 @@
-//! `rahdar intel list`: every claim of the book.
+//! `rahdar intel list`: every claim of the book, or what waits to be one.
 
-use rahdar_intel::book::Book;
+use rahdar_intel::assertion::Statement;
+use rahdar_intel::book::{Book, Kept};
 use rahdar_intel::index::Snapshot;
 use rahdar_model::intelligence::{Claim, ClusterId};
 use rahdar_model::store::{Cell, Table};
 
-use crate::command::Format;
+use super::proposal;
+use crate::command::{Format, IntelList};
 use crate::home::Home;
 use crate::{Outcome, output};
 
 /// Prints one row per claim, in the order of the book.
-pub(crate) fn run(home: &Home, cluster: Option<&str>, format: Format) -> anyhow::Result<Outcome> {
-    let book = home.database()?.snapshot()?;
-    let wanted = cluster.map(ClusterId::of_name);
+pub(crate) fn run(home: &Home, args: &IntelList, format: Format) -> anyhow::Result<Outcome> {
+    let database = home.database()?;
+    let wanted = args.cluster.as_deref().map(ClusterId::of_name);
+    if args.proposals || args.assertions {
+        return statements(&database.proposals()?, wanted.as_ref(), args.assertions, format);
+    }
+    let book = database.snapshot()?;
     let claims = book.claims().iter().filter(|claim| wanted.is_none() || claim.cluster == wanted);
     let columns = [
         "indicator",
@@ -36,6 +42,27 @@ pub(crate) fn run(home: &Home, cluster: Option<&str>, format: Format) -> anyhow:
         rows: claims.map(|claim| row(&book, claim)).collect(),
     };
     output::print(&table, format)?;
+    Ok(Outcome::Done)
+}
+
+/// Prints what waits, or what was accepted of assertions.
+fn statements(
+    kept: &[Kept],
+    cluster: Option<&ClusterId>,
+    accepted: bool,
+    format: Format,
+) -> anyhow::Result<Outcome> {
+    let about = |kept: &&Kept| match &kept.proposal.statement {
+        Statement::Claim(claim) => !accepted && cluster.is_none_or(|id| claim.cluster.as_ref() == Some(id)),
+        Statement::Assertion(said) => {
+            let named = |id: &ClusterId| {
+                ClusterId::of_name(&said.subject) == *id || ClusterId::of_name(&said.object) == *id
+            };
+            cluster.is_none_or(named)
+        }
+    };
+    let shown = kept.iter().filter(|kept| kept.accepted.is_some() == accepted).filter(about);
+    output::print(&proposal::table(shown), format)?;
     Ok(Outcome::Done)
 }
 

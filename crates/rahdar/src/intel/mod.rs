@@ -1,8 +1,10 @@
-//! `rahdar intel`: import, list, look up.
+//! `rahdar intel`: import, accept, list, look up.
 
+pub(crate) mod accept;
 pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod lookup;
+mod proposal;
 
 use std::collections::BTreeMap;
 

@@ -10,6 +10,7 @@ mod disk;
 mod follow;
 mod harness;
 mod killed;
+mod reports;
 mod rivals;
 mod road;
 mod scanners;
