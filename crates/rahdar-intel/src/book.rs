@@ -1,5 +1,6 @@
 //! The append-only register of all that was ever claimed, as a trait; `rahdar-store` keeps it.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 
 use rahdar_model::Timestamp;
@@ -20,6 +21,24 @@ pub trait Book: Send + Sync {
     /// # Errors
     /// See [`BookError`]. On an error nothing was added.
     fn record(&self, file: &ImportedFile, reading: &Reading) -> Result<Recorded, BookError>;
+
+    /// Adds what a part of a feed says, as [`Book::record`] does, and where that part was read to: both or neither.
+    /// Without a reading, the position alone.
+    ///
+    /// # Errors
+    /// As [`Book::record`].
+    fn record_from(
+        &self,
+        file: &ImportedFile,
+        reading: Option<&Reading>,
+        reached: &Reached,
+    ) -> Result<Recorded, BookError>;
+
+    /// Where each part of a feed was read to.
+    ///
+    /// # Errors
+    /// See [`BookError`].
+    fn reached(&self, feed: &str) -> Result<BTreeMap<String, String>, BookError>;
 
     /// Adds networks whose hosts may be victims, or newer words about known ones. The prefix
     /// names a network.
@@ -85,6 +104,17 @@ impl ImportedFile {
         hasher.update(format!("{options:?}").as_bytes());
         Self { name: name.to_owned(), content: hasher.finalize().to_hex().to_string(), imported_at }
     }
+}
+
+/// How far a part of a feed was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    /// The name of the feed.
+    pub feed: String,
+    /// Which part of it: a collection, an event, a file.
+    pub part: String,
+    /// Where in it. Only the reader of that kind of feed knows what it means.
+    pub position: String,
 }
 
 /// What an import added.
