@@ -165,9 +165,8 @@ impl Outbound {
 
     /// Asks, and follows redirects.
     pub(crate) fn ask(&self, ask: &Ask) -> Result<Answer, OutboundError> {
-        let whole = timeout(self.limits.whole, self.follow(ask));
         let slow = |_| OutboundError::Slow { url: shown(&ask.url), limit: self.limits.whole };
-        self.runtime.block_on(async { whole.await.map_err(slow)? })
+        self.runtime.block_on(async { timeout(self.limits.whole, self.follow(ask)).await.map_err(slow)? })
     }
 
     async fn follow(&self, ask: &Ask) -> Result<Answer, OutboundError> {
