@@ -13,6 +13,7 @@ use crate::clock::{self, SystemClock};
 use crate::command::{Format, IntelImport};
 use crate::files::{self, Found};
 use crate::home::Home;
+use crate::intel::history::{self, Kept};
 use crate::{Outcome, note, output};
 
 /// Octets of the largest file that is read.
@@ -33,7 +34,10 @@ pub(crate) fn run(home: &Home, args: &IntelImport, format: Format) -> anyhow::Re
         confidence: args.confidence,
         rules: args.rules.as_deref().map(rules).transpose()?,
     };
-    let summary = import(home, &files::find(&args.paths)?, &options)?;
+    let summary = match args.history {
+        true => import_histories(home, &history::find(&args.paths)?, &options)?,
+        false => import(home, &files::find(&args.paths)?, &options)?,
+    };
     output::print(&summary.table(), format)?;
     summary.outcome()
 }
@@ -76,6 +80,44 @@ impl Summary {
         }
     }
 
+    /// Records what was read of a file, and says it. A file that was named must hold indicators.
+    fn add(
+        &mut self,
+        book: &dyn Book,
+        file: &ImportedFile,
+        reading: Result<Reading, ReadError>,
+        named: bool,
+    ) -> anyhow::Result<()> {
+        match reading {
+            Ok(reading) => {
+                let recorded = book.record(file, &reading)?;
+                self.version = recorded.version;
+                if recorded.already {
+                    self.already += 1;
+                    note!("{}: already stored", file.name);
+                } else {
+                    self.files += 1;
+                    self.claims += reading.claims.len();
+                    self.facts += reading.facts.len();
+                    self.resolutions += reading.resolutions.len();
+                    self.notes += reading.notes.len();
+                    self.added += recorded.added;
+                    self.refused += reading.refused_count;
+                }
+                tell(&file.name, &reading);
+            }
+            Err(error @ (ReadError::Nothing | ReadError::Unsupported { .. })) if !named => {
+                self.left_alone += 1;
+                note!("{}: left alone: {error}", file.name);
+            }
+            Err(error) => {
+                self.failed += 1;
+                note!("{}: {error}", file.name);
+            }
+        }
+        Ok(())
+    }
+
     fn outcome(&self) -> anyhow::Result<Outcome> {
         if self.files + self.already == 0 {
             bail!(
@@ -93,34 +135,21 @@ pub(crate) fn import(home: &Home, found: &[Found], options: &ReadOptions) -> any
     let mut summary = Summary { version: book.version()?, ..Summary::default() };
     for file in found {
         let content = read(file)?;
-        match rahdar_intel::read(&file.name, &content, options) {
-            Ok(reading) => {
-                let imported = ImportedFile::new(&file.name, &content, options, SystemClock.now());
-                let recorded = book.record(&imported, &reading)?;
-                summary.version = recorded.version;
-                if recorded.already {
-                    summary.already += 1;
-                    note!("{}: already stored", file.name);
-                } else {
-                    summary.files += 1;
-                    summary.claims += reading.claims.len();
-                    summary.facts += reading.facts.len();
-                    summary.resolutions += reading.resolutions.len();
-                    summary.notes += reading.notes.len();
-                    summary.added += recorded.added;
-                    summary.refused += reading.refused_count;
-                }
-                tell(&file.name, &reading);
-            }
-            Err(error @ (ReadError::Nothing | ReadError::Unsupported { .. })) if !file.named => {
-                summary.left_alone += 1;
-                note!("{}: left alone: {error}", file.name);
-            }
-            Err(error) => {
-                summary.failed += 1;
-                note!("{}: {error}", file.name);
-            }
-        }
+        let reading = rahdar_intel::read(&file.name, &content, options);
+        let imported = ImportedFile::new(&file.name, &content, options, SystemClock.now());
+        summary.add(&book, &imported, reading, file.named)?;
+    }
+    Ok(summary)
+}
+
+/// Imports what git keeps of files: claims for as long as each version stood.
+fn import_histories(home: &Home, found: &[Kept], options: &ReadOptions) -> anyhow::Result<Summary> {
+    let book = home.database()?;
+    let mut summary = Summary { version: book.version()?, ..Summary::default() };
+    for file in found {
+        let reading = file.read(options)?;
+        let imported = ImportedFile::new(file.name(), file.content().as_bytes(), options, SystemClock.now());
+        summary.add(&book, &imported, reading, file.is_named())?;
     }
     Ok(summary)
 }

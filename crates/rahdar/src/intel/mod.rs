@@ -1,8 +1,10 @@
-//! `rahdar intel`: import, list, look up.
+//! `rahdar intel`: import, sync, list, look up.
 
+mod history;
 pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod lookup;
+pub(crate) mod sync;
 
 use std::collections::BTreeMap;
 
