@@ -5,11 +5,14 @@
 //! Pages are gathered into batches, because objects speak about each other: an indicator may lie on the first
 //! page and whose it is on the last.
 //!
+//! What they speak about may have been added long before: what a batch names and does not hold is asked for by
+//! its id.
+//!
 //! A position is a time for `added_after`. Where a collection was read to its end, it is that of the last
 //! object. Where it was left in between, it is a moment earlier, since others may have been added at that very
 //! moment and lie on the next page; the book takes nothing twice.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use rahdar_model::Timestamp;
 use reqwest::Url;
@@ -30,6 +33,11 @@ const PAGE_OBJECTS: &str = "1000";
 /// larger than most collections.
 const BATCH_OCTETS: usize = 64 << 20;
 const BATCH_OBJECTS: usize = 100_000;
+
+/// Objects that one batch names and does not hold, at most, and how many are asked for at once; chosen here: new
+/// intelligence names few old groups, and a URL has room for twenty ids.
+const REFERENCES_MAX: usize = 1_000;
+const IDS_AT_ONCE: usize = 20;
 
 /// Pages of one collection at most; chosen here: a hundred million objects.
 const PAGES_MAX: usize = 100_000;
@@ -113,6 +121,25 @@ struct Reading {
     last: Option<Timestamp>,
     gathered: String,
     objects: usize,
+    /// Ids of the objects that were gathered, and of those that they name.
+    held: HashSet<String>,
+    named: BTreeSet<String>,
+    /// What is asked for by its id before the batch is done, and whether there are further pages after it.
+    missing: Vec<String>,
+    more: bool,
+}
+
+/// What an object is called, and which objects it names whose words change what it means.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Names {
+    id: String,
+    created_by_ref: Option<String>,
+    source_ref: Option<String>,
+    target_ref: Option<String>,
+    sighting_of_ref: Option<String>,
+    observed_data_refs: Vec<String>,
+    object_marking_refs: Vec<String>,
 }
 
 /// Any resource of TAXII, as far as it is needed.
@@ -178,27 +205,24 @@ impl Walk {
                 self.faults.extend(found.err());
                 None
             }
-            Place::Objects(mut reading) => match reading.page(answer) {
-                Ok(more) => {
-                    let is_full = reading.gathered.len() >= BATCH_OCTETS || reading.objects >= BATCH_OBJECTS;
-                    let batch = (!more || is_full).then(|| reading.batch(more)).flatten();
-                    if more {
-                        self.ahead.push_front(Place::Objects(reading));
-                    }
-                    batch
+            Place::Objects(mut reading) => {
+                let batch = reading.answer(answer, &mut self.faults);
+                if !reading.is_done() {
+                    self.ahead.push_front(Place::Objects(reading));
                 }
-                Err(fault) => {
-                    self.faults.push(fault);
-                    reading.batch(true)
-                }
-            },
+                batch
+            }
         }
     }
 
     /// Gives up what was asked: there is no answer. What was read of that collection is to be recorded.
     pub(super) fn give_up(&mut self) -> Option<Batch> {
         match self.ahead.pop_front()? {
-            Place::Objects(mut reading) => reading.batch(true),
+            Place::Objects(mut reading) => {
+                // Of what it names, only the words are missing.
+                let is_in_between = reading.missing.is_empty() || reading.more;
+                reading.batch(is_in_between)
+            }
             Place::Any(_) | Place::Collections(_) => None,
         }
     }
@@ -273,6 +297,10 @@ impl Walk {
             last: None,
             gathered: String::new(),
             objects: 0,
+            held: HashSet::new(),
+            named: BTreeSet::new(),
+            missing: Vec::new(),
+            more: true,
             url,
         })));
     }
@@ -283,6 +311,12 @@ impl Reading {
         let mut url = self.url.clone();
         let mut query = url.query_pairs_mut();
         query.append_pair("limit", PAGE_OBJECTS);
+        if !self.missing.is_empty() {
+            let ids = &self.missing[..self.missing.len().min(IDS_AT_ONCE)];
+            query.append_pair("match[id]", &ids.join(","));
+            drop(query);
+            return url;
+        }
         if let Some(after) = self.after {
             query.append_pair("added_after", &after.to_string());
         }
@@ -293,17 +327,64 @@ impl Reading {
         url
     }
 
-    /// Takes a page. Says whether there is another.
-    fn page(&mut self, answer: &Answer) -> Result<bool, Fault> {
+    /// Whether there is nothing more to ask.
+    fn is_done(&self) -> bool {
+        !self.more && self.missing.is_empty()
+    }
+
+    /// Takes an answer. A batch comes back when it is whole.
+    fn answer(&mut self, answer: &Answer, faults: &mut Vec<Fault>) -> Option<Batch> {
+        if !self.missing.is_empty() {
+            self.found(answer);
+        } else if let Err(fault) = self.page(answer) {
+            faults.push(fault);
+            self.more = false;
+            return self.batch(true);
+        } else {
+            let is_full = self.gathered.len() >= BATCH_OCTETS || self.objects >= BATCH_OBJECTS;
+            if self.more && !is_full {
+                return None;
+            }
+            let unknown = std::mem::take(&mut self.named).into_iter().filter(|id| !self.held.contains(id));
+            self.missing = unknown.take(REFERENCES_MAX).collect();
+        }
+        if self.missing.is_empty() { self.batch(self.more) } else { None }
+    }
+
+    /// Takes objects that were asked for by their ids. What does not come is not asked for again; a server that
+    /// gives fewer at once is.
+    fn found(&mut self, answer: &Answer) {
+        let before = self.held.len();
+        if let Ok(Envelope { objects, .. }) = parse(&self.url, answer) {
+            self.gather(&objects);
+        }
+        if self.held.len() == before {
+            self.missing.drain(..self.missing.len().min(IDS_AT_ONCE));
+        }
+        self.missing.retain(|id| !self.held.contains(id));
+    }
+
+    fn gather(&mut self, objects: &[&RawValue]) {
+        for object in objects {
+            self.gathered.push_str(if self.gathered.is_empty() { "\n" } else { ",\n" });
+            self.gathered.push_str(object.get());
+            // What has not this form is refused where it is read.
+            let names: Names = serde_json::from_str(object.get()).unwrap_or_default();
+            let named = [names.created_by_ref, names.source_ref, names.target_ref, names.sighting_of_ref];
+            self.named.extend(named.into_iter().flatten());
+            self.named.extend(names.observed_data_refs.into_iter().chain(names.object_marking_refs));
+            self.held.insert(names.id);
+        }
+        self.objects += objects.len();
+    }
+
+    /// Takes a page.
+    fn page(&mut self, answer: &Answer) -> Result<(), Fault> {
         let url = || shown(&self.url);
         let Envelope { more, next, objects } = parse(&self.url, answer)?;
         self.pages += 1;
         self.empty = if objects.is_empty() { self.empty + 1 } else { 0 };
-        for object in &objects {
-            self.gathered.push_str(if self.gathered.is_empty() { "\n" } else { ",\n" });
-            self.gathered.push_str(object.get());
-        }
-        self.objects += objects.len();
+        self.gather(&objects);
         let last: Option<Timestamp> = answer.added_last.as_ref().and_then(|time| time.parse().ok());
         let newest = self.last.max(last);
         if more {
@@ -325,12 +406,13 @@ impl Reading {
                 _ => return Err(Fault::NoMore { url: url() }),
             }
         }
-        self.last = newest;
-        Ok(more)
+        (self.last, self.more) = (newest, more);
+        Ok(())
     }
 
     /// What was gathered; none if that is nothing.
     fn batch(&mut self, is_in_between: bool) -> Option<Batch> {
+        (self.held, self.named, self.missing) = Default::default();
         let objects = std::mem::take(&mut self.objects);
         let text = std::mem::take(&mut self.gathered);
         if objects == 0 {

@@ -205,3 +205,28 @@ fn ids_of_collections_stay_below_their_root() {
     );
     assert!(asked[2..].iter().all(|url| url.starts_with("/api/collections/")), "{asked:?}");
 }
+
+#[test]
+fn what_a_batch_names_and_does_not_hold_is_asked_for_by_its_id() {
+    let relation = r#"{"objects": [{"id": "relationship--1", "source_ref": "indicator--1", "target_ref": "malware--1",
+        "created_by_ref": "identity--1"}, {"id": "indicator--1"}]}"#;
+    let relation = Answer { added_last: Some("2021-06-01T00:00:00Z".to_owned()), ..answer(relation) };
+    let collections = || vec![Some(answer(DISCOVERY)), Some(answer(COLLECTIONS)), Some(relation.clone())];
+    let malware = || Some(answer(r#"{"objects": [{"id": "malware--1"}], "more": true, "next": "x"}"#));
+    let whole = [found(A, 3, "2021-06-01T00:00:00Z")];
+    // One object at once, and the last of them is not there.
+    let (asked, batches, faults) =
+        walked(&["a"], &[], collections().into_iter().chain([malware(), Some(answer("{}"))]).collect());
+    assert_eq!(
+        asked[3..],
+        [
+            "/api/collections/a/objects/?&match%5Bid%5D=identity--1%2Cmalware--1",
+            "/api/collections/a/objects/?&match%5Bid%5D=identity--1",
+        ]
+    );
+    assert_eq!((batches, faults), (whole.to_vec(), vec![]));
+    // A server that breaks here has told all of the collection.
+    let (_, batches, faults) =
+        walked(&["a"], &[], collections().into_iter().chain([malware(), None]).collect());
+    assert_eq!((batches, faults), (whole.to_vec(), vec![]));
+}

@@ -122,13 +122,18 @@ fn indicator(n: usize) -> Value {
     )
 }
 
+/// An indicator indicates the group.
+fn relation(n: usize, of: usize) -> Value {
+    let names = json!({"relationship_type": "indicates", "source_ref": id("indicator", of), "target_ref": id("intrusion-set", 1)});
+    object("relationship", n, names)
+}
+
 #[test]
 fn medallion_is_synced_paged_and_resumed() {
     let home = Home::new();
     // The group stands on the last page, and the indicators on the first ones.
     let mut objects: Vec<Value> = (1..=5).map(indicator).collect();
-    let relation = json!({"relationship_type": "indicates", "source_ref": id("indicator", 1), "target_ref": id("intrusion-set", 1)});
-    objects.push(object("relationship", 1, relation));
+    objects.push(relation(1, 1));
     objects.push(object("intrusion-set", 1, json!({"name": "Calypso"})));
     let Some(server) = Medallion::start(&home, &objects) else { return };
     let url = format!("http://127.0.0.1:{}/taxii2/", server.port);
@@ -152,10 +157,13 @@ fn medallion_is_synced_paged_and_resumed() {
     assert_eq!((&again[0]["answers"], &again[0]["added"]), (&json!(3), &json!(0)));
     assert_eq!(again[0]["version"], rows[0]["version"]);
 
-    server.post(&[indicator(6), indicator(7), indicator(8)]);
+    // The group that the new relation names is old: it is asked for by its id.
+    server.post(&[indicator(6), indicator(7), indicator(8), relation(2, 6)]);
     let (later, ran) = sync(&home);
     assert_eq!((&later[0]["claims"], &later[0]["added"]), (&json!(3), &json!(3)), "{}", ran.stderr);
-    assert_eq!(later[0]["answers"], 2 + 2, "from where it was read to");
+    assert_eq!(later[0]["answers"], 2 + 2 + 1, "from where it was read to");
+    let claims = home.json(&["intel", "lookup", "192.0.2.6"])["claims"].clone();
+    assert_eq!(claims[0]["cluster"], "Calypso", "{claims}");
     let expected: Vec<String> = (1..=8).map(|n| format!("192.0.2.{n}")).collect();
     assert_eq!(claimed(&home), expected);
 
