@@ -380,7 +380,7 @@ impl Reading {
 
     /// Takes a page.
     fn page(&mut self, answer: &Answer) -> Result<(), Fault> {
-        let url = || shown(&self.url);
+        let url = shown(&self.url);
         let Envelope { more, next, objects } = parse(&self.url, answer)?;
         self.pages += 1;
         self.empty = if objects.is_empty() { self.empty + 1 } else { 0 };
@@ -389,21 +389,17 @@ impl Reading {
         let newest = self.last.max(last);
         if more {
             if self.pages >= PAGES_MAX {
-                return Err(Fault::TooMany { url: url(), what: "pages", most: PAGES_MAX });
+                return Err(Fault::TooMany { url, what: "pages", most: PAGES_MAX });
             }
             if self.empty >= EMPTY_PAGES_MAX {
-                return Err(Fault::TooMany {
-                    url: url(),
-                    what: "pages without an object",
-                    most: EMPTY_PAGES_MAX,
-                });
+                return Err(Fault::TooMany { url, what: "pages without an object", most: EMPTY_PAGES_MAX });
             }
             match next {
                 Some(serde_json::Value::String(next)) => self.next = Some(next),
                 Some(serde_json::Value::Number(next)) => self.next = Some(next.to_string()),
                 // A server that names no next page is asked by time.
                 _ if newest > self.after => (self.after, self.next) = (newest, None),
-                _ => return Err(Fault::NoMore { url: url() }),
+                _ => return Err(Fault::NoMore { url }),
             }
         }
         (self.last, self.more) = (newest, more);
