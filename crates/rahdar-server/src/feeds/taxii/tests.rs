@@ -29,12 +29,11 @@ const COLLECTIONS: &str = r#"{"collections": [
 const A: &str = "https://example.org/api/collections/a/objects/";
 const B: &str = "https://example.org/api/collections/b/objects/";
 
-/// Walks; returns what was asked, what was to be recorded, and the faults.
-fn walked(
-    wanted: &[&str],
-    reached: &[(&str, &str)],
-    answers: Vec<Option<Answer>>,
-) -> (Vec<String>, Vec<(String, usize, String)>, Vec<Fault>) {
+/// What was asked, what was to be recorded, and the faults.
+type Walked = (Vec<String>, Vec<(String, usize, String)>, Vec<Fault>);
+
+/// Walks with these answers; none is none.
+fn walked(wanted: &[&str], reached: &[(&str, &str)], answers: Vec<Option<Answer>>) -> Walked {
     let wanted: Vec<String> = wanted.iter().map(|name| (*name).to_owned()).collect();
     let reached = reached.iter().map(|(part, at)| ((*part).to_owned(), (*at).to_owned())).collect();
     let mut walk = Walk::new(Url::parse(HOME).unwrap(), &wanted, reached);
