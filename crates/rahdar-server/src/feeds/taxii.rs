@@ -397,8 +397,12 @@ impl Reading {
             match next {
                 Some(serde_json::Value::String(next)) => self.next = Some(next),
                 Some(serde_json::Value::Number(next)) => self.next = Some(next.to_string()),
-                // A server that names no next page is asked by time.
-                _ if newest > self.after => (self.after, self.next) = (newest, None),
+                // A server that names no next page is asked by time: for the last moment again, of which there may
+                // be more, unless that is where it was asked from.
+                _ if newest > self.after => {
+                    let before = newest.map(|newest| newest.plus_micros(-1));
+                    (self.after, self.next) = (if before > self.after { before } else { newest }, None);
+                }
                 _ => return Err(Fault::NoMore { url }),
             }
         }
