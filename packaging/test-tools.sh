@@ -4,8 +4,9 @@
 # and ends well: the tests then skip what is missing, aloud.
 set -eu
 
-# Python libraries that read what we write (crates/rahdar-intel/tests/it/python.rs), in a folder of their own.
-libraries="stix2 pymisp"
+# Python libraries that read what we write (crates/rahdar-intel/tests/it/python.rs), and a TAXII server that we read
+# (crates/rahdar/tests/it/feeds/medallion.rs), in a folder of their own.
+libraries="stix2 pymisp medallion"
 python="${XDG_CACHE_HOME:-$HOME/.cache}/rahdar-test-tools"
 for library in $libraries; do
     "$python/bin/python" -c "import $library" 2>/dev/null && continue

@@ -51,6 +51,7 @@ const KEPT_IN: &[(&str, &str)] = &[
     ("object_store", "rahdar-lake"),
     ("sqlx", "rahdar-store"),
     ("nix", "rahdar-server"),
+    ("reqwest", "rahdar-server"),
 ];
 
 /// Names that say nothing about what is inside.

@@ -24,6 +24,24 @@ pub trait Book: Send + Sync {
     /// See [`BookError`]. On an error nothing was added.
     fn record(&self, file: &ImportedFile, reading: &Reading) -> Result<Recorded, BookError>;
 
+    /// Adds what a part of a feed says, as [`Book::record`] does, and where that part was read to: both or neither.
+    /// Without a reading, the position alone.
+    ///
+    /// # Errors
+    /// As [`Book::record`].
+    fn record_from(
+        &self,
+        file: &ImportedFile,
+        reading: Option<&Reading>,
+        reached: &Reached,
+    ) -> Result<Recorded, BookError>;
+
+    /// Where each part of a feed was read to.
+    ///
+    /// # Errors
+    /// See [`BookError`].
+    fn reached(&self, feed: &str) -> Result<BTreeMap<String, String>, BookError>;
+
     /// Adds networks whose hosts may be victims, or newer words about known ones. The prefix
     /// names a network.
     ///
@@ -178,6 +196,17 @@ pub fn clusters_of(accepted: &[&Proposal], all: &[Kept]) -> Vec<Cluster> {
         }
     }
     clusters.into_values().collect()
+}
+
+/// How far a part of a feed was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    /// The name of the feed.
+    pub feed: String,
+    /// Which part of it: a collection, an event, a file.
+    pub part: String,
+    /// Where in it. Only the reader of that kind of feed knows what it means.
+    pub position: String,
 }
 
 /// What an import added.

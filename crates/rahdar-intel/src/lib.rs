@@ -9,6 +9,7 @@
 //! * [`book`]: the append-only register of all that was ever claimed, as a trait.
 //! * [`index`]: one version of the book as an immutable snapshot, ready to be asked.
 //! * [`pdns`]: a claim on a domain becomes dated claims on the addresses that it had.
+//! * [`listing`]: a list that is fetched again and again becomes dated claims.
 //! * [`scan`]: rules over what scanners saw, and the versions of a list as intervals.
 //! * [`benign`]: what is known to be harmless.
 //! * [`age`]: what deserves attention first, now.
@@ -21,6 +22,7 @@ pub mod assertion;
 pub mod benign;
 pub mod book;
 pub mod index;
+pub mod listing;
 pub mod misp;
 pub mod pdns;
 pub mod prose;
@@ -41,6 +43,8 @@ mod rented;
 mod rows;
 mod source;
 mod table;
+
+use std::borrow::Cow;
 
 use regex::Regex;
 
@@ -101,6 +105,15 @@ pub fn read_knowing(
         None if prose::is_report(&source.shown, &text) => prose::read_text(&source, &text, options, names),
         None => list::read(&source, &text, options),
     }
+}
+
+/// Undoes gzip, within the limits that hold for files; other octets stay as they are.
+///
+/// # Errors
+/// [`ReadError::TooLarge`] beyond [`FILE_MAX`], or at a ratio that no text has;
+/// [`ReadError::Unsupported`] if it is damaged.
+pub fn unpack(bytes: &[u8]) -> Result<Cow<'_, [u8]>, ReadError> {
+    detect::unpack(bytes)
 }
 
 /// What a person asks about, as the index knows it: defanging undone, white space taken off.

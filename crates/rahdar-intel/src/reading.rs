@@ -346,7 +346,7 @@ pub(crate) struct Terms {
 }
 
 /// How far before its publication an otherwise undated claim is believed (`methods.md` §7.4).
-const PUBLISHED_REACH_US: i64 = 90 * DAY_US;
+pub(crate) const PUBLISHED_REACH_US: i64 = 90 * DAY_US;
 
 /// A reading in the making: all three readers end here, so that every rule about what is believed
 /// stands in one place.

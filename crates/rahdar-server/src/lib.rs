@@ -10,6 +10,7 @@
 //! * `spool`, `segment`, `state`: what is on disk, and what of it survives what.
 //! * `decoder`: segments into the store, each exactly once.
 //! * [`Ledger`]: what became of everything that was sent. [`Notice`]: what people should know.
+//! * [`feeds`]: what others publish, fetched into the book. `outbound`: the one client that reaches out.
 //! * `health`, `http`: whether it keeps up, for machines that ask.
 //!
 //! # What is promised
@@ -22,6 +23,7 @@
 //! with each datagram.
 
 mod decoder;
+pub mod feeds;
 mod gate;
 mod health;
 mod http;
@@ -30,6 +32,7 @@ mod kernel;
 mod ledger;
 mod notice;
 mod operator;
+mod outbound;
 mod segment;
 mod server;
 mod signals;
@@ -42,6 +45,7 @@ pub use gate::{Exporters, Rate};
 pub use ledger::{Exporter, Ledger};
 pub use notice::Notice;
 pub use operator::Told;
+pub use outbound::Refused;
 pub use server::{Books, Server, ServerError, Settings, Stop};
 pub use signals::stop_on_signals;
 

@@ -150,6 +150,17 @@ impl Stop {
     fn is_told(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
+
+    /// Waits, and says whether it may go on: it was not told to stop meanwhile.
+    pub(crate) fn wait(&self, duration: Duration) -> bool {
+        let mut left = duration;
+        while !left.is_zero() && !self.is_told() {
+            let step = left.min(BEAT / 4);
+            thread::sleep(step);
+            left -= step;
+        }
+        !self.is_told()
+    }
 }
 
 /// The books of a running collector, to be read at any time.

@@ -13,13 +13,14 @@ mod read;
 mod statement;
 mod write;
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
 
 use rahdar_intel::assertion::Proposal;
-use rahdar_intel::book::{Book, BookError, Entry, ImportedFile, Kept, Proposed, Recorded};
+use rahdar_intel::book::{Book, BookError, Entry, ImportedFile, Kept, Proposed, Reached, Recorded};
 use rahdar_intel::index::Snapshot;
 use rahdar_intel::reading::Reading;
 use rahdar_model::Timestamp;
@@ -95,6 +96,19 @@ impl Database {
 impl Book for Database {
     fn record(&self, file: &ImportedFile, reading: &Reading) -> Result<Recorded, BookError> {
         self.wait("recording claims", write::reading(&self.pool, file, reading))
+    }
+
+    fn record_from(
+        &self,
+        file: &ImportedFile,
+        reading: Option<&Reading>,
+        reached: &Reached,
+    ) -> Result<Recorded, BookError> {
+        self.wait("recording what a feed says", write::from_feed(&self.pool, file, reading, reached))
+    }
+
+    fn reached(&self, feed: &str) -> Result<BTreeMap<String, String>, BookError> {
+        self.wait("reading how far a feed was read", read::reached(&self.pool, feed))
     }
 
     fn record_networks(&self, file: &ImportedFile, networks: &[Network]) -> Result<Recorded, BookError> {

@@ -124,6 +124,19 @@ pub(crate) async fn events(pool: &SqlitePool) -> Result<Vec<Event>, sqlx::Error>
         .collect()
 }
 
+/// Where each part of a feed was read to: its newest position.
+pub(crate) async fn reached(pool: &SqlitePool, feed: &str) -> Result<BTreeMap<String, String>, sqlx::Error> {
+    let mut rows = sqlx::query("SELECT part, position FROM feed_positions WHERE feed = $1 ORDER BY id")
+        .bind(feed)
+        .fetch(pool);
+    let mut newest = BTreeMap::new();
+    while let Some(row) = rows.next().await {
+        let row = row?;
+        newest.insert(row.try_get("part")?, row.try_get("position")?);
+    }
+    Ok(newest)
+}
+
 pub(crate) async fn imports(pool: &SqlitePool) -> Result<Vec<Entry>, sqlx::Error> {
     let rows = sqlx::query("SELECT * FROM imports ORDER BY version").fetch_all(pool).await?;
     rows.iter()

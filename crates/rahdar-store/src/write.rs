@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rahdar_intel::age::Report;
 use rahdar_intel::benign::Note;
-use rahdar_intel::book::{Identity, ImportedFile, Recorded};
+use rahdar_intel::book::{Identity, ImportedFile, Reached, Recorded};
 use rahdar_intel::pdns::Record;
 use rahdar_intel::reading::Reading;
 use rahdar_model::intelligence::{Claim, Cluster, Event, HostFact, Network};
@@ -24,30 +24,46 @@ pub(crate) async fn reading(
     file: &ImportedFile,
     reading: &Reading,
 ) -> Result<Recorded, sqlx::Error> {
-    let mut open = match Open::new(pool, "claims", file, reading.refused_count).await? {
-        Ok(open) => open,
-        Err(known) => return Ok(known),
-    };
-    for claims in reading.claims.chunks(ROWS_AT_ONCE) {
-        open.claims(claims).await?;
+    match Open::new(pool, "claims", file, reading.refused_count).await? {
+        Ok(mut open) => {
+            open.reading(file, reading).await?;
+            open.close().await
+        }
+        Err(known) => Ok(known),
     }
-    for cluster in &reading.clusters {
-        open.cluster(cluster).await?;
+}
+
+/// What a part of a feed says, and where it was read to, in one transaction.
+pub(crate) async fn from_feed(
+    pool: &SqlitePool,
+    file: &ImportedFile,
+    reading: Option<&Reading>,
+    reached: &Reached,
+) -> Result<Recorded, sqlx::Error> {
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let mut recorded = Recorded { version: newest(&mut transaction).await?, added: 0, already: false };
+    if let Some(reading) = reading {
+        (transaction, recorded) =
+            match Open::within(transaction, "claims", file, reading.refused_count).await? {
+                Ok(mut open) => {
+                    open.reading(file, reading).await?;
+                    open.end().await?
+                }
+                Err(known) => known,
+            };
     }
-    for fact in &reading.facts {
-        open.fact(fact).await?;
-    }
-    for records in reading.resolutions.chunks(ROWS_AT_ONCE) {
-        open.resolutions(records).await?;
-    }
-    for notes in reading.notes.chunks(ROWS_AT_ONCE) {
-        open.notes(notes).await?;
-    }
-    for reports in reading.reports.chunks(ROWS_AT_ONCE) {
-        open.reports(reports).await?;
-    }
-    open.assertions(file, &reading.assertions).await?;
-    open.close().await
+    sqlx::query(
+        "INSERT INTO feed_positions (feed, part, position, version, reached_at) VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(&reached.feed)
+    .bind(&reached.part)
+    .bind(&reached.position)
+    .bind(i64::try_from(recorded.version).unwrap_or(i64::MAX))
+    .bind(file.imported_at.micros())
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(recorded)
 }
 
 pub(crate) async fn networks(
@@ -103,10 +119,19 @@ impl Open {
         refused: usize,
     ) -> Result<Result<Self, Recorded>, sqlx::Error> {
         // Immediate: the write lock is taken before anything is read, so no other process comes between.
-        let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-        let newest: i64 = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM imports")
-            .fetch_one(&mut *transaction)
-            .await?;
+        let transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+        let opened = Self::within(transaction, what, file, refused).await?;
+        Ok(opened.map_err(|(_, known)| known))
+    }
+
+    /// As [`Open::new`], within a transaction that holds the write lock.
+    async fn within(
+        mut transaction: Transaction<'static, Sqlite>,
+        what: &str,
+        file: &ImportedFile,
+        refused: usize,
+    ) -> Result<Result<Self, Ended>, sqlx::Error> {
+        let newest = newest(&mut transaction).await?;
         let known: Option<i64> =
             sqlx::query_scalar("SELECT version FROM imports WHERE what = $1 AND content = $2")
                 .bind(what)
@@ -114,9 +139,9 @@ impl Open {
                 .fetch_optional(&mut *transaction)
                 .await?;
         if known.is_some() {
-            return Ok(Err(Recorded { version: newest.unsigned_abs(), added: 0, already: true }));
+            return Ok(Err((transaction, Recorded { version: newest, added: 0, already: true })));
         }
-        let version = newest + 1;
+        let version = i64::try_from(newest).unwrap_or(i64::MAX - 1) + 1;
         sqlx::query(
             "INSERT INTO imports (version, what, name, content, imported_at, added, refused) \
              VALUES ($1, $2, $3, $4, $5, 0, $6)",
@@ -130,6 +155,29 @@ impl Open {
         .execute(&mut *transaction)
         .await?;
         Ok(Ok(Self { transaction, version, added: 0, described: 0 }))
+    }
+
+    /// Adds all that a reading of the file holds.
+    async fn reading(&mut self, file: &ImportedFile, reading: &Reading) -> Result<(), sqlx::Error> {
+        for claims in reading.claims.chunks(ROWS_AT_ONCE) {
+            self.claims(claims).await?;
+        }
+        for cluster in &reading.clusters {
+            self.cluster(cluster).await?;
+        }
+        for fact in &reading.facts {
+            self.fact(fact).await?;
+        }
+        for records in reading.resolutions.chunks(ROWS_AT_ONCE) {
+            self.resolutions(records).await?;
+        }
+        for notes in reading.notes.chunks(ROWS_AT_ONCE) {
+            self.notes(notes).await?;
+        }
+        for reports in reading.reports.chunks(ROWS_AT_ONCE) {
+            self.reports(reports).await?;
+        }
+        self.assertions(file, &reading.assertions).await
     }
 
     pub(crate) async fn claims(&mut self, claims: &[Claim]) -> Result<(), sqlx::Error> {
@@ -282,21 +330,37 @@ impl Open {
     }
 
     /// Makes the version readable; if there is nothing new in it, leaves the book as it is.
-    pub(crate) async fn close(mut self) -> Result<Recorded, sqlx::Error> {
+    pub(crate) async fn close(self) -> Result<Recorded, sqlx::Error> {
+        let (transaction, recorded) = self.end().await?;
+        transaction.commit().await?;
+        Ok(recorded)
+    }
+
+    /// Ends the version; if there is nothing new in it, takes it back. The transaction stays open.
+    async fn end(mut self) -> Result<Ended, sqlx::Error> {
+        let version = self.version.unsigned_abs();
+        let added = usize::try_from(self.added).unwrap_or(usize::MAX);
         if self.added + self.described == 0 {
-            self.transaction.rollback().await?;
-            return Ok(Recorded { version: self.version.unsigned_abs() - 1, added: 0, already: false });
+            let taken_back = sqlx::query("DELETE FROM imports WHERE version = $1").bind(self.version);
+            taken_back.execute(&mut *self.transaction).await?;
+            return Ok((self.transaction, Recorded { version: version - 1, added, already: false }));
         }
         sqlx::query("UPDATE imports SET added = $1 WHERE version = $2")
             .bind(i64::try_from(self.added).unwrap_or(i64::MAX))
             .bind(self.version)
             .execute(&mut *self.transaction)
             .await?;
-        self.transaction.commit().await?;
-        Ok(Recorded {
-            version: self.version.unsigned_abs(),
-            added: usize::try_from(self.added).unwrap_or(usize::MAX),
-            already: false,
-        })
+        Ok((self.transaction, Recorded { version, added, already: false }))
     }
+}
+
+/// A transaction that is still open, and what it will have recorded.
+type Ended = (Transaction<'static, Sqlite>, Recorded);
+
+/// The present version.
+async fn newest(transaction: &mut Transaction<'static, Sqlite>) -> Result<u64, sqlx::Error> {
+    let newest: i64 = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM imports")
+        .fetch_one(&mut **transaction)
+        .await?;
+    Ok(newest.unsigned_abs())
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -276,6 +277,8 @@ pub(crate) struct Period {
 pub(crate) enum Intel {
     /// Import lists, CSV files, STIX bundles, MISP events, reports and more.
     Import(IntelImport),
+    /// Fetch what is new from the feeds of `feeds.yaml` in the home; none is contacted without it.
+    Sync(IntelSync),
     /// Take what reports propose into the book.
     Accept(IntelAccept),
     /// Print every claim of the book, or what waits to be one.
@@ -341,12 +344,25 @@ pub(crate) struct IntelImport {
     /// The source's confidence, 0 to 100.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=100))]
     pub(crate) confidence: Option<u8>,
+    /// Read every version that git keeps of the files, each for the time it stood.
+    #[arg(long, conflicts_with_all = ["published", "valid_from", "valid_until"])]
+    pub(crate) history: bool,
     /// Rules in YAML that say which hosts of a scan are hostile.
     #[arg(long, value_name = "FILE")]
     pub(crate) rules: Option<PathBuf>,
     /// Take what reports propose into the book at once: for scripts.
     #[arg(long)]
     pub(crate) accept: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IntelSync {
+    /// These feeds alone [default: all].
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Again and again, with so long between two: 30m, 1h, 1d.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) every: Option<Duration>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -431,6 +447,25 @@ fn ids(text: &str) -> Result<RangeInclusive<u64>, String> {
         (Ok(first), Ok(last)) if first <= last => Ok(first..=last),
         _ => Err("write a number, or a range such as 5-9".to_owned()),
     }
+}
+
+/// The shortest time between two syncs; chosen here: feeds change by the hour, and servers count.
+const EVERY_MIN: Duration = Duration::from_secs(60);
+
+/// Reads a time between two syncs.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "write a number with s, m, h or d, such as 30m".to_owned();
+    let unit = text.chars().next_back().ok_or_else(wrong)?;
+    let count: u64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| wrong())?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(wrong()),
+    };
+    let duration = Duration::from_secs(count.checked_mul(seconds).ok_or_else(wrong)?);
+    if duration < EVERY_MIN { Err("one minute is the least".to_owned()) } else { Ok(duration) }
 }
 
 /// Reads the name of an exporter and its address.

@@ -1,5 +1,6 @@
 //! What is said of an error: each cause once, and what can be done.
 
+use std::error::Error;
 use std::io::{self, ErrorKind};
 
 use rahdar_model::store::StoreError;
@@ -9,11 +10,19 @@ const INPUT_OUTPUT_ERROR: i32 = 5;
 
 /// An error and its causes. Some libraries repeat their cause in their own text; it is left out there.
 pub(crate) fn told(error: &anyhow::Error) -> String {
+    chain(&**error)
+}
+
+/// As [`told`], of any error.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut told = error.to_string();
-    for cause in error.chain().skip(1).map(ToString::to_string) {
+    let mut next = error.source();
+    while let Some(error) = next {
+        let cause = error.to_string();
         if !told.contains(&cause) {
             told = format!("{told}: {cause}");
         }
+        next = error.source();
     }
     told
 }

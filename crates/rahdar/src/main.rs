@@ -69,6 +69,7 @@ fn run(command: &Command) -> anyhow::Result<Outcome> {
         }
         Verb::Flows(Flows::Scanners(args)) => flows::scanners::run(&home()?, args, global.format),
         Verb::Intel(Intel::Import(args)) => intel::import::run(&home()?, args, global.format),
+        Verb::Intel(Intel::Sync(args)) => intel::sync::run(&home()?, args, global.format),
         Verb::Intel(Intel::Accept(args)) => intel::accept::run(&home()?, args, global.format),
         Verb::Intel(Intel::List(args)) => intel::list::run(&home()?, args, global.format),
         Verb::Intel(Intel::Lookup { subject, at }) => {

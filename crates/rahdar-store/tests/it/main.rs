@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use rahdar_intel::assertion::Statement;
-use rahdar_intel::book::{Book, BookError, ImportedFile};
+use rahdar_intel::book::{Book, BookError, ImportedFile, Reached};
 use rahdar_intel::reading::{ReadOptions, Reading};
 use rahdar_model::intelligence::{ClusterId, Event, HostClass, Network, Tlp, WindowBasis};
 use rahdar_model::{Day, Timestamp};
@@ -262,4 +262,28 @@ fn two_processes_may_write_at_once() {
     });
     assert_eq!(one.version().unwrap(), 40);
     assert_eq!(two.snapshot().unwrap().claims().len(), 40);
+}
+
+fn reached(position: &str) -> Reached {
+    Reached { feed: "example".to_owned(), part: "a".to_owned(), position: position.to_owned() }
+}
+
+#[test]
+fn what_a_feed_says_and_how_far_it_was_read_come_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = book(&folder);
+    let position = || book.reached("example").unwrap().get("a").cloned();
+    assert_eq!(position(), None);
+    let first = book.record_from(&file(TABLE), Some(&reading(TABLE)), &reached("1")).unwrap();
+    assert_eq!((first.version, first.added, position().as_deref()), (1, 6, Some("1")));
+    // Nothing new, in the same octets and in others: no version, and the feed goes on.
+    let same = book.record_from(&file(TABLE), Some(&reading(TABLE)), &reached("2")).unwrap();
+    assert_eq!((same.version, same.already, position().as_deref()), (1, true, Some("2")));
+    let other = format!("{TABLE}\n");
+    let other = book.record_from(&file(&other), Some(&reading(&other)), &reached("3")).unwrap();
+    assert_eq!((other.version, other.added, position().as_deref()), (1, 0, Some("3")));
+    let none = book.record_from(&file("x"), None, &reached("4")).unwrap();
+    assert_eq!((none.version, none.added, position().as_deref()), (1, 0, Some("4")));
+    assert_eq!(book.imports().unwrap().len(), 1);
+    assert!(book.reached("another").unwrap().is_empty());
 }

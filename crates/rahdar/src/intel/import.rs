@@ -18,6 +18,7 @@ use crate::clock::{self, SystemClock};
 use crate::command::{Format, IntelImport};
 use crate::files::{self, Found};
 use crate::home::Home;
+use crate::intel::history::{self, Kept};
 use crate::{Outcome, note, output};
 
 /// Octets of the largest file that is read.
@@ -41,7 +42,10 @@ pub(crate) fn run(home: &Home, args: &IntelImport, format: Format) -> anyhow::Re
         confidence: args.confidence,
         rules: args.rules.as_deref().map(rules).transpose()?,
     };
-    let summary = import(home, &files::find(&args.paths)?, &options, args.accept)?;
+    let summary = match args.history {
+        true => import_histories(home, &history::find(&args.paths)?, &options)?,
+        false => import(home, &files::find(&args.paths)?, &options, args.accept)?,
+    };
     output::print(&summary.table(), format)?;
     summary.outcome()
 }
@@ -90,6 +94,35 @@ impl Summary {
         }
     }
 
+    /// Takes what was read of a file into the book, and says it. A file that was named must hold something.
+    fn add(
+        &mut self,
+        book: &Database,
+        file: &ImportedFile,
+        reading: Result<Reading, ReadError>,
+        named: bool,
+        accept: bool,
+    ) -> anyhow::Result<()> {
+        match reading {
+            Ok(reading) => {
+                match reading.format {
+                    ReadFormat::Report => self.report(book, file, &reading, accept)?,
+                    _ => self.record(book, file, &reading)?,
+                }
+                tell(&file.name, &reading);
+            }
+            Err(error @ (ReadError::Nothing | ReadError::Unsupported { .. })) if !named => {
+                self.left_alone += 1;
+                note!("{}: left alone: {error}", file.name);
+            }
+            Err(error) => {
+                self.failed += 1;
+                note!("{}: {error}", file.name);
+            }
+        }
+        Ok(())
+    }
+
     fn outcome(&self) -> anyhow::Result<Outcome> {
         if self.files + self.already == 0 {
             bail!(
@@ -114,28 +147,25 @@ pub(crate) fn import(
     let mut names = known_names(&book)?;
     for file in found {
         let content = read(file)?;
-        match rahdar_intel::read_knowing(&file.name, &content, options, &names) {
-            Ok(reading) => {
-                let imported = ImportedFile::new(&file.name, &content, options, SystemClock.now());
-                if reading.format == ReadFormat::Report {
-                    summary.report(&book, &imported, &reading, accept)?;
-                } else {
-                    summary.record(&book, &imported, &reading)?;
-                    if !reading.assertions.is_empty() {
-                        names = known_names(&book)?;
-                    }
-                }
-                tell(&file.name, &reading);
-            }
-            Err(error @ (ReadError::Nothing | ReadError::Unsupported { .. })) if !file.named => {
-                summary.left_alone += 1;
-                note!("{}: left alone: {error}", file.name);
-            }
-            Err(error) => {
-                summary.failed += 1;
-                note!("{}: {error}", file.name);
-            }
+        let reading = rahdar_intel::read_knowing(&file.name, &content, options, &names);
+        let imported = ImportedFile::new(&file.name, &content, options, SystemClock.now());
+        let tells_names = reading.as_ref().is_ok_and(|reading| !reading.assertions.is_empty());
+        summary.add(&book, &imported, reading, file.named, accept)?;
+        if tells_names {
+            names = known_names(&book)?;
         }
+    }
+    Ok(summary)
+}
+
+/// Imports what git keeps of files: claims for as long as each version stood.
+fn import_histories(home: &Home, found: &[Kept], options: &ReadOptions) -> anyhow::Result<Summary> {
+    let book = home.database()?;
+    let mut summary = Summary { version: book.version()?, ..Summary::default() };
+    for file in found {
+        let reading = file.read(options)?;
+        let imported = ImportedFile::new(file.name(), file.content().as_bytes(), options, SystemClock.now());
+        summary.add(&book, &imported, reading, file.is_named(), false)?;
     }
     Ok(summary)
 }

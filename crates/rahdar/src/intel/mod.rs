@@ -1,10 +1,12 @@
-//! `rahdar intel`: import, accept, list, look up.
+//! `rahdar intel`: import, sync, accept, list, look up.
 
 pub(crate) mod accept;
+mod history;
 pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod lookup;
 mod proposal;
+pub(crate) mod sync;
 
 use std::collections::BTreeMap;
 

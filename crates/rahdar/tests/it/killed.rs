@@ -102,6 +102,8 @@ fn a_killed_import_leaves_all_or_nothing_and_repeats_exactly_once() {
         assert_eq!(staged(&home.path().join("home")), 0, "left behind after kill {round}");
         std::fs::remove_dir_all(logs).unwrap();
     }
-    eprintln!("{kills} kills: {nothing} before any commit, {facts} between, {all} after; opened in {slowest:?}");
+    eprintln!(
+        "{kills} kills: {nothing} before any commit, {facts} between, {all} after; opened in {slowest:?}"
+    );
     assert!(!is_nightly() || slowest < OPENS_IN, "opening took {slowest:?}");
 }

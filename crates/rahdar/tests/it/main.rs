@@ -7,6 +7,7 @@ mod collect;
 mod corpus;
 mod demo;
 mod disk;
+mod feeds;
 mod follow;
 mod harness;
 mod killed;
