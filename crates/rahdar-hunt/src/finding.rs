@@ -148,8 +148,9 @@ impl<'a> Teller<'a> {
         let (series, studies): (Vec<Vec<Daily>>, Vec<Study>) = (0..self.cases.len())
             .filter(|i| is_believed(&self.cases[*i]))
             .map(|i| {
-                let daily = self.daily(&self.parts_of(i));
-                let study = self.study(i, &daily, events);
+                let parts = self.parts_of(i);
+                let daily = self.daily(&parts);
+                let study = self.study(i, &parts, &daily, events);
                 (daily, study)
             })
             .unzip();
@@ -158,9 +159,8 @@ impl<'a> Teller<'a> {
     }
 
     /// The tests of one case.
-    fn study(&self, i: usize, daily: &[Daily], events: &[Event]) -> Study {
-        let parts = self.parts_of(i);
-        let exporters = exporters(&parts);
+    fn study(&self, i: usize, parts: &[Part<'a>], daily: &[Daily], events: &[Event]) -> Study {
+        let exporters = exporters(parts);
         let first = parts.iter().map(|part| part.contact().start).min().unwrap_or_default();
         let last = parts.iter().map(|part| part.contact().start).max().unwrap_or_default();
         let id = self.cases[i].id();

@@ -84,12 +84,13 @@ pub fn changes(series: &Series, id: &[u8]) -> Vec<Change> {
 
 /// The best split of one part; none where there is too little to split.
 fn change(series: &Series, octets: &[f64], part: Range<usize>, id: &[u8]) -> Option<Change> {
-    if part.len() < 2 * LEAST_SEGMENT || series.bursts(part.clone()) < LEAST_BURSTS {
+    let bursts = series.bursts(part.clone());
+    if part.len() < 2 * LEAST_SEGMENT || bursts.len() < LEAST_BURSTS {
         return None;
     }
     let own = &octets[part.clone()];
     let (place, best) = split(own)?;
-    let mut pieces = pieces(own, series.level().sqrt());
+    let mut pieces = pieces(&bursts, &part);
     let mut chance = Chance::of("change of level", &[id, &(part.start as u64).to_le_bytes()]);
     let mut shuffled = Vec::with_capacity(own.len());
     let (mut as_high, mut drawn) = (0, 0);
@@ -127,18 +128,15 @@ fn split(octets: &[f64]) -> Option<(usize, f64)> {
     best
 }
 
-/// Pieces of days at or below `level` and the days above it that follow.
-fn pieces(octets: &[f64], level: f64) -> Vec<Range<usize>> {
-    let mut pieces = Vec::new();
-    let mut from = 0;
-    for i in 1..octets.len() {
-        if octets[i] <= level && octets[i - 1] > level {
-            pieces.push(from..i);
-            from = i;
-        }
+/// What precedes each burst, with it; the last takes what follows too. Places count from the
+/// start of `part`.
+fn pieces(bursts: &[Range<usize>], part: &Range<usize>) -> Vec<Range<usize>> {
+    let mut ends: Vec<usize> = bursts.iter().map(|burst| burst.end - part.start).collect();
+    if let Some(last) = ends.last_mut() {
+        *last = part.len();
     }
-    pieces.push(from..octets.len());
-    pieces
+    let starts = std::iter::once(0).chain(ends.iter().copied());
+    starts.zip(&ends).map(|(from, to)| from..*to).collect()
 }
 
 #[cfg(test)]

@@ -7,8 +7,9 @@
 //! **Winsorised**: no value above the 95th percentile of the active days (nearest rank), so that
 //! one day cannot carry a test.
 //!
-//! **Bursts**: runs of days above the median of the series. Their number says how much the
-//! series really knows; neighbouring days do not count as many.
+//! **Bursts**: runs of active days. Where more than [`DENSE`] of the days are active and runs
+//! would not end, a day must also carry the median of its part of the series. Their number says
+//! how much the series really knows; neighbouring days do not count as many.
 //!
 //! ```
 //! use rahdar_hunt::surge::series::Series;
@@ -16,7 +17,7 @@
 //!
 //! let series = Series::of([(Day(10), 5.0), (Day(12), 7.0), (Day(13), 1.0)], &|_| false).unwrap();
 //! assert_eq!(series.octets(), [5.0, 0.0, 7.0, 1.0]);
-//! assert_eq!((series.bursts(0..4), series.place(Day(12))), (2, 2));
+//! assert_eq!((series.bursts(0..4), series.place(Day(12))), (vec![0..1, 2..4], 2));
 //! ```
 
 use std::ops::Range;
@@ -25,6 +26,8 @@ use rahdar_model::Day;
 
 /// Values above this part of the active days are cut to it.
 pub const WINSOR: f64 = 0.95;
+/// Above this part of active days, activity has no gaps to speak of. Chosen here.
+pub const DENSE: f64 = 0.75;
 /// A life longer than this many days is not judged: clocks of hostile records reach far, and
 /// every test walks the series many times. Twenty years.
 pub const MOST_DAYS: i32 = 7_305;
@@ -88,18 +91,22 @@ impl Series {
         self.octets.iter().map(|octets| octets.min(most)).collect()
     }
 
-    /// The number of bursts that begin in this part of the series.
-    pub fn bursts(&self, part: Range<usize>) -> usize {
-        let level = self.level();
-        part.filter(|i| self.octets[*i] > level && (*i == 0 || self.octets[i - 1] <= level)).count()
-    }
-
-    /// What a burst is above: the median of the series.
-    pub(super) fn level(&self) -> f64 {
-        let mut sorted = self.octets.clone();
+    /// The bursts of this part of the series, by their places, in order.
+    pub fn bursts(&self, part: Range<usize>) -> Vec<Range<usize>> {
+        let own = &self.octets[part.clone()];
+        let mut sorted = own.to_vec();
         sorted.sort_unstable_by(f64::total_cmp);
-        // The lower of the two middle ones, so that half of the days at least lie at or below it.
-        sorted.get(sorted.len().saturating_sub(1) / 2).copied().unwrap_or(0.0)
+        let active = own.iter().filter(|octets| **octets > 0.0).count();
+        let is_dense = active as f64 > DENSE * own.len() as f64;
+        let level = if is_dense { sorted[sorted.len() / 2] } else { 0.0 };
+        let mut bursts: Vec<Range<usize>> = Vec::new();
+        for place in part.filter(|i| self.octets[*i] > 0.0 && self.octets[*i] >= level) {
+            match bursts.last_mut() {
+                Some(last) if last.end == place => last.end += 1,
+                _ => bursts.push(place..place + 1),
+            }
+        }
+        bursts
     }
 
     /// The median of the days above 0.
@@ -135,7 +142,9 @@ mod tests {
     #[test]
     fn a_dense_series_has_bursts_too() {
         let dense = (0..40).map(|day| (Day(day), if day % 4 == 0 { 9.0 } else { 1.0 }));
-        assert_eq!(Series::of(dense, &|_| false).unwrap().bursts(0..40), 10);
+        assert_eq!(Series::of(dense, &|_| false).unwrap().bursts(0..40).len(), 1);
+        let wild = (0..40).map(|day| (Day(day), f64::from(1 + day * day % 7)));
+        assert!(Series::of(wild, &|_| false).unwrap().bursts(0..40).len() >= 10);
     }
 
     #[test]

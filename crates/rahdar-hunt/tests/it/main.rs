@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod cost;
 mod names;
 mod octets;
 mod order;
+mod powers;
 mod stories;
 mod world;
