@@ -8,9 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rahdar_intel::index::Snapshot;
 use rahdar_model::coverage::ExporterCoverage;
-use rahdar_model::finding::{
-    Daily, Finding, Infrastructure, Reason, Rhythm, Verdict, Victim, VictimTotal,
-};
+use rahdar_model::finding::{Daily, Finding, Infrastructure, Reason, Rhythm, Verdict, Victim, VictimTotal};
 use rahdar_model::intelligence::{Cluster, Event, Network};
 use rahdar_model::{Address, Day, Estimate, Timestamp, Window};
 
@@ -22,9 +20,9 @@ use crate::exporters::{Part, estimate};
 use crate::lead::{Affiliation, Beside, Lead};
 use crate::names::Asked;
 use crate::pair::Pair;
-use crate::sweep::{Party, Swept, Tally};
 use crate::surge::series::Series;
 use crate::surge::{self, Study, Told};
+use crate::sweep::{Party, Swept, Tally};
 use crate::{overlap, seen};
 
 /// The leads of one victim and one cluster, the best first.

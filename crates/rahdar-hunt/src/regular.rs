@@ -185,9 +185,12 @@ mod tests {
     #[test]
     fn a_beacon_is_found_and_chance_is_none() {
         let beacon = question(1, (0..300).map(|n| n * 1_800 + n * n % 60), Rate::Every);
-        let chance = Question { remote: Address::from_v4_bits(8), ..question(2, by_chance("a", 300), Rate::Every) };
+        let chance =
+            Question { remote: Address::from_v4_bits(8), ..question(2, by_chance("a", 300), Rate::Every) };
         let answers = rhythms(&[beacon, chance]);
-        assert!(matches!(&answers[0], Rhythm::Found { beat, .. } if (beat.period_s / 1_800.0 - 1.0).abs() < 0.02));
+        assert!(
+            matches!(&answers[0], Rhythm::Found { beat, .. } if (beat.period_s / 1_800.0 - 1.0).abs() < 0.02)
+        );
         assert!(matches!(answers[1], Rhythm::None { contacts: 299 | 300, .. }), "{:?}", answers[1]);
     }
 

@@ -68,7 +68,10 @@ pub fn is_blind(window: Window, exporters: &BTreeSet<&str>, coverage: &[Exporter
         && own.all(|ledger| {
             window.until <= ledger.window.from
                 || ledger.window.until <= window.from
-                || ledger.silent.iter().any(|silent| silent.from <= window.from && window.until <= silent.until)
+                || ledger
+                    .silent
+                    .iter()
+                    .any(|silent| silent.from <= window.from && window.until <= silent.until)
         })
 }
 
@@ -84,7 +87,11 @@ pub fn is_blind(window: Window, exporters: &BTreeSet<&str>, coverage: &[Exporter
 ///
 /// assert_eq!(newcomer(Window::ALL, &BTreeSet::from(["E1"]), &[]), None);
 /// ```
-pub fn newcomer(contact: Window, exporters: &BTreeSet<&str>, coverage: &[ExporterCoverage]) -> Option<String> {
+pub fn newcomer(
+    contact: Window,
+    exporters: &BTreeSet<&str>,
+    coverage: &[ExporterCoverage],
+) -> Option<String> {
     let mut windows: BTreeMap<&str, Window> = BTreeMap::new();
     for ledger in coverage.iter().filter(|ledger| exporters.contains(&*ledger.exporter)) {
         let window = windows.entry(&ledger.exporter).or_insert(ledger.window);
@@ -94,7 +101,10 @@ pub fn newcomer(contact: Window, exporters: &BTreeSet<&str>, coverage: &[Exporte
         if window.from.since(contact.from) > LEAST_MARGIN_US {
             Some(format!("exporter `{exporter}` began to see on {}, in the midst of it", window.from.day()))
         } else if contact.until.since(window.until) > LEAST_MARGIN_US {
-            Some(format!("exporter `{exporter}` saw nothing after {}, in the midst of it", window.until.day()))
+            Some(format!(
+                "exporter `{exporter}` saw nothing after {}, in the midst of it",
+                window.until.day()
+            ))
         } else {
             None
         }

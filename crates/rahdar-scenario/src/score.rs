@@ -248,7 +248,9 @@ impl Judge<'_> {
     /// How much, since when and until when one cluster was on one victim.
     fn pair(&self, pair: &Pair) -> Vec<Line> {
         let item = |what| format!("{} on {}, {what}", pair.cluster, pair.victim);
-        let Some(finding) = self.finding(pair) else { return vec![line(item("finding"), "one", "none", false)] };
+        let Some(finding) = self.finding(pair) else {
+            return vec![line(item("finding"), "one", "none", false)];
+        };
         let visible = pair.visible.octets_out;
         let bounds = finding.octets_out;
         let inside = bounds.low <= visible as f64 && bounds.high.is_none_or(|high| high >= visible as f64);
@@ -388,10 +390,10 @@ fn interval(estimate: Estimate) -> String {
 mod tests {
     use std::sync::LazyLock;
 
+    use rahdar_model::Window;
     use rahdar_model::finding::{EventTest, Infrastructure, Rhythm, Surge, Victim as Host, VictimTotal};
     use rahdar_model::intelligence::{Cluster, ClusterId};
     use rahdar_model::time::DAY_US;
-    use rahdar_model::Window;
 
     use super::*;
     use crate::telemetry::World;
@@ -633,10 +635,7 @@ mod tests {
     #[test]
     fn believing_backscatter_fails() {
         let forged = |hunt: &mut Hunt, _: &Truth| accuse(hunt, "203.0.113.30", "192.0.2.37", 0);
-        check(
-            forged,
-            &["victims", "pairs", "victims of Calypso", "hosts accused", "increases elsewhere"],
-        );
+        check(forged, &["victims", "pairs", "victims of Calypso", "hosts accused", "increases elsewhere"]);
     }
 
     #[test]
@@ -684,7 +683,12 @@ mod tests {
     #[test]
     fn calling_what_ended_before_the_event_level_fails() {
         let level = |hunt: &mut Hunt, _: &Truth| {
-            for test in hunt.findings.iter_mut().filter(|f| f.cluster.name == "RedFoxtrot").flat_map(|f| &mut f.event_tests) {
+            for test in hunt
+                .findings
+                .iter_mut()
+                .filter(|f| f.cluster.name == "RedFoxtrot")
+                .flat_map(|f| &mut f.event_tests)
+            {
                 (test.assessed, test.p_value, test.p_adjusted) = (true, Some(0.5), Some(0.5));
             }
         };
@@ -716,7 +720,10 @@ mod tests {
                 score.lines.iter().filter(|line| !line.pass).map(|line| line.item.as_str()).collect();
             assert_eq!(
                 missed,
-                ["Calypso on 203.0.113.25, after 2021-08-01", "Calypso on 203.0.113.25, date of the increase"]
+                [
+                    "Calypso on 203.0.113.25, after 2021-08-01",
+                    "Calypso on 203.0.113.25, date of the increase"
+                ]
             );
             assert!(score.passed());
         }

@@ -3,7 +3,8 @@
 
 use rahdar_model::coverage::ExporterCoverage;
 use rahdar_model::finding::{
-    Daily, EventTest, Finding, Hunt, Infrastructure, Reason, Rhythm, Spike, Surge, Verdict, Victim, VictimTotal,
+    Daily, EventTest, Finding, Hunt, Infrastructure, Reason, Rhythm, Spike, Surge, Verdict, Victim,
+    VictimTotal,
 };
 use rahdar_model::intelligence::{Cluster, ClusterId, Event, Tlp};
 use rahdar_model::{Day, Estimate, Timestamp, Window};
@@ -91,8 +92,7 @@ pub(crate) fn roshan() -> Hunt {
     let mut plugx = finding(&mail, &cluster("PlugX cluster", "PlugX"), "2020-11-02", "2021-09-26", 8, 144);
     plugx.octets_out = estimate(701_000_000.0, 915_000_000.0, None);
     plugx.at_least = false;
-    plugx.event_tests =
-        vec![tested("withdrawal in its last month", "2021-08-01", Some((0.4, 0.5)), "")];
+    plugx.event_tests = vec![tested("withdrawal in its last month", "2021-08-01", Some((0.4, 0.5)), "")];
     let mut fox = finding(&mail, &group("RedFoxtrot"), "2021-03-08", "2021-05-23", 9, 46);
     fox.octets_out = estimate(433_000_000.0, 572_000_000.0, None);
     fox.cluster.tools = vec!["PCShare".to_owned(), "PlugX".to_owned()];

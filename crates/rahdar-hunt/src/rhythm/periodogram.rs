@@ -156,8 +156,7 @@ mod tests {
     use crate::chance::Chance;
 
     fn line(seconds: impl IntoIterator<Item = f64>) -> Line {
-        let starts =
-            seconds.into_iter().map(|s| Timestamp::from_micros((s * SECOND_US as f64) as i64));
+        let starts = seconds.into_iter().map(|s| Timestamp::from_micros((s * SECOND_US as f64) as i64));
         Periodogram::new().search(&Series::of(starts).unwrap())
     }
 

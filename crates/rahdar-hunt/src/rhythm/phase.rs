@@ -166,8 +166,7 @@ fn step() -> f64 {
 /// drawn; `id` names the question, so that it gets the same surrogates again.
 pub fn search(phases: &Phases, clients: &[&[f64]], most: usize, id: &[u8]) -> Option<Found> {
     let places: Vec<Vec<i32>> = clients.iter().map(|intervals| phases.places(intervals)).collect();
-    let mut sheet =
-        Sheet { cosines: vec![0; PERIODS + 2 * REACH], counts: vec![0; PERIODS + REACH] };
+    let mut sheet = Sheet { cosines: vec![0; PERIODS + 2 * REACH], counts: vec![0; PERIODS + REACH] };
     let mut z = [0.0; PERIODS];
     for places in &places {
         phases.add(places.iter().copied(), &mut sheet, &mut z);
@@ -196,7 +195,12 @@ pub fn search(phases: &Phases, clients: &[&[f64]], most: usize, id: &[u8]) -> Op
     };
     let period_s = refined(clients, period(best));
     let all = || clients.iter().flat_map(|intervals| intervals.iter().copied());
-    Some(Found { period_s, z: top / (clients.len() as f64).sqrt(), strength: strength(all(), period_s), p_value })
+    Some(Found {
+        period_s,
+        z: top / (clients.len() as f64).sqrt(),
+        strength: strength(all(), period_s),
+        p_value,
+    })
 }
 
 /// The highest positive sum, and where.
@@ -219,7 +223,8 @@ fn refined(clients: &[&[f64]], period_s: f64) -> f64 {
         let cycles = cycles(clients, period_s);
         let divides = |m: u32| cycles.iter().filter(|(k, _)| k % m == 0).count() * 4 >= cycles.len() * 3;
         let divisor = (2..=MOST_CYCLES).rev().find(|m| divides(*m)).unwrap_or(1);
-        let mut ratios: Vec<f64> = cycles.iter().map(|(k, d)| d * f64::from(divisor) / f64::from(*k)).collect();
+        let mut ratios: Vec<f64> =
+            cycles.iter().map(|(k, d)| d * f64::from(divisor) / f64::from(*k)).collect();
         ratios.sort_unstable_by(f64::total_cmp);
         if !ratios.is_empty() {
             period_s = super::series::median(&ratios);
@@ -228,13 +233,12 @@ fn refined(clients: &[&[f64]], period_s: f64) -> f64 {
     period_s
 }
 
-/// The intervals that last a whole number of periods, give or take a quarter of one, and that
+/// The intervals that last one period to [`MOST_CYCLES`], to the nearest whole number, and that
 /// number.
 pub(super) fn cycles(clients: &[&[f64]], period_s: f64) -> Vec<(u32, f64)> {
     let whole = |d: &f64| {
         let k = (d / period_s).round();
-        let is_near = (1.0..=f64::from(MOST_CYCLES)).contains(&k) && (d - k * period_s).abs() <= period_s / 4.0;
-        is_near.then_some((k as u32, *d))
+        (1.0..=f64::from(MOST_CYCLES)).contains(&k).then_some((k as u32, *d))
     };
     clients.iter().flat_map(|intervals| intervals.iter()).filter_map(whole).collect()
 }
@@ -303,8 +307,8 @@ mod tests {
             let t = period(place);
             let inside: Vec<f64> =
                 intervals.iter().map(|d| d / t).filter(|r| (0.5..=11.94).contains(r)).collect();
-            let exact = inside.iter().map(|r| (2.0 * PI * r).cos()).sum::<f64>()
-                / (inside.len() as f64 / 2.0).sqrt();
+            let exact =
+                inside.iter().map(|r| (2.0 * PI * r).cos()).sum::<f64>() / (inside.len() as f64 / 2.0).sqrt();
             assert!((z[place] - exact).abs() < 0.35, "{place}: {} is not {exact}", z[place]);
         }
     }

@@ -92,8 +92,7 @@ fn evenness(values: &[f64], flat: f64) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     let half = sorted.len() / 2;
-    let (q1, q2, q3) =
-        (median(&sorted[..half]), median(&sorted), median(&sorted[sorted.len() - half..]));
+    let (q1, q2, q3) = (median(&sorted[..half]), median(&sorted), median(&sorted[sorted.len() - half..]));
     let has_skew = q3 - q1 >= LEAST_SPREAD && q2 != q1 && q2 != q3;
     let skew = if has_skew { (q1 + q3 - 2.0 * q2) / (q3 - q1) } else { 0.0 };
     let mut deviations: Vec<f64> = sorted.iter().map(|value| (value - q2).abs()).collect();
@@ -215,8 +214,7 @@ mod tests {
         let heights = bars::<8>(&near, 98, 102);
         assert_eq!((heights, longest_run(&heights)), ([1, 0, 2, 0, 3, 0, 2, 1], 3));
         check(Some(histogram(&heights, 6)), 0.064);
-        let chance =
-            [524_885, 1, 5_000, 98_654, 50, 41, 965_842, 3, 12_001, 200_400, 104_001, 199_999];
+        let chance = [524_885, 1, 5_000, 98_654, 50, 41, 965_842, 3, 12_001, 200_400, 104_001, 199_999];
         let heights = bars::<10>(&chance, 0, 1_000_000);
         assert_eq!((heights, longest_run(&heights)), ([7, 2, 1, 0, 0, 1, 0, 0, 0, 1], 4));
         check(Some(histogram(&heights, 6)), 0.0);

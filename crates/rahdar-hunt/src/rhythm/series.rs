@@ -84,7 +84,11 @@ impl Series {
         if seconds(*first, *last) < LEAST_SPAN_S {
             return Err(TooLittle::Span);
         }
-        Ok(Self { times_s: times.iter().map(|time| seconds(*first, *time)).collect(), first: *first, window_s })
+        Ok(Self {
+            times_s: times.iter().map(|time| seconds(*first, *time)).collect(),
+            first: *first,
+            window_s,
+        })
     }
 
     /// How many contacts: [`LEAST_CONTACTS`] at least.

@@ -118,7 +118,8 @@ mod tests {
     /// A life of 100 days from day 0, active on every third, tenfold from `rise` on.
     fn life(rise: i32) -> Series {
         let octets = |day: i32| if day >= rise { 10.0 } else { 1.0 };
-        Series::of((0..100).filter(|day| day % 3 == 0).map(|day| (Day(day), octets(day))), &|_| false).unwrap()
+        Series::of((0..100).filter(|day| day % 3 == 0).map(|day| (Day(day), octets(day))), &|_| false)
+            .unwrap()
     }
 
     #[test]
@@ -133,7 +134,10 @@ mod tests {
         assert_eq!(test(&life(70), Day(120)), Err(NotAssessable::After(Day(99))));
         assert_eq!(test(&life(70), Day(97)), Err(NotAssessable::Days(3)));
         assert_eq!(test(&life(70), Day(12)), Err(NotAssessable::Bursts(4)));
-        assert_eq!(NotAssessable::After(Day(99)).to_string(), "contact ended on 1970-04-10, before the event");
+        assert_eq!(
+            NotAssessable::After(Day(99)).to_string(),
+            "contact ended on 1970-04-10, before the event"
+        );
     }
 
     proptest! {

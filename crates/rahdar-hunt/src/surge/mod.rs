@@ -116,12 +116,20 @@ impl Study {
         let distinct = distinct(series, &confirmed);
         for (place, test, p_adjusted) in confirmed {
             let Some(part) = distinct.iter().find(|(own, _)| *own == place).map(|(_, part)| part) else {
-                "an earlier or later event explains the same increase better".clone_into(&mut told.tests[place].why);
+                "an earlier or later event explains the same increase better"
+                    .clone_into(&mut told.tests[place].why);
                 continue;
             };
             let event = Some(told.tests[place].event.clone());
             let from = told.tests[place].at.day();
-            told.surges.push(self.surge(series, part.clone(), test.place, from, (test.p_value, p_adjusted), event));
+            told.surges.push(self.surge(
+                series,
+                part.clone(),
+                test.place,
+                from,
+                (test.p_value, p_adjusted),
+                event,
+            ));
         }
         let confirmed = of_change.is_some_and(|p| p <= RATE);
         for (i, change) in self.changes.iter().enumerate().filter(|_| confirmed) {
@@ -228,7 +236,10 @@ mod tests {
         let found = told.surges.last().unwrap();
         assert!(found.event.is_none() && found.window.from.day().0.abs_diff(300) <= 3);
         assert!(found.ratio_low <= found.ratio && found.ratio > 5.0);
-        assert_eq!(told.tests.iter().map(|test| test.event.as_str()).collect::<Vec<_>>(), ["day 300", "day 330", "day 345"]);
+        assert_eq!(
+            told.tests.iter().map(|test| test.event.as_str()).collect::<Vec<_>>(),
+            ["day 300", "day 330", "day 345"]
+        );
         assert!(told.tests.iter().all(|test| test.assessed));
     }
 

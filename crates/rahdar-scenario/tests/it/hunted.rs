@@ -82,7 +82,8 @@ fn scored(made: &Made) -> Score {
 
     let (mut claims, mut clusters, mut facts) = (Vec::new(), Vec::new(), Vec::new());
     for path in made.manifest.intelligence.iter().flat_map(|path| files(path)) {
-        let read = rahdar_intel::read(&path.display().to_string(), &fs::read(&path).unwrap(), &Default::default());
+        let read =
+            rahdar_intel::read(&path.display().to_string(), &fs::read(&path).unwrap(), &Default::default());
         let read = read.unwrap();
         claims.extend(read.claims);
         clusters.extend(read.clusters);

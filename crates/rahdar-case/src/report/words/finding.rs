@@ -139,7 +139,9 @@ pub fn changes(finding: &Finding) -> Vec<String> {
     let mut sentences: Vec<String> =
         finding.surges.iter().map(|surge| format!("{}.", phrase::capital(&change(surge)))).collect();
     let is_told = |test: &&EventTest| {
-        finding.surges.iter().any(|surge| surge.event.as_ref() == Some(&test.event) && surge.window.from.day() == test.at.day())
+        finding.surges.iter().any(|surge| {
+            surge.event.as_ref() == Some(&test.event) && surge.window.from.day() == test.at.day()
+        })
     };
     let untold = || finding.event_tests.iter().filter(|test| !is_told(test));
     let of = |tests: Vec<&EventTest>| phrase::list(tests.into_iter().map(dated).collect());
