@@ -161,6 +161,9 @@ pub struct Rhythm {
 pub struct Surge {
     /// The registered event, or the localised change.
     pub window: Window,
+    /// The day that separates low from high best: when the increase began, as far as the data
+    /// tell.
+    pub since: Day,
     /// Mean octets a day after over mean before; infinite where nothing was before.
     pub ratio: f64,
     /// The lower end of its 95 % interval.

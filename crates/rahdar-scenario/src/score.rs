@@ -301,8 +301,8 @@ impl Judge<'_> {
             let pass = p.is_some_and(|p| p > DISCOVERY);
             return vec![mostly(line(after, format!("p > {DISCOVERY}"), got, pass))];
         };
-        let found = finding.surges.iter().filter(|surge| surge.event.is_none());
-        let nearest = found.map(|surge| surge.window.from.day()).min_by_key(|day| day.0.abs_diff(planted.0));
+        // The date told first: that of the event's increase, or where there is none, of the one found.
+        let nearest = finding.surges.first().map(|surge| surge.since);
         let pass = nearest.is_some_and(|day| day.0.abs_diff(planted.0) <= CHANGE_TOLERANCE_DAYS);
         let got_day = nearest.map_or_else(|| "none".to_owned(), |day| day.to_string());
         let expected = format!("{planted} ± {CHANGE_TOLERANCE_DAYS} d");
@@ -471,6 +471,7 @@ mod tests {
     fn surge(truth: &Truth, day: Day) -> Surge {
         Surge {
             window: Window::new(Day(day.0 + 2).start(), truth.last_day.start()),
+            since: Day(day.0 + 2),
             ratio: 5.0,
             ratio_low: 3.0,
             ratio_high: 9.0,

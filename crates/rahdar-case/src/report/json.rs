@@ -138,6 +138,7 @@ struct RhythmJson<'a> {
 struct SurgeJson<'a> {
     from: Option<String>,
     until: Option<String>,
+    since: Option<String>,
     ratio: f64,
     ratio_low: f64,
     ratio_high: f64,
@@ -264,6 +265,7 @@ impl<'a> From<&'a Surge> for SurgeJson<'a> {
         Self {
             from: time(surge.window.from),
             until: time(surge.window.until),
+            since: date(surge.since),
             ratio: surge.ratio,
             ratio_low: surge.ratio_low,
             ratio_high: surge.ratio_high,

@@ -47,6 +47,7 @@ pub(crate) fn roshan() -> Hunt {
     calypso.octets_out = estimate(1_551_200_000.0, 1_804_100_000.0, None);
     calypso.surges = vec![Surge {
         window: span("2021-08-01", "2021-09-28"),
+        since: "2021-08-02".parse().unwrap(),
         ratio: 5.23,
         ratio_low: 3.14,
         ratio_high: 9.06,
@@ -75,6 +76,7 @@ pub(crate) fn roshan() -> Hunt {
     winnti.octets_out = estimate(1_470_000_000.0, 1_722_000_000.0, None);
     winnti.surges = vec![Surge {
         window: span("2021-08-09", "2021-09-28"),
+        since: "2021-08-09".parse().unwrap(),
         ratio: 6.9,
         ratio_low: 3.3,
         ratio_high: f64::INFINITY,

@@ -82,6 +82,13 @@ pub fn changes(series: &Series, id: &[u8]) -> Vec<Change> {
     found
 }
 
+/// The place where one part of a series rises most, whether or not by chance; none where it never
+/// does. For an increase that another test has confirmed.
+pub fn rise(series: &Series, part: Range<usize>) -> Option<usize> {
+    let octets: Vec<f64> = series.winsorised().into_iter().map(f64::sqrt).collect();
+    split(&octets[part.clone()]).map(|(place, _)| part.start + place)
+}
+
 /// The best split of one part; none where there is too little to split.
 fn change(series: &Series, octets: &[f64], part: Range<usize>, id: &[u8]) -> Option<Change> {
     let bursts = series.bursts(part.clone());

@@ -12,6 +12,9 @@
 //! found dates another, because the first were chosen beforehand. Narrowing a hunt to one victim
 //! or cluster narrows what is told, not the family.
 //!
+//! A confirmed increase has a date of its own beside the event's: the best split of the series
+//! ([`change`]), told as an estimate.
+//!
 //! Of two events that one increase would explain, the one that divides the series best is told;
 //! the other is told too if an increase is left on its own side of the first.
 
@@ -156,6 +159,7 @@ impl Study {
         let until = series.days()[part.end - 1].window().until;
         Surge {
             window: Window::new(from.start(), until),
+            since: change::rise(series, part).map_or(from, |place| series.days()[place]),
             ratio: ratio.point,
             ratio_low: ratio.low,
             ratio_high: ratio.high,

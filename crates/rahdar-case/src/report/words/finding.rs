@@ -181,7 +181,11 @@ pub(super) fn change(surge: &Surge) -> String {
     match &surge.event {
         Some(event) => {
             let event = legible::name(event);
-            format!("activity increased after {day} (registered event “{event}”; {size}; {p})")
+            let since = match surge.since {
+                since if since == day => String::new(),
+                since => format!("; by the data since about {since}"),
+            };
+            format!("activity increased after {day} (registered event “{event}”; {size}; {p}{since})")
         }
         None => format!("activity increased from about {day} on (date found by the test; {size}; {p})"),
     }
