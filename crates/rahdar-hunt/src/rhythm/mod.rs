@@ -14,7 +14,7 @@
 //! rate is held ([`crate::discovery`]).
 //!
 //! **Sampling.** A rhythm that is found is one, whatever was lost. That none was found says
-//! something only where one in [`LEAST_SEEN`] check-ins leaves a record at least; else it is
+//! something only where a part of [`LEAST_SEEN`] of all check-ins leaves a record; else it is
 //! *not assessable*.
 //!
 //! Clocks, updates and monitors have rhythms too: a rhythm alone is no evidence of command
@@ -57,9 +57,10 @@ const BEYOND_DOUBT: f64 = 1e-4;
 
 /// Packets of a check-in, both ways. Measured for the methods: 10–20 (`methods.md` §3.2).
 pub const CHECK_IN_PACKETS: i32 = 15;
-/// The share of check-ins that must leave a record before silence says anything: with nine in
-/// ten lost, sleeps of up to 25 % jitter are still found in 88 of 100 cases (`methods.md` §3.2).
-pub const LEAST_SEEN: f64 = 0.1;
+/// The share of check-ins that must leave a record before silence says anything. With half of
+/// them lost sleeps of any jitter are still found, with nine in ten those of 25 % in 59 of 100
+/// cases only (measured by the test `the_table_of_methods`); chosen between.
+pub const LEAST_SEEN: f64 = 0.2;
 
 /// Searches for rhythms. Holds what is planned once.
 #[derive(Default)]

@@ -137,7 +137,8 @@ fn the_table_of_methods() {
         (Model::Renewal, 0.10, 0.9, 1.0),
         (Model::Renewal, 0.10, 0.98, 0.10),
         (Model::Renewal, 0.25, 0.0, 1.0),
-        (Model::Renewal, 0.25, 0.9, 0.88),
+        // 0.88 in the table, whose thresholds are those of its own null draws: at a p of 1 % it is less.
+        (Model::Renewal, 0.25, 0.9, 0.59),
         (Model::Renewal, 0.25, 0.98, 0.02),
         (Model::Renewal, 0.50, 0.5, 1.0),
         (Model::Renewal, 0.50, 0.9, 0.18),
@@ -145,7 +146,8 @@ fn the_table_of_methods() {
         (Model::OneSided, 0.37, 0.9, 1.0),
         (Model::OneSided, 0.37, 0.98, 0.0),
         (Model::Clock, 0.10, 0.98, 1.0),
-        (Model::Clock, 0.25, 0.98, 0.74),
+        // 0.74 in the table, for the same reason.
+        (Model::Clock, 0.25, 0.98, 0.40),
     ];
     let runs = draws(6, 80);
     let mut finder = Finder::new();
