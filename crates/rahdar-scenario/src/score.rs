@@ -1,16 +1,17 @@
 //! The judge: what a hunt says against what happened.
 //!
-//! The lines of `methods.md` §11.3 that concern one hunt: who, whose, how much, since when. A hunt
-//! passes if every line does.
+//! The lines of `methods.md` §11.3 that concern one hunt: who, whose, how much, since when, whether
+//! more since, how regularly. A hunt passes if every line does, but for those that a sound test
+//! must miss once in a while: they are counted over many seeds ([`Line::mostly`]).
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use rahdar_model::finding::{Finding, Hunt, Verdict};
-use rahdar_model::{Address, Estimate, Prefix, Timestamp};
+use rahdar_model::{Address, Day, Estimate, Prefix, Timestamp};
 
 use crate::Sampling;
-use crate::truth::{Pair, Truth, Victim};
+use crate::truth::{Event, Pair, Truth, Victim};
 
 /// What a hunt is worth.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,17 +31,20 @@ pub struct Line {
     pub got: String,
     /// Whether that is right.
     pub pass: bool,
+    /// Whether a miss may be bad luck: a test at 5 % is wrong in one case of twenty. Over twenty
+    /// seeds, eighteen must be right.
+    pub mostly: bool,
 }
 
 impl Score {
-    /// Whether everything is right.
+    /// Whether everything is right that must be each time.
     pub fn passed(&self) -> bool {
-        self.lines.iter().all(|line| line.pass)
+        self.lines.iter().all(|line| line.pass || line.mostly)
     }
 }
 
 impl fmt::Display for Score {
-    /// One line each: `ok` or `wrong`, the item, what the hunt says, what would be right.
+    /// One line each: `ok`, `wrong` or `missed`, the item, what the hunt says, what would be right.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for line in &self.lines {
             writeln!(f, "{line}")?;
@@ -51,7 +55,11 @@ impl fmt::Display for Score {
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = if self.pass { "ok" } else { "wrong" };
+        let word = match (self.pass, self.mostly) {
+            (true, _) => "ok",
+            (false, true) => "missed",
+            (false, false) => "wrong",
+        };
         write!(f, "{word}: {}: {} (expected {})", self.item, self.got, self.expected)
     }
 }
@@ -64,6 +72,12 @@ const POINT_TOLERANCE: f64 = 0.10;
 const DATE_TOLERANCE_DAYS: u32 = 2;
 const THIN_DATE_TOLERANCE_DAYS: u32 = 12;
 const THIN_INTERVAL: u32 = 4_000;
+/// How far the date of an increase may be off.
+const CHANGE_TOLERANCE_DAYS: u32 = 7;
+/// Increases are told at this rate of false discoveries.
+const DISCOVERY: f64 = 0.05;
+/// How far the period of a beacon may be off.
+const PERIOD_TOLERANCE: f64 = 0.02;
 
 /// Judges a hunt.
 pub fn score(hunt: &Hunt, truth: &Truth) -> Score {
@@ -85,7 +99,10 @@ pub fn score(hunt: &Hunt, truth: &Truth) -> Score {
     }
     for pair in &truth.pairs {
         lines.extend(judge.pair(pair));
+        lines.extend(judge.change(pair));
+        lines.extend(judge.rhythm(pair));
     }
+    lines.push(judge.increases_elsewhere(hunt));
     Score { lines }
 }
 
@@ -231,11 +248,9 @@ impl Judge<'_> {
     /// How much, since when and until when one cluster was on one victim.
     fn pair(&self, pair: &Pair) -> Vec<Line> {
         let item = |what| format!("{} on {}, {what}", pair.cluster, pair.victim);
-        let finding = self
-            .believed
-            .iter()
-            .find(|finding| finding.victim.address == pair.victim && finding.cluster.name == pair.cluster);
-        let Some(finding) = finding else { return vec![line(item("finding"), "one", "none", false)] };
+        let Some(finding) = self.finding(pair) else {
+            return vec![line(item("finding"), "one", "none", false)];
+        };
         let visible = pair.visible.octets_out;
         let bounds = finding.octets_out;
         let inside = bounds.low <= visible as f64 && bounds.high.is_none_or(|high| high >= visible as f64);
@@ -244,6 +259,89 @@ impl Judge<'_> {
             self.date(item("first contact"), pair.first_visible, finding.first_seen),
             self.date(item("last contact"), pair.last_visible, finding.last_seen),
         ]
+    }
+
+    fn finding(&self, pair: &Pair) -> Option<&Finding> {
+        let is_it = |finding: &&&Finding| {
+            finding.victim.address == pair.victim && finding.cluster.name == pair.cluster
+        };
+        self.believed.iter().find(is_it).copied()
+    }
+
+    /// The day of a planted increase.
+    fn planted(&self, pair: &Pair) -> Option<Day> {
+        self.truth.clusters.iter().find(|cluster| cluster.name == pair.cluster)?.change
+    }
+
+    /// The last registered event before all planted increases: the one that they follow.
+    fn event(&self) -> Option<&Event> {
+        let first = self.truth.clusters.iter().filter_map(|cluster| cluster.change).min()?;
+        self.truth.events.iter().filter(|event| event.date <= first).max_by_key(|event| event.date)
+    }
+
+    /// Whether there was more after the event, and since when.
+    fn change(&self, pair: &Pair) -> Vec<Line> {
+        let (Some(finding), Some(event)) = (self.finding(pair), self.event()) else { return Vec::new() };
+        let item = |what: &str| format!("{} on {}, {what}", pair.cluster, pair.victim);
+        let after = item(&format!("after {}", event.date));
+        let test = finding.event_tests.iter().find(|test| test.at.day() == event.date);
+        let got = match test {
+            None => "not tested".to_owned(),
+            Some(test) => match test.p_adjusted {
+                Some(p) => format!("p = {p:.4}"),
+                None => "not assessable".to_owned(),
+            },
+        };
+        let p = test.and_then(|test| test.p_adjusted);
+        let Some(planted) = self.planted(pair) else {
+            if pair.last_contact.day() < event.date {
+                let pass = test.is_some_and(|test| !test.assessed);
+                return vec![line(after, "not assessable", got, pass)];
+            }
+            let pass = p.is_some_and(|p| p > DISCOVERY);
+            return vec![mostly(line(after, format!("p > {DISCOVERY}"), got, pass))];
+        };
+        // The date told first: that of the event's increase, or where there is none, of the one found.
+        let nearest = finding.surges.first().map(|surge| surge.since);
+        let pass = nearest.is_some_and(|day| day.0.abs_diff(planted.0) <= CHANGE_TOLERANCE_DAYS);
+        let got_day = nearest.map_or_else(|| "none".to_owned(), |day| day.to_string());
+        let expected = format!("{planted} ± {CHANGE_TOLERANCE_DAYS} d");
+        vec![
+            mostly(line(after, format!("p ≤ {DISCOVERY}"), got, p.is_some_and(|p| p <= DISCOVERY))),
+            mostly(line(item("date of the increase"), expected, got_day, pass)),
+        ]
+    }
+
+    /// How regularly the cluster called. Where packets were sampled, "none" would be false.
+    fn rhythm(&self, pair: &Pair) -> Option<Line> {
+        let finding = self.finding(pair)?;
+        let cluster = self.truth.clusters.iter().find(|cluster| cluster.name == pair.cluster)?;
+        let period_s = cluster.beacon_s? as f64;
+        let rhythm = &finding.rhythm;
+        let is_right = rhythm.period_s.is_some_and(|got| (got / period_s - 1.0).abs() <= PERIOD_TOLERANCE);
+        let item = format!("{} on {}, beacon", pair.cluster, pair.victim);
+        let got = match rhythm.period_s {
+            Some(got) => format!("{got:.0} s"),
+            None if rhythm.judged => "none".to_owned(),
+            None => "not assessable".to_owned(),
+        };
+        let exact = format!("{period_s} s within 2 %");
+        Some(if self.is_exact() {
+            line(item, exact, got, is_right)
+        } else {
+            line(item, format!("{exact}, or not assessable"), got, is_right || !rhythm.judged)
+        })
+    }
+
+    /// Increases are told of no other host: not of a backup that doubled.
+    fn increases_elsewhere(&self, hunt: &Hunt) -> Line {
+        let is_pair = |finding: &&Finding| {
+            let pairs = &self.truth.pairs;
+            pairs.iter().any(|p| p.victim == finding.victim.address && p.cluster == finding.cluster.name)
+        };
+        let others = hunt.findings.iter().filter(|finding| !is_pair(finding) && !finding.surges.is_empty());
+        let told: BTreeSet<&str> = others.map(|finding| finding.id.as_str()).collect();
+        line("increases elsewhere", "none", list(&told), told.is_empty())
     }
 
     fn date(&self, item: String, expected: Timestamp, got: Timestamp) -> Line {
@@ -264,7 +362,12 @@ impl Judge<'_> {
 }
 
 fn line(item: impl Into<String>, expected: impl ToString, got: impl ToString, pass: bool) -> Line {
-    Line { item: item.into(), expected: expected.to_string(), got: got.to_string(), pass }
+    Line { item: item.into(), expected: expected.to_string(), got: got.to_string(), pass, mostly: false }
+}
+
+/// The line of a test that may miss.
+fn mostly(line: Line) -> Line {
+    Line { mostly: true, ..line }
 }
 
 fn list<T: fmt::Display>(items: &BTreeSet<T>) -> String {
@@ -287,10 +390,10 @@ fn interval(estimate: Estimate) -> String {
 mod tests {
     use std::sync::LazyLock;
 
-    use rahdar_model::finding::{Infrastructure, Rhythm, Victim as Host, VictimTotal};
+    use rahdar_model::Window;
+    use rahdar_model::finding::{EventTest, Infrastructure, Rhythm, Surge, Victim as Host, VictimTotal};
     use rahdar_model::intelligence::{Cluster, ClusterId};
     use rahdar_model::time::DAY_US;
-    use rahdar_model::{Day, Window};
 
     use super::*;
     use crate::telemetry::World;
@@ -345,11 +448,49 @@ mod tests {
             flows: pair.visible.sessions,
             octets_out: bounds(truth, pair.visible.octets_out),
             octets_in: bounds(truth, pair.visible.octets_in),
-            rhythm: Rhythm { period_s: None, score: None, judged: false, why: String::new() },
-            surges: Vec::new(),
+            rhythm: rhythm(truth, cluster.beacon_s),
+            surges: cluster.change.map(|day| surge(truth, day)).into_iter().collect(),
+            event_tests: truth.events.iter().map(|event| tested(event, pair, cluster.change)).collect(),
             spikes: Vec::new(),
             daily: Vec::new(),
             infrastructure: cluster.indicators.iter().map(|i| endpoint(&i.address.to_string())).collect(),
+        }
+    }
+
+    fn rhythm(truth: &Truth, beacon_s: Option<u64>) -> Rhythm {
+        let is_judged = truth.settings.sampling == Sampling::Unsampled;
+        Rhythm {
+            period_s: beacon_s.map(|period_s| period_s as f64 * 1.01).filter(|_| is_judged),
+            score: None,
+            p_value: None,
+            judged: is_judged,
+            why: String::new(),
+        }
+    }
+
+    fn surge(truth: &Truth, day: Day) -> Surge {
+        Surge {
+            window: Window::new(Day(day.0 + 2).start(), truth.last_day.start()),
+            since: Day(day.0 + 2),
+            ratio: 5.0,
+            ratio_low: 3.0,
+            ratio_high: 9.0,
+            p_value: 0.001,
+            p_adjusted: 0.001,
+            event: None,
+        }
+    }
+
+    fn tested(event: &Event, pair: &Pair, change: Option<Day>) -> EventTest {
+        let assessed = pair.first_contact.day() < event.date && event.date < pair.last_contact.day();
+        let p = if change.is_some() { 0.004 } else { 0.4 };
+        EventTest {
+            event: event.label.clone(),
+            at: event.date.start(),
+            assessed,
+            p_value: assessed.then_some(p),
+            p_adjusted: assessed.then_some(p),
+            why: String::new(),
         }
     }
 
@@ -495,7 +636,7 @@ mod tests {
     #[test]
     fn believing_backscatter_fails() {
         let forged = |hunt: &mut Hunt, _: &Truth| accuse(hunt, "203.0.113.30", "192.0.2.37", 0);
-        check(forged, &["victims", "pairs", "victims of Calypso", "hosts accused"]);
+        check(forged, &["victims", "pairs", "victims of Calypso", "hosts accused", "increases elsewhere"]);
     }
 
     #[test]
@@ -538,6 +679,55 @@ mod tests {
         check(early, &["Calypso on 203.0.113.25, first contact"]);
         let role = |hunt: &mut Hunt, _: &Truth| hunt.findings[0].victim.roles = vec!["endpoint".to_owned()];
         check(role, &["role of 203.0.113.25"]);
+    }
+
+    #[test]
+    fn calling_what_ended_before_the_event_level_fails() {
+        let level = |hunt: &mut Hunt, _: &Truth| {
+            for test in hunt
+                .findings
+                .iter_mut()
+                .filter(|f| f.cluster.name == "RedFoxtrot")
+                .flat_map(|f| &mut f.event_tests)
+            {
+                (test.assessed, test.p_value, test.p_adjusted) = (true, Some(0.5), Some(0.5));
+            }
+        };
+        check(level, &["RedFoxtrot on 203.0.113.25, after", "RedFoxtrot on 198.51.100.40, after"]);
+    }
+
+    #[test]
+    fn a_false_none_and_a_wrong_period_fail() {
+        let none = |hunt: &mut Hunt, _: &Truth| {
+            (hunt.findings[0].rhythm.judged, hunt.findings[0].rhythm.period_s) = (true, None);
+        };
+        check(none, &["Calypso on 203.0.113.25, beacon"]);
+        let half = |hunt: &mut Hunt, _: &Truth| {
+            (hunt.findings[0].rhythm.judged, hunt.findings[0].rhythm.period_s) = (true, Some(150.0));
+        };
+        check(half, &["Calypso on 203.0.113.25, beacon"]);
+    }
+
+    #[test]
+    fn what_a_sound_test_may_miss_is_counted_and_fails_nothing_alone() {
+        for truth in TRUTHS.iter() {
+            let mut hunt = perfect(truth);
+            hunt.findings[0].surges.clear();
+            for test in &mut hunt.findings[0].event_tests {
+                test.p_adjusted = test.p_adjusted.map(|_| 0.2);
+            }
+            let score = score(&hunt, truth);
+            let missed: Vec<&str> =
+                score.lines.iter().filter(|line| !line.pass).map(|line| line.item.as_str()).collect();
+            assert_eq!(
+                missed,
+                [
+                    "Calypso on 203.0.113.25, after 2021-08-01",
+                    "Calypso on 203.0.113.25, date of the increase"
+                ]
+            );
+            assert!(score.passed());
+        }
     }
 
     #[test]
