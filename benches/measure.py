@@ -64,6 +64,7 @@ def imports(args, first):
         "Zeek JSON, a day": f"{day}/conn.json",
         "IPFIX in pcap, a day": f"{day}/ipfix.pcap",
         "NetFlow v9 in pcap, a day": f"{day}/netflow_v9.pcap",
+        "NetFlow v5 in pcap, a day": f"{day}/netflow_v5.pcap",
         "packets": f"{args.work}/packets",
         "Zeek TSV, 454 days": f"{args.work}/zeek-{first}/telemetry",
         "IPFIX in pcap, 454 days": next(iter(glob.glob(f"{exports}/*ipfix*"))),
@@ -82,7 +83,7 @@ def imports(args, first):
             out = f"{args.work}/{engine}-{form}.parquet"
             commands[name, engine] = [sys.executable, "benches/rivals.py", "import", engine, form, f"{day}/{log}", out]
     if nfcapd.installed():
-        for name in ["IPFIX in pcap, a day", "NetFlow v9 in pcap, a day"]:
+        for name in ["IPFIX in pcap, a day", "NetFlow v9 in pcap, a day", "NetFlow v5 in pcap, a day"]:
             commands[name, "nfcapd"] = lambda path=sources[name]: nfcapd.Run(path, args.work)
     runs = rounds(commands)
     for home in homes:

@@ -2,7 +2,7 @@
 
 usage: telemetry.py WORK FLOWS CLAIMS...
 WORK/zeek-FLOWS holds the Zeek logs of 454 days. Written are WORK/day/: the same conversations as one busy day, as
-conn.log, conn.json, ipfix.pcap and netflow_v9.pcap; WORK/packets/packets.pcap; and WORK/claims-N.txt for each N, and
+conn.log, conn.json, ipfix.pcap, netflow_v9.pcap and netflow_v5.pcap; WORK/packets/packets.pcap; and WORK/claims-N.txt for each N, and
 beside it the same as the lake stores addresses, for rivals.
 """
 
@@ -57,6 +57,7 @@ def write_day(work, flows):
     write_json(f"{making}/conn.json", rows)
     write_exports(f"{making}/ipfix.pcap", rows, ipfix_message)
     write_exports(f"{making}/netflow_v9.pcap", rows, v9_message)
+    write_exports(f"{making}/netflow_v5.pcap", rows, v5_message)
     os.rename(making, folder)
 
 
@@ -139,6 +140,19 @@ def v9_message(batch, sequence, with_template):
     header = struct.pack("!HHIIII", 9, len(batch) + with_template, int((exported - DAY) * 1000), exported,
                          sequence // RECORDS_A_MESSAGE, 1)
     return exported, header + sets
+
+
+def v5_message(batch, sequence, _):
+    """Cisco's version 5: fixed records, octets and packets of 32 bits, times in uptime."""
+    data = b""
+    for end, start, packed in batch:
+        src, dst, sport, dport, protocol, flags, tos, packets, octets, ingress, egress, *rest = RECORD.unpack(packed)
+        data += struct.pack("!IIIHHIIIIHHBBBBHHBBH", src, dst, 0, ingress, egress, packets, min(octets, 0xFFFF_FFFF),
+                            int((start - DAY) * 1000), int((end - DAY) * 1000), sport, dport, 0, flags, protocol, tos,
+                            rest[0], rest[1], rest[2], rest[3], 0)
+    exported = int(batch[-1][0]) + 1
+    return exported, struct.pack("!HHIIIIBBH", 5, len(batch), int((exported - DAY) * 1000), exported, 0, sequence,
+                                 0, 1, 0) + data
 
 
 def write_exports(path, rows, message):

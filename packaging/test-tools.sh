@@ -5,7 +5,7 @@
 set -eu
 
 # Python libraries that read what we write (crates/rahdar-intel/tests/it/python.rs), in a folder of their own.
-libraries="stix2"
+libraries="stix2 pymisp"
 python="${XDG_CACHE_HOME:-$HOME/.cache}/rahdar-test-tools"
 for library in $libraries; do
     "$python/bin/python" -c "import $library" 2>/dev/null && continue

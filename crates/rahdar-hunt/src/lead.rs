@@ -309,7 +309,7 @@ fn best_claim<'a>(body: &[Standing<'a>], claims: &[&'a Claim], pair: &Pair<'_>) 
 fn quality(claim: &Claim) -> f64 {
     let stated = match claim.basis {
         WindowBasis::Stated | WindowBasis::Heading | WindowBasis::Operator => 1.0,
-        WindowBasis::Published | WindowBasis::Undated => UNSTATED_QUALITY,
+        WindowBasis::Published | WindowBasis::Resolved | WindowBasis::Undated => UNSTATED_QUALITY,
     };
     let confidence = claim.confidence.map_or(1.0, |percent| f64::from(percent) / 100.0);
     stated * confidence.clamp(LEAST_QUALITY, 1.0)
@@ -365,7 +365,9 @@ impl Sum {
         if one.kill.is_some() || !one.establishment.exchange.is_established() {
             return;
         }
-        self.addresses += usize::from(one.validity.is_open());
+        // Addresses that one claimed name led to are no more than that name.
+        let is_own = one.claim.basis != WindowBasis::Resolved;
+        self.addresses += usize::from(one.validity.is_open() && is_own);
         self.sessions += one.establishment.sessions;
         self.days.extend(&one.establishment.days);
     }

@@ -105,6 +105,7 @@ pub fn hunt(
         return Err(HuntError::UnknownCluster(cluster.clone()));
     }
     let window = request.window;
+    let book = &*names::with_resolved(store, book, window)?;
     let swept = sweep::sweep(store, book, window)?;
     let coverage = store.coverage(window)?;
     let scanners = scanners(store, &swept.contacts, &coverage, window)?;

@@ -1,8 +1,10 @@
 //! Which hosts knew claimed names: what was resolved, and what servers were called.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rahdar_intel::index::Snapshot;
+use rahdar_intel::pdns::Answers;
 use rahdar_model::fact::{Answer, Handshake, Resolution};
 use rahdar_model::store::StoreError;
 use rahdar_model::time::SECOND_US;
@@ -49,6 +51,28 @@ pub(crate) struct Asked {
     answers: BTreeSet<Address>,
     /// Flows with answers that no claim is about.
     pub(crate) flows: u64,
+}
+
+/// The book with the claims that follow from where its names pointed in our own networks
+/// (`methods.md` §7.5), as far as the window shows; itself if none do.
+pub(crate) fn with_resolved<'a>(
+    store: &dyn FlowStore,
+    book: &'a Snapshot,
+    window: Window,
+) -> Result<Cow<'a, Snapshot>, StoreError> {
+    let domains = book.domains();
+    let mut answers = Answers::default();
+    if !domains.is_empty() {
+        store.resolutions(&domains, &[], window, &mut |resolution| answers.add(&resolution))?;
+    }
+    let networks: Vec<Prefix> = answers.addresses().map(Prefix::host).collect();
+    if networks.is_empty() {
+        return Ok(Cow::Borrowed(book));
+    }
+    // Other names at these addresses end the windows. Those that were claimed come once more.
+    let mut all = Answers::default();
+    store.resolutions(&[], &networks, window, &mut |resolution| all.add(&resolution))?;
+    Ok(Cow::Owned(book.clone().with_resolutions(&all.records())))
 }
 
 /// Gathers what the window says of claimed names.

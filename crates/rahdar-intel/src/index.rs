@@ -5,10 +5,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use rahdar_model::intelligence::{Claim, Cluster, ClusterId, HostFact, Indicator};
+use rahdar_model::intelligence::{Claim, Cluster, ClusterId, HostFact, Indicator, WindowBasis};
 use rahdar_model::{Address, Prefix, Timestamp};
 
+use crate::age::{self, Report};
+use crate::benign::{Note, Notes};
 use crate::name;
+use crate::pdns::{self, Record};
 
 /// Claims, clusters and host facts of one version of the book.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +27,8 @@ pub struct Snapshot {
     names: HashMap<String, Vec<u32>>,
     /// URLs under their host.
     hosts: HashMap<String, Vec<u32>>,
+    reports: BTreeMap<Indicator, Vec<Report>>,
+    notes: Notes,
 }
 
 impl Snapshot {
@@ -69,7 +74,35 @@ impl Snapshot {
             clusters: merged(clusters),
             claims,
             facts,
+            reports: BTreeMap::new(),
+            notes: Notes::default(),
         }
+    }
+
+    /// The same book with the names that lists warn of.
+    pub fn with_notes(self, notes: Vec<Note>) -> Self {
+        Self { notes: Notes::of(notes), ..self }
+    }
+
+    /// The same book with the claims that follow from where its domains pointed, behind its own
+    /// ([`pdns::derive`]).
+    pub fn with_resolutions(self, records: &[Record]) -> Self {
+        let derived = pdns::derive(&self, records);
+        if derived.is_empty() {
+            return self;
+        }
+        let claims = self.claims.into_iter().chain(derived).collect();
+        let clusters = self.clusters.into_values().collect();
+        let (reports, notes) = (self.reports, self.notes);
+        Self { reports, notes, ..Self::new(self.version, claims, clusters, self.facts) }
+    }
+
+    /// The same book with these reports. They move [`Snapshot::priority`] and nothing else.
+    pub fn with_reports(mut self, reports: Vec<Report>) -> Self {
+        for report in reports {
+            self.reports.entry(report.indicator.clone()).or_default().push(report);
+        }
+        self
     }
 
     /// The version of the book that this is.
@@ -139,6 +172,17 @@ impl Snapshot {
         self.networks.keys.iter().map(|(prefix, _)| *prefix).collect()
     }
 
+    /// The lists that warn of a name at that time. A note accuses and excuses nobody.
+    pub fn notes_on(&self, name: &str, at: Timestamp) -> Vec<&Note> {
+        let key = name::key(name);
+        self.notes.on(&name::url_host(&key).unwrap_or(key), at)
+    }
+
+    /// How urgent a claim is at that time, 0–100; none where nobody dated it ([`age`]).
+    pub fn priority(&self, claim: &Claim, now: Timestamp) -> Option<f64> {
+        age::priority(claim, self.reports.get(&claim.indicator).into_iter().flatten(), now)
+    }
+
     /// What is known of the host at `address` at that time: the narrowest network first, then in
     /// the order of the book.
     pub fn facts_on(&self, address: Address, at: Timestamp) -> impl Iterator<Item = &HostFact> {
@@ -155,16 +199,16 @@ impl Snapshot {
 /// its publication. The newest version speaks for the object.
 fn standing(claims: &[Claim]) -> impl Iterator<Item = (u32, &Claim)> {
     let mut newest: HashMap<&str, Option<Timestamp>> = HashMap::new();
+    let has_versions = |claim: &Claim| claim.basis != WindowBasis::Resolved && is_object_id(&claim.place);
     for claim in claims {
-        if is_object_id(&claim.place) {
+        if has_versions(claim) {
             let seen = newest.entry(&claim.place).or_default();
             *seen = claim.published.max(*seen);
         }
     }
-    (0..)
-        .zip(claims)
-        .filter(|(_, claim)| !claim.revoked)
-        .filter(move |(_, claim)| newest.get(&*claim.place).is_none_or(|latest| *latest == claim.published))
+    (0..).zip(claims).filter(|(_, claim)| !claim.revoked).filter(move |(_, claim)| {
+        !has_versions(claim) || newest.get(&*claim.place).is_none_or(|latest| *latest == claim.published)
+    })
 }
 
 /// Whether a claim's place is the id of a STIX object, which later versions share.
@@ -248,6 +292,7 @@ mod tests {
     use rahdar_model::{Day, Window};
 
     use super::*;
+    use crate::age::ReportKind;
 
     fn claim(indicator: Indicator, place: &str) -> Claim {
         Claim {
@@ -355,6 +400,28 @@ mod tests {
         let known: Vec<_> = snapshot.clusters().cloned().collect();
         assert_eq!(known, [cluster("RedFoxtrot", true, &["Icefog", "PlugX"])]);
         assert!(snapshot.cluster(&ClusterId::of_name("RedFoxtrot")).is_some());
+    }
+
+    #[test]
+    fn reports_move_the_priority_of_a_claim_and_no_answer_about_history() {
+        let held =
+            Claim { validity: Window::new(Day(0).start(), Day(30).start()), ..on("192.0.2.7", "line 1") };
+        let report = |kind| Report {
+            indicator: held.indicator.clone(),
+            kind,
+            at: Day(40).start(),
+            source: "another".into(),
+        };
+        let reports = vec![report(ReportKind::FalsePositive), report(ReportKind::Expiration)];
+        let (without, with) =
+            (snapshot(vec![held.clone()]), snapshot(vec![held.clone()]).with_reports(reports));
+        let address = "192.0.2.7".parse().unwrap();
+        let told = |book: &Snapshot| -> Vec<Claim> { book.claims_on(address).cloned().collect() };
+        assert_eq!(told(&without), told(&with));
+        assert_eq!(without.networks(), with.networks());
+        let priority = |book: &Snapshot, day| book.priority(&held, Day(day).start());
+        assert_eq!((priority(&without, 60), priority(&with, 60)), (Some(40.0), Some(0.0)));
+        assert_eq!(priority(&without, 35), priority(&with, 35));
     }
 
     #[test]

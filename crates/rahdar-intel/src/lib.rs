@@ -3,26 +3,38 @@
 //!
 //! * [`read`] takes the octets of a file and gives a [`Reading`]: claims, clusters, host facts,
 //!   and every text that was refused, with its place and the reason.
+//! * [`misp`] keeps MISP events whole, to be written again.
 //! * [`sheet`] reads the two small tables that people keep themselves: networks and events.
 //! * [`book`]: the append-only register of all that was ever claimed, as a trait.
 //! * [`index`]: one version of the book as an immutable snapshot, ready to be asked.
+//! * [`pdns`]: a claim on a domain becomes dated claims on the addresses that it had.
+//! * [`scan`]: rules over what scanners saw, and the versions of a list as intervals.
+//! * [`benign`]: what is known to be harmless.
+//! * [`age`]: what deserves attention first, now.
 //!
 //! This crate knows no file system, no network, no database and no wall clock: it is handed
 //! octets and times.
 
+pub mod age;
+pub mod benign;
 pub mod book;
 pub mod index;
+pub mod misp;
+pub mod pdns;
 pub mod reading;
+pub mod scan;
 pub mod sheet;
 pub mod stix;
 
 mod date;
 mod detect;
 mod find;
+mod json;
 mod list;
 mod name;
 mod naming;
 mod refang;
+mod rented;
 mod rows;
 mod source;
 mod table;
@@ -44,7 +56,21 @@ pub fn read(name: &str, bytes: &[u8], options: &ReadOptions) -> Result<Reading, 
     let text = detect::decode(&bytes)?;
     let source = source::Source::of_path(name);
     if detect::kind(&text)? == detect::Kind::Json {
-        return stix::read(&source, &text, options);
+        return match json::kind(&text) {
+            json::Kind::MispEvents => misp::read(&source, &text, options),
+            json::Kind::MispManifest => misp::read_manifest(&source, &text, options),
+            json::Kind::MispGalaxy => misp::read_galaxy(&source, &text, options),
+            json::Kind::WarningList => benign::read(&source, &text, options),
+            json::Kind::PassiveDns => pdns::read(&source, &text, options),
+            json::Kind::Scan => scan::read(&source, &text, options),
+            json::Kind::Other => stix::read(&source, &text, options),
+        };
+    }
+    if misp::is_feed_hashes(&text) {
+        return Err(ReadError::Unsupported {
+            what: "the hashes of values of a MISP feed",
+            remedy: "import the events of the feed",
+        });
     }
     match table::layout(&text) {
         Some(layout) => table::read(&source, &text, &layout, options),

@@ -11,10 +11,14 @@ use rahdar_model::time::DAY_US;
 use rahdar_model::{Prefix, Timestamp, Window};
 use thiserror::Error;
 
+use crate::age::Report;
+use crate::benign::{Matching, Note};
 use crate::book::Identity;
 use crate::date::day_end;
 use crate::find::Endpoint;
 use crate::index::absorb;
+use crate::pdns::Record;
+use crate::scan::rule::Rules;
 use crate::stix::object::ObjectError;
 use crate::stix::pattern::PatternError;
 
@@ -36,6 +40,8 @@ pub struct ReadOptions {
     pub tlp: Option<Tlp>,
     /// Confidence in the claims, 0–100.
     pub confidence: Option<u8>,
+    /// What makes a host of a scan hostile; without it a scan claims nothing.
+    pub rules: Option<Rules>,
 }
 
 /// What one file says.
@@ -59,6 +65,12 @@ pub struct Reading {
     pub set_aside: BTreeMap<String, usize>,
     /// Where the names of clusters came from, in the order of the file, each once.
     pub namings: Vec<Naming>,
+    /// Reports about indicators, in the order of the file.
+    pub reports: Vec<Report>,
+    /// Names and the addresses that they stood for, in the order of the file.
+    pub resolutions: Vec<Record>,
+    /// Names that a list warns of, in the order of the file.
+    pub notes: Vec<Note>,
 }
 
 /// Refusals kept with their text; chosen here: nobody reads more, and a hostile file is all errors.
@@ -79,15 +91,28 @@ pub enum Format {
     Table,
     /// A STIX bundle, 2.1 or 2.0.
     Stix,
+    /// MISP events, a galaxy, or the manifest of a feed.
+    Misp,
+    /// Passive DNS.
+    PassiveDns,
+    /// Results of zgrab2, Shodan or Censys.
+    Scan,
+    /// A MISP warning list.
+    WarningList,
 }
 
 impl Format {
-    /// `list`, `table` or `stix`.
+    /// The word for it: `list`, `table`, `stix`, `misp`, `passive dns`, `scan`,
+    /// `warning list`.
     pub const fn word(self) -> &'static str {
         match self {
             Self::List => "list",
             Self::Table => "table",
             Self::Stix => "stix",
+            Self::Misp => "misp",
+            Self::PassiveDns => "passive dns",
+            Self::Scan => "scan",
+            Self::WarningList => "warning list",
         }
     }
 }
@@ -123,6 +148,11 @@ pub enum Reason {
         "the network is too broad to accuse: IPv4 /{IPV4_BROADEST} and IPv6 /{IPV6_BROADEST} are the broadest"
     )]
     TooBroad,
+    /// A network so large that it says nothing of its hosts.
+    #[error(
+        "the network is too broad to belong to one owner: IPv4 /{IPV4_OWNED} and IPv6 /{IPV6_OWNED} are the broadest"
+    )]
+    TooBroadToOwn,
     /// Nobody can answer at that address.
     #[error("the address is unspecified, loopback, link-local, multicast or reserved")]
     Unroutable,
@@ -154,7 +184,7 @@ pub enum Reason {
     #[error("`{0}` is no TLP marking")]
     Tlp(String),
     /// A host class that is none.
-    #[error("`{0}` is no host class: dedicated, pool, shared, cdn, sinkhole or scanner")]
+    #[error("`{0}` is no host class: dedicated, pool, cloud, shared, cdn, sinkhole or scanner")]
     Class(String),
     /// A host class on something that is no address.
     #[error("a host class needs an address or a network")]
@@ -168,6 +198,9 @@ pub enum Reason {
     /// A STIX object that lacks what its type requires, or has it in a wrong form.
     #[error("not a valid STIX object: {0}")]
     Object(ObjectError),
+    /// A record that lacks what its kind requires, or has it in a wrong form.
+    #[error("it cannot be read: {0}")]
+    Malformed(String),
     /// A STIX pattern that does not follow the grammar.
     #[error("the pattern cannot be read: {0}")]
     Pattern(PatternError),
@@ -178,6 +211,10 @@ pub enum Reason {
 pub const IPV4_BROADEST: u8 = 16;
 /// The broadest IPv6 network that is believed; chosen here: what one provider is given.
 pub const IPV6_BROADEST: u8 = 32;
+/// The broadest IPv4 network of which a fact is believed: the largest block of one owner.
+pub const IPV4_OWNED: u8 = 8;
+/// The broadest IPv6 network of which a fact is believed; chosen here: a provider holds a /19 at most.
+pub const IPV6_OWNED: u8 = 16;
 /// The longest line of a list, and the longest cell of a table, in octets (`reliability.md` §3: strings of 1 MiB).
 pub const LINE_MAX: usize = 1 << 20;
 
@@ -199,6 +236,10 @@ pub enum Origin {
     Column,
     /// An object of the bundle.
     Object,
+    /// A tag or a galaxy of the event.
+    Tag,
+    /// The rule that a host of a scan matched.
+    Rule,
     /// A heading above the indicator.
     Heading,
     /// The first lines of the file.
@@ -216,6 +257,8 @@ impl Origin {
             Self::Operator => "given by the operator",
             Self::Column => "a column",
             Self::Object => "an object of the bundle",
+            Self::Tag => "a tag of the event",
+            Self::Rule => "a rule over scans",
             Self::Heading => "a heading",
             Self::FirstLines => "the first lines",
             Self::FileName => "the name of the file",
@@ -258,6 +301,9 @@ pub enum ReadError {
         /// What is wrong there.
         detail: String,
     },
+    /// Versions of a list that were not given in the order of time.
+    #[error("a version is older than the one before it")]
+    Order,
     /// More than a named limit allows. Nothing of it was taken.
     #[error("larger than {limit} ({most}): split it")]
     TooLarge {
@@ -319,6 +365,9 @@ impl<'a> Draft<'a> {
                 refused_count: 0,
                 set_aside: BTreeMap::new(),
                 namings: Vec::new(),
+                reports: Vec::new(),
+                resolutions: Vec::new(),
+                notes: Vec::new(),
             },
             clusters: BTreeMap::new(),
             seen: HashSet::new(),
@@ -391,11 +440,40 @@ impl<'a> Draft<'a> {
     /// Adds one host fact, or refuses it.
     pub(crate) fn fact(&mut self, network: Prefix, class: HostClass, terms: &Terms) {
         let (validity, _) = self.validity(terms);
-        if let Err(reason) = believable(&Indicator::Network(network), validity) {
+        let broadest = if network.first().is_v4() { 96 + IPV4_OWNED } else { IPV6_OWNED };
+        let wrong = if network.bits() < broadest {
+            Some(Reason::TooBroadToOwn)
+        } else if validity.is_empty() {
+            Some(Reason::Window(validity))
+        } else {
+            None
+        };
+        if let Some(reason) = wrong {
             return self.refuse(&terms.place, &network.to_string(), reason);
         }
         let fact = HostFact { network, class, validity, source: self.source_of(terms) };
         self.reading.facts.push(fact);
+    }
+
+    /// Adds a report about an indicator.
+    pub(crate) fn report(&mut self, report: Report) {
+        self.reading.reports.push(report);
+    }
+
+    /// Adds a name that a list warns of.
+    pub(crate) fn note(&mut self, matching: Matching, terms: &Terms) {
+        let (validity, _) = self.validity(terms);
+        self.reading.notes.push(Note { matching, validity, source: self.source_of(terms) });
+    }
+
+    /// Adds a name and its address.
+    pub(crate) fn resolution(&mut self, record: Record) {
+        self.reading.resolutions.push(record);
+    }
+
+    /// Who says what the file says, where it does not say so itself.
+    pub(crate) fn source(&self) -> Arc<str> {
+        self.source.clone()
     }
 
     /// The reading.
@@ -412,6 +490,8 @@ impl<'a> Draft<'a> {
         let empty = reading.claims.is_empty()
             && reading.facts.is_empty()
             && reading.clusters.is_empty()
+            && reading.resolutions.is_empty()
+            && reading.notes.is_empty()
             && reading.refused_count == 0
             && reading.set_aside.is_empty();
         if empty { Err(ReadError::Nothing) } else { Ok(reading) }

@@ -766,7 +766,7 @@ mod tests {
     #[test]
     fn a_class_makes_a_fact_and_no_claim() {
         let reading = reading(
-            "address,class,valid_from,valid_until\n192.0.2.0/24,CDN,2021-01-01,\n192.0.2.1,,,\nexample.org,pool,,\n192.0.2.2,cloud,,\n",
+            "address,class,valid_from,valid_until\n192.0.2.0/24,CDN,2021-01-01,\n192.0.2.1,,,\nexample.org,pool,,\n192.0.2.2,castle,,\n",
         );
         assert_eq!(reading.claims.len(), 1);
         assert_eq!(reading.facts.len(), 1);

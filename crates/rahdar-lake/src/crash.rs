@@ -267,8 +267,7 @@ fn reopen(folder: &Path) -> Lake {
 fn fail_in_strides(before: Before, fault: Fault, stride: usize) {
     let template = before.template();
     let old = before.inputs();
-    let mut struck = 0;
-    for at in (1..).step_by(if is_nightly() { 1 } else { stride }) {
+    for (struck, at) in (1..).step_by(if is_nightly() { 1 } else { stride }).enumerate() {
         let folder = tempfile::tempdir().unwrap();
         let home = folder.path().join("home");
         copy(template.path(), &home);
@@ -298,7 +297,6 @@ fn fail_in_strides(before: Before, fault: Fault, stride: usize) {
             eprintln!("{before:?}, {fault:?}: {struck} faults in {} steps", at - 1);
             return;
         }
-        struck += 1;
     }
 }
 

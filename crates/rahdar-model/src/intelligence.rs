@@ -84,6 +84,9 @@ pub enum WindowBasis {
     Published,
     /// Given by the person who imported it.
     Operator,
+    /// From when a claimed name stood for the address, seen in passive DNS or our own
+    /// (`methods.md` §7.5).
+    Resolved,
     /// Nobody dated it: it holds for all time, and is weak for that reason.
     Undated,
 }
@@ -96,13 +99,14 @@ impl WindowBasis {
             Self::Heading => "heading",
             Self::Published => "published",
             Self::Operator => "operator",
+            Self::Resolved => "resolved",
             Self::Undated => "undated",
         }
     }
 
     /// The basis of this word.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Stated, Self::Heading, Self::Published, Self::Operator, Self::Undated]
+        [Self::Stated, Self::Heading, Self::Published, Self::Operator, Self::Resolved, Self::Undated]
             .into_iter()
             .find(|basis| basis.word() == word)
     }
@@ -230,6 +234,8 @@ pub enum HostClass {
     Dedicated,
     /// VPN exit, Tor exit or dynamic pool: its user changes.
     Pool,
+    /// A cloud: rented by the hour, a host of its own while it is.
+    Cloud,
     /// Shared hosting: many names behind one address.
     Shared,
     /// Content delivery network, anycast resolver or large mail provider.
@@ -242,14 +248,15 @@ pub enum HostClass {
 
 impl HostClass {
     /// Every class.
-    pub const ALL: [Self; 6] =
-        [Self::Dedicated, Self::Pool, Self::Shared, Self::Cdn, Self::Sinkhole, Self::Scanner];
+    pub const ALL: [Self; 7] =
+        [Self::Dedicated, Self::Pool, Self::Cloud, Self::Shared, Self::Cdn, Self::Sinkhole, Self::Scanner];
 
     /// The word stored and shown.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Dedicated => "dedicated",
             Self::Pool => "pool",
+            Self::Cloud => "cloud",
             Self::Shared => "shared",
             Self::Cdn => "cdn",
             Self::Sinkhole => "sinkhole",

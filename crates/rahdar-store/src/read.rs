@@ -5,8 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures::StreamExt;
+use rahdar_intel::age::{Report, ReportKind};
+use rahdar_intel::benign::{Matching, Note};
 use rahdar_intel::book::Entry;
 use rahdar_intel::index::Snapshot;
+use rahdar_intel::pdns::Record;
 use rahdar_model::intelligence::{
     Claim, Cluster, ClusterId, Event, HashKind, HostClass, HostFact, Indicator, Network, Tlp, WindowBasis,
 };
@@ -35,7 +38,41 @@ pub(crate) async fn snapshot(pool: &SqlitePool) -> Result<Snapshot, sqlx::Error>
     let clusters = each(&mut transaction, "SELECT * FROM clusters ORDER BY id", cluster).await?;
     let read = |row: &SqliteRow| fact(row, &mut shared);
     let facts = each(&mut transaction, "SELECT * FROM host_facts ORDER BY id", read).await?;
-    Ok(Snapshot::new(newest.unsigned_abs(), claims, clusters, facts))
+    let read = |row: &SqliteRow| note(row, &mut shared);
+    let notes = each(&mut transaction, "SELECT * FROM notes ORDER BY id", read).await?;
+    let read = |row: &SqliteRow| report(row, &mut shared);
+    let reports = each(&mut transaction, "SELECT * FROM reports ORDER BY id", read).await?;
+    let book = Snapshot::new(newest.unsigned_abs(), claims, clusters, facts);
+    let book = book.with_notes(notes).with_reports(reports);
+    let records = resolutions(&mut transaction, &book, &mut shared).await?;
+    Ok(book.with_resolutions(&records))
+}
+
+/// What was resolved at the addresses that claimed names had. The rest of passive DNS says nothing
+/// of any claim, and may be large: it is passed twice, row by row, and not kept.
+async fn resolutions(
+    connection: &mut SqliteConnection,
+    book: &Snapshot,
+    shared: &mut Shared,
+) -> Result<Vec<Record>, sqlx::Error> {
+    let mut addresses: HashSet<String> = HashSet::new();
+    let mut rows = sqlx::query("SELECT name, address FROM resolutions").fetch(&mut *connection);
+    while let Some(row) = rows.next().await {
+        let row = row?;
+        if !book.claims_naming(row.try_get("name")?).is_empty() {
+            addresses.insert(row.try_get("address")?);
+        }
+    }
+    drop(rows);
+    let mut records = Vec::new();
+    let mut rows = sqlx::query("SELECT * FROM resolutions ORDER BY id").fetch(connection);
+    while let Some(row) = rows.next().await {
+        let row = row?;
+        if addresses.contains(row.try_get::<&str, _>("address")?) {
+            records.push(resolution(&row, shared)?);
+        }
+    }
+    Ok(records)
 }
 
 /// Reads every row of a query.
@@ -142,6 +179,36 @@ fn fact(row: &SqliteRow, shared: &mut Shared) -> Result<HostFact, sqlx::Error> {
         network: parsed(row.try_get("network")?)?,
         class: word(row.try_get("class")?, HostClass::from_word)?,
         validity: window(row)?,
+        source: shared.get(row.try_get("source")?),
+    })
+}
+
+fn resolution(row: &SqliteRow, shared: &mut Shared) -> Result<Record, sqlx::Error> {
+    Ok(Record {
+        name: row.try_get("name")?,
+        address: parsed(row.try_get("address")?)?,
+        first: Timestamp::from_micros(row.try_get("first_seen")?),
+        last: Timestamp::from_micros(row.try_get("last_seen")?),
+        count: optional(row, "count")?,
+        source: shared.get(row.try_get("source")?),
+        place: row.try_get("place")?,
+    })
+}
+
+fn note(row: &SqliteRow, shared: &mut Shared) -> Result<Note, sqlx::Error> {
+    let matching = row.try_get("matching")?;
+    Ok(Note {
+        matching: Matching::from_parts(matching, row.try_get("name")?).ok_or_else(|| strange(matching))?,
+        validity: window(row)?,
+        source: shared.get(row.try_get("source")?),
+    })
+}
+
+fn report(row: &SqliteRow, shared: &mut Shared) -> Result<Report, sqlx::Error> {
+    Ok(Report {
+        indicator: indicator(row.try_get("kind")?, row.try_get("indicator")?)?,
+        kind: word(row.try_get("report")?, ReportKind::from_word)?,
+        at: Timestamp::from_micros(row.try_get("at")?),
         source: shared.get(row.try_get("source")?),
     })
 }

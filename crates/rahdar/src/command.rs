@@ -318,6 +318,9 @@ pub(crate) struct IntelImport {
     /// The source's confidence, 0 to 100.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=100))]
     pub(crate) confidence: Option<u8>,
+    /// Rules in YAML that say which hosts of a scan are hostile.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rules: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

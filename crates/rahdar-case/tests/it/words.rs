@@ -3,6 +3,8 @@
 use rahdar_case::report::words::{self, CANNOT_SHOW};
 use rahdar_case::report::{Context, html};
 use rahdar_model::Estimate;
+use rahdar_model::coverage::Lost;
+use rahdar_model::fact::{Loss, Unit};
 use rahdar_model::finding::{Finding, Hunt, Reason, Verdict};
 
 use crate::fixture::{context, empty, estimate, events, finding, group, mail_server, roshan};
@@ -104,6 +106,11 @@ fn the_truth_may_be_higher_only_where_something_was_not_seen() {
     let open =
         "The true figure may be much higher: what share of the traffic the exporters saw is not known.";
     check(&hunt, &estimate(1e9, 2e9, None), Some(open));
+    let mut hunt = roshan();
+    hunt.coverage[0].lost = vec![Lost { cause: Loss::Sequence, unit: Unit::Records, count: 7 }];
+    let all = "The true figure may be much higher: what share of the traffic the exporters saw is not known, \
+               for 2 hours no exporter saw anything, and part of what one exporter sent was lost.";
+    check(&hunt, &estimate(1e9, 2e9, None), Some(all));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! G11: other addresses of the same cluster on the same victim (`methods.md` §2.2, amendment (c)).
 //!
-//! Two addresses whose claims held, each with G1 of +8 or more: +8. Three or more: +12 dB. Assumes
+//! Two addresses whose claims held, each with G1 of +8 or more: +8. Three or more: +12 dB. Addresses
+//! that follow from a claimed name are not counted: they are as many as it had. Assumes
 //! that claims of one cluster were made apart from each other; wrong where one report lists a
 //! whole hosting range.
 //!

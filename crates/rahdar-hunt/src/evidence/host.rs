@@ -3,7 +3,7 @@
 //! | state | dB |
 //! |---|---|
 //! | a host of its own | +5 |
-//! | nothing known, or a research scanner (that is G9's matter) | 0 |
+//! | nothing known, a cloud, or a research scanner (that is G9's matter) | 0 |
 //! | VPN, Tor or dynamic pool | −8 |
 //! | shared host | −12 |
 //! | content delivery network, anycast resolver, large mail provider | −25, not believed |
@@ -60,7 +60,7 @@ impl Host {
             HostClass::Sinkhole => {
                 ("sinkhole", "defenders hold the address: infection suspected, no attacker in control")
             }
-            HostClass::Scanner => return None,
+            HostClass::Cloud | HostClass::Scanner => return None,
         };
         Some(Row::new(Group::Host, kind, weight(class), text.to_owned()))
     }
@@ -69,7 +69,7 @@ impl Host {
 const fn weight(class: HostClass) -> f64 {
     match class {
         HostClass::Dedicated => 5.0,
-        HostClass::Scanner => 0.0,
+        HostClass::Cloud | HostClass::Scanner => 0.0,
         HostClass::Pool => -8.0,
         HostClass::Shared => -12.0,
         HostClass::Cdn => -25.0,

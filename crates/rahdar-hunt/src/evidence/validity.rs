@@ -3,7 +3,7 @@
 //! | state | dB |
 //! |---|---|
 //! | inside a window that the source states | +8 |
-//! | inside a window derived from a date of publication, or of a claim that nobody dated | +3 |
+//! | inside a window derived from a date of publication or from a name, or of a claim that nobody dated | +3 |
 //! | the flow's clock is not to be trusted | 0 |
 //! | outside by 30 days or less | −5 |
 //! | outside by more | −12, and never above "possible" |
@@ -89,7 +89,7 @@ impl Validity {
         }
         if start < until && end >= from {
             return match claim.basis {
-                WindowBasis::Published | WindowBasis::Undated => Self::Derived,
+                WindowBasis::Published | WindowBasis::Resolved | WindowBasis::Undated => Self::Derived,
                 WindowBasis::Stated | WindowBasis::Heading | WindowBasis::Operator => Self::Stated,
             };
         }
@@ -127,6 +127,10 @@ impl Validity {
             Self::Derived if claim.basis == WindowBasis::Undated => {
                 ("validity", format!("{source} gives no date, so that the claim holds for all time, weakly"))
             }
+            Self::Derived if claim.basis == WindowBasis::Resolved => (
+                "validity",
+                format!("inside the time when a claimed name stood for the address, by {source}: {window}"),
+            ),
             Self::Derived => {
                 ("validity", format!("inside the window derived from publication by {source}: {window}"))
             }

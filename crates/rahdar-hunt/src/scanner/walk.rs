@@ -33,7 +33,7 @@
 //! use rahdar_model::store::Outcome;
 //!
 //! let mut walk = Walk::new(Odds::USUAL);
-//! let second = |n| Timestamp::from_seconds(1_629_000_000 + n);
+//! let second = |n: i64| Timestamp::from_seconds(1_629_000_000 + n);
 //! let verdicts = [0, 1, 2, 3].map(|n| {
 //!     walk.step(second(n), Outcome::Failed, 1);
 //!     walk.verdict()
@@ -277,7 +277,7 @@ mod tests {
     #[test]
     fn a_slow_scan_is_told_and_a_dead_peer_a_day_is_not() {
         let told = |apart_h: i64| {
-            walked(Odds::USUAL, "xxxxxxxxxxxx", apart_h * 3_600).end().is_some_and(|ended| ended.is_told())
+            walked(Odds::USUAL, "xxxxxxxxx", apart_h * 3_600).end().is_some_and(|ended| ended.is_told())
         };
         assert!(told(4));
         assert!(!told(24));

@@ -9,6 +9,8 @@ use rahdar_model::time::SECOND_US;
 use crate::world::{C2, VICTIM, World, claim, noon, talk};
 
 const NAME: &str = "c2.example.org";
+/// An address that no claim names.
+const OTHER: &str = "192.0.2.250";
 
 /// A claim on the name, of the same cluster as the claim on [`C2`].
 fn name_claim() -> Claim {
@@ -96,13 +98,40 @@ fn a_name_that_was_only_resolved_is_told_and_not_believed() {
         "the host asked 2 times for c2.example.org; no flow with an answer was seen"
     );
     assert_eq!(finding.first_seen, noon(0).plus_micros(-100 * SECOND_US));
+}
 
-    let world = world.flows([talk("192.0.2.250", 0)]);
-    let text = &world.finding().reasons[0].text;
+#[test]
+fn a_name_that_was_resolved_in_our_network_accuses_the_address_it_had() {
+    let world = World { resolutions: vec![asked(NAME, 2, OTHER)], ..World::of([talk(OTHER, 0)]) };
+    let world = world.claims([name_claim()]);
+    let finding = world.finding();
+    assert!(finding.verdict > Verdict::Discounted, "{:?}", finding.reasons);
+    let validity = finding.reasons.iter().find(|reason| reason.kind == "validity").unwrap();
+    assert_eq!(validity.weight, 3.0);
     assert!(
-        text.ends_with("no claim is about the answers themselves, with which 1 flow was exchanged"),
-        "{text}"
+        validity.text.starts_with("inside the time when a claimed name stood for the address"),
+        "{}",
+        validity.text
     );
+
+    // Three days later the address may be another's.
+    let later = World { resolutions: vec![asked(NAME, 2, OTHER)], ..World::of([talk(OTHER, 3)]) };
+    let later = later.claims([name_claim()]).finding();
+    assert!(
+        later.confidence < finding.confidence && later.verdict <= Verdict::Possible,
+        "{:?}",
+        later.reasons
+    );
+}
+
+#[test]
+fn many_addresses_of_one_name_do_not_corroborate_each_other() {
+    let addresses = [OTHER, "192.0.2.251", "192.0.2.252"];
+    let resolutions = addresses.map(|address| asked(NAME, 2, address)).to_vec();
+    let world = World { resolutions, ..World::of(addresses.map(|address| talk(address, 0))) };
+    let finding = world.claims([name_claim()]).finding();
+    assert_eq!(finding.flows, 3);
+    assert!(finding.reasons.iter().all(|reason| reason.kind != "corroboration"), "{:?}", finding.reasons);
 }
 
 #[test]

@@ -59,7 +59,7 @@ impl<'a> Bundle<'a> {
                     Some(_) if value(&keys, "id").is_some_and(|id| id.get().contains("--")) => {
                         (Form::One, vec![parse(text)?])
                     }
-                    _ => return unsupported(&keys),
+                    _ => return unsupported(),
                 },
             }
         };
@@ -67,7 +67,7 @@ impl<'a> Bundle<'a> {
         if let Some(Ok(Limited { items: first, .. })) = first
             && (value(&first, "type").is_none() || value(&first, "id").is_none())
         {
-            return unsupported(&first);
+            return unsupported();
         }
         Ok(Self { text, form, objects })
     }
@@ -221,20 +221,12 @@ fn is_json_lines(text: &str) -> bool {
     whole() && whole()
 }
 
-/// Names JSON that is no STIX, by its fields.
-fn unsupported<T>(fields: &[(String, &RawValue)]) -> Result<T, ReadError> {
-    let has = |name: &str| value(fields, name).is_some();
-    let event = has("Event") || has("Attribute") || has("ShadowAttribute") || has("Object");
-    let (what, remedy) = if event || has("response") || has("threat_level_id") {
-        ("a MISP event", "export it as STIX 2.1 or CSV")
-    } else if has("values") && has("uuid") || has("GalaxyCluster") {
-        ("a MISP galaxy", "import the intrusion sets of a STIX bundle instead")
-    } else if has("list") && has("name") {
-        ("a MISP warning list", "give its addresses as CSV with a `class` column")
-    } else {
-        ("JSON that is no STIX bundle", "convert it to STIX 2.1 or CSV")
-    };
-    Err(ReadError::Unsupported { what, remedy })
+/// JSON that is no STIX, and that no other reader took.
+fn unsupported<T>() -> Result<T, ReadError> {
+    Err(ReadError::Unsupported {
+        what: "JSON that is no STIX bundle",
+        remedy: "convert it to STIX 2.1 or CSV",
+    })
 }
 
 fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, ReadError> {

@@ -272,11 +272,6 @@ fn a_bundle_that_is_cut_off_anywhere_says_where() {
 
 #[test]
 fn other_json_is_named() {
-    check_error("{\"Event\": {\"info\": \"x\"}}", "a MISP event: not read yet; export it as STIX 2.1 or CSV");
-    check_error(
-        "{\"response\": [{\"Event\": {}}]}",
-        "a MISP event: not read yet; export it as STIX 2.1 or CSV",
-    );
     check_error(
         "[{\"ip\": \"192.0.2.1\"}]",
         "JSON that is no STIX bundle: not read yet; convert it to STIX 2.1 or CSV",

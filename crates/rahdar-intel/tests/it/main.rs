@@ -3,6 +3,8 @@
 
 mod corpus;
 mod cut;
+mod malformed;
 mod python;
+mod sources;
 mod stix;
 mod story;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rahdar_intel::book::{Book, BookError, ImportedFile};
 use rahdar_intel::reading::{ReadOptions, Reading};
-use rahdar_model::intelligence::{ClusterId, Event, HostClass, Network, Tlp};
+use rahdar_model::intelligence::{ClusterId, Event, HostClass, Network, Tlp, WindowBasis};
 use rahdar_model::{Day, Timestamp};
 use rahdar_store::Database;
 use sqlx::{ConnectOptions, Connection};
@@ -77,6 +77,39 @@ fn host_facts_are_kept() {
     let classes: Vec<_> =
         snapshot.facts_on("192.0.2.9".parse().unwrap(), at).map(|fact| fact.class).collect();
     assert_eq!(classes, [HostClass::Sinkhole]);
+}
+
+#[test]
+fn passive_dns_notes_and_reports_are_kept_and_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = book(&folder);
+    let import = |name: &str, text: &str| {
+        let reading = rahdar_intel::read(name, text.as_bytes(), &ReadOptions::default()).unwrap();
+        book.record(&file(text), &reading).unwrap().added
+    };
+    // Passive DNS comes first: what is claimed later is found in it too.
+    let records = r#"{"rrname":"c2.example.org","rrtype":"A","rdata":"192.0.2.50","time_first":1620604800,"time_last":1620691200,"count":9}
+{"rrname":"shop.example.net","rrtype":"A","rdata":"192.0.2.50","time_first":1620720000,"time_last":1621000000}
+{"rrname":"www.example.com","rrtype":"A","rdata":"192.0.2.60","time_first":1620604800,"time_last":1620691200}"#;
+    assert_eq!(import("cof.json", records), 3);
+    let event = r#"{"Event":{"date":"2021-05-12","Attribute":[
+        {"type":"domain","value":"c2.example.org","Sighting":[{"type":"1","date_sighting":"1620900000"}]},
+        {"type":"domain","value":"www.example.com"}]}}"#;
+    assert_eq!(import("event.json", event), 3);
+    let list = r#"{"name":"Popular sites","type":"string","version":1,"list":["www.example.com"]}"#;
+    assert_eq!((import("list.json", list), import("list.json", list)), (1, 0));
+
+    let snapshot = book.snapshot().unwrap();
+    let derived: Vec<_> = snapshot.claims_on("192.0.2.50".parse().unwrap()).collect();
+    assert_eq!(derived[0].basis, WindowBasis::Resolved);
+    // From a day before to the arrival of another name.
+    let window = "[2021-05-09T00:00:00Z, 2021-05-11T08:00:00Z)";
+    assert_eq!(format!("{:?}", derived[0].validity), window);
+    let at: Timestamp = "2021-05-15".parse().unwrap();
+    assert_eq!(snapshot.claims_on("192.0.2.60".parse().unwrap()).count(), 0);
+    assert_eq!(&*snapshot.notes_on("www.example.com", at)[0].source, "Popular sites");
+    let priority = |name| snapshot.priority(snapshot.claims_naming(name)[0], at).unwrap();
+    assert!((priority("c2.example.org") * 2.0 - priority("www.example.com")).abs() < 1e-9);
 }
 
 #[test]

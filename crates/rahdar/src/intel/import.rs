@@ -1,8 +1,11 @@
-//! `rahdar intel import`: lists, CSV files and STIX bundles into the book.
+//! `rahdar intel import`: whatever says something of infrastructure, into the book.
+
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use rahdar_intel::book::{Book, ImportedFile};
 use rahdar_intel::reading::{ReadError, ReadOptions, Reading};
+use rahdar_intel::scan::rule::Rules;
 use rahdar_model::Clock;
 use rahdar_model::store::{Cell, Table};
 
@@ -28,6 +31,7 @@ pub(crate) fn run(home: &Home, args: &IntelImport, format: Format) -> anyhow::Re
         valid_until: clock::validity_end(args.valid_until.as_deref())?,
         tlp: args.tlp,
         confidence: args.confidence,
+        rules: args.rules.as_deref().map(rules).transpose()?,
     };
     let summary = import(home, &files::find(&args.paths)?, &options)?;
     output::print(&summary.table(), format)?;
@@ -43,6 +47,8 @@ pub(crate) struct Summary {
     failed: usize,
     claims: usize,
     facts: usize,
+    resolutions: usize,
+    notes: usize,
     added: usize,
     refused: usize,
     version: u64,
@@ -57,6 +63,8 @@ impl Summary {
             ("failed", self.failed),
             ("claims", self.claims),
             ("host_facts", self.facts),
+            ("resolutions", self.resolutions),
+            ("notes", self.notes),
             ("added", self.added),
             ("refused", self.refused),
             ("version", usize::try_from(self.version).unwrap_or(usize::MAX)),
@@ -70,7 +78,10 @@ impl Summary {
 
     fn outcome(&self) -> anyhow::Result<Outcome> {
         if self.files + self.already == 0 {
-            bail!("nothing was imported: rahdar reads indicator lists, CSV with a header, and STIX bundles");
+            bail!(
+                "nothing was imported: rahdar reads indicator lists, CSV with a header, STIX bundles, MISP events and \
+                 warning lists, passive DNS and scans"
+            );
         }
         Ok(if self.failed + self.refused > 0 { Outcome::Refused } else { Outcome::Done })
     }
@@ -94,6 +105,8 @@ pub(crate) fn import(home: &Home, found: &[Found], options: &ReadOptions) -> any
                     summary.files += 1;
                     summary.claims += reading.claims.len();
                     summary.facts += reading.facts.len();
+                    summary.resolutions += reading.resolutions.len();
+                    summary.notes += reading.notes.len();
                     summary.added += recorded.added;
                     summary.refused += reading.refused_count;
                 }
@@ -119,6 +132,12 @@ fn read(file: &Found) -> anyhow::Result<Vec<u8>> {
     std::fs::read(&file.path).with_context(|| format!("cannot read `{}`", file.name))
 }
 
+/// The rules of a file.
+fn rules(path: &Path) -> anyhow::Result<Rules> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    Rules::parse(&text).with_context(|| format!("`{}` is no file of rules", path.display()))
+}
+
 /// Says whose claims were read, where the name came from, what was set aside and what refused.
 fn tell(name: &str, reading: &Reading) {
     for (cluster, claims) in super::per_cluster(&reading.claims) {
@@ -129,6 +148,16 @@ fn tell(name: &str, reading: &Reading) {
         let origin = reading.namings.iter().find(|naming| naming.cluster == *id);
         let origin = origin.map_or(String::new(), |naming| format!(" (named by {})", naming.origin.word()));
         note!("{name}: {claims} claims of `{id}`{origin}");
+    }
+    for (count, what) in [
+        (reading.facts.len(), "networks whose kind of host is known"),
+        (reading.resolutions.len(), "names with their addresses"),
+        (reading.notes.len(), "names to be warned of"),
+        (reading.reports.len(), "reports about indicators"),
+    ] {
+        if count > 0 {
+            note!("{name}: {count} {what}");
+        }
     }
     for (kind, count) in &reading.set_aside {
         note!("{name}: set aside, no claim comes of it: {count} × {kind}");

@@ -20,6 +20,8 @@ struct Answer<'a> {
     intelligence_version: u64,
     claims: Vec<Claimed<'a>>,
     host_facts: Vec<Fact<'a>>,
+    /// Lists that warn of the name.
+    noted_by: Vec<&'a str>,
 }
 
 /// One claim, seen from the time asked about.
@@ -37,6 +39,8 @@ struct Claimed<'a> {
     place: &'a str,
     tlp: Option<&'static str>,
     state: &'static str,
+    /// How urgent it was then, 0–100; says nothing of whether it held.
+    priority: Option<f64>,
 }
 
 /// What kind of host it is known to be.
@@ -56,6 +60,9 @@ pub(crate) fn run(home: &Home, subject: &str, at: Option<&str>, format: Format) 
     match format {
         Format::Json => output::line(&serde_json::to_string_pretty(&answer)?)?,
         _ => output::print(&table(&answer), format)?,
+    }
+    for list in &answer.noted_by {
+        note!("`{subject}` is in the list `{list}`");
     }
     if answer.claims.is_empty() {
         note!("nobody claimed anything of `{subject}`");
@@ -82,6 +89,7 @@ fn answer<'a>(book: &'a Snapshot, subject: &'a str, at: Timestamp) -> Answer<'a>
                 source: &fact.source,
             })
             .collect(),
+        noted_by: book.notes_on(subject, at).into_iter().map(|note| &*note.source).collect(),
     }
 }
 
@@ -99,6 +107,7 @@ fn claimed<'a>(book: &'a Snapshot, claim: &'a Claim, at: Timestamp) -> Claimed<'
         place: &claim.place,
         tlp: claim.tlp.map(|tlp| tlp.word()),
         state: state(claim, at),
+        priority: book.priority(claim, at).map(f64::round),
     }
 }
 

@@ -198,7 +198,7 @@ fn an_import_may_be_killed_at_every_call() {
     if !has_strace() {
         return;
     }
-    let (step, mut killed) = (if is_nightly() { 1 } else { 4 }, 0);
+    let (step, mut killed) = (if is_nightly() { 1 } else { 4 }, BTreeMap::new());
     for call in ["mkdir", "write", "fsync", "linkat", "rename", "unlink"] {
         for n in (1..).step_by(step) {
             let home = Home::new();
@@ -208,11 +208,14 @@ fn an_import_may_be_killed_at_every_call() {
             if run.code == Some(0) {
                 break;
             }
-            killed += 1;
+            *killed.entry(call).or_insert(0) += 1;
         }
     }
-    eprintln!("{killed} kills");
-    assert!(killed >= 7, "only {killed} kills");
+    eprintln!("kills: {killed:?}");
+    // How many there are depends on how the calls fall to threads; the first of a kind is always met.
+    for call in ["mkdir", "write", "fsync", "linkat", "unlink"] {
+        assert!(killed.contains_key(call), "never killed at {call}");
+    }
 }
 
 /// Lets the n-th call of each kind that any thread makes fail, for n = 1 and on until none does.

@@ -108,12 +108,11 @@ pub fn may_be_higher(hunt: &Hunt, estimate: &Estimate) -> Option<String> {
         why.push(format!("for {} {hours} no exporter saw anything", octets::count(dark)));
     }
     let lossy = hunt.coverage.iter().filter(|exporter| !exporter.lost.is_empty()).count();
-    match lossy {
-        0 => {}
-        1 => why.push("export of one exporter was lost".to_owned()),
-        lossy => why.push(format!("export of {lossy} exporters was lost")),
+    if lossy > 0 {
+        let exporters = counted(lossy, "exporter", "exporters");
+        why.push(format!("part of what {exporters} sent was lost"));
     }
-    (!why.is_empty()).then(|| format!("The true figure may be much higher: {}.", why.join(", and ")))
+    (!why.is_empty()).then(|| format!("The true figure may be much higher: {}.", phrase::clauses(&why)))
 }
 
 fn opening(hunt: &Hunt, told: usize, weak: usize) -> Vec<String> {

@@ -29,6 +29,14 @@ pub(super) fn list(mut names: Vec<String>) -> String {
     if rest > 0 { format!("{list} and {rest} more") } else { list }
 }
 
+/// `this is so, that is so, and the other`.
+pub(super) fn clauses(parts: &[String]) -> String {
+    match parts.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{}, and {last}", rest.join(", ")),
+        _ => parts.concat(),
+    }
+}
+
 /// The text with its first letter large.
 pub(super) fn capital(text: &str) -> String {
     let mut rest = text.chars();
