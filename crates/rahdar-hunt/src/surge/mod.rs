@@ -2,7 +2,7 @@
 //! (`methods.md` §6).
 //!
 //! * [`series`]: octets a day over the life of a cluster on a victim;
-//! * [`event`]: a date registered before anybody looked;
+//! * [`event`]: a date registered before anybody looked, and [`shift`]: which of two dates;
 //! * [`change`]: the date found by the test itself;
 //! * [`ratio`]: how many times as much;
 //! * [`spike`]: single days.
@@ -16,12 +16,13 @@
 //! ([`change`]), told as an estimate.
 //!
 //! Of two events that one increase would explain, the one that divides the series best is told;
-//! the other is told too if an increase is left on its own side of the first.
+//! the other is told too if it stands out among the dates on its own side of the first.
 
 pub mod change;
 pub mod event;
 pub mod ratio;
 pub mod series;
+pub mod shift;
 pub mod spike;
 
 use std::ops::Range;
@@ -74,7 +75,7 @@ impl Study {
         // A test that cannot be made for want of a series is told without one.
         let test = |event: &&Event| {
             let test = match &study.series {
-                Ok(series) => event::test(series, event.at.day()),
+                Ok(series) => event::test(series, event.at.day(), id.as_bytes()),
                 Err(_) => Err(NotAssessable::Bursts(0)),
             };
             ((*event).clone(), test)
@@ -191,7 +192,7 @@ fn distinct(series: &Series, confirmed: &[(usize, Test, f64)]) -> Vec<(usize, Ra
             let stays = |place: usize| {
                 place > side.start
                     && side.end.saturating_sub(place) >= event::LEAST_DAYS_AFTER
-                    && event::p_value(&octets[side.clone()], place - side.start) <= RATE
+                    && shift::p_value(&octets[side.clone()], place - side.start) <= RATE
             };
             let left: Vec<_> = candidates.iter().copied().filter(|(_, test, _)| stays(test.place)).collect();
             open.push((side, left));
