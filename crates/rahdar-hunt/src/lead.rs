@@ -116,7 +116,7 @@ pub(crate) fn leads<'a>(
         begin += own.len();
     }
     let questions: Vec<Question<'_>> = weighed.iter().map(|one| one.question(pairs)).collect();
-    let rhythms = regular::rhythms(&questions);
+    let rhythms = regular::rhythms(&questions, &[]);
     let mut leads = Vec::with_capacity(weighed.len());
     let mut sums: BTreeMap<(Address, Affiliation), Sum> = BTreeMap::new();
     let key = |one: &Weighed<'_>| (pairs[one.draft.pair].victim, one.draft.affiliation.clone());

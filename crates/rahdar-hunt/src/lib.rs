@@ -10,7 +10,7 @@
 //! * [`vantage`] and [`scanner`]: what the exporters could see, and who scans;
 //! * [`evidence`]: what speaks for and against, group by group, and [`grade`]: what it amounts to;
 //! * [`rhythm`], [`surge`], [`discovery`]: how regular, whether more since, and how many tests of
-//!   many may be believed;
+//!   many may be believed; [`beacons`]: who calls home regularly, without any claim;
 //! * [`exfil`], [`seen`], [`overlap`], [`role`]: how much, since when, who else, what the victim is.
 //!
 //! One method a file, each with its formula, its assumptions and when it is wrong. Everything is
@@ -20,6 +20,7 @@
 //!
 //! This crate knows no file, no clock, no network and no database.
 
+pub mod beacons;
 mod chance;
 pub mod discovery;
 pub mod evidence;

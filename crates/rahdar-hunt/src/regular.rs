@@ -1,10 +1,10 @@
 //! Which contacts of a hunt are searched for a rhythm, and what comes of it (`methods.md` §3).
 //!
 //! Every lead that no kill rule has ended and that has enough contacts is a question. Questions
-//! about the same contacts are one. At most [`MOST_QUESTIONS`] are answered, those with the most
-//! contacts; the others are not assessable, and say so. Where several victims called one address,
-//! they are searched together too. The false-discovery rate is held over everything that was
-//! searched.
+//! about the same contacts are one. All are looked at for even intervals, which takes one pass;
+//! at most [`MOST_QUESTIONS`] are searched by every method, those with the most even intervals. The
+//! others are not assessable, and say so. Where several victims called one address, they are
+//! searched together too. The false-discovery rate is held over everything that was looked at.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,11 +13,11 @@ use rahdar_model::{Address, Timestamp};
 use crate::discovery::{RATE, adjusted};
 use crate::evidence::rhythm::Rhythm;
 use crate::rhythm::series::{LEAST_CONTACTS, Series};
-use crate::rhythm::{Assessment, Finder, LEAST_SEEN, seen};
+use crate::rhythm::{Assessment, Finder, LEAST_SEEN, METHODS, dispersion, seen};
 use crate::sweep::Rate;
 
-/// Questions that one hunt answers. Chosen here: at some 30 ms each (measured 2026-11) half a
-/// minute.
+/// Questions that one hunt searches by every method. Chosen here: at some 30 ms each (measured
+/// 2026-11) half a minute.
 pub(crate) const MOST_QUESTIONS: usize = 1_000;
 /// Victims of one address that are searched together; of more, those with the lowest addresses.
 /// Chosen here: a fleet of a hundred shows what a thousand would, and each costs time.
@@ -72,11 +72,13 @@ impl Question<'_> {
     }
 }
 
-/// The answer to each question, in their order.
-pub(crate) fn rhythms(questions: &[Question<'_>]) -> Vec<Rhythm> {
+/// The answer to each question, in their order. `others` are the p of pairs that were looked at for
+/// even intervals and are not asked about: they count among the tests.
+pub(crate) fn rhythms(questions: &[Question<'_>], others: &[f64]) -> Vec<Rhythm> {
     let series: Vec<Result<Series, String>> = questions.iter().map(series).collect();
+    let even: Vec<f64> = series.iter().map(|series| series.as_ref().map_or(1.0, evenness)).collect();
+    let chosen = chosen(questions, &series, &even);
     let mut finder = None;
-    let chosen = chosen(questions, &series);
     let mut assessed: BTreeMap<usize, Assessment> = BTreeMap::new();
     let mut fleets: BTreeMap<Address, Assessment> = BTreeMap::new();
     for place in &chosen {
@@ -98,7 +100,10 @@ pub(crate) fn rhythms(questions: &[Question<'_>]) -> Vec<Rhythm> {
         }
     }
 
-    let p_values: Vec<f64> = assessed.values().chain(fleets.values()).map(|one| one.p_value).collect();
+    let left = (0..questions.len()).filter(|place| series[*place].is_ok() && !chosen.contains(place));
+    let left = left.map(|place| even[place]).chain(others.iter().copied());
+    let searched = assessed.values().chain(fleets.values()).map(|one| one.p_value);
+    let p_values: Vec<f64> = searched.chain(left).collect();
     let mut p_adjusted = adjusted(&p_values).into_iter();
     let found: BTreeMap<usize, bool> =
         assessed.keys().map(|place| (*place, p_adjusted.next().is_some_and(|p| p <= RATE))).collect();
@@ -109,7 +114,7 @@ pub(crate) fn rhythms(questions: &[Question<'_>]) -> Vec<Rhythm> {
         let Some(own) = assessed.get(&place) else {
             let why = match &series[place] {
                 Err(why) => why.clone(),
-                Ok(_) => format!("{MOST_QUESTIONS} pairs with more contacts were searched"),
+                Ok(_) => format!("{MOST_QUESTIONS} pairs with more even contacts were searched"),
             };
             return Rhythm::NotAssessable(why);
         };
@@ -128,7 +133,7 @@ pub(crate) fn rhythms(questions: &[Question<'_>]) -> Vec<Rhythm> {
 }
 
 /// What is searched, or why there is nothing to search.
-fn series(question: &Question<'_>) -> Result<Series, String> {
+pub(crate) fn series(question: &Question<'_>) -> Result<Series, String> {
     if question.starts.len() < LEAST_CONTACTS
         && let Some(why) = question.blindness()
     {
@@ -137,12 +142,21 @@ fn series(question: &Question<'_>) -> Result<Series, String> {
     Series::of(question.starts.iter().copied()).map_err(|too_little| too_little.to_string())
 }
 
-/// The questions that are answered: those with the most contacts, in order.
-fn chosen(questions: &[Question<'_>], series: &[Result<Series, String>]) -> BTreeSet<usize> {
+/// The chance of intervals as even as these, as one of several methods; 1 where it cannot be asked.
+pub(crate) fn evenness(series: &Series) -> f64 {
+    dispersion::p_value(&series.intervals()).map_or(1.0, |p| (METHODS * p).min(1.0))
+}
+
+/// The questions that are searched by every method: those with the most even intervals, of equals
+/// those with the most contacts.
+fn chosen(questions: &[Question<'_>], series: &[Result<Series, String>], even: &[f64]) -> BTreeSet<usize> {
     let mut places: Vec<usize> = (0..questions.len()).filter(|place| series[*place].is_ok()).collect();
-    places.sort_by_key(|place| {
-        let question = &questions[*place];
-        (std::cmp::Reverse(question.starts.len()), question.victim, question.remote)
+    places.sort_by(|a, b| {
+        let key = |place: usize| {
+            let question = &questions[place];
+            (std::cmp::Reverse(question.starts.len()), question.victim, question.remote)
+        };
+        even[*a].total_cmp(&even[*b]).then_with(|| key(*a).cmp(&key(*b)))
     });
     places.truncate(MOST_QUESTIONS);
     places.into_iter().collect()
@@ -187,7 +201,7 @@ mod tests {
         let beacon = question(1, (0..300).map(|n| n * 1_800 + n * n % 60), Rate::Every);
         let chance =
             Question { remote: Address::from_v4_bits(8), ..question(2, by_chance("a", 300), Rate::Every) };
-        let answers = rhythms(&[beacon, chance]);
+        let answers = rhythms(&[beacon, chance], &[]);
         assert!(
             matches!(&answers[0], Rhythm::Found { beat, .. } if (beat.period_s / 1_800.0 - 1.0).abs() < 0.02)
         );
@@ -196,7 +210,7 @@ mod tests {
 
     #[test]
     fn nothing_is_called_none_that_could_not_have_been_seen() {
-        let why = |question| match rhythms(&[question]).remove(0) {
+        let why = |question| match rhythms(&[question], &[]).remove(0) {
             Rhythm::NotAssessable(why) => why,
             other => panic!("{other:?}"),
         };
@@ -215,9 +229,9 @@ mod tests {
         let mut questions: Vec<Question<'_>> = (0..6)
             .map(|n| question(n, by_chance(&n.to_string(), 40).into_iter().chain([0, 86_400]), Rate::Every))
             .collect();
-        let forward = rhythms(&questions);
+        let forward = rhythms(&questions, &[]);
         questions.reverse();
-        let mut backward = rhythms(&questions);
+        let mut backward = rhythms(&questions, &[]);
         backward.reverse();
         assert_eq!(forward, backward);
     }

@@ -49,7 +49,7 @@ use phase::{MORE_SURROGATES, Phases, SURROGATES};
 use series::{Series, median};
 
 /// Methods that are asked, each a test of its own.
-const METHODS: f64 = 3.0;
+pub(crate) const METHODS: f64 = 3.0;
 /// The method that gives the period has a p of its own at this or below.
 const TELLING: f64 = 0.05;
 /// Below this, more surrogates would change nothing that is said ([`crate::evidence::rhythm`]).

@@ -8,7 +8,7 @@
 //! neighbours are compared. T runs from 30 s to 12 h in steps of 1 %; periods that fewer than
 //! 8 intervals, or a fifth of all, could belong to are left out. The largest Z counts.
 //!
-//! **Significance**: 199 surrogates, 1999 where they leave a doubt worth the time. A surrogate
+//! **Significance**: up to 1999 surrogates, or 199 where another method leaves no doubt. A surrogate
 //! multiplies each interval by exp(N(0, 0.35²)), which keeps rate and burstiness and destroys
 //! rhythm. p = (1 + #{Z* ≥ Z}) / (1 + number of surrogates). Once [`ENOUGH`] surrogates are as
 //! good, no more are drawn: p = [`ENOUGH`] / number drawn (Besag and Clifford, Biometrika 78:301,
@@ -45,9 +45,9 @@ use super::series::SHORTEST_S;
 pub const LONGEST_S: f64 = 12.0 * 3_600.0;
 /// Intervals of one victim that are looked at; of more, every so-many-th of the sorted ones.
 pub const MOST_INTERVALS: usize = 1_500;
-/// Surrogates at first.
+/// Surrogates where p matters little.
 pub const SURROGATES: usize = 199;
-/// Surrogates where the first ones leave p at 1 % or below.
+/// Surrogates at most (`methods.md` §3.3).
 pub const MORE_SURROGATES: usize = 1_999;
 /// Surrogates as good as the data after which p is known well enough.
 pub const ENOUGH: usize = 10;
@@ -183,10 +183,6 @@ pub fn search(phases: &Phases, clients: &[&[f64]], most: usize, id: &[u8]) -> Op
         }
         drawn += 1;
         as_good += usize::from(highest(&surrogate).is_some_and(|(_, z)| z >= top));
-        let is_promising = (1 + as_good) * 100 <= 1 + SURROGATES;
-        if drawn == SURROGATES && !is_promising {
-            break;
-        }
     }
     let p_value = if as_good >= ENOUGH {
         as_good as f64 / drawn as f64

@@ -2,7 +2,7 @@
 //!
 //! Calls closer than [`MERGE_S`] are one: a browser's parallel connections have no rhythm of
 //! their own. Of a long history the busiest [`WEEK_S`] is searched, or where even that has fewer
-//! than [`BUSY`] contacts, the busiest [`MONTH_S`]. The window is chosen by counts alone, never
+//! than [`BUSY`] contacts and a month has more, the busiest [`MONTH_S`]. The window is chosen by counts alone, never
 //! by rhythm, so that no test is made twice.
 //!
 //! Wrong where a rhythm was kept for a few hours alone, or contact is rarer than eight times a
@@ -75,8 +75,10 @@ impl Series {
             is_new
         });
         let week = busiest(&starts, WEEK_S);
-        let (times, window_s) =
-            if week.len() >= BUSY { (week, WEEK_S) } else { (busiest(&starts, MONTH_S), MONTH_S) };
+        let month = busiest(&starts, MONTH_S);
+        // A longer window that holds no more would only blur what the week shows.
+        let is_week_enough = week.len() >= BUSY || week.len() == month.len();
+        let (times, window_s) = if is_week_enough { (week, WEEK_S) } else { (month, MONTH_S) };
         let [first, .., last] = times else { return Err(TooLittle::Contacts(times.len())) };
         if times.len() < LEAST_CONTACTS {
             return Err(TooLittle::Contacts(times.len()));
@@ -186,6 +188,8 @@ mod tests {
         assert_eq!((series.len(), series.window_s()), (100, WEEK_S));
         let series = at(quiet).unwrap();
         assert_eq!((series.len(), series.window_s()), (30, MONTH_S));
+        let few = at((0..20).map(|n| n * 7_200)).unwrap();
+        assert_eq!((few.len(), few.window_s()), (20, WEEK_S));
     }
 
     #[test]

@@ -129,29 +129,33 @@ fn p_of(times: &[f64], finder: &mut Finder, id: u64) -> (f64, f64) {
 }
 
 /// `methods.md` §3.2: the share found at 1 %, by the union of the three methods.
+///
+/// The thresholds of the table are those of its null draws, four kinds together. Ours hold 1 % on
+/// each kind by itself, which finds less where a beacon is only just seen: the third number, where
+/// there is one, is ours, measured 2026-11 with 400 draws. The share of nulls above the phase's Z alone is the
+/// table's (0.80 of beacons with 25 % jitter and nine in ten lost, 0.76 there).
 #[test]
 fn the_table_of_methods() {
     let table = [
-        (Model::Renewal, 0.10, 0.0, 1.0),
-        (Model::Renewal, 0.10, 0.5, 1.0),
-        (Model::Renewal, 0.10, 0.9, 1.0),
-        (Model::Renewal, 0.10, 0.98, 0.10),
-        (Model::Renewal, 0.25, 0.0, 1.0),
-        // 0.88 in the table, whose thresholds are those of its own null draws: at a p of 1 % it is less.
-        (Model::Renewal, 0.25, 0.9, 0.59),
-        (Model::Renewal, 0.25, 0.98, 0.02),
-        (Model::Renewal, 0.50, 0.5, 1.0),
-        (Model::Renewal, 0.50, 0.9, 0.18),
-        (Model::OneSided, 0.37, 0.5, 1.0),
-        (Model::OneSided, 0.37, 0.9, 1.0),
-        (Model::OneSided, 0.37, 0.98, 0.0),
-        (Model::Clock, 0.10, 0.98, 1.0),
-        // 0.74 in the table, for the same reason.
-        (Model::Clock, 0.25, 0.98, 0.40),
+        (Model::Renewal, 0.10, 0.0, 1.0, None),
+        (Model::Renewal, 0.10, 0.5, 1.0, None),
+        (Model::Renewal, 0.10, 0.9, 1.0, None),
+        (Model::Renewal, 0.10, 0.98, 0.10, None),
+        (Model::Renewal, 0.25, 0.0, 1.0, None),
+        (Model::Renewal, 0.25, 0.9, 0.88, Some(0.59)),
+        (Model::Renewal, 0.25, 0.98, 0.02, None),
+        (Model::Renewal, 0.50, 0.5, 1.0, None),
+        (Model::Renewal, 0.50, 0.9, 0.18, None),
+        (Model::OneSided, 0.37, 0.5, 1.0, None),
+        (Model::OneSided, 0.37, 0.9, 1.0, None),
+        (Model::OneSided, 0.37, 0.98, 0.0, None),
+        (Model::Clock, 0.10, 0.98, 1.0, None),
+        (Model::Clock, 0.25, 0.98, 0.74, None),
     ];
-    let runs = draws(6, 80);
+    let runs = draws(6, 400);
     let mut finder = Finder::new();
-    for (model, jitter, loss, expected) in table {
+    let mut wrong = Vec::new();
+    for (model, jitter, loss, stated, ours) in table {
         let (mut found, mut near) = (0, 0);
         for run in 0..runs {
             let mut draw = Draw::of(run as u64 * 1_000 + (loss * 100.0) as u64);
@@ -161,11 +165,16 @@ fn the_table_of_methods() {
             found += usize::from(p <= 0.01);
             near += usize::from(p <= 0.01 && (period_s / mean - 1.0).abs() <= 0.02);
         }
-        let share = found as f64 / runs as f64;
-        eprintln!("{model:?} j={jitter} loss={loss}: {share:.2} ({expected}), period {near} of {found}");
+        let (share, expected) = (found as f64 / runs as f64, ours.unwrap_or(stated));
+        let row =
+            format!("{model:?} j={jitter} loss={loss}: {share:.2} ({stated}), period {near} of {found}");
+        eprintln!("{row}");
         // The table itself stands on 50–80 runs, ± 0.07.
-        assert!((share - expected).abs() <= tolerance(expected, runs, 0.07), "{share} is not {expected}");
+        if (share - expected).abs() > tolerance(expected, runs, 0.07) {
+            wrong.push(row);
+        }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 /// `methods.md` §3.5: false alarms at 1 % stay at 2 % or below, on each kind of contact by itself.
@@ -264,8 +273,7 @@ fn rank_test(octets: &[f64], place: usize) -> f64 {
 
 /// The share of draws with a p of at most `level`, of those that can be assessed.
 fn share(of: Bursty, level: f64, runs: usize, p: &dyn Fn(&[f64]) -> Option<f64>) -> f64 {
-    let p: Vec<f64> =
-        (0..runs).filter_map(|run| p(&of.octets(&mut Draw::of(run as u64)))).collect();
+    let p: Vec<f64> = (0..runs).filter_map(|run| p(&of.octets(&mut Draw::of(run as u64)))).collect();
     p.iter().filter(|p| **p <= level).count() as f64 / p.len() as f64
 }
 
@@ -371,75 +379,4 @@ fn the_table_of_unknown_dates() {
     assert!(rows[1].0 >= 0.92 - tolerance(0.92, runs, 0.05), "{rows:?}");
     assert!(rows[2].0 >= 0.99 - tolerance(0.99, runs, 0.03), "{rows:?}");
     assert!(rows[1].1.is_some_and(|off| off <= 10) && rows[2].1.is_some_and(|off| off <= 5), "{rows:?}");
-}
-
-#[test]
-fn columns_probe() {
-    use rahdar_hunt::rhythm::periodogram::Periodogram;
-    use rahdar_hunt::rhythm::phase::{self, Phases};
-    let phases = Phases::new();
-    let mut gram = Periodogram::new();
-    let mut finder = Finder::new();
-    let mut stats = |times: &[f64], id: u64| -> Option<([f64; 3], [f64; 3], f64)> {
-        let starts = times.iter().map(|s| Timestamp::from_micros((s * SECOND_US as f64) as i64));
-        let series = Contacts::of(starts).ok()?;
-        let d = series.intervals();
-        let line = gram.search(&series);
-        let found = phase::search(&phases, &[&d], 1_999, &id.to_le_bytes());
-        let p = finder.assess(&series, &id.to_le_bytes()).p_value;
-        Some((
-            [1.0 - dispersion::cv(&d), line.power, found.map_or(0.0, |f| f.z)],
-            [dispersion::p_value(&d).unwrap_or(1.0), line.p_value, found.map_or(1.0, |f| f.p_value)],
-            p,
-        ))
-    };
-    let cases = [
-        (Model::Renewal, 0.25, 0.9),
-        (Model::Renewal, 0.10, 0.98),
-        (Model::OneSided, 0.37, 0.9),
-        (Model::Clock, 0.25, 0.98),
-        (Model::Clock, 0.25, 0.9),
-        (Model::Clock, 0.10, 0.98),
-        (Model::Renewal, 0.50, 0.9),
-    ];
-    let runs = 80;
-    for (model, jitter, loss) in cases {
-        let mean = if matches!(model, Model::OneSided) { 1.0 - jitter / 2.0 } else { 1.0 };
-        let n = WEEK_S / 300.0 / mean * (1.0 - loss);
-        let nulls: Vec<_> = (0..240)
-            .filter_map(|i| stats(&null(i % 4, n, &mut Draw::of(90_000 + i as u64)), i as u64))
-            .collect();
-        let point = |k: usize, part: f64| {
-            let mut v: Vec<f64> = nulls.iter().map(|s| s.0[k]).collect();
-            v.sort_by(f64::total_cmp);
-            v[((v.len() as f64 - 1.0) * part) as usize]
-        };
-        let all: Vec<_> = (0..runs)
-            .filter_map(|run| {
-                let mut draw = Draw::of(run as u64 * 1_000 + (loss * 100.0) as u64);
-                stats(&beacon(model, jitter, loss, &mut draw), run as u64)
-            })
-            .collect();
-        let share = |f: &dyn Fn(&([f64; 3], [f64; 3], f64)) -> bool| {
-            all.iter().filter(|s| f(s)).count() as f64 / runs as f64
-        };
-        let each: Vec<String> = (0..3)
-            .map(|k| {
-                let (p99, p997) = (point(k, 0.99), point(k, 0.9967));
-                format!(
-                    "{:.2}@1% {:.2}@.33% | p<=.01 {:.2} p<=.0033 {:.2}",
-                    share(&|s| s.0[k] > p99),
-                    share(&|s| s.0[k] > p997),
-                    share(&|s| s.1[k] <= 0.01),
-                    share(&|s| s.1[k] <= 0.00334)
-                )
-            })
-            .collect();
-        let union = share(&|s| (0..3).any(|k| s.0[k] > point(k, 0.9967)));
-        let fpr = nulls.iter().filter(|s| s.2 <= 0.01).count();
-        eprintln!(
-            "{model:?} j={jitter} loss={loss}\n  cv {}\n  pg {}\n  icf {}\n  union emp {union:.2}, product {:.2}, null alarms {fpr} of {}",
-            each[0], each[1], each[2], share(&|s| s.2 <= 0.01), nulls.len()
-        );
-    }
 }
