@@ -304,8 +304,9 @@ impl Judge<'_> {
             let pass = p.is_some_and(|p| p > DISCOVERY);
             return vec![mostly(line(after, format!("p > {DISCOVERY}"), got, pass))];
         };
-        // The date told first: that of the event's increase, or where there is none, of the one found.
-        let nearest = finding.surges.first().map(|surge| surge.since);
+        // That of the event's increase, or where there is none, of the one found.
+        let told = |label: Option<&str>| finding.surges.iter().find(|surge| surge.event.as_deref() == label);
+        let nearest = told(Some(&event.label)).or_else(|| told(None)).map(|surge| surge.since);
         let pass = nearest.is_some_and(|day| day.0.abs_diff(planted.0) <= CHANGE_TOLERANCE_DAYS);
         let got_day = nearest.map_or_else(|| "none".to_owned(), |day| day.to_string());
         let expected = format!("{planted} ± {CHANGE_TOLERANCE_DAYS} d");

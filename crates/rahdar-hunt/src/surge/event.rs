@@ -1,4 +1,5 @@
-//! Whether activity was higher after a registered event (`methods.md` §6.1; decision 9).
+//! Whether activity was higher after a registered event (`methods.md` §6.1;
+//! `docs/decisions/0010-events-by-order-of-blocks.md`).
 //!
 //! Statistic: the mean of the winsorised octets a day after the event, less the mean before. The
 //! days are laid in a circle, cut at a random place into blocks, and the blocks are put in random

@@ -188,11 +188,13 @@ fn distinct(series: &Series, confirmed: &[(usize, Test, f64)]) -> Vec<(usize, Ra
         let best = candidates.iter().rev().max_by(|a, b| height(&a.1).total_cmp(&height(&b.1)));
         let Some((best, test, _)) = best else { continue };
         told.push((*best, part.clone()));
+        // Every event that is left is one more that may stand out by chance.
+        let least = RATE / (candidates.len() - 1).max(1) as f64;
         for side in [part.start..test.place, test.place..part.end] {
             let stays = |place: usize| {
                 place > side.start
                     && side.end.saturating_sub(place) >= event::LEAST_DAYS_AFTER
-                    && shift::p_value(&octets[side.clone()], place - side.start) <= RATE
+                    && shift::p_value(&octets[side.clone()], place - side.start) <= least
             };
             let left: Vec<_> = candidates.iter().copied().filter(|(_, test, _)| stays(test.place)).collect();
             open.push((side, left));
