@@ -94,7 +94,7 @@ pub(crate) fn period(seconds: f64) -> String {
     };
     match seconds {
         s if s < 119.5 => format!("{s:.0} s"),
-        s if s < 7_170.0 && (s < 3_420.0 || s > 3_780.0) => digits(s / 60.0, "min"),
+        s if s < 7_170.0 && !(3_420.0..=3_780.0).contains(&s) => digits(s / 60.0, "min"),
         s => digits(s / 3_600.0, "h"),
     }
 }
