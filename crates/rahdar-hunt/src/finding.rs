@@ -8,17 +8,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rahdar_intel::index::Snapshot;
 use rahdar_model::coverage::ExporterCoverage;
-use rahdar_model::finding::{Finding, Infrastructure, Reason, Rhythm, Verdict, Victim, VictimTotal};
-use rahdar_model::intelligence::{Cluster, Network};
+use rahdar_model::finding::{Daily, Finding, Infrastructure, Reason, Rhythm, Verdict, Victim, VictimTotal};
+use rahdar_model::intelligence::{Cluster, Event, Network};
 use rahdar_model::{Address, Day, Estimate, Timestamp, Window};
 
 use crate::evidence::naming::RESOLVED_ONLY_DB;
+use crate::evidence::rhythm::{self, Rhythm as Regularity};
 use crate::evidence::{counted, listed};
 use crate::exfil::{self, Shares, Stake};
 use crate::exporters::{Part, estimate};
 use crate::lead::{Affiliation, Beside, Lead};
 use crate::names::Asked;
 use crate::pair::Pair;
+use crate::surge::series::Series;
+use crate::surge::{self, Study, Told};
 use crate::sweep::{Party, Swept, Tally};
 use crate::{overlap, seen};
 
@@ -38,6 +41,29 @@ impl<'a> Case<'a> {
 
     fn is_firm(&self) -> bool {
         self.verdict() >= Verdict::Likely
+    }
+
+    fn id(&self) -> String {
+        format!("{}@{}", self.affiliation.id(), self.victim)
+    }
+
+    /// The surest rhythm among those with its addresses; else that one was looked for, or why none
+    /// could be.
+    fn rhythm(&self) -> Rhythm {
+        let rank = |rhythm: &Regularity| match rhythm {
+            Regularity::Found { p_value, .. } => (0, *p_value),
+            Regularity::None { p_value, .. } => (1, *p_value),
+            Regularity::NotAssessable(_) => (2, 0.0),
+        };
+        let (rhythms, leads) = (self.believed().iter().map(|lead| &lead.rhythm), self.believed());
+        let surest = rhythms.zip(leads).min_by(|(a, of_a), (b, of_b)| {
+            let (a, b) = (rank(a), rank(b));
+            a.0.cmp(&b.0)
+                .then(a.1.total_cmp(&b.1))
+                .then(of_b.contact.len().cmp(&of_a.contact.len()))
+                .then(of_a.pair.cmp(&of_b.pair))
+        });
+        surest.map_or_else(|| unjudged("nothing of it is believed"), |(rhythm, _)| told(rhythm))
     }
 
     fn believed(&self) -> &[Lead<'a>] {
@@ -81,6 +107,8 @@ pub(crate) struct Teller<'a> {
     coverage: &'a [ExporterCoverage],
     unusable: BTreeMap<(Address, Affiliation), Tally>,
     shares: Shares,
+    /// The series and the increases of each case, in the order of cases; none where discounted.
+    lives: Vec<Option<(Vec<Daily>, Told)>>,
 }
 
 impl<'a> Teller<'a> {
@@ -91,6 +119,7 @@ impl<'a> Teller<'a> {
         networks: &'a [Network],
         coverage: &'a [ExporterCoverage],
         unusable: BTreeMap<(Address, Affiliation), Tally>,
+        events: &[Event],
     ) -> Self {
         let believed = cases.iter().enumerate().filter(|(_, case)| case.verdict() > Verdict::Discounted);
         let stakes: Vec<Stake> = believed
@@ -103,24 +132,79 @@ impl<'a> Teller<'a> {
                 })
             })
             .collect();
-        Self { pairs, cases, book, networks, coverage, unusable, shares: Shares::of(&stakes) }
+        let shares = Shares::of(&stakes);
+        let lives = Vec::new();
+        let mut teller = Self { pairs, cases, book, networks, coverage, unusable, shares, lives };
+        teller.lives = teller.studied(events);
+        teller
+    }
+
+    /// The series and the increases of every believed case: what is told holds the
+    /// false-discovery rate over all of them, whatever was asked for.
+    fn studied(&self, events: &[Event]) -> Vec<Option<(Vec<Daily>, Told)>> {
+        let is_believed = |case: &Case<'_>| case.verdict() > Verdict::Discounted;
+        let (series, studies): (Vec<Vec<Daily>>, Vec<Study>) = (0..self.cases.len())
+            .filter(|i| is_believed(&self.cases[*i]))
+            .map(|i| {
+                let parts = self.parts_of(i);
+                let daily = self.daily(&parts);
+                let study = self.study(i, &parts, &daily, events);
+                (daily, study)
+            })
+            .unzip();
+        let mut told = series.into_iter().zip(surge::tell(&studies));
+        self.cases.iter().map(|case| if is_believed(case) { told.next() } else { None }).collect()
+    }
+
+    /// The tests of one case.
+    fn study(&self, i: usize, parts: &[Part<'a>], daily: &[Daily], events: &[Event]) -> Study {
+        let exporters = exporters(parts);
+        let first = parts.iter().map(|part| part.contact().start).min().unwrap_or_default();
+        let last = parts.iter().map(|part| part.contact().start).max().unwrap_or_default();
+        let id = self.cases[i].id();
+        let series = match seen::newcomer(Window::new(first, last), &exporters, self.coverage) {
+            Some(change) => Err(change),
+            None => {
+                let contact = daily.iter().map(|day| (day.day, day.octets_out.point));
+                let is_blind = |day: Day| seen::is_blind(day.window(), &exporters, self.coverage);
+                Series::of(contact, &is_blind).ok_or_else(|| "contact has no life to look at".to_owned())
+            }
+        };
+        let low = |day: Day| {
+            let own = daily.binary_search_by_key(&day, |own| own.day).ok();
+            own.map_or(0.0, |place| daily[place].octets_out.low)
+        };
+        Study::new(&id, series, events, &low)
+    }
+
+    /// All records of a case, as far as they are its.
+    fn parts_of(&self, i: usize) -> Vec<Part<'a>> {
+        self.cases[i].sessions().flat_map(|session| self.parts(i, session)).collect()
+    }
+
+    fn daily(&self, parts: &[Part<'a>]) -> Vec<Daily> {
+        let exporters = exporters(parts);
+        let is_day_covered = |day: Day| seen::is_covered(day.window(), &exporters, self.coverage);
+        exfil::daily(parts.iter().copied(), &is_day_covered)
     }
 
     /// The finding of case `i`. `roles` are those that its behaviour shows.
     pub(crate) fn finding(&self, i: usize, roles: Vec<String>) -> Finding {
         let case = &self.cases[i];
-        let parts: Vec<Part<'a>> = case.sessions().flat_map(|session| self.parts(i, session)).collect();
+        let parts = self.parts_of(i);
         let mut starts: Vec<Timestamp> = parts.iter().map(|part| part.contact().start).collect();
         starts.sort_unstable();
         let first_seen = starts.first().copied().unwrap_or_default();
         let last_seen = parts.iter().map(|part| part.contact().end).max().unwrap_or_default();
         let seen = Window::new(first_seen, last_seen);
-        let exporters: BTreeSet<&str> = parts.iter().map(|part| &*part.contact().exporter).collect();
+        let exporters = exporters(&parts);
         let is_covered = seen::is_covered(seen, &exporters, self.coverage);
         let sent_by = |party| estimate(parts.iter().copied(), party, is_covered);
         let cut = seen::is_cut_by_any(seen, seen::longest_silence_us(&starts), &exporters, self.coverage);
-        let is_day_covered = |day: Day| seen::is_covered(day.window(), &exporters, self.coverage);
-        let daily = exfil::daily(parts.iter().copied(), &is_day_covered);
+        let (daily, told) = match &self.lives[i] {
+            Some(life) => life.clone(),
+            None => (self.daily(&parts), Told::default()),
+        };
         let mut cluster = self.cluster(&case.affiliation);
         cluster.tools.extend(case.believed().iter().flat_map(|lead| lead.claim.tools.iter().cloned()));
         cluster.tools.sort();
@@ -129,7 +213,7 @@ impl<'a> Teller<'a> {
         let mut reasons = best.reasons.clone();
         reasons.extend(self.notes(i));
         Finding {
-            id: format!("{}@{}", case.affiliation.id(), case.victim),
+            id: case.id(),
             victim: self.victim(case.victim, roles),
             cluster,
             verdict: best.grade.verdict,
@@ -142,9 +226,10 @@ impl<'a> Teller<'a> {
             flows: parts.len() as u64,
             octets_out: sent_by(Party::Victim),
             octets_in: sent_by(Party::Remote),
-            rhythm: unjudged_rhythm(),
-            surges: Vec::new(),
-            spikes: Vec::new(),
+            rhythm: case.rhythm(),
+            surges: told.surges,
+            event_tests: told.tests,
+            spikes: told.spikes,
             daily,
             infrastructure: self.infrastructure(case),
         }
@@ -332,8 +417,9 @@ impl<'a> Teller<'a> {
             flows: tally.flows,
             octets_out: estimate([], Party::Victim, false),
             octets_in: estimate([], Party::Remote, false),
-            rhythm: unjudged_rhythm(),
+            rhythm: unjudged("nothing of it is believed"),
             surges: Vec::new(),
+            event_tests: Vec::new(),
             spikes: Vec::new(),
             daily: Vec::new(),
             infrastructure: Vec::new(),
@@ -380,11 +466,46 @@ fn narrowest(networks: &[Network], address: Address) -> Option<&Network> {
     networks.iter().filter(|network| network.prefix.contains(address)).max_by_key(|n| n.prefix.bits())
 }
 
-fn unjudged_rhythm() -> Rhythm {
-    Rhythm {
-        period_s: None,
-        score: None,
-        judged: false,
-        why: "rhythm is not assessed in this version".to_owned(),
+fn exporters<'p>(parts: &[Part<'p>]) -> BTreeSet<&'p str> {
+    parts.iter().map(|part| &*part.contact().exporter).collect()
+}
+
+fn unjudged(why: &str) -> Rhythm {
+    Rhythm { period_s: None, score: None, p_value: None, judged: false, why: why.to_owned() }
+}
+
+/// A rhythm in the form of a finding.
+fn told(rhythm: &Regularity) -> Rhythm {
+    match rhythm {
+        Regularity::Found { beat, p_value, contacts } => Rhythm {
+            period_s: Some(thousandths(beat.period_s)),
+            score: Some(thousandths(beat.score)),
+            p_value: Some(millionths(*p_value)),
+            judged: true,
+            why: format!(
+                "{contacts} contacts, jitter {:.0} %, p {} ({})",
+                beat.jitter * 100.0,
+                rhythm::chance(*p_value),
+                beat.method.word()
+            ),
+        },
+        Regularity::None { p_value, contacts } => Rhythm {
+            period_s: None,
+            score: Some(0.0),
+            p_value: Some(millionths(*p_value)),
+            judged: true,
+            why: format!("{contacts} contacts were searched"),
+        },
+        Regularity::NotAssessable(why) => unjudged(why),
     }
+}
+
+/// Digits beyond these say nothing, and differ between processors.
+fn thousandths(value: f64) -> f64 {
+    (value * 1_000.0).round() / 1_000.0
+}
+
+/// Rounded up: a chance is never made smaller than it was.
+fn millionths(p_value: f64) -> f64 {
+    (p_value * 1e6).ceil() / 1e6
 }

@@ -22,11 +22,13 @@ use crate::evidence::asymmetry::{self, Flow};
 use crate::evidence::establishment::{self, Establishment, Exchange};
 use crate::evidence::host::Host;
 use crate::evidence::port::{self, Port, WEB_SHELL_OCTETS};
+use crate::evidence::rhythm::Rhythm;
 use crate::evidence::validity::Validity;
 use crate::evidence::{self, Row, corroboration, naming, persistence, prober, scanning};
 use crate::exporters::estimate;
 use crate::grade::{Gates, Grade, grade};
 use crate::pair::{Company, Pair, Surroundings};
+use crate::regular::{self, Question};
 use crate::stitch::Session;
 use crate::sweep::Party;
 
@@ -87,6 +89,8 @@ pub(crate) struct Lead<'a> {
     pub(crate) reasons: Vec<Reason>,
     pub(crate) log_odds: f64,
     pub(crate) grade: Grade,
+    /// How regular its contact is.
+    pub(crate) rhythm: Rhythm,
 }
 
 /// A session that exchanged something and does not count.
@@ -104,21 +108,24 @@ pub(crate) fn leads<'a>(
     surroundings: &Surroundings<'a>,
     company: &Company,
 ) -> Vec<Lead<'a>> {
-    let mut leads = Vec::new();
+    let mut weighed: Vec<Weighed<'a>> = Vec::new();
     let mut begin = 0;
     for own in pairs.chunk_by(|a, b| a.victim == b.victim) {
         let drafts = drafts(begin, own, surroundings.book);
-        let weighed: Vec<Weighed<'a>> =
-            drafts.into_iter().map(|draft| draft.weigh(pairs, surroundings, company)).collect();
-        let mut sums: BTreeMap<Affiliation, Sum> = BTreeMap::new();
-        for one in &weighed {
-            sums.entry(one.draft.affiliation.clone()).or_default().add(one);
-        }
-        for one in weighed {
-            let sum = &sums[&one.draft.affiliation];
-            leads.push(one.grade(sum));
-        }
+        weighed.extend(drafts.into_iter().map(|draft| draft.weigh(pairs, surroundings, company)));
         begin += own.len();
+    }
+    let questions: Vec<Question<'_>> = weighed.iter().map(|one| one.question(pairs)).collect();
+    let rhythms = regular::rhythms(&questions, &[]);
+    let mut leads = Vec::with_capacity(weighed.len());
+    let mut sums: BTreeMap<(Address, Affiliation), Sum> = BTreeMap::new();
+    let key = |one: &Weighed<'_>| (pairs[one.draft.pair].victim, one.draft.affiliation.clone());
+    for one in &weighed {
+        sums.entry(key(one)).or_default().add(one);
+    }
+    for (one, rhythm) in weighed.into_iter().zip(rhythms) {
+        let sum = &sums[&key(&one)];
+        leads.push(one.grade(sum, rhythm));
     }
     leads
 }
@@ -371,8 +378,20 @@ impl Sum {
 }
 
 impl<'a> Weighed<'a> {
-    fn grade(self, sum: &Sum) -> Lead<'a> {
+    /// What is asked of its rhythm: nothing where a kill rule has spoken.
+    fn question(&self, pairs: &[Pair<'a>]) -> Question<'a> {
+        let pair = &pairs[self.draft.pair];
+        let called = |s: &&usize| pair.sessions[**s].opener != Some(Party::Remote);
+        let sessions: Vec<usize> = match self.kill {
+            Some(_) => Vec::new(),
+            None => self.contact.iter().filter(called).copied().collect(),
+        };
+        pair.question(sessions)
+    }
+
+    fn grade(self, sum: &Sum, rhythm: Rhythm) -> Lead<'a> {
         let mut rows = self.rows;
+        rows.extend(rhythm.row());
         rows.extend(corroboration::row(sum.addresses));
         let evidence::Sum { mut reasons, log_odds } = evidence::sum(evidence::PRIOR * self.quality, rows);
         let gates = Gates {
@@ -400,6 +419,7 @@ impl<'a> Weighed<'a> {
             reasons,
             log_odds,
             grade,
+            rhythm,
         }
     }
 }

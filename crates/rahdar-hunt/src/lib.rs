@@ -9,6 +9,8 @@
 //!   that several exporters saw;
 //! * [`vantage`] and [`scanner`]: what the exporters could see, and who scans;
 //! * [`evidence`]: what speaks for and against, group by group, and [`grade`]: what it amounts to;
+//! * [`rhythm`], [`surge`], [`discovery`]: how regular, whether more since, and how many tests of
+//!   many may be believed; [`beacons`]: who calls home regularly, without any claim;
 //! * [`exfil`], [`seen`], [`overlap`], [`role`]: how much, since when, who else, what the victim is.
 //!
 //! One method a file, each with its formula, its assumptions and when it is wrong. Everything is
@@ -18,6 +20,9 @@
 //!
 //! This crate knows no file, no clock, no network and no database.
 
+pub mod beacons;
+mod chance;
+pub mod discovery;
 pub mod evidence;
 pub mod exfil;
 pub mod exporters;
@@ -29,11 +34,14 @@ pub mod mend;
 mod names;
 pub mod overlap;
 mod pair;
+mod regular;
+pub mod rhythm;
 pub mod role;
 pub mod sampling;
 pub mod scanner;
 pub mod seen;
 pub mod stitch;
+pub mod surge;
 pub mod sweep;
 pub mod vantage;
 
@@ -81,8 +89,7 @@ pub enum HuntError {
 /// Sweeps the window for every claim of the book and judges what was met.
 ///
 /// With `networks`, only their addresses can be victims; others are told as discounted. Events
-/// are for confirmed increases, which are not looked for yet: `surges`, `spikes` and `rhythm` of
-/// a finding are empty.
+/// must have been registered before anybody looked: every believed finding is tested against each.
 ///
 /// # Errors
 /// See [`HuntError`].
@@ -90,7 +97,7 @@ pub fn hunt(
     store: &dyn FlowStore,
     book: &Snapshot,
     networks: &[Network],
-    _events: &[Event],
+    events: &[Event],
     request: &Request,
 ) -> Result<Hunt, HuntError> {
     if let Some(cluster) = &request.cluster
@@ -128,7 +135,7 @@ pub fn hunt(
     let company = Company::of(&pairs, book, active);
     let cases = finding::cases(lead::leads(&pairs, &surroundings, &company), &pairs);
     let unusable = finding::unusable(&swept, book);
-    let teller = Teller::new(&pairs, &cases, book, networks, &coverage, unusable);
+    let teller = Teller::new(&pairs, &cases, book, networks, &coverage, unusable, events);
     let asked = surroundings.names.asked.iter().filter(|((host, _), _)| is_host_of(networks, *host));
 
     let is_told = |victim: Address, cluster: &ClusterId| {

@@ -13,6 +13,7 @@ use crate::evidence::peers::Peers;
 use crate::evidence::prober;
 use crate::exporters::{Part, Weight};
 use crate::names::Names;
+use crate::regular::Question;
 use crate::scanner::holds_at;
 use crate::stitch::Session;
 use crate::sweep::{Contact, Party};
@@ -63,6 +64,19 @@ impl<'a> Pair<'a> {
     pub(crate) fn parts(&self, session: usize) -> impl Iterator<Item = Part<'a>> {
         let (contacts, weights) = (self.contacts, self.weights);
         self.sessions[session].records.clone().map(move |i| Part::whole(&contacts[i], &weights[i]))
+    }
+
+    /// What is asked of the rhythm of these sessions.
+    pub(crate) fn question(&self, sessions: Vec<usize>) -> Question<'a> {
+        let contacts: &'a [Contact] = self.contacts;
+        let rates = contacts.iter().map(|contact| (&*contact.exporter, contact.rate));
+        Question {
+            victim: self.victim,
+            remote: self.remote,
+            starts: sessions.into_iter().map(|s| self.sessions[s].start).collect(),
+            rates: rates.collect(),
+            is_monitored: self.is_monitored,
+        }
     }
 
     /// Whether the victim sent the address anything beyond knocking.

@@ -15,7 +15,7 @@
 //! assert!(!is_cut(Window::new(day(5), day(50)), 4 * 86_400_000_000, coverage));
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rahdar_model::coverage::ExporterCoverage;
 use rahdar_model::time::DAY_US;
@@ -58,5 +58,55 @@ pub fn is_covered(window: Window, exporters: &BTreeSet<&str>, coverage: &[Export
         ledger.window.from <= window.from
             && window.until <= ledger.window.until
             && !ledger.silent.iter().chain(&ledger.gaps).any(|missing| missing.overlaps(window))
+    })
+}
+
+/// Whether none of these exporters recorded anything at all during `window`.
+pub fn is_blind(window: Window, exporters: &BTreeSet<&str>, coverage: &[ExporterCoverage]) -> bool {
+    let mut own = coverage.iter().filter(|ledger| exporters.contains(&*ledger.exporter)).peekable();
+    own.peek().is_some()
+        && own.all(|ledger| {
+            window.until <= ledger.window.from
+                || ledger.window.until <= window.from
+                || ledger
+                    .silent
+                    .iter()
+                    .any(|silent| silent.from <= window.from && window.until <= silent.until)
+        })
+}
+
+/// Which exporter began to see, or saw for the last time, in the midst of a contact: what it adds
+/// would look like a change of the contact. None if all of them saw all of it, give or take
+/// [`LEAST_MARGIN_US`].
+///
+/// ```
+/// use std::collections::BTreeSet;
+///
+/// use rahdar_hunt::seen::newcomer;
+/// use rahdar_model::Window;
+///
+/// assert_eq!(newcomer(Window::ALL, &BTreeSet::from(["E1"]), &[]), None);
+/// ```
+pub fn newcomer(
+    contact: Window,
+    exporters: &BTreeSet<&str>,
+    coverage: &[ExporterCoverage],
+) -> Option<String> {
+    let mut windows: BTreeMap<&str, Window> = BTreeMap::new();
+    for ledger in coverage.iter().filter(|ledger| exporters.contains(&*ledger.exporter)) {
+        let window = windows.entry(&ledger.exporter).or_insert(ledger.window);
+        *window = Window::new(window.from.min(ledger.window.from), window.until.max(ledger.window.until));
+    }
+    windows.into_iter().find_map(|(exporter, window)| {
+        if window.from.since(contact.from) > LEAST_MARGIN_US {
+            Some(format!("exporter `{exporter}` began to see on {}, in the midst of it", window.from.day()))
+        } else if contact.until.since(window.until) > LEAST_MARGIN_US {
+            Some(format!(
+                "exporter `{exporter}` saw nothing after {}, in the midst of it",
+                window.until.day()
+            ))
+        } else {
+            None
+        }
     })
 }

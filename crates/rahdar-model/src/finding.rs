@@ -77,6 +77,8 @@ pub struct Finding {
     pub rhythm: Rhythm,
     /// Confirmed increases.
     pub surges: Vec<Surge>,
+    /// Every registered event that it was tested against, by date.
+    pub event_tests: Vec<EventTest>,
     /// Single days far above the rest.
     pub spikes: Vec<Spike>,
     /// Day by day, in order, days without contact left out.
@@ -143,8 +145,11 @@ pub struct Reason {
 pub struct Rhythm {
     /// Seconds between contacts; none unless a rhythm was found.
     pub period_s: Option<f64>,
-    /// Strength, 0–1; none unless judged.
+    /// Strength, 0–1, and 0 where there is none; none unless judged.
     pub score: Option<f64>,
+    /// The chance of contacts as regular as these without a rhythm; none where nothing was
+    /// searched.
+    pub p_value: Option<f64>,
     /// Whether the data allowed a judgement.
     pub judged: bool,
     /// Why, or why not.
@@ -156,12 +161,38 @@ pub struct Rhythm {
 pub struct Surge {
     /// The registered event, or the localised change.
     pub window: Window,
-    /// Mean after over mean before.
+    /// The day that separates low from high best: when the increase began, as far as the data
+    /// tell.
+    pub since: Day,
+    /// Mean octets a day after over mean before; infinite where nothing was before.
     pub ratio: f64,
-    /// Probability of such an increase by chance.
+    /// The lower end of its 95 % interval.
+    pub ratio_low: f64,
+    /// The upper end of its 95 % interval.
+    pub ratio_high: f64,
+    /// Probability of such an increase by chance, of this test alone.
     pub p_value: f64,
+    /// The same, with regard to all tests of the hunt (Benjamini and Hochberg).
+    pub p_adjusted: f64,
     /// The registered event it was tested against.
     pub event: Option<String>,
+}
+
+/// What the test of one registered event says of one finding.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventTest {
+    /// The event.
+    pub event: String,
+    /// When it happened.
+    pub at: Timestamp,
+    /// Whether the data allowed a test.
+    pub assessed: bool,
+    /// Probability of such an increase after it by chance; none unless assessed.
+    pub p_value: Option<f64>,
+    /// The same, with regard to all tests of the hunt (Benjamini and Hochberg).
+    pub p_adjusted: Option<f64>,
+    /// Why it was not assessed, or why it is not told as an increase though it is one.
+    pub why: String,
 }
 
 /// One day far above the rest.

@@ -403,6 +403,9 @@ pub(crate) struct Hunt {
     /// Print the reasons for and against under each finding.
     #[arg(long)]
     pub(crate) explain: bool,
+    /// Ask no indicator: print all hosts and addresses whose contacts have a rhythm.
+    #[arg(long, conflicts_with_all = ["cluster", "explain"])]
+    pub(crate) rhythm: bool,
 }
 
 #[derive(Debug, Args)]

@@ -108,7 +108,11 @@ fn scored(score: &Score) -> Table {
                     text(&line.item),
                     text(&line.expected),
                     text(&line.got),
-                    text(if line.pass { "yes" } else { "no" }),
+                    text(match (line.pass, line.mostly) {
+                        (true, _) => "yes",
+                        (false, true) => "missed",
+                        (false, false) => "no",
+                    }),
                 ]
             })
             .collect(),

@@ -10,10 +10,13 @@ use rahdar_model::store::{Cell, Table};
 use crate::clock::{self, Stopwatch};
 use crate::command::{self, Format, Scope};
 use crate::home::Home;
-use crate::{Outcome, note, output};
+use crate::{Outcome, beacons, note, output};
 
 /// Hunts, and prints the findings.
 pub(crate) fn run(home: &Home, args: &command::Hunt, format: Format) -> anyhow::Result<Outcome> {
+    if args.rhythm {
+        return beacons::run(home, &args.scope, format);
+    }
     let watch = Stopwatch::start();
     let hunt = hunt(home, &args.scope)?;
     let seconds = watch.elapsed().as_secs_f64();

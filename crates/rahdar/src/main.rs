@@ -1,5 +1,6 @@
 //! The command line of rahdar: `main()` and one file per verb, each a thin call.
 
+mod beacons;
 mod clock;
 mod command;
 mod demo;

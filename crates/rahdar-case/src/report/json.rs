@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use rahdar_figure::octets::Whole;
 use rahdar_model::finding::{
-    Daily, Finding, Hunt, Infrastructure, Reason, Rhythm, Spike, Surge, Victim, VictimTotal,
+    Daily, EventTest, Finding, Hunt, Infrastructure, Reason, Rhythm, Spike, Surge, Victim, VictimTotal,
 };
 use rahdar_model::intelligence::Cluster;
 use rahdar_model::{Day, Estimate, Timestamp};
@@ -87,6 +87,7 @@ pub struct FindingJson<'a> {
     octets_in: OctetsJson,
     rhythm: RhythmJson<'a>,
     surges: Vec<SurgeJson<'a>>,
+    event_tests: Vec<EventTestJson<'a>>,
     spikes: Vec<SpikeJson>,
     daily: Vec<DailyJson>,
     infrastructure: Vec<InfrastructureJson<'a>>,
@@ -128,6 +129,7 @@ struct OctetsJson {
 struct RhythmJson<'a> {
     period_s: Option<f64>,
     score: Option<f64>,
+    p_value: Option<f64>,
     judged: bool,
     why: &'a str,
 }
@@ -136,9 +138,23 @@ struct RhythmJson<'a> {
 struct SurgeJson<'a> {
     from: Option<String>,
     until: Option<String>,
+    since: Option<String>,
     ratio: f64,
+    ratio_low: f64,
+    ratio_high: f64,
     p_value: f64,
+    p_adjusted: f64,
     event: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct EventTestJson<'a> {
+    event: &'a str,
+    at: Option<String>,
+    assessed: bool,
+    p_value: Option<f64>,
+    p_adjusted: Option<f64>,
+    why: &'a str,
 }
 
 #[derive(Debug, Serialize)]
@@ -185,6 +201,7 @@ impl<'a> From<&'a Finding> for FindingJson<'a> {
             octets_in: (&finding.octets_in).into(),
             rhythm: (&finding.rhythm).into(),
             surges: finding.surges.iter().map(SurgeJson::from).collect(),
+            event_tests: finding.event_tests.iter().map(EventTestJson::from).collect(),
             spikes: finding.spikes.iter().map(SpikeJson::from).collect(),
             daily: finding.daily.iter().map(DailyJson::from).collect(),
             infrastructure: finding.infrastructure.iter().map(InfrastructureJson::from).collect(),
@@ -238,7 +255,8 @@ impl From<&Estimate> for OctetsJson {
 
 impl<'a> From<&'a Rhythm> for RhythmJson<'a> {
     fn from(rhythm: &'a Rhythm) -> Self {
-        Self { period_s: rhythm.period_s, score: rhythm.score, judged: rhythm.judged, why: &rhythm.why }
+        let Rhythm { period_s, score, p_value, judged, why } = rhythm;
+        Self { period_s: *period_s, score: *score, p_value: *p_value, judged: *judged, why }
     }
 }
 
@@ -247,9 +265,26 @@ impl<'a> From<&'a Surge> for SurgeJson<'a> {
         Self {
             from: time(surge.window.from),
             until: time(surge.window.until),
+            since: date(surge.since),
             ratio: surge.ratio,
+            ratio_low: surge.ratio_low,
+            ratio_high: surge.ratio_high,
             p_value: surge.p_value,
+            p_adjusted: surge.p_adjusted,
             event: surge.event.as_deref(),
+        }
+    }
+}
+
+impl<'a> From<&'a EventTest> for EventTestJson<'a> {
+    fn from(test: &'a EventTest) -> Self {
+        Self {
+            event: &test.event,
+            at: time(test.at),
+            assessed: test.assessed,
+            p_value: test.p_value,
+            p_adjusted: test.p_adjusted,
+            why: &test.why,
         }
     }
 }

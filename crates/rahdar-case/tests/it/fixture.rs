@@ -3,7 +3,8 @@
 
 use rahdar_model::coverage::ExporterCoverage;
 use rahdar_model::finding::{
-    Daily, Finding, Hunt, Infrastructure, Reason, Rhythm, Spike, Surge, Verdict, Victim, VictimTotal,
+    Daily, EventTest, Finding, Hunt, Infrastructure, Reason, Rhythm, Spike, Surge, Verdict, Victim,
+    VictimTotal,
 };
 use rahdar_model::intelligence::{Cluster, ClusterId, Event, Tlp};
 use rahdar_model::{Day, Estimate, Timestamp, Window};
@@ -46,10 +47,24 @@ pub(crate) fn roshan() -> Hunt {
     calypso.octets_out = estimate(1_551_200_000.0, 1_804_100_000.0, None);
     calypso.surges = vec![Surge {
         window: span("2021-08-01", "2021-09-28"),
+        since: "2021-08-02".parse().unwrap(),
         ratio: 5.23,
-        p_value: 0.0041,
+        ratio_low: 3.14,
+        ratio_high: 9.06,
+        p_value: 0.0022,
+        p_adjusted: 0.0041,
         event: Some("withdrawal in its last month".to_owned()),
     }];
+    calypso.event_tests = vec![
+        tested("ProxyLogon disclosed", "2021-03-02", Some((0.31, 0.4)), ""),
+        tested("withdrawal in its last month", "2021-08-01", Some((0.0022, 0.0041)), ""),
+        tested(
+            "Kabul falls",
+            "2021-08-15",
+            Some((0.02, 0.03)),
+            "an earlier or later event explains the same increase better",
+        ),
+    ];
     calypso.spikes = vec![Spike { day: "2021-08-16".parse().unwrap(), ratio: 9.4 }];
     calypso.infrastructure = vec![
         endpoint("192.0.2.11", 443, "2020-06-20", "2020-10-01", "2020-07-06", "2020-09-30"),
@@ -59,22 +74,38 @@ pub(crate) fn roshan() -> Hunt {
     ];
     let mut winnti = finding(&mail, &cluster("Winnti cluster", "Winnti"), "2021-01-11", "2021-09-26", 7, 171);
     winnti.octets_out = estimate(1_470_000_000.0, 1_722_000_000.0, None);
-    winnti.surges =
-        vec![Surge { window: span("2021-08-09", "2021-09-28"), ratio: 6.9, p_value: 0.0002, event: None }];
+    winnti.surges = vec![Surge {
+        window: span("2021-08-09", "2021-09-28"),
+        since: "2021-08-09".parse().unwrap(),
+        ratio: 6.9,
+        ratio_low: 3.3,
+        ratio_high: f64::INFINITY,
+        p_value: 0.0002,
+        p_adjusted: 0.0002,
+        event: None,
+    }];
     winnti.rhythm = Rhythm {
         period_s: Some(3_600.0),
         score: Some(0.93),
+        p_value: Some(0.000_03),
         judged: true,
-        why: "periodogram and interval phase agree".to_owned(),
+        why: "168 contacts, jitter 1 %, p ≤ 0.0001 (phase of intervals)".to_owned(),
     };
     let mut plugx = finding(&mail, &cluster("PlugX cluster", "PlugX"), "2020-11-02", "2021-09-26", 8, 144);
     plugx.octets_out = estimate(701_000_000.0, 915_000_000.0, None);
     plugx.at_least = false;
+    plugx.event_tests = vec![tested("withdrawal in its last month", "2021-08-01", Some((0.4, 0.5)), "")];
     let mut fox = finding(&mail, &group("RedFoxtrot"), "2021-03-08", "2021-05-23", 9, 46);
     fox.octets_out = estimate(433_000_000.0, 572_000_000.0, None);
     fox.cluster.tools = vec!["PCShare".to_owned(), "PlugX".to_owned()];
     fox.infrastructure =
         vec![endpoint("192.0.2.31", 8080, "2021-02-01", "2021-06-16", "2021-03-08", "2021-05-23")];
+    fox.event_tests = vec![tested(
+        "withdrawal in its last month",
+        "2021-08-01",
+        None,
+        "contact ended on 2021-05-23, before the event",
+    )];
     let mut fox_too = finding(&other, &group("RedFoxtrot"), "2021-03-15", "2021-05-30", 11, 31);
     fox_too.octets_out = estimate(121_000_000.0, 202_000_000.0, None);
     fox_too.infrastructure =
@@ -101,6 +132,17 @@ pub(crate) fn roshan() -> Hunt {
             exporter("border-2", Some(1000), &[span("2021-08-20T10:00:00Z", "2021-08-20T12:00:00Z")]),
             exporter("transit", Some(4000), &[span("2021-08-20T05:00:00Z", "2021-08-20T13:00:00Z")]),
         ],
+    }
+}
+
+fn tested(event: &str, at: &str, p: Option<(f64, f64)>, why: &str) -> EventTest {
+    EventTest {
+        event: event.to_owned(),
+        at: time(at),
+        assessed: p.is_some(),
+        p_value: p.map(|(p, _)| p),
+        p_adjusted: p.map(|(_, p)| p),
+        why: why.to_owned(),
     }
 }
 
@@ -189,10 +231,12 @@ pub(crate) fn finding(
         rhythm: Rhythm {
             period_s: None,
             score: None,
+            p_value: None,
             judged: false,
-            why: "of 1,000 packets one was sampled".to_owned(),
+            why: "sampled 1:1000, about 1.5 % of check-ins leave a record".to_owned(),
         },
         surges: Vec::new(),
+        event_tests: Vec::new(),
         spikes: Vec::new(),
         daily,
         infrastructure: vec![endpoint("192.0.2.21", 443, "2020-07-01", "2021-12-01", first, last)],

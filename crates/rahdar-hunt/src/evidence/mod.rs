@@ -15,8 +15,8 @@
 //! ways that no cap knows.
 //!
 //! * [`establishment`] (G1), [`port`] (G2), [`validity`] (G3), [`host`] (G4), [`persistence`]
-//!   (G5), [`asymmetry`] (G7), [`peers`] (G8), [`scanning`] (G9), [`naming`] (G10), [`corroboration`]
-//!   (G11)
+//!   (G5), [`mod@rhythm`] (G6), [`asymmetry`] (G7), [`peers`] (G8), [`scanning`] (G9), [`naming`]
+//!   (G10), [`corroboration`] (G11)
 //! * [`prober`]: a host that touches many clusters in an hour
 //!
 //! ```
@@ -37,6 +37,7 @@ pub mod peers;
 pub mod persistence;
 pub mod port;
 pub mod prober;
+pub mod rhythm;
 pub mod scanning;
 pub mod validity;
 

@@ -5,6 +5,7 @@
 mod names;
 mod octets;
 mod order;
+mod powers;
 mod scanners;
 mod stories;
 mod world;

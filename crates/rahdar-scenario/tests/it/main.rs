@@ -3,6 +3,7 @@
 
 mod capture;
 mod files;
+mod hunted;
 mod zeek;
 
 use std::path::PathBuf;

@@ -1,10 +1,10 @@
 //! Sentences about one finding.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rahdar_figure::legible;
 use rahdar_model::coverage::ExporterCoverage;
-use rahdar_model::finding::{Finding, Reason, Surge, Verdict};
+use rahdar_model::finding::{EventTest, Finding, Reason, Surge, Verdict};
 
 use super::phrase;
 
@@ -133,20 +133,59 @@ pub fn tools(finding: &Finding) -> Option<String> {
     })
 }
 
-/// The increases that a test confirmed, a sentence each. Nothing is said where there are none:
-/// a hunt does not tell an increase that was not found from one that could not be judged.
+/// What the tests say of increases: those confirmed, a sentence each; then, in one sentence each,
+/// the events without one, and the events that could not be assessed.
 pub fn changes(finding: &Finding) -> Vec<String> {
-    finding.surges.iter().map(|surge| format!("{}.", phrase::capital(&change(surge)))).collect()
+    let mut sentences: Vec<String> =
+        finding.surges.iter().map(|surge| format!("{}.", phrase::capital(&change(surge)))).collect();
+    let is_told = |test: &&EventTest| {
+        finding.surges.iter().any(|surge| {
+            surge.event.as_ref() == Some(&test.event) && surge.window.from.day() == test.at.day()
+        })
+    };
+    let untold = || finding.event_tests.iter().filter(|test| !is_told(test));
+    let of = |tests: Vec<&EventTest>| phrase::list(tests.into_iter().map(dated).collect());
+    let none: Vec<&EventTest> = untold().filter(|test| test.assessed && test.why.is_empty()).collect();
+    if !none.is_empty() {
+        sentences.push(format!("No increase was shown after {}.", of(none)));
+    }
+    let same: Vec<&EventTest> = untold().filter(|test| test.assessed && !test.why.is_empty()).collect();
+    if !same.is_empty() {
+        sentences.push(format!("What lies after {} is explained by an increase at another date.", of(same)));
+    }
+    let mut open: BTreeMap<&str, Vec<&EventTest>> = BTreeMap::new();
+    for test in untold().filter(|test| !test.assessed) {
+        open.entry(&test.why).or_default().push(test);
+    }
+    sentences.extend(open.into_iter().map(|(why, tests)| {
+        let why = legible::sentence(why);
+        format!("Whether activity increased after {} is not assessable: {why}.", of(tests))
+    }));
+    if !finding.spikes.is_empty() {
+        let days = finding.spikes.iter().map(|spike| format!("{} ({:.1} times)", spike.day, spike.ratio));
+        let days = phrase::list(days.collect());
+        sentences.push(format!("Days far above the median active day: {days}."));
+    }
+    sentences
 }
 
-/// `activity increased after 2021-08-01 (registered event; 5.2 times the mean before; p = 0.004)`.
+/// `2021-08-15 (“Kabul falls”)`.
+fn dated(test: &EventTest) -> String {
+    format!("{} (“{}”)", test.at.day(), legible::name(&test.event))
+}
+
+/// `activity increased after 2021-08-01 (registered event “…”; ratio 5.2 [3.1, 9.0]; p = 0.004)`.
 pub(super) fn change(surge: &Surge) -> String {
-    let (day, size) = (surge.window.from.day(), times(surge.ratio));
-    let p = chance(surge.p_value);
+    let (day, size) = (surge.window.from.day(), times(surge));
+    let p = chance(surge.p_adjusted);
     match &surge.event {
         Some(event) => {
             let event = legible::name(event);
-            format!("activity increased after {day} (registered event “{event}”; {size}; {p})")
+            let since = match surge.since {
+                since if since == day => String::new(),
+                since => format!("; by the data since about {since}"),
+            };
+            format!("activity increased after {day} (registered event “{event}”; {size}; {p}{since})")
         }
         None => format!("activity increased from about {day} on (date found by the test; {size}; {p})"),
     }
@@ -158,9 +197,11 @@ pub fn rhythm(finding: &Finding) -> String {
     let why = legible::sentence(&rhythm.why);
     let because = if why.is_empty() { String::new() } else { format!(": {}", why.trim_end_matches('.')) };
     match rhythm.period_s {
-        Some(period_s) => format!("Contacts recur every {} or so{because}.", period(period_s)),
+        Some(period_s) => {
+            format!("Contacts are consistent with a beacon every {}{because}.", period(period_s))
+        }
         None if rhythm.judged => format!("No rhythm was found{because}."),
-        None => format!("Whether contacts have a rhythm was not judged{because}."),
+        None => format!("Whether contacts have a rhythm is not assessable{because}."),
     }
 }
 
@@ -174,8 +215,13 @@ fn is_silent(finding: &Finding) -> bool {
     finding.reasons.iter().any(|reason| reason.kind == "c2_silent")
 }
 
-fn times(ratio: f64) -> String {
-    if ratio.is_finite() { format!("{ratio:.1} times the mean before") } else { "from nothing".to_owned() }
+fn times(surge: &Surge) -> String {
+    let Surge { ratio, ratio_low, ratio_high, .. } = surge;
+    if !ratio.is_finite() {
+        return "from nothing".to_owned();
+    }
+    let most = if ratio_high.is_finite() { format!("{ratio_high:.1}") } else { "no upper end".to_owned() };
+    format!("ratio {ratio:.1} [{ratio_low:.1}, {most}]")
 }
 
 /// Rounded up: a chance is not made smaller than it was.
@@ -184,10 +230,15 @@ fn chance(p_value: f64) -> String {
     if thousandths <= 1.0 { "p ≤ 0.001".to_owned() } else { format!("p = {:.3}", thousandths / 1000.0) }
 }
 
+/// `49 seconds`, `5 minutes`, `60 minutes`, `12 hours`; with a digit where it counts.
 fn period(seconds: f64) -> String {
+    let digits = |value: f64, unit: &str| {
+        let text = format!("{value:.1}");
+        format!("{} {unit}", text.strip_suffix(".0").unwrap_or(&text))
+    };
     match seconds {
-        s if s < 120.0 => format!("{s:.0} seconds"),
-        s if s < 7_200.0 => format!("{:.0} minutes", s / 60.0),
-        s => format!("{:.0} hours", s / 3_600.0),
+        s if s < 119.5 => format!("{s:.0} seconds"),
+        s if s < 7_170.0 => digits(s / 60.0, "minutes"),
+        s => digits(s / 3_600.0, "hours"),
     }
 }

@@ -234,6 +234,10 @@ fn life(hunt: &Hunt, finding: &Finding) -> String {
         month(finding.last_seen.day().to_string())
     )];
     parts.extend(finding.surges.iter().map(change));
+    let is_assessed = finding.event_tests.iter().any(|test| test.assessed);
+    if finding.surges.is_empty() && is_assessed {
+        parts.push("no increase shown".to_owned());
+    }
     parts.extend(also_on(hunt, finding));
     parts.join("; ") + "."
 }

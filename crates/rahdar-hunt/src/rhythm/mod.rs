@@ -1,0 +1,195 @@
+//! Whether contacts have a rhythm (`methods.md` §3).
+//!
+//! [`Finder::assess`] is the door: it needs the times of one pair and nothing else, neither an
+//! indicator nor a verdict, so that all pairs of a network may be handed to it.
+//!
+//! * [`series`]: which contacts are searched;
+//! * [`dispersion`]: intervals more even than chance;
+//! * [`periodogram`]: a schedule kept by the clock;
+//! * [`phase`]: intervals that are multiples of one; also pooled over several victims;
+//! * [`rita`]: the score of RITA, for comparison.
+//!
+//! No single method is best (`methods.md` §3.2; the test `the_table_of_methods` measures it again): each
+//! has a p of its own, and p = 3 · min (Bonferroni). Over all pairs of a hunt the false-discovery
+//! rate is held ([`crate::discovery`]).
+//!
+//! **Sampling.** A rhythm that is found is one, whatever was lost. That none was found says
+//! something only where a part of [`LEAST_SEEN`] of all check-ins leaves a record; else it is
+//! *not assessable*.
+//!
+//! Clocks, updates and monitors have rhythms too: a rhythm alone is no evidence of command
+//! traffic.
+//!
+//! ```
+//! use rahdar_hunt::rhythm::Finder;
+//! use rahdar_hunt::rhythm::series::Series;
+//! use rahdar_model::Timestamp;
+//!
+//! // A sleep of 60 s ± 20 %, drawn by a rule that has no rhythm of its own.
+//! let mut at = 0;
+//! let starts = (0..600_i64).map(|n| {
+//!     at += 48 + n * n % 25;
+//!     Timestamp::from_seconds(at)
+//! });
+//! let series = Series::of(starts).unwrap();
+//! let found = Finder::new().assess(&series, b"host and server");
+//! assert!((found.beat.period_s / 60.0 - 1.0).abs() < 0.02 && found.p_value <= 1e-4);
+//! ```
+
+pub mod dispersion;
+pub mod periodogram;
+pub mod phase;
+pub mod rita;
+pub mod series;
+
+use crate::sweep::Rate;
+
+use periodogram::Periodogram;
+use phase::{MORE_SURROGATES, Phases, SURROGATES};
+use series::{Series, median};
+
+/// Methods that are asked, each a test of its own.
+pub(crate) const METHODS: f64 = 3.0;
+/// The method that gives the period has a p of its own at this or below.
+const TELLING: f64 = 0.05;
+/// Below this, more surrogates would change nothing that is said ([`crate::evidence::rhythm`]).
+const BEYOND_DOUBT: f64 = 1e-4;
+
+/// Packets of a check-in, both ways. Measured for the methods: 10–20 (`methods.md` §3.2).
+pub const CHECK_IN_PACKETS: i32 = 15;
+/// The share of check-ins that must leave a record before silence says anything. With half of
+/// them lost sleeps of any jitter are still found, with nine in ten those of 25 % in 59 of 100
+/// cases only (measured by the test `the_table_of_methods`); chosen between.
+pub const LEAST_SEEN: f64 = 0.2;
+
+/// Searches for rhythms. Holds what is planned once.
+#[derive(Default)]
+pub struct Finder {
+    phases: Phases,
+    periodogram: Periodogram,
+}
+
+/// What was found in one series.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Assessment {
+    /// The chance of contacts as regular as these without a rhythm, of this series alone.
+    pub p_value: f64,
+    /// The best rhythm, for what it is worth.
+    pub beat: Beat,
+}
+
+/// A rhythm.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Beat {
+    /// Which method tells it.
+    pub method: Method,
+    /// In seconds.
+    pub period_s: f64,
+    /// 0–1: the mean cosine of the intervals, the length of the mean phase vector, or 1 − CV, by
+    /// method.
+    pub score: f64,
+    /// The median distance of an interval from a whole number of periods, as a part of one.
+    pub jitter: f64,
+    /// The part of check-ins that was seen, by the median number of periods between two.
+    pub seen: f64,
+}
+
+/// Who tells a period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// [`phase`].
+    Phase,
+    /// [`phase`], over several victims of one server.
+    Fleet,
+    /// [`periodogram`].
+    Periodogram,
+    /// [`dispersion`].
+    Dispersion,
+}
+
+impl Method {
+    /// A word for people.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Phase => "phase of intervals",
+            Self::Fleet => "phase of intervals, all hosts together",
+            Self::Periodogram => "periodogram",
+            Self::Dispersion => "even intervals",
+        }
+    }
+}
+
+impl Finder {
+    /// Plans the transform and makes the tables.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Looks for a rhythm in one series. `id` names it, so that the same question gets the same
+    /// surrogates.
+    pub fn assess(&mut self, series: &Series, id: &[u8]) -> Assessment {
+        let intervals = series.intervals();
+        let even = dispersion::p_value(&intervals);
+        let line = self.periodogram.search(series);
+        let least = even.unwrap_or(1.0).min(line.p_value);
+        let most = if METHODS * least <= BEYOND_DOUBT { SURROGATES } else { MORE_SURROGATES };
+        let found = phase::search(&self.phases, &[&intervals], most, id);
+        let least = least.min(found.map_or(1.0, |found| found.p_value));
+        let (method, period_s, score) = match (found, even) {
+            (Some(found), _) if METHODS * found.p_value <= TELLING => {
+                (Method::Phase, found.period_s, found.strength)
+            }
+            (_, Some(p_value)) if METHODS * p_value <= TELLING && p_value < line.p_value => {
+                let mut sorted = intervals.clone();
+                sorted.sort_unstable_by(f64::total_cmp);
+                (Method::Dispersion, median(&sorted), 1.0 - dispersion::cv(&intervals))
+            }
+            _ => (Method::Periodogram, line.period_s, line.strength),
+        };
+        let p_value = (METHODS * least).min(1.0);
+        Assessment { p_value, beat: Beat::new(method, period_s, score, &[&intervals]) }
+    }
+
+    /// Looks for a rhythm that several victims of one server share (`methods.md` §3.4).
+    pub fn assess_fleet(&mut self, victims: &[Series], id: &[u8]) -> Option<Assessment> {
+        let intervals: Vec<Vec<f64>> = victims.iter().map(Series::intervals).collect();
+        let intervals: Vec<&[f64]> = intervals.iter().map(Vec::as_slice).collect();
+        let found = phase::search(&self.phases, &intervals, MORE_SURROGATES, id)?;
+        let beat = Beat::new(Method::Fleet, found.period_s, found.strength, &intervals);
+        Some(Assessment { p_value: found.p_value, beat })
+    }
+}
+
+impl Beat {
+    fn new(method: Method, period_s: f64, score: f64, clients: &[&[f64]]) -> Self {
+        let cycles = phase::cycles(clients, period_s);
+        let mut off: Vec<f64> =
+            cycles.iter().map(|(k, d)| (d - f64::from(*k) * period_s).abs() / period_s).collect();
+        off.sort_unstable_by(f64::total_cmp);
+        let mut between: Vec<f64> = cycles.iter().map(|(k, _)| f64::from(*k)).collect();
+        between.sort_unstable_by(f64::total_cmp);
+        let seen = if between.is_empty() { 0.0 } else { 1.0 / median(&between) };
+        Self { method, period_s, score: score.clamp(0.0, 1.0), jitter: median(&off), seen }
+    }
+}
+
+/// The share of check-ins that leave a record where exporters look at these rates, each at its
+/// own: 1 − Π (1 − 1/N)^[`CHECK_IN_PACKETS`]. A rate that nobody knows leaves nothing that could
+/// be said of what is missing.
+///
+/// ```
+/// use rahdar_hunt::rhythm::seen;
+/// use rahdar_hunt::sweep::Rate;
+///
+/// assert_eq!(seen([Rate::Every]), 1.0);
+/// assert!((seen([Rate::OneIn(1_000)]) - 0.0149).abs() < 1e-4);
+/// assert_eq!(seen([Rate::Unknown]), 0.0);
+/// ```
+pub fn seen(rates: impl IntoIterator<Item = Rate>) -> f64 {
+    let missed = |rate| match rate {
+        Rate::Every => 0.0,
+        Rate::OneIn(interval) => (1.0 - 1.0 / f64::from(interval.max(1))).powi(CHECK_IN_PACKETS),
+        Rate::Unknown => 1.0,
+    };
+    1.0 - rates.into_iter().map(missed).product::<f64>()
+}

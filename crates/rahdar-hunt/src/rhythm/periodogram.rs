@@ -1,0 +1,183 @@
+//! The whitened periodogram: a schedule that is kept by the clock (`methods.md` §3.3, step 2).
+//!
+//! The window is cut into [`BINS`] bins (5 s in a week), contacts are counted in each, and
+//!
+//! P(f) = |Σ (x_t − x̄)·e^(−2πi·f·t)|² / n
+//!
+//! for frequencies f, in 1/s, from one in six hours to one in six bins. Each block of [`BLOCK`]
+//! frequencies is divided by its median / ln 2, which makes P exponential with mean 1 where there
+//! is no line, and takes away what a day's routine or bursts leak over many frequencies. Over M
+//! frequencies the largest P has
+//!
+//! p = 1.5 · (1 − (1 − e^(−P))^M)
+//!
+//! (1.5: whitening by neighbours makes it a little liberal; `methods.md` §3.3, step 4).
+//!
+//! **Period**: overtones of one line are all high. The lowest of f/k, k ≤ 12, whose P is above
+//! ln(M / 0.001) is the fundamental.
+//!
+//! Assumes that a schedule is kept for the whole window. Wrong for sleeps with jitter, which lose
+//! the beat within a few cycles ([`super::phase`] is for those). Loss does little harm: two of
+//! 100 check-ins are enough at 10 % jitter.
+//!
+//! ```
+//! use rahdar_hunt::rhythm::periodogram::Periodogram;
+//! use rahdar_hunt::rhythm::series::Series;
+//! use rahdar_model::Timestamp;
+//!
+//! // One in four of hourly check-ins, by no rule.
+//! let hours = (0..160_i64).filter(|hour| hour * hour % 13 < 3).map(|hour| 3_600 * hour);
+//! let series = Series::of(hours.map(Timestamp::from_seconds)).unwrap();
+//! let line = Periodogram::new().search(&series);
+//! assert!((line.period_s / 3_600.0 - 1.0).abs() < 0.01 && line.p_value < 1e-4);
+//! ```
+
+use std::f64::consts::LN_2;
+use std::sync::Arc;
+
+use realfft::num_complex::Complex;
+use realfft::{RealFftPlanner, RealToComplex};
+
+use super::series::{Series, median};
+
+/// Bins of a window: 5 s in a week, 21 s in a month. 2⁷·3³·5·7, which transforms fast.
+pub const BINS: usize = 120_960;
+/// The longest period looked for, in seconds: six hours (`methods.md` §3.3).
+pub const LONGEST_S: f64 = 6.0 * 3_600.0;
+/// Bins of the shortest period.
+pub const SHORTEST_BINS: usize = 6;
+/// Frequencies that are whitened together.
+pub const BLOCK: usize = 256;
+/// Overtones among which the fundamental is looked for.
+pub const OVERTONES: usize = 12;
+/// What whitening by neighbours makes p too small by (`methods.md` §3.3).
+const LIBERAL: f64 = 1.5;
+/// The chance that a frequency without a line is taken for the fundamental.
+const FUNDAMENTAL: f64 = 0.001;
+
+/// The transform: planned once, used for all.
+pub struct Periodogram {
+    transform: Arc<dyn RealToComplex<f64>>,
+    bins: Vec<f64>,
+    spectrum: Vec<Complex<f64>>,
+    power: Vec<f64>,
+}
+
+/// The strongest line.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Line {
+    /// Its fundamental's period, in seconds.
+    pub period_s: f64,
+    /// Its whitened power.
+    pub power: f64,
+    /// The length of the mean phase vector of the contacts at the fundamental, 0–1.
+    pub strength: f64,
+    /// The chance of such a line without a rhythm.
+    pub p_value: f64,
+}
+
+impl Default for Periodogram {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Periodogram {
+    /// Plans the transform.
+    pub fn new() -> Self {
+        let transform = RealFftPlanner::new().plan_fft_forward(BINS);
+        let (bins, spectrum) = (transform.make_input_vec(), transform.make_output_vec());
+        Self { transform, bins, spectrum, power: Vec::new() }
+    }
+
+    /// The strongest line of this series.
+    pub fn search(&mut self, series: &Series) -> Line {
+        let bin_s = series.window_s() / BINS as f64;
+        let n = series.len() as f64;
+        self.bins.fill(-n / BINS as f64);
+        for time in series.times_s() {
+            self.bins[((time / bin_s) as usize).min(BINS - 1)] += 1.0;
+        }
+        self.transform
+            .process(&mut self.bins, &mut self.spectrum)
+            .expect("both buffers have the length of the plan");
+        let lowest = (series.window_s() / LONGEST_S).ceil() as usize;
+        let highest = BINS / SHORTEST_BINS;
+        self.power.clear();
+        self.power.extend(self.spectrum[lowest..=highest].iter().map(|value| value.norm_sqr() / n));
+        whiten(&mut self.power);
+        let top = (0..self.power.len()).rev().max_by(|a, b| self.power[*a].total_cmp(&self.power[*b]));
+        let top = top.expect("the band holds thousands of frequencies");
+        let tests = self.power.len() as f64;
+        let power = self.power[top];
+        let fundamental = self.fundamental(lowest, lowest + top, libm::log(tests / FUNDAMENTAL));
+        // 1 − (1 − e^−P)^M without the loss of digits where e^−P is tiny.
+        let p_value = -libm::expm1(tests * libm::log1p(-libm::exp(-power)));
+        Line {
+            period_s: series.window_s() / fundamental as f64,
+            power,
+            strength: (self.spectrum[fundamental].norm() / n).min(1.0),
+            p_value: (LIBERAL * p_value).min(1.0),
+        }
+    }
+
+    /// The lowest place of which `top` is an overtone, and that has a line too.
+    fn fundamental(&self, lowest: usize, top: usize, least: f64) -> usize {
+        for overtone in (2..=OVERTONES).rev() {
+            // The place of f/k is off by up to half a bin over k.
+            let near = (top / overtone).max(lowest)..=top.div_ceil(overtone);
+            let best = near.max_by(|a, b| self.power[a - lowest].total_cmp(&self.power[b - lowest]));
+            if let Some(best) = best.filter(|place| self.power[place - lowest] > least) {
+                return best;
+            }
+        }
+        top
+    }
+}
+
+/// Divides each block by its median / ln 2.
+fn whiten(power: &mut [f64]) {
+    for block in power.chunks_mut(BLOCK) {
+        let mut sorted = block.to_vec();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let level = median(&sorted) / LN_2;
+        if level > 0.0 {
+            block.iter_mut().for_each(|power| *power /= level);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rahdar_model::Timestamp;
+    use rahdar_model::time::SECOND_US;
+
+    use super::*;
+    use crate::chance::Chance;
+
+    fn line(seconds: impl IntoIterator<Item = f64>) -> Line {
+        let starts = seconds.into_iter().map(|s| Timestamp::from_micros((s * SECOND_US as f64) as i64));
+        Periodogram::new().search(&Series::of(starts).unwrap())
+    }
+
+    #[test]
+    fn a_kept_schedule_is_found_with_its_fundamental() {
+        let mut chance = Chance::of("clock", &[]);
+        let mut off = || chance.below(1_000) as f64 / 1_000.0 - 0.5;
+        let minutes = line((0..500).map(|n| 300.0 * f64::from(n) + 60.0 * off()));
+        assert!((minutes.period_s / 300.0 - 1.0).abs() < 0.01 && minutes.p_value < 1e-9, "{minutes:?}");
+        let sharp = line((0..160).map(|n| 3_600.0 * f64::from(n)));
+        assert!((sharp.period_s / 3_600.0 - 1.0).abs() < 0.01, "overtones are no period: {sharp:?}");
+    }
+
+    #[test]
+    fn contacts_by_chance_have_no_line() {
+        let mut chance = Chance::of("poisson", &[]);
+        let mut low = 0;
+        for _ in 0..20 {
+            let seconds: Vec<f64> = (0..300).map(|_| chance.below(604_800) as f64).collect();
+            low += usize::from(line(seconds).p_value <= 0.05);
+        }
+        assert!(low <= 4, "{low} of 20");
+    }
+}

@@ -1,0 +1,282 @@
+//! Whether contact increased: after registered events, at dates that nobody named, on single days
+//! (`methods.md` §6).
+//!
+//! * [`series`]: octets a day over the life of a cluster on a victim;
+//! * [`event`]: a date registered before anybody looked, and [`shift`]: which of two dates;
+//! * [`change`]: the date found by the test itself;
+//! * [`ratio`]: how many times as much;
+//! * [`spike`]: single days.
+//!
+//! Many victims, clusters and dates are tested in one hunt. What is told holds the
+//! false-discovery rate over all of them ([`crate::discovery`]): registered events are one family,
+//! found dates another, because the first were chosen beforehand. Narrowing a hunt to one victim
+//! or cluster narrows what is told, not the family.
+//!
+//! A confirmed increase has a date of its own beside the event's: the best split of the series
+//! ([`change`]), told as an estimate.
+//!
+//! Of two events that one increase would explain, the one that divides the series best is told;
+//! the other is told too if it stands out among the dates on its own side of the first.
+
+pub mod change;
+pub mod event;
+pub mod ratio;
+pub mod series;
+pub mod shift;
+pub mod spike;
+
+use std::ops::Range;
+
+use rahdar_model::finding::{EventTest, Spike, Surge};
+use rahdar_model::intelligence::Event;
+use rahdar_model::{Day, Window};
+
+use crate::discovery::{RATE, adjusted};
+
+use change::Change;
+use event::{NotAssessable, Test};
+use series::Series;
+
+/// Events that are tested; of more, the latest. Chosen here: a list of a hundred dates is no list
+/// of events any more, and every test costs the others power.
+pub const MOST_EVENTS: usize = 100;
+
+/// What a hunt says of one cluster on one victim.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Told {
+    /// Confirmed increases: those after registered events first, each kind by date.
+    pub surges: Vec<Surge>,
+    /// Every registered event with its test, by date.
+    pub tests: Vec<EventTest>,
+    /// Single days.
+    pub spikes: Vec<Spike>,
+}
+
+/// One cluster on one victim, tested.
+#[derive(Debug, Clone)]
+pub struct Study {
+    id: String,
+    /// Or why nothing can be said.
+    series: Result<Series, String>,
+    tests: Vec<(Event, Result<Test, NotAssessable>)>,
+    changes: Vec<Change>,
+    spikes: Vec<Spike>,
+}
+
+impl Study {
+    /// Tests a series, or takes down why there is none. `id` names the cluster and the victim;
+    /// `low` is the lower bound of a day's octets. Events in any order.
+    pub fn new(id: &str, series: Result<Series, String>, events: &[Event], low: &dyn Fn(Day) -> f64) -> Self {
+        let mut events: Vec<&Event> = events.iter().collect();
+        events.sort_by(|a, b| (a.at, &a.label).cmp(&(b.at, &b.label)));
+        let events = events.split_off(events.len().saturating_sub(MOST_EVENTS));
+        let mut study =
+            Self { id: id.to_owned(), series, tests: Vec::new(), changes: Vec::new(), spikes: Vec::new() };
+        // A test that cannot be made for want of a series is told without one.
+        let test = |event: &&Event| {
+            let test = match &study.series {
+                Ok(series) => event::test(series, event.at.day(), id.as_bytes()),
+                Err(_) => Err(NotAssessable::Bursts(0)),
+            };
+            ((*event).clone(), test)
+        };
+        study.tests = events.iter().map(test).collect();
+        if let Ok(series) = &study.series {
+            study.changes = change::changes(series, id.as_bytes());
+            let spikes = spike::spikes(series, low).into_iter();
+            study.spikes = spikes.map(|(day, ratio)| Spike { day, ratio }).collect();
+        }
+        study
+    }
+
+    /// The p of every test of a registered event that could be made.
+    fn event_tests(&self) -> impl Iterator<Item = f64> {
+        self.tests.iter().filter_map(|(_, test)| test.as_ref().ok()).map(|test| test.p_value)
+    }
+
+    /// What is told, given the adjusted p of its event tests and of its whole series' change.
+    fn told(&self, mut of_events: impl Iterator<Item = f64>, of_change: Option<f64>) -> Told {
+        let mut told = Told { spikes: self.spikes.clone(), ..Told::default() };
+        let mut confirmed = Vec::new();
+        for (event, test) in &self.tests {
+            let (p_value, p_adjusted, why) = match (&self.series, test) {
+                (Err(why), _) => (None, None, why.clone()),
+                (_, Err(why)) => (None, None, why.to_string()),
+                (Ok(_), Ok(test)) => (Some(test.p_value), of_events.next(), String::new()),
+            };
+            if let (Ok(test), Some(p)) = (test, p_adjusted.filter(|p| *p <= RATE)) {
+                confirmed.push((told.tests.len(), *test, p));
+            }
+            told.tests.push(EventTest {
+                event: event.label.clone(),
+                at: event.at,
+                assessed: p_value.is_some(),
+                p_value,
+                p_adjusted,
+                why,
+            });
+        }
+        let Ok(series) = &self.series else { return told };
+        let distinct = distinct(series, &confirmed);
+        for (place, test, p_adjusted) in confirmed {
+            let Some(part) = distinct.iter().find(|(own, _)| *own == place).map(|(_, part)| part) else {
+                "an earlier or later event explains the same increase better"
+                    .clone_into(&mut told.tests[place].why);
+                continue;
+            };
+            let event = Some(told.tests[place].event.clone());
+            let from = told.tests[place].at.day();
+            told.surges.push(self.surge(
+                series,
+                part.clone(),
+                test.place,
+                from,
+                (test.p_value, p_adjusted),
+                event,
+            ));
+        }
+        let confirmed = of_change.is_some_and(|p| p <= RATE);
+        for (i, change) in self.changes.iter().enumerate().filter(|_| confirmed) {
+            let p_adjusted = if i == 0 { of_change.unwrap_or(1.0) } else { change.p_value };
+            let from = series.days()[change.place];
+            let p = (change.p_value, p_adjusted);
+            told.surges.push(self.surge(series, change.part.clone(), change.place, from, p, None));
+        }
+        told.surges.sort_by_key(|surge| (surge.event.is_none(), surge.window.from));
+        told
+    }
+
+    fn surge(
+        &self,
+        series: &Series,
+        part: Range<usize>,
+        place: usize,
+        from: Day,
+        (p_value, p_adjusted): (f64, f64),
+        event: Option<String>,
+    ) -> Surge {
+        let octets = &series.octets()[part.clone()];
+        let ratio = ratio::ratio(octets, place - part.start, self.id.as_bytes());
+        let until = series.days()[part.end - 1].window().until;
+        Surge {
+            window: Window::new(from.start(), until),
+            since: change::rise(series, part).map_or(from, |place| series.days()[place]),
+            ratio: ratio.point,
+            ratio_low: ratio.low,
+            ratio_high: ratio.high,
+            p_value,
+            p_adjusted,
+            event,
+        }
+    }
+}
+
+/// Of confirmed events, those that are not explained by one that divides the series better, each
+/// with the part of the series that it divides.
+fn distinct(series: &Series, confirmed: &[(usize, Test, f64)]) -> Vec<(usize, Range<usize>)> {
+    let octets = series.winsorised();
+    let mut told = Vec::new();
+    let mut open = vec![(0..octets.len(), confirmed.to_vec())];
+    while let Some((part, candidates)) = open.pop() {
+        let height = |test: &Test| {
+            let (before, after) = (test.place - part.start, part.end - test.place);
+            let own = &octets[part.clone()];
+            let rise = series::mean(&own[before..]) - series::mean(&own[..before]);
+            rise * (before as f64 * after as f64 / own.len() as f64).sqrt()
+        };
+        // Of equals the earliest.
+        let best = candidates.iter().rev().max_by(|a, b| height(&a.1).total_cmp(&height(&b.1)));
+        let Some((best, test, _)) = best else { continue };
+        told.push((*best, part.clone()));
+        // Every event that is left is one more that may stand out by chance.
+        let least = RATE / (candidates.len() - 1).max(1) as f64;
+        for side in [part.start..test.place, test.place..part.end] {
+            let stays = |place: usize| {
+                place > side.start
+                    && side.end.saturating_sub(place) >= event::LEAST_DAYS_AFTER
+                    && shift::p_value(&octets[side.clone()], place - side.start) <= least
+            };
+            let left: Vec<_> = candidates.iter().copied().filter(|(_, test, _)| stays(test.place)).collect();
+            open.push((side, left));
+        }
+    }
+    told
+}
+
+/// What is told of each study, the false-discovery rate held over all.
+pub fn tell(studies: &[Study]) -> Vec<Told> {
+    let events: Vec<f64> = studies.iter().flat_map(Study::event_tests).collect();
+    let mut events = adjusted(&events).into_iter();
+    let first = |study: &Study| study.changes.first().map(|change| change.p_value);
+    let changes: Vec<f64> = studies.iter().filter_map(first).collect();
+    let mut changes = adjusted(&changes).into_iter();
+    studies
+        .iter()
+        .map(|study| {
+            let own: Vec<f64> = events.by_ref().take(study.event_tests().count()).collect();
+            let of_change = first(study).and_then(|_| changes.next());
+            study.told(own.into_iter(), of_change)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(day: i32) -> Event {
+        Event { at: Day(day).start(), label: format!("day {day}") }
+    }
+
+    /// Every third day, by steps.
+    fn study(steps: &'static [(i32, f64)], days: i32, events: &[Event]) -> Study {
+        let octets = |day: i32| steps.iter().rev().find(|(from, _)| *from <= day).map_or(0.0, |step| step.1);
+        let contact = (0..days).filter(|day| day * day % 7 < 3).map(|day| (Day(day), octets(day)));
+        Study::new("cluster@victim", Ok(Series::of(contact, &|_| false).unwrap()), events, &|_| 0.0)
+    }
+
+    #[test]
+    fn an_increase_is_told_once_after_the_event_that_fits_it_best() {
+        let told = &tell(&[study(&[(0, 1e6), (300, 8e6)], 360, &[event(330), event(300), event(345)])])[0];
+        let of_events: Vec<&str> = told.surges.iter().filter_map(|surge| surge.event.as_deref()).collect();
+        assert_eq!(of_events, ["day 300"], "{told:?}");
+        let found = told.surges.last().unwrap();
+        assert!(found.event.is_none() && found.window.from.day().0.abs_diff(300) <= 3);
+        assert!(found.ratio_low <= found.ratio && found.ratio > 5.0);
+        assert_eq!(
+            told.tests.iter().map(|test| test.event.as_str()).collect::<Vec<_>>(),
+            ["day 300", "day 330", "day 345"]
+        );
+        assert!(told.tests.iter().all(|test| test.assessed));
+    }
+
+    #[test]
+    fn two_increases_are_told_each_after_its_event() {
+        let steps = &[(0, 1e5), (200, 1e6), (340, 8e6)];
+        let told = &tell(&[study(steps, 400, &[event(200), event(340)])])[0];
+        let of_events: Vec<&str> = told.surges.iter().filter_map(|surge| surge.event.as_deref()).collect();
+        assert_eq!(of_events, ["day 200", "day 340"], "{told:?}");
+    }
+
+    #[test]
+    fn what_ended_before_the_event_is_not_assessable() {
+        let told = &tell(&[study(&[(0, 1e6)], 100, &[event(200)])])[0];
+        assert!(told.surges.is_empty() && !told.tests[0].assessed);
+        assert!(told.tests[0].why.ends_with("before the event"), "{}", told.tests[0].why);
+    }
+
+    #[test]
+    fn a_series_that_cannot_be_judged_says_why_for_every_event() {
+        let study = Study::new("c@v", Err("exporters changed".to_owned()), &[event(5)], &|_| 0.0);
+        assert_eq!(tell(&[study])[0].tests[0].why, "exporters changed");
+    }
+
+    #[test]
+    fn one_more_level_series_in_the_hunt_never_lowers_a_p() {
+        let rise = study(&[(0, 1e6), (300, 8e6)], 360, &[event(300)]);
+        let level = study(&[(0, 1e6)], 360, &[event(300)]);
+        let alone = tell(std::slice::from_ref(&rise))[0].tests[0].p_adjusted;
+        let beside = tell(&[rise, level])[0].tests[0].p_adjusted;
+        assert!(alone < beside);
+    }
+}

@@ -1,0 +1,346 @@
+//! Each mistake a hunt can make, and the lines that must notice.
+
+use std::sync::LazyLock;
+
+use rahdar_model::Window;
+use rahdar_model::finding::{EventTest, Infrastructure, Rhythm, Surge, Victim as Host, VictimTotal};
+use rahdar_model::intelligence::{Cluster, ClusterId};
+use rahdar_model::time::DAY_US;
+
+use super::*;
+use crate::telemetry::World;
+use crate::{Settings, Truth};
+
+fn truth(sampling: Sampling) -> Truth {
+    let settings = Settings { seed: 3, flows: 0, sampling };
+    Truth::of(&World::new(&settings).unwrap(), Vec::new())
+}
+
+/// The truth for the exporters and for the unsampled sensor.
+static TRUTHS: LazyLock<[Truth; 2]> = LazyLock::new(|| [Sampling::Exporters, Sampling::Unsampled].map(truth));
+
+/// Bounds as a good estimator would give them.
+fn bounds(truth: &Truth, octets: u64) -> Estimate {
+    match truth.settings.sampling {
+        Sampling::Unsampled => Estimate::exact(octets),
+        _ => {
+            let octets = octets as f64;
+            Estimate::new(0, octets * 0.87, octets * 0.99, Some(octets * 1.12))
+        }
+    }
+}
+
+fn finding(truth: &Truth, pair: &Pair) -> Finding {
+    let host = truth.victims.iter().find(|victim| victim.address == pair.victim).unwrap();
+    let cluster = truth.clusters.iter().find(|cluster| cluster.name == pair.cluster).unwrap();
+    Finding {
+        id: format!("{} {}", pair.victim, pair.cluster),
+        victim: Host {
+            address: host.address,
+            asn: Some(host.asn),
+            org: host.org.clone(),
+            sector: host.sector.clone(),
+            country: host.country.clone(),
+            roles: [host.role.clone()].into_iter().filter(|role| !role.is_empty()).collect(),
+        },
+        cluster: Cluster {
+            id: ClusterId::of_name(&cluster.name),
+            name: cluster.name.clone(),
+            named: cluster.named,
+            tools: Vec::new(),
+        },
+        verdict: Verdict::Confirmed,
+        confidence: 95,
+        reasons: Vec::new(),
+        first_seen: pair.first_visible,
+        last_seen: pair.last_visible,
+        at_least: true,
+        days_active: pair.days.len() as u32,
+        flows: pair.visible.sessions,
+        octets_out: bounds(truth, pair.visible.octets_out),
+        octets_in: bounds(truth, pair.visible.octets_in),
+        rhythm: rhythm(truth, cluster.beacon_s),
+        surges: cluster.change.map(|day| surge(truth, day)).into_iter().collect(),
+        event_tests: truth.events.iter().map(|event| tested(event, pair, cluster.change)).collect(),
+        spikes: Vec::new(),
+        daily: Vec::new(),
+        infrastructure: cluster.indicators.iter().map(|i| endpoint(&i.address.to_string())).collect(),
+    }
+}
+
+fn rhythm(truth: &Truth, beacon_s: Option<u64>) -> Rhythm {
+    let is_judged = truth.settings.sampling == Sampling::Unsampled;
+    Rhythm {
+        period_s: beacon_s.map(|period_s| period_s as f64 * 1.01).filter(|_| is_judged),
+        score: None,
+        p_value: None,
+        judged: is_judged,
+        why: String::new(),
+    }
+}
+
+fn surge(truth: &Truth, day: Day) -> Surge {
+    Surge {
+        window: Window::new(Day(day.0 + 2).start(), truth.last_day.start()),
+        since: Day(day.0 + 2),
+        ratio: 5.0,
+        ratio_low: 3.0,
+        ratio_high: 9.0,
+        p_value: 0.001,
+        p_adjusted: 0.001,
+        event: None,
+    }
+}
+
+fn tested(event: &Event, pair: &Pair, change: Option<Day>) -> EventTest {
+    let assessed = pair.first_contact.day() < event.date && event.date < pair.last_contact.day();
+    let p = if change.is_some() { 0.004 } else { 0.4 };
+    EventTest {
+        event: event.label.clone(),
+        at: event.date.start(),
+        assessed,
+        p_value: assessed.then_some(p),
+        p_adjusted: assessed.then_some(p),
+        why: String::new(),
+    }
+}
+
+fn endpoint(indicator: &str) -> Infrastructure {
+    Infrastructure {
+        address: indicator.split('/').next().unwrap().parse().unwrap(),
+        port: 443,
+        protocol: 6,
+        indicator: indicator.to_owned(),
+        validity: Window::ALL,
+        source: "report".into(),
+        first_seen: Timestamp::default(),
+        last_seen: Timestamp::default(),
+        flows: 1,
+    }
+}
+
+/// What a hunt without fault would say.
+fn perfect(truth: &Truth) -> Hunt {
+    let findings: Vec<Finding> = truth.pairs.iter().map(|pair| finding(truth, pair)).collect();
+    let total = |victim: &Victim| {
+        let on = || truth.pairs.iter().filter(|pair| pair.victim == victim.address);
+        VictimTotal {
+            address: victim.address,
+            clusters: on().count(),
+            octets_out: bounds(truth, on().map(|pair| pair.visible.octets_out).sum()),
+        }
+    };
+    Hunt {
+        window: Window::ALL,
+        flows_swept: 0,
+        intelligence_version: 1,
+        table_version: 1,
+        discounted: Vec::new(),
+        victims: truth.victims.iter().map(total).collect(),
+        octets_out: Estimate::exact(0),
+        coverage: Vec::new(),
+        findings,
+    }
+}
+
+fn scaled(estimate: Estimate, factor: f64) -> Estimate {
+    Estimate {
+        low: estimate.low * factor,
+        point: estimate.point * factor,
+        high: estimate.high.map(|high| high * factor),
+        ..estimate
+    }
+}
+
+/// Every octet of a hunt, times `factor`.
+fn scale(hunt: &mut Hunt, factor: f64) {
+    for total in &mut hunt.victims {
+        total.octets_out = scaled(total.octets_out, factor);
+    }
+    for finding in &mut hunt.findings {
+        finding.octets_out = scaled(finding.octets_out, factor);
+    }
+}
+
+/// Checks that one mistake makes exactly these items wrong (each by its beginning), whoever watched.
+#[track_caller]
+fn check(mistake: impl Fn(&mut Hunt, &Truth), wrong: &[&str]) {
+    for truth in TRUTHS.iter() {
+        let mut hunt = perfect(truth);
+        mistake(&mut hunt, truth);
+        let score = score(&hunt, truth);
+        let failed: Vec<&str> =
+            score.lines.iter().filter(|line| !line.pass).map(|line| line.item.as_str()).collect();
+        assert!(failed.iter().all(|item| wrong.iter().any(|start| item.starts_with(start))), "{score}");
+        assert!(wrong.iter().all(|start| failed.iter().any(|item| item.starts_with(start))), "{score}");
+        assert_eq!(score.passed(), wrong.is_empty());
+    }
+}
+
+/// Adds what `pair` would look like if its victim were `address`.
+fn accuse(hunt: &mut Hunt, address: &str, indicator: &str, cluster: usize) {
+    let mut finding = hunt.findings[cluster].clone();
+    finding.victim.address = address.parse().unwrap();
+    finding.infrastructure = vec![endpoint(indicator)];
+    hunt.findings.push(finding);
+}
+
+#[test]
+fn a_hunt_without_fault_passes() {
+    check(|_, _| {}, &[]);
+}
+
+#[test]
+fn summing_exporters_fails() {
+    check(|hunt, _| scale(hunt, 1.48), &["octets from", "Calypso", "PlugX", "Winnti", "RedFoxtrot"]);
+}
+
+#[test]
+fn counting_samples_as_octets_fails() {
+    check(|hunt, _| scale(hunt, 1.0 / 512.0), &["octets from", "Calypso", "PlugX", "Winnti", "RedFoxtrot"]);
+}
+
+#[test]
+fn bounds_that_are_too_narrow_fail() {
+    let narrow = |hunt: &mut Hunt, truth: &Truth| {
+        let visible = truth.pairs[0].visible.octets_out as f64;
+        hunt.findings[0].octets_out = Estimate::new(0, visible * 1.01, visible * 1.02, Some(visible * 1.03));
+    };
+    check(narrow, &["Calypso on 203.0.113.25, octets"]);
+}
+
+#[test]
+fn ignoring_validity_fails() {
+    let late = |hunt: &mut Hunt, truth: &Truth| {
+        let fox = truth.pairs.iter().position(|pair| pair.cluster == "RedFoxtrot").unwrap();
+        hunt.findings[fox].infrastructure.push(endpoint("192.0.2.150"));
+        hunt.findings[fox].last_seen = Day(truth.last_day.0).start();
+        accuse(hunt, "203.0.113.43", "192.0.2.150", fox);
+    };
+    check(
+        late,
+        &[
+            "victims",
+            "pairs",
+            "victims of RedFoxtrot",
+            "decoys believed",
+            "hosts accused",
+            "RedFoxtrot on 203.0.113.25, last",
+        ],
+    );
+}
+
+#[test]
+fn counting_the_probes_of_a_scanner_fails() {
+    check(|hunt, _| hunt.findings[0].infrastructure.push(endpoint("192.0.2.201")), &["decoys believed"]);
+}
+
+#[test]
+fn believing_a_typing_error_fails_however_it_is_written() {
+    check(|hunt, _| hunt.findings[0].infrastructure.push(endpoint("198.0.0.0/8")), &["decoys believed"]);
+}
+
+#[test]
+fn believing_backscatter_fails() {
+    let forged = |hunt: &mut Hunt, _: &Truth| accuse(hunt, "203.0.113.30", "192.0.2.37", 0);
+    check(forged, &["victims", "pairs", "victims of Calypso", "hosts accused", "increases elsewhere"]);
+}
+
+#[test]
+fn merging_clusters_by_family_fails() {
+    let merge = |hunt: &mut Hunt, _: &Truth| {
+        for finding in hunt.findings.iter_mut().filter(|f| f.cluster.name == "PlugX cluster") {
+            finding.cluster.name = "RedFoxtrot".to_owned();
+        }
+    };
+    check(
+        merge,
+        &[
+            "pairs",
+            "clusters on",
+            "victims of PlugX cluster",
+            "PlugX cluster on",
+            "RedFoxtrot on 203.0.113.25",
+        ],
+    );
+}
+
+#[test]
+fn missing_a_pair_fails_and_a_weak_or_discounted_one_does_not_count() {
+    let weaken = |hunt: &mut Hunt, _: &Truth| hunt.findings[2].verdict = Verdict::Possible;
+    check(weaken, &["pairs", "clusters on", "victims of Winnti cluster", "Winnti cluster on"]);
+    let discount = |hunt: &mut Hunt, _: &Truth| {
+        let mut aside = hunt.findings[0].clone();
+        aside.victim.address = "203.0.113.77".parse().unwrap();
+        aside.verdict = Verdict::Discounted;
+        hunt.discounted.push(aside);
+    };
+    check(discount, &[]);
+}
+
+#[test]
+fn wrong_dates_and_roles_fail() {
+    let early = |hunt: &mut Hunt, _: &Truth| {
+        hunt.findings[0].first_seen = hunt.findings[0].first_seen.plus_micros(-3 * DAY_US);
+    };
+    check(early, &["Calypso on 203.0.113.25, first contact"]);
+    let role = |hunt: &mut Hunt, _: &Truth| hunt.findings[0].victim.roles = vec!["endpoint".to_owned()];
+    check(role, &["role of 203.0.113.25"]);
+}
+
+#[test]
+fn calling_what_ended_before_the_event_level_fails() {
+    let level = |hunt: &mut Hunt, _: &Truth| {
+        for test in hunt
+            .findings
+            .iter_mut()
+            .filter(|f| f.cluster.name == "RedFoxtrot")
+            .flat_map(|f| &mut f.event_tests)
+        {
+            (test.assessed, test.p_value, test.p_adjusted) = (true, Some(0.5), Some(0.5));
+        }
+    };
+    check(level, &["RedFoxtrot on 203.0.113.25, after", "RedFoxtrot on 198.51.100.40, after"]);
+}
+
+#[test]
+fn a_false_none_and_a_wrong_period_fail() {
+    let none = |hunt: &mut Hunt, _: &Truth| {
+        (hunt.findings[0].rhythm.judged, hunt.findings[0].rhythm.period_s) = (true, None);
+    };
+    check(none, &["Calypso on 203.0.113.25, beacon"]);
+    let half = |hunt: &mut Hunt, _: &Truth| {
+        (hunt.findings[0].rhythm.judged, hunt.findings[0].rhythm.period_s) = (true, Some(150.0));
+    };
+    check(half, &["Calypso on 203.0.113.25, beacon"]);
+}
+
+#[test]
+fn what_a_sound_test_may_miss_is_counted_and_fails_nothing_alone() {
+    for truth in TRUTHS.iter() {
+        let mut hunt = perfect(truth);
+        hunt.findings[0].surges.clear();
+        for test in &mut hunt.findings[0].event_tests {
+            test.p_adjusted = test.p_adjusted.map(|_| 0.2);
+        }
+        let score = score(&hunt, truth);
+        let missed: Vec<&str> =
+            score.lines.iter().filter(|line| !line.pass).map(|line| line.item.as_str()).collect();
+        assert_eq!(
+            missed,
+            ["Calypso on 203.0.113.25, after 2021-08-01", "Calypso on 203.0.113.25, date of the increase"]
+        );
+        assert!(score.passed());
+    }
+}
+
+#[test]
+fn one_octet_too_few_fails_where_all_are_known() {
+    let truth = &TRUTHS[1];
+    let mut hunt = perfect(truth);
+    assert!(score(&hunt, truth).passed());
+    let total = hunt.victims.iter_mut().find(|total| total.address == crate::plan::V1).unwrap();
+    assert_eq!(total.octets_out.point, 5.7e9);
+    total.octets_out = Estimate::exact(5_699_999_999);
+    assert!(!score(&hunt, truth).passed());
+}
