@@ -9,8 +9,9 @@
 //!
 //! Caps on p, so that the number never says more than the word: 0.95 until weights are calibrated
 //! on local traffic; below 0.90 where a gate is missing; below 0.55 where G1 < +4 (so also where
-//! one direction was seen) or the claim had lapsed by more than 30 days; below 0.20 where
-//! discounted. The order of the verdicts is that of the numbers.
+//! one direction was seen), or where the claim had lapsed by more than 30 days and nothing of the
+//! same cluster is fresh: no other address of it inside a window, no sighting nearby; below 0.20
+//! where discounted. The order of the verdicts is that of the numbers.
 //!
 //! ```
 //! use rahdar_hunt::evidence::establishment::Exchange;
@@ -22,6 +23,7 @@
 //!     exchange: Exchange::Payload,
 //!     validity: Validity::Stated,
 //!     recurs: true,
+//!     is_fresh: false,
 //!     is_killed: false,
 //! };
 //! assert_eq!(grade(20.0, &gates).verdict, Verdict::Confirmed);
@@ -50,6 +52,8 @@ pub struct Gates {
     pub validity: Validity,
     /// Whether there was contact on two days or in three sessions.
     pub recurs: bool,
+    /// Whether something else of the cluster is fresh (amendment (d)).
+    pub is_fresh: bool,
     /// Whether a kill rule holds, or the claim had expired.
     pub is_killed: bool,
 }
@@ -73,7 +77,7 @@ pub fn grade(log_odds: f64, gates: &Gates) -> Grade {
         p = p.min(CONFIRMED - BELOW);
     }
     let is_weak = gates.exchange.weight() < Exchange::Silent.weight();
-    if is_weak || matches!(gates.validity, Validity::Far { .. }) {
+    if is_weak || (gates.validity.is_stale() && !gates.is_fresh) {
         p = p.min(LIKELY - BELOW);
     }
     if gates.is_killed {
@@ -90,14 +94,40 @@ pub fn grade(log_odds: f64, gates: &Gates) -> Grade {
     Grade { confidence, verdict }
 }
 
+/// Admiralty credibility of information, 1 (confirmed) to 5 (improbable), from STIX confidence (STIX
+/// 2.1, appendix A); 6 where it cannot be judged. Letters, for the reliability of a source, are not
+/// ours to give.
+///
+/// ```
+/// use rahdar_hunt::grade::credibility;
+///
+/// assert_eq!([95, 79, 40, 20, 1].map(|confidence| credibility(confidence, true)), [1, 2, 3, 4, 5]);
+/// assert_eq!(credibility(95, false), 6);
+/// ```
+pub const fn credibility(confidence: u8, is_assessable: bool) -> u8 {
+    match confidence {
+        _ if !is_assessable => 6,
+        80.. => 1,
+        60..=79 => 2,
+        40..=59 => 3,
+        20..=39 => 4,
+        _ => 5,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    const GATES: Gates =
-        Gates { exchange: Exchange::Payload, validity: Validity::Stated, recurs: true, is_killed: false };
+    const GATES: Gates = Gates {
+        exchange: Exchange::Payload,
+        validity: Validity::Stated,
+        recurs: true,
+        is_fresh: false,
+        is_killed: false,
+    };
 
     fn check(log_odds: f64, gates: Gates, verdict: Verdict, confidence: u8) {
         assert_eq!(grade(log_odds, &gates), Grade { confidence, verdict }, "{log_odds} {gates:?}");
@@ -119,6 +149,13 @@ mod tests {
         check(35.0, Gates { exchange: Exchange::Silent, ..GATES }, Verdict::Likely, 89);
         check(35.0, Gates { exchange: Exchange::Slight, ..GATES }, Verdict::Possible, 54);
         check(35.0, Gates { validity: Validity::Far { days: 40 }, ..GATES }, Verdict::Possible, 54);
+        check(
+            35.0,
+            Gates { validity: Validity::Far { days: 40 }, is_fresh: true, ..GATES },
+            Verdict::Likely,
+            89,
+        );
+        check(35.0, Gates { validity: Validity::Reassigned { days: 2 }, ..GATES }, Verdict::Possible, 54);
         check(35.0, Gates { is_killed: true, ..GATES }, Verdict::Discounted, 19);
     }
 

@@ -11,7 +11,10 @@
 //! * [`evidence`]: what speaks for and against, group by group, and [`grade`]: what it amounts to;
 //! * [`rhythm`], [`surge`], [`discovery`]: how regular, whether more since, and how many tests of
 //!   many may be believed;
-//! * [`exfil`], [`seen`], [`overlap`], [`role`]: how much, since when, who else, what the victim is.
+//! * [`exfil`], [`upload`], [`seen`], [`chronology`]: how much, of what pattern, since when, before
+//!   or after what;
+//! * [`rival`], [`attribution`], [`overlap`], [`company`], [`role`]: what else may explain it, who may
+//!   be behind it, who else is there, what the victim is.
 //!
 //! One method a file, each with its formula, its assumptions and when it is wrong. Everything is
 //! a pure function over slices; flows come through [`FlowStore`], intelligence through a
@@ -20,7 +23,10 @@
 //!
 //! This crate knows no file, no clock, no network and no database.
 
+pub mod attribution;
 mod chance;
+pub mod chronology;
+pub mod company;
 pub mod discovery;
 pub mod evidence;
 pub mod exfil;
@@ -35,6 +41,7 @@ pub mod overlap;
 mod pair;
 mod regular;
 pub mod rhythm;
+pub mod rival;
 pub mod role;
 pub mod sampling;
 pub mod scanner;
@@ -42,6 +49,7 @@ pub mod seen;
 pub mod stitch;
 pub mod surge;
 pub mod sweep;
+pub mod upload;
 pub mod vantage;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -152,12 +160,18 @@ pub fn hunt(
     for i in &told {
         let shown = if is_believed(i) { roles.get(&cases[*i].victim) } else { None };
         let shown = shown.into_iter().flatten().map(|role| (*role).to_owned()).collect();
-        all.push(teller.finding(*i, shown));
+        all.push(teller.finding(*i, shown, events));
     }
     all.sort_by(|a, b| order(a).cmp(&order(b)));
     let (victims, octets_out) = teller.totals(&told);
-    let (findings, discounted) = all.into_iter().partition(|finding| finding.verdict > Verdict::Discounted);
+    let (findings, discounted): (Vec<Finding>, Vec<Finding>) =
+        all.into_iter().partition(|finding| finding.verdict > Verdict::Discounted);
+    let clusters = attribution::accounts(&findings, &discounted, book);
+    let companies = company::companies(&findings);
     Ok(Hunt {
+        clusters,
+        companies,
+        calibration: None,
         window,
         flows_swept: store.count(window)?,
         intelligence_version: book.version(),

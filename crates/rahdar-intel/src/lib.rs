@@ -26,6 +26,7 @@ pub mod scan;
 pub mod sheet;
 pub mod stix;
 
+mod attributions;
 mod date;
 mod detect;
 mod find;
@@ -71,6 +72,9 @@ pub fn read(name: &str, bytes: &[u8], options: &ReadOptions) -> Result<Reading, 
             what: "the hashes of values of a MISP feed",
             remedy: "import the events of the feed",
         });
+    }
+    if attributions::is(&text) {
+        return attributions::read(&source, &text, options);
     }
     match table::layout(&text) {
         Some(layout) => table::read(&source, &text, &layout, options),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
+use rahdar_model::account::Attribution;
 use rahdar_model::intelligence::{
     Claim, Cluster, ClusterId, HostClass, HostFact, Indicator, Tlp, WindowBasis,
 };
@@ -71,6 +72,8 @@ pub struct Reading {
     pub resolutions: Vec<Record>,
     /// Names that a list warns of, in the order of the file.
     pub notes: Vec<Note>,
+    /// Who is said to be behind clusters, in the order of the file.
+    pub attributions: Vec<Attribution>,
 }
 
 /// Refusals kept with their text; chosen here: nobody reads more, and a hostile file is all errors.
@@ -99,6 +102,8 @@ pub enum Format {
     Scan,
     /// A MISP warning list.
     WarningList,
+    /// A table of who is said to be behind clusters.
+    Attributions,
 }
 
 impl Format {
@@ -113,6 +118,7 @@ impl Format {
             Self::PassiveDns => "passive dns",
             Self::Scan => "scan",
             Self::WarningList => "warning list",
+            Self::Attributions => "attributions",
         }
     }
 }
@@ -137,6 +143,12 @@ impl fmt::Display for Refusal {
 /// Why an indicator was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Reason {
+    /// A statement about a cluster that lacks what it needs.
+    #[error(
+        "a statement needs a cluster, an actor and a relation: same, subset, overlaps or suspected; a date and a \
+         confidence of 0 to 100 may follow"
+    )]
+    Attribution,
     /// It looks like an address and is none.
     #[error("not an IP address")]
     NotAddress,
@@ -368,6 +380,7 @@ impl<'a> Draft<'a> {
                 reports: Vec::new(),
                 resolutions: Vec::new(),
                 notes: Vec::new(),
+                attributions: Vec::new(),
             },
             clusters: BTreeMap::new(),
             seen: HashSet::new(),
@@ -466,6 +479,11 @@ impl<'a> Draft<'a> {
         self.reading.notes.push(Note { matching, validity, source: self.source_of(terms) });
     }
 
+    /// Adds a statement of who is behind a cluster.
+    pub(crate) fn attribution(&mut self, said: Attribution) {
+        self.reading.attributions.push(said);
+    }
+
     /// Adds a name and its address.
     pub(crate) fn resolution(&mut self, record: Record) {
         self.reading.resolutions.push(record);
@@ -492,6 +510,7 @@ impl<'a> Draft<'a> {
             && reading.clusters.is_empty()
             && reading.resolutions.is_empty()
             && reading.notes.is_empty()
+            && reading.attributions.is_empty()
             && reading.refused_count == 0
             && reading.set_aside.is_empty();
         if empty { Err(ReadError::Nothing) } else { Ok(reading) }
