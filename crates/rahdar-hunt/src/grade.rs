@@ -8,7 +8,7 @@
 //! | discounted | otherwise, and whatever a kill rule names or has expired |
 //!
 //! Caps on p, so that the number never says more than the word: 0.95 until weights are calibrated
-//! on local traffic; below 0.90 where a gate is missing; below 0.55 where G1 < +4 (so also where
+//! on local traffic ([`crate::calibrate`]), then 0.99; below 0.90 where a gate is missing; below 0.55 where G1 < +4 (so also where
 //! one direction was seen), or where the claim had lapsed by more than 30 days and nothing of the
 //! same cluster is fresh: no other address of it inside a window, no sighting nearby; below 0.20
 //! where discounted. The order of the verdicts is that of the numbers.
@@ -24,6 +24,7 @@
 //!     validity: Validity::Stated,
 //!     recurs: true,
 //!     is_fresh: false,
+//!     is_calibrated: false,
 //!     is_killed: false,
 //! };
 //! assert_eq!(grade(20.0, &gates).verdict, Verdict::Confirmed);
@@ -40,6 +41,8 @@ const CONFIRMED: f64 = 0.90;
 const LIKELY: f64 = 0.55;
 const POSSIBLE: f64 = 0.20;
 const MOST_UNCALIBRATED: f64 = 0.95;
+/// No finding is certain.
+const MOST: f64 = 0.99;
 /// Just below a threshold: the highest confidence, in hundredths, that the lower word may have.
 const BELOW: f64 = 0.01;
 
@@ -54,6 +57,8 @@ pub struct Gates {
     pub recurs: bool,
     /// Whether something else of the cluster is fresh (amendment (d)).
     pub is_fresh: bool,
+    /// Whether the weights were learned from local traffic.
+    pub is_calibrated: bool,
     /// Whether a kill rule holds, or the claim had expired.
     pub is_killed: bool,
 }
@@ -69,7 +74,7 @@ pub struct Grade {
 
 /// The grade of evidence with these log-odds, in decibans.
 pub fn grade(log_odds: f64, gates: &Gates) -> Grade {
-    let mut p = probability(log_odds).min(MOST_UNCALIBRATED);
+    let mut p = probability(log_odds).min(if gates.is_calibrated { MOST } else { MOST_UNCALIBRATED });
     let complete = gates.exchange.is_established()
         && matches!(gates.validity, Validity::Stated | Validity::Derived)
         && gates.recurs;
@@ -126,6 +131,7 @@ mod tests {
         validity: Validity::Stated,
         recurs: true,
         is_fresh: false,
+        is_calibrated: false,
         is_killed: false,
     };
 
@@ -136,6 +142,7 @@ mod tests {
     #[test]
     fn each_word_has_its_numbers() {
         check(35.0, GATES, Verdict::Confirmed, 95);
+        check(35.0, Gates { is_calibrated: true, ..GATES }, Verdict::Confirmed, 99);
         check(9.0, GATES, Verdict::Likely, 88);
         check(0.0, GATES, Verdict::Possible, 50);
         check(-20.0, GATES, Verdict::Discounted, 1);

@@ -19,6 +19,7 @@ use rahdar_model::intelligence::{Claim, ClusterId, HostClass, WindowBasis};
 use rahdar_model::time::DAY_US;
 use rahdar_model::{Address, Day, Window};
 
+use crate::calibrate::Calibration;
 use crate::evidence::asymmetry::{self, Flow};
 use crate::evidence::establishment::{self, Establishment, Exchange};
 use crate::evidence::host::Host;
@@ -26,7 +27,7 @@ use crate::evidence::naming::{self, Naming};
 use crate::evidence::port::{self, Port, WEB_SHELL_OCTETS};
 use crate::evidence::rhythm::Rhythm;
 use crate::evidence::validity::Validity;
-use crate::evidence::{self, Row, corroboration, persistence, prober, scanning};
+use crate::evidence::{self, Group, Row, corroboration, persistence, prober, scanning};
 use crate::exporters::estimate;
 use crate::grade::{Gates, Grade, grade};
 use crate::pair::{Company, Pair, Surroundings};
@@ -95,6 +96,10 @@ pub(crate) struct Lead<'a> {
     pub(crate) grade: Grade,
     /// How regular its contact is.
     pub(crate) rhythm: Rhythm,
+    /// The state of every group that has one, by its default weight, and the prior: what a
+    /// calibration learns from.
+    pub(crate) states: Vec<(Group, f64)>,
+    pub(crate) prior: f64,
 }
 
 /// A session that exchanged something and does not count.
@@ -111,6 +116,7 @@ pub(crate) fn leads<'a>(
     pairs: &[Pair<'a>],
     surroundings: &Surroundings<'a>,
     company: &Company,
+    calibration: Option<&Calibration>,
 ) -> Vec<Lead<'a>> {
     let mut weighed: Vec<Weighed<'a>> = Vec::new();
     let mut begin = 0;
@@ -129,7 +135,7 @@ pub(crate) fn leads<'a>(
     }
     for (one, rhythm) in weighed.into_iter().zip(rhythms) {
         let sum = &sums[&key(&one)];
-        leads.push(one.grade(sum, rhythm));
+        leads.push(one.grade(sum, rhythm, calibration));
     }
     leads
 }
@@ -416,16 +422,29 @@ impl<'a> Weighed<'a> {
         pair.question(sessions)
     }
 
-    fn grade(self, sum: &Sum, rhythm: Rhythm) -> Lead<'a> {
+    fn grade(self, sum: &Sum, rhythm: Rhythm, calibration: Option<&Calibration>) -> Lead<'a> {
         let mut rows = self.rows;
         rows.extend(rhythm.row());
         rows.extend(corroboration::row(sum.addresses));
-        let evidence::Sum { mut reasons, log_odds } = evidence::sum(evidence::PRIOR * self.quality, rows);
+        let states = rows.iter().map(|row| (row.group, row.reason.weight)).collect();
+        if let Some(calibration) = calibration {
+            calibration.weigh(&mut rows);
+        }
+        let prior = evidence::PRIOR * self.quality;
+        let evidence::Sum { mut reasons, mut log_odds } = evidence::sum(prior, rows);
+        if let Some(calibration) = calibration {
+            let settled = calibration.settle(log_odds);
+            let text =
+                "labelled traffic of this network shows how far such evidence can be trusted".to_owned();
+            reasons.push(Reason { kind: "calibration", weight: settled - log_odds, text });
+            log_odds = settled;
+        }
         let gates = Gates {
             exchange: self.establishment.exchange,
             validity: self.validity,
             recurs: sum.recurs(),
             is_fresh: self.is_sighted || sum.addresses > 0,
+            is_calibrated: calibration.is_some(),
             is_killed: self.kill.is_some(),
         };
         let grade = grade(log_odds, &gates);
@@ -448,6 +467,8 @@ impl<'a> Weighed<'a> {
             log_odds,
             grade,
             rhythm,
+            states,
+            prior: evidence::decibans(prior),
         }
     }
 }
@@ -456,7 +477,7 @@ impl<'a> Weighed<'a> {
 fn name_rival(reasons: &mut Vec<Reason>, kill: Option<&'static str>) {
     let is_rival = |reason: &Reason| match kill {
         Some(kind) => reason.kind == kind,
-        None => reason.weight < 0.0 && !matches!(reason.kind, "cap" | "prior"),
+        None => reason.weight < 0.0 && !matches!(reason.kind, "calibration" | "cap" | "prior"),
     };
     let rival = match reasons.iter().position(is_rival) {
         Some(at) => reasons.remove(at),

@@ -225,7 +225,6 @@ pub(crate) fn upload(
         why,
         is_shared: parts.iter().any(|part| part.is_shared()),
         unseen: unseen(daily, parts, coverage),
-        unusual: Vec::new(),
     }
 }
 

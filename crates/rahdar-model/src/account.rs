@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::address::Address;
 use crate::finding::Verdict;
 use crate::intelligence::ClusterId;
-use crate::time::{Day, Timestamp};
+use crate::time::Timestamp;
 
 /// The explanation other than command traffic for which most speaks.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,8 +36,6 @@ pub struct Upload {
     pub is_shared: bool,
     /// Days between first and last contact of which no record is; none where each has one.
     pub unseen: Option<Unseen>,
-    /// Days on which far more left for networks never seen before than this host's own past has.
-    pub unusual: Vec<Unusual>,
 }
 
 /// What a volume may be called.
@@ -68,17 +66,6 @@ pub struct Unseen {
     /// Octets that may have left on each without leaving a record, at 95 %; none where nothing
     /// bounds them.
     pub high: Option<f64>,
-}
-
-/// A day on which a host sent far more to networks never seen before than it used to.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Unusual {
-    /// Which.
-    pub day: Day,
-    /// The largest score of its hours, in robust standard deviations.
-    pub score: f64,
-    /// Octets sent to such networks, as recorded.
-    pub octets: u64,
 }
 
 /// First contact against one registered event.

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use rahdar_model::account::{
-    Chronology, ClusterAccount, Company, Hypothesis, Rival, Touched, Unseen, Unusual, Upload,
+    Chronology, ClusterAccount, Company, Hypothesis, Rival, Touched, Unseen, Upload,
 };
 use serde::Serialize;
 
-use super::json::{date, time};
+use super::json::time;
 
 #[derive(Debug, Serialize)]
 pub(super) struct RivalJson<'a> {
@@ -24,20 +24,12 @@ pub(super) struct UploadJson<'a> {
     balance: Option<f64>,
     shared: bool,
     unseen: Option<UnseenJson>,
-    unusual: Vec<UnusualJson>,
 }
 
 #[derive(Debug, Serialize)]
 struct UnseenJson {
     days: u32,
     high: Option<u64>,
-}
-
-#[derive(Debug, Serialize)]
-struct UnusualJson {
-    date: Option<String>,
-    score: f64,
-    octets: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -111,14 +103,7 @@ impl<'a> From<&'a Upload> for UploadJson<'a> {
             unseen: upload
                 .unseen
                 .map(|Unseen { days, high }| UnseenJson { days, high: high.map(|high| high.ceil() as u64) }),
-            unusual: upload.unusual.iter().map(UnusualJson::from).collect(),
         }
-    }
-}
-
-impl From<&Unusual> for UnusualJson {
-    fn from(unusual: &Unusual) -> Self {
-        Self { date: date(unusual.day), score: hundredths(unusual.score), octets: unusual.octets }
     }
 }
 

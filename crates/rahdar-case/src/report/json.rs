@@ -342,6 +342,6 @@ pub(super) fn time(time: Timestamp) -> Option<String> {
 }
 
 /// ISO 8601; none outside the years that RFC 3339 can write.
-pub(super) fn date(day: Day) -> Option<String> {
+fn date(day: Day) -> Option<String> {
     day.to_date().filter(|(year, ..)| (0..=9999).contains(year)).map(|_| day.to_string())
 }

@@ -367,7 +367,6 @@ pub(crate) fn finding(
             why: "at least 10 MB left, and 93 of 100 octets of payload went out".to_owned(),
             is_shared: false,
             unseen: Some(Unseen { days: 12, high: Some(4_493_599.0) }),
-            unusual: Vec::new(),
         },
         chronology: Vec::new(),
     }

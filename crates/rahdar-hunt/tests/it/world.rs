@@ -90,7 +90,7 @@ impl World {
             reports: Vec::new(),
             records: Vec::new(),
             attributions: Vec::new(),
-            request: Request { window: Window::ALL, victims: Vec::new(), cluster: None },
+            request: Request { window: Window::ALL, victims: Vec::new(), cluster: None, calibration: None },
         }
     }
 

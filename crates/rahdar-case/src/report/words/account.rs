@@ -66,14 +66,6 @@ pub fn upload(finding: &Finding) -> Vec<String> {
         };
         sentences.push(format!("{} in between left no record; {most}.", phrase::capital(&days)));
     }
-    if !upload.unusual.is_empty() {
-        let days: Vec<String> = upload.unusual.iter().map(|day| day.day.to_string()).collect();
-        sentences.push(format!(
-            "Measured by its own past, the host sent unusually much to networks it had never met, on {}: a hint, \
-             and no proof.",
-            phrase::list(days)
-        ));
-    }
     sentences
 }
 
@@ -191,20 +183,17 @@ pub fn touched(hunt: &Hunt, id: &ClusterId) -> Option<String> {
 
 /// What two clusters on one victim have in common.
 pub fn company(hunt: &Hunt, company: &Company) -> String {
-    let name = |id: &ClusterId| account(hunt, id).map_or(&*id.0, |account| &*account.name);
-    let [a, b] = &company.clusters;
+    let [a, b] = company.clusters.each_ref().map(|id| match account(hunt, id) {
+        Some(account) => legible::name(&account.name),
+        None => legible::name(&id.0),
+    });
     let relation = match company.relation {
         CompanyKind::SharedInfrastructure => "shared infrastructure",
         CompanyKind::SharedTiming => "shared timing",
         CompanyKind::SharedTool => "a shared tool",
         CompanyKind::Coincidence => "coincidence",
     };
-    format!(
-        "{} and {}: consistent with {relation}; {}.",
-        legible::name(name(a)),
-        legible::name(name(b)),
-        legible::sentence(&company.why)
-    )
+    format!("{a} and {b}: consistent with {relation}; {}.", legible::sentence(&company.why))
 }
 
 fn account<'a>(hunt: &'a Hunt, id: &ClusterId) -> Option<&'a ClusterAccount> {
