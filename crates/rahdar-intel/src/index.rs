@@ -107,12 +107,12 @@ impl Snapshot {
     /// ([`pdns::derive`]).
     pub fn with_resolutions(mut self, records: &[Record]) -> Self {
         let derived = pdns::derive(&self, records);
-        let mut tenants = self.tenants;
-        self.tenants = BTreeMap::new();
+        let mut tenants = std::mem::take(&mut self.tenants);
         for (address, arrivals) in pdns::tenants(&self, records) {
             let known = tenants.entry(address).or_default();
             known.extend(arrivals);
             known.sort_unstable();
+            known.dedup();
         }
         if derived.is_empty() {
             return Self { tenants, ..self };

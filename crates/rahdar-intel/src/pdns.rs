@@ -20,7 +20,7 @@
 //! A derived claim keeps everything of the claim on the domain but the window and says whence it
 //! comes: its basis is `resolved`, its place names the claim's, the name, and the record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rahdar_model::fact::{Answer, Resolution};
@@ -107,17 +107,18 @@ fn reassigned(record: &Record, arrivals: &[(Timestamp, &str)]) -> Timestamp {
     other.map_or(Timestamp::MAX, |(first, _)| *first)
 }
 
-/// Domains that arrived at claimed addresses and that no claim is about, with when each was first
+/// Domains that arrived at claimed addresses, and of which no claim is about any name, with when each was first
 /// seen there, in the order of time.
 pub(crate) fn tenants(book: &Snapshot, records: &[Record]) -> BTreeMap<Address, Vec<(Timestamp, String)>> {
+    let claimed: BTreeSet<&str> = book.domains().into_iter().map(registrable).collect();
     let mut first: BTreeMap<(Address, &str), Timestamp> = BTreeMap::new();
-    for record in records {
+    for record in records.iter().filter(|record| !claimed.contains(registrable(&record.name))) {
         let seen = first.entry((record.address, registrable(&record.name))).or_insert(record.first);
         *seen = record.first.min(*seen);
     }
     let mut tenants: BTreeMap<Address, Vec<(Timestamp, String)>> = BTreeMap::new();
     for ((address, domain), at) in first {
-        if book.claims_on(address).next().is_some() && book.claims_naming(domain).is_empty() {
+        if book.claims_on(address).next().is_some() {
             let known = tenants.entry(address).or_default();
             if known.len() < TENANTS_PER_ADDRESS {
                 known.push((at, domain.to_owned()));

@@ -1,6 +1,8 @@
 //! What is said when a finding is denied: the claim's age, who had the address, the rival, the upload,
 //! what came first, who is behind it, who else was there.
 
+use rahdar_hunt::calibrate::{Calibration, Learned, Scores};
+use rahdar_hunt::evidence::Group;
 use rahdar_intel::age::{Report, ReportKind};
 use rahdar_intel::pdns::Record;
 use rahdar_model::account::{Attribution, CompanyKind, Order, Relation, UploadClaim};
@@ -157,4 +159,43 @@ fn two_clusters_on_one_victim_are_compared() {
     let together = world(C2).hunt();
     assert_eq!(together.companies[0].relation, CompanyKind::SharedInfrastructure);
     assert!(together.findings.iter().all(|finding| finding.upload.is_shared));
+}
+
+#[test]
+fn a_calibration_is_named_weighs_and_lifts_the_cap() {
+    let mut world = World::of((0..20).map(|day| talk(C2, day)));
+    assert_eq!(world.finding().confidence, 95);
+    let learned = Learned { group: Group::Persistence, default: 7.0, weight: 9.5, real: 40, other: 2 };
+    let none = Scores { brier: 0.0, log_loss: 0.0, ece: 0.0 };
+    world.request.calibration = Some(Calibration {
+        name: "of this network".to_owned(),
+        states: vec![learned],
+        alpha: 0.5,
+        beta: 1.0,
+        examples: [0; 3],
+        held_out: none,
+        defaults: none,
+    });
+    let hunt = world.hunt();
+    let finding = &hunt.findings[0];
+    assert_eq!((hunt.calibration.as_deref(), finding.confidence), (Some("of this network"), 99));
+    assert_eq!(weight(finding, "persistence"), Some(9.5));
+    let shift = weight(finding, "calibration").unwrap();
+    assert!((shift - 0.5 * 10.0 / std::f64::consts::LN_10).abs() < 1e-9, "{shift}");
+    // What kills a finding kills it all the same.
+    let killed = World { facts: vec![fact(C2, HostClass::Sinkhole)], ..world };
+    assert_eq!(killed.finding().verdict, Verdict::Discounted);
+}
+
+#[test]
+fn examples_are_what_a_hunt_judges() {
+    let world = World::of([3, 4, 7].map(|day| talk(C2, day)));
+    let store = rahdar_testkit::NaiveStore::of(world.flows.clone());
+    let examples =
+        rahdar_hunt::examples(&store, &world.book(), &world.networks, world.request.window).unwrap();
+    assert_eq!(examples.len(), 1);
+    let example = &examples[0];
+    assert_eq!((example.cluster.to_string().as_str(), example.first), ("redfoxtrot", noon(3)));
+    let sum: f64 = example.prior + example.states.iter().map(|(_, weight)| weight).sum::<f64>();
+    assert!((sum - 25.2).abs() < 0.1, "{example:?}");
 }

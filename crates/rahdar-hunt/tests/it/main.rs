@@ -9,4 +9,5 @@ mod order;
 mod powers;
 mod scanners;
 mod stories;
+mod table;
 mod world;

@@ -21,7 +21,8 @@ pub fn rival(finding: &Finding) -> String {
     let Some(rival) = &finding.rival else {
         return "No piece of the evidence speaks for another explanation.".to_owned();
     };
-    let for_contact: f64 = finding.reasons.iter().map(|reason| reason.weight.max(0.0)).sum();
+    let evidence = finding.reasons.iter().filter(|reason| reason.kind != "calibration");
+    let for_contact: f64 = evidence.map(|reason| reason.weight.max(0.0)).sum();
     format!(
         "The strongest other explanation is that {}: {:.0} dB of evidence speak for it, {for_contact:.0} dB for \
          contact.",
@@ -109,10 +110,11 @@ fn dated(one: &Chronology) -> String {
     format!("“{}” ({})", legible::name(&one.event), one.at.day())
 }
 
-/// Who may be behind a cluster, by whose word; none where nobody said anything.
+/// Who may be behind a cluster, by whose word; none where nobody said more than its name.
 pub fn behind(hunt: &Hunt, id: &ClusterId) -> Option<String> {
     let account = account(hunt, id)?;
-    if account.hypotheses.iter().all(|one| one.actor.is_none()) {
+    let is_another = |one: &Hypothesis| one.actor.as_ref().is_some_and(|actor| *actor != account.name);
+    if !account.hypotheses.iter().any(is_another) {
         return None;
     }
     let told: Vec<String> = account.hypotheses.iter().take(MOST_HYPOTHESES).map(hypothesis).collect();
