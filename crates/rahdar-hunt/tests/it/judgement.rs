@@ -6,6 +6,7 @@ use rahdar_hunt::evidence::Group;
 use rahdar_intel::age::{Report, ReportKind};
 use rahdar_intel::pdns::Record;
 use rahdar_model::account::{Attribution, CompanyKind, Order, Relation, UploadClaim};
+use rahdar_model::column::Row as _;
 use rahdar_model::fact::Handshake;
 use rahdar_model::finding::{Finding, Verdict};
 use rahdar_model::intelligence::{ClusterId, Event, HostClass, Indicator};
