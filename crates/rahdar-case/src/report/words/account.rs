@@ -169,12 +169,13 @@ pub fn touched(hunt: &Hunt, id: &ClusterId) -> Option<String> {
     let matched = of(Verdict::Discounted, Verdict::Discounted);
     let beside = match matched {
         0 => String::new(),
-        n => format!(", and matched {} more without being believed", phrase::number(n)),
+        1 => "; one more matched and is not believed".to_owned(),
+        n => format!("; {} more matched and are not believed", phrase::number(n)),
     };
     Some(format!(
-        "In all, {} touched {}{beside}; of {} claimed for it, {} met.",
-        legible::name(&account.name),
+        "In all, contact of {} with infrastructure of {} is believed{beside}. Of {} claimed for it, {} met.",
         phrase::counted(believed, "host", "hosts"),
+        legible::name(&account.name),
         phrase::counted(account.endpoints_claimed, "endpoint", "endpoints"),
         match account.endpoints_met {
             1 => "one was".to_owned(),
