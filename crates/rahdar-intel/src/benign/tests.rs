@@ -1,3 +1,5 @@
+//! Lists of known good hosts, and what they mean for a verdict.
+
 use super::*;
 use crate::index::Snapshot;
 

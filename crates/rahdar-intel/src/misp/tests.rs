@@ -1,3 +1,5 @@
+//! Events as MISP writes them, and as they come broken.
+
 use super::*;
 use crate::tests::shown;
 

@@ -1,3 +1,5 @@
+//! Rules over what scanners saw, and the endpoints they make.
+
 use super::*;
 use crate::tests::shown;
 
