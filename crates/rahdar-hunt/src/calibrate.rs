@@ -55,6 +55,9 @@ pub const LEAST_OF_A_KIND: usize = 3;
 pub const LEAST_HELD_OUT: usize = 5;
 /// Bins of the expected calibration error.
 const BINS: usize = 10;
+/// Examples that a bin needs; of fewer examples there are fewer bins. Chosen here: the mean of one says
+/// nothing.
+const LEAST_IN_BIN: usize = 5;
 /// Steps of Newton's method; it needs some six.
 const STEPS: usize = 50;
 
@@ -341,7 +344,7 @@ pub fn scores(examples: &[(f64, bool)]) -> Scores {
         -(y * p.ln() + (1.0 - y) * (1.0 - p).ln())
     };
     let log_loss = pairs.iter().map(loss).sum::<f64>() / count;
-    let bins = BINS.min(pairs.len().max(1));
+    let bins = BINS.min(pairs.len() / LEAST_IN_BIN).max(1);
     let gap = |bin: usize| {
         let own = &pairs[bin * pairs.len() / bins..(bin + 1) * pairs.len() / bins];
         own.iter().map(|(p, y)| p - y).sum::<f64>().abs()

@@ -24,7 +24,7 @@
 //! use rahdar_hunt::company::coincidence;
 //! use rahdar_model::Day;
 //!
-//! // Three days on which both called, every thirty: three of the 63 rotations agree as well.
+//! // Three days on which both called, every thirty: none of the other 62 rotations agrees as well.
 //! let bursts: BTreeSet<Day> = (0..63).filter(|n| n % 30 < 3).map(Day).collect();
 //! assert_eq!(coincidence(&bursts, &bursts), Some((9, 1.0 / 63.0)));
 //! ```
