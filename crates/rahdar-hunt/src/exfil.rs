@@ -160,6 +160,9 @@ impl Shares {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     fn stake(case: usize, session: usize, day: i32, is_firm: bool) -> Stake {
@@ -198,5 +201,38 @@ mod tests {
     fn a_record_of_absurd_length_belongs_to_its_first_day() {
         let end = Day(400_000).start();
         assert_eq!(days(Day(1).start(), end).collect::<Vec<_>>(), [(Day(1), Cut::ALL)]);
+    }
+
+    proptest! {
+        /// Of every session, what belongs to the clusters that claim it adds up to it, octet for octet.
+        #[test]
+        fn no_octet_is_lost_or_counted_twice(
+            claims in vec((0_usize..4, 0_usize..6, any::<bool>()), 1..20),
+            octets in any::<u64>(),
+        ) {
+            let mut stakes: Vec<Stake> = Vec::new();
+            for (case, session, is_firm) in claims {
+                let is_new = |one: &Stake| (one.case, one.session) != (case, (0, session));
+                if stakes.iter().all(is_new) {
+                    stakes.push(stake(case, session, session as i32 * 20, is_firm));
+                }
+            }
+            let shares = Shares::of(&stakes);
+            let sessions: BTreeSet<(usize, usize)> = stakes.iter().map(|one| one.session).collect();
+            for session in sessions {
+                let own = stakes.iter().filter(|one| one.session == session);
+                let parts = own.map(|one| shares.part(one.case, session).map_or(octets, |cut| cut.of(octets)));
+                let sum: u128 = parts.map(u128::from).sum();
+                prop_assert_eq!(sum, u128::from(octets));
+            }
+        }
+
+        /// The same of the days of a record.
+        #[test]
+        fn days_of_a_record_add_up(start in 0_i64..200_000, lasts in 0_i64..2_000_000, octets in any::<u64>()) {
+            let (start, end) = (Timestamp::from_seconds(start), Timestamp::from_seconds(start + lasts));
+            let sum: u128 = days(start, end).map(|(_, cut)| u128::from(cut.of(octets))).sum();
+            prop_assert_eq!(sum, u128::from(octets));
+        }
     }
 }

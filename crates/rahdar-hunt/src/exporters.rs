@@ -69,7 +69,7 @@ pub const LEAST_BIG_SESSIONS: u64 = 10;
 pub const LEAST_PRODUCTS: f64 = 100.0;
 
 /// The chance that the truth lies outside the bounds, both sides together.
-const ALPHA: f64 = 0.05;
+pub(crate) const ALPHA: f64 = 0.05;
 
 /// What one record counts for in a point estimate, per direction: octets as recorded times this.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -160,6 +160,27 @@ impl<'a> Part<'a> {
         self.contact
     }
 
+    /// Whether all of the record is the cluster's and the day's, beyond doubt.
+    pub fn is_certain(&self) -> bool {
+        self.is_certain
+    }
+
+    /// Whether another cluster may be behind part of it.
+    pub fn is_shared(&self) -> bool {
+        self.cluster != Cut::ALL
+    }
+
+    /// Octets that `party` sent, estimated.
+    pub fn point(&self, party: Party) -> f64 {
+        self.weight.of(party) * self.octets(party) as f64
+    }
+
+    /// Packets that `party` sent, estimated: as large a part of the record's as its octets.
+    pub fn share_of_packets(&self, party: Party) -> f64 {
+        let all = self.contact.side(party).octets;
+        if all == 0 { 0.0 } else { self.packets(party) * self.octets(party) as f64 / all as f64 }
+    }
+
     /// Octets that `party` sent, by best guess, as recorded.
     fn octets(&self, party: Party) -> u64 {
         self.day.of(self.cluster.of(self.contact.side(party).octets))
@@ -235,7 +256,7 @@ pub fn estimate<'a>(parts: impl IntoIterator<Item = Part<'a>>, party: Party, is_
 }
 
 /// Adds a sampled record, whole: a share of it cannot be bounded by less.
-fn add_sample(sum: &mut SampledSum, contact: &Contact, interval: u32, party: Party) {
+pub(crate) fn add_sample(sum: &mut SampledSum, contact: &Contact, interval: u32, party: Party) {
     let side = contact.side(party);
     if contact.flow_sampled {
         sum.add_flow(interval, side.octets);

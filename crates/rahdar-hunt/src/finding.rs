@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rahdar_intel::index::Snapshot;
+use rahdar_model::account::Upload;
 use rahdar_model::coverage::ExporterCoverage;
 use rahdar_model::finding::{Daily, Finding, Infrastructure, Reason, Rhythm, Verdict, Victim, VictimTotal};
 use rahdar_model::intelligence::{Cluster, Event, Network};
@@ -17,13 +18,14 @@ use crate::evidence::rhythm::{self, Rhythm as Regularity};
 use crate::evidence::{counted, listed};
 use crate::exfil::{self, Shares, Stake};
 use crate::exporters::{Part, estimate};
+use crate::grade::credibility;
 use crate::lead::{Affiliation, Beside, Lead};
 use crate::names::Asked;
 use crate::pair::Pair;
 use crate::surge::series::Series;
 use crate::surge::{self, Study, Told};
 use crate::sweep::{Party, Swept, Tally};
-use crate::{overlap, seen};
+use crate::{chronology, overlap, rival, seen, upload};
 
 /// The leads of one victim and one cluster, the best first.
 pub(crate) struct Case<'a> {
@@ -189,7 +191,7 @@ impl<'a> Teller<'a> {
     }
 
     /// The finding of case `i`. `roles` are those that its behaviour shows.
-    pub(crate) fn finding(&self, i: usize, roles: Vec<String>) -> Finding {
+    pub(crate) fn finding(&self, i: usize, roles: Vec<String>, events: &[Event]) -> Finding {
         let case = &self.cases[i];
         let parts = self.parts_of(i);
         let mut starts: Vec<Timestamp> = parts.iter().map(|part| part.contact().start).collect();
@@ -211,20 +213,32 @@ impl<'a> Teller<'a> {
         cluster.tools.dedup();
         let best = &case.leads[0];
         let mut reasons = best.reasons.clone();
+        let rival = rival::of(&reasons);
         reasons.extend(self.notes(i));
+        let is_assessable = !reasons.iter().any(|reason| reason.kind == "one_way");
+        let octets_out = sent_by(Party::Victim);
+        let is_confirmed = best.grade.verdict == Verdict::Confirmed;
+        let (upload, chronology) = match best.grade.verdict {
+            Verdict::Discounted => (Upload::default(), Vec::new()),
+            _ => (
+                upload::upload(&parts, &octets_out, &daily, is_confirmed, self.coverage),
+                chronology::orders(events, first_seen, &exporters, self.coverage),
+            ),
+        };
         Finding {
             id: case.id(),
             victim: self.victim(case.victim, roles),
             cluster,
             verdict: best.grade.verdict,
             confidence: best.grade.confidence,
+            credibility: credibility(best.grade.confidence, is_assessable),
             reasons,
             first_seen,
             last_seen,
             at_least: cut || self.is_cut_by_windows(case, seen),
             days_active: daily.len() as u32,
             flows: parts.len() as u64,
-            octets_out: sent_by(Party::Victim),
+            octets_out,
             octets_in: sent_by(Party::Remote),
             rhythm: case.rhythm(),
             surges: told.surges,
@@ -232,6 +246,9 @@ impl<'a> Teller<'a> {
             spikes: told.spikes,
             daily,
             infrastructure: self.infrastructure(case),
+            rival,
+            upload,
+            chronology,
         }
     }
 
@@ -409,6 +426,7 @@ impl<'a> Teller<'a> {
             cluster: self.cluster(affiliation),
             verdict: Verdict::Discounted,
             confidence: 1,
+            credibility: credibility(1, false),
             reasons: vec![reason],
             first_seen: tally.first,
             last_seen: tally.last,
@@ -423,6 +441,9 @@ impl<'a> Teller<'a> {
             spikes: Vec::new(),
             daily: Vec::new(),
             infrastructure: Vec::new(),
+            rival: None,
+            upload: Upload::default(),
+            chronology: Vec::new(),
         }
     }
 }

@@ -8,9 +8,10 @@
 //! | discounted | otherwise, and whatever a kill rule names or has expired |
 //!
 //! Caps on p, so that the number never says more than the word: 0.95 until weights are calibrated
-//! on local traffic; below 0.90 where a gate is missing; below 0.55 where G1 < +4 (so also where
-//! one direction was seen) or the claim had lapsed by more than 30 days; below 0.20 where
-//! discounted. The order of the verdicts is that of the numbers.
+//! on local traffic ([`crate::calibrate`]), then 0.99; below 0.90 where a gate is missing; below 0.55 where G1 < +4 (so also where
+//! one direction was seen), or where the claim had lapsed by more than 30 days and nothing of the
+//! same cluster is fresh: no other address of it inside a window, no sighting nearby; below 0.20
+//! where discounted. The order of the verdicts is that of the numbers.
 //!
 //! ```
 //! use rahdar_hunt::evidence::establishment::Exchange;
@@ -22,6 +23,8 @@
 //!     exchange: Exchange::Payload,
 //!     validity: Validity::Stated,
 //!     recurs: true,
+//!     is_fresh: false,
+//!     is_calibrated: false,
 //!     is_killed: false,
 //! };
 //! assert_eq!(grade(20.0, &gates).verdict, Verdict::Confirmed);
@@ -38,6 +41,8 @@ const CONFIRMED: f64 = 0.90;
 const LIKELY: f64 = 0.55;
 const POSSIBLE: f64 = 0.20;
 const MOST_UNCALIBRATED: f64 = 0.95;
+/// No finding is certain.
+const MOST: f64 = 0.99;
 /// Just below a threshold: the highest confidence, in hundredths, that the lower word may have.
 const BELOW: f64 = 0.01;
 
@@ -50,6 +55,10 @@ pub struct Gates {
     pub validity: Validity,
     /// Whether there was contact on two days or in three sessions.
     pub recurs: bool,
+    /// Whether something else of the cluster is fresh (amendment (d)).
+    pub is_fresh: bool,
+    /// Whether the weights were learned from local traffic.
+    pub is_calibrated: bool,
     /// Whether a kill rule holds, or the claim had expired.
     pub is_killed: bool,
 }
@@ -65,7 +74,7 @@ pub struct Grade {
 
 /// The grade of evidence with these log-odds, in decibans.
 pub fn grade(log_odds: f64, gates: &Gates) -> Grade {
-    let mut p = probability(log_odds).min(MOST_UNCALIBRATED);
+    let mut p = probability(log_odds).min(if gates.is_calibrated { MOST } else { MOST_UNCALIBRATED });
     let complete = gates.exchange.is_established()
         && matches!(gates.validity, Validity::Stated | Validity::Derived)
         && gates.recurs;
@@ -73,7 +82,7 @@ pub fn grade(log_odds: f64, gates: &Gates) -> Grade {
         p = p.min(CONFIRMED - BELOW);
     }
     let is_weak = gates.exchange.weight() < Exchange::Silent.weight();
-    if is_weak || matches!(gates.validity, Validity::Far { .. }) {
+    if is_weak || (gates.validity.is_stale() && !gates.is_fresh) {
         p = p.min(LIKELY - BELOW);
     }
     if gates.is_killed {
@@ -90,14 +99,41 @@ pub fn grade(log_odds: f64, gates: &Gates) -> Grade {
     Grade { confidence, verdict }
 }
 
+/// Admiralty credibility of information, 1 (confirmed) to 5 (improbable), from STIX confidence (STIX
+/// 2.1, appendix A); 6 where it cannot be judged. Letters, for the reliability of a source, are not
+/// ours to give.
+///
+/// ```
+/// use rahdar_hunt::grade::credibility;
+///
+/// assert_eq!([95, 79, 40, 20, 1].map(|confidence| credibility(confidence, true)), [1, 2, 3, 4, 5]);
+/// assert_eq!(credibility(95, false), 6);
+/// ```
+pub const fn credibility(confidence: u8, is_assessable: bool) -> u8 {
+    match confidence {
+        _ if !is_assessable => 6,
+        80.. => 1,
+        60..=79 => 2,
+        40..=59 => 3,
+        20..=39 => 4,
+        _ => 5,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    const GATES: Gates =
-        Gates { exchange: Exchange::Payload, validity: Validity::Stated, recurs: true, is_killed: false };
+    const GATES: Gates = Gates {
+        exchange: Exchange::Payload,
+        validity: Validity::Stated,
+        recurs: true,
+        is_fresh: false,
+        is_calibrated: false,
+        is_killed: false,
+    };
 
     fn check(log_odds: f64, gates: Gates, verdict: Verdict, confidence: u8) {
         assert_eq!(grade(log_odds, &gates), Grade { confidence, verdict }, "{log_odds} {gates:?}");
@@ -106,6 +142,7 @@ mod tests {
     #[test]
     fn each_word_has_its_numbers() {
         check(35.0, GATES, Verdict::Confirmed, 95);
+        check(35.0, Gates { is_calibrated: true, ..GATES }, Verdict::Confirmed, 99);
         check(9.0, GATES, Verdict::Likely, 88);
         check(0.0, GATES, Verdict::Possible, 50);
         check(-20.0, GATES, Verdict::Discounted, 1);
@@ -119,6 +156,13 @@ mod tests {
         check(35.0, Gates { exchange: Exchange::Silent, ..GATES }, Verdict::Likely, 89);
         check(35.0, Gates { exchange: Exchange::Slight, ..GATES }, Verdict::Possible, 54);
         check(35.0, Gates { validity: Validity::Far { days: 40 }, ..GATES }, Verdict::Possible, 54);
+        check(
+            35.0,
+            Gates { validity: Validity::Far { days: 40 }, is_fresh: true, ..GATES },
+            Verdict::Likely,
+            89,
+        );
+        check(35.0, Gates { validity: Validity::Reassigned { days: 2 }, ..GATES }, Verdict::Possible, 54);
         check(35.0, Gates { is_killed: true, ..GATES }, Verdict::Discounted, 19);
     }
 

@@ -16,15 +16,18 @@ use std::sync::Arc;
 use rahdar_intel::index::Snapshot;
 use rahdar_model::finding::{Reason, Verdict};
 use rahdar_model::intelligence::{Claim, ClusterId, HostClass, WindowBasis};
-use rahdar_model::{Address, Day};
+use rahdar_model::time::DAY_US;
+use rahdar_model::{Address, Day, Window};
 
+use crate::calibrate::Calibration;
 use crate::evidence::asymmetry::{self, Flow};
 use crate::evidence::establishment::{self, Establishment, Exchange};
 use crate::evidence::host::Host;
+use crate::evidence::naming::{self, Naming};
 use crate::evidence::port::{self, Port, WEB_SHELL_OCTETS};
 use crate::evidence::rhythm::Rhythm;
 use crate::evidence::validity::Validity;
-use crate::evidence::{self, Row, corroboration, naming, persistence, prober, scanning};
+use crate::evidence::{self, Group, Row, corroboration, persistence, prober, scanning};
 use crate::exporters::estimate;
 use crate::grade::{Gates, Grade, grade};
 use crate::pair::{Company, Pair, Surroundings};
@@ -34,6 +37,8 @@ use crate::sweep::Party;
 
 /// The quality of a claim never counts for less: a source that doubts itself still says something.
 const LEAST_QUALITY: f64 = 0.1;
+/// A sighting as near as this to a session is fresh: the days that count as near a window.
+const FRESH_US: i64 = 30 * DAY_US;
 /// The quality of a claim whose window nobody stated (`methods.md` §7.4).
 const UNSTATED_QUALITY: f64 = 0.5;
 
@@ -91,6 +96,10 @@ pub(crate) struct Lead<'a> {
     pub(crate) grade: Grade,
     /// How regular its contact is.
     pub(crate) rhythm: Rhythm,
+    /// The state of every group that has one, by its default weight, and the prior: what a
+    /// calibration learns from.
+    pub(crate) states: Vec<(Group, f64)>,
+    pub(crate) prior: f64,
 }
 
 /// A session that exchanged something and does not count.
@@ -107,6 +116,7 @@ pub(crate) fn leads<'a>(
     pairs: &[Pair<'a>],
     surroundings: &Surroundings<'a>,
     company: &Company,
+    calibration: Option<&Calibration>,
 ) -> Vec<Lead<'a>> {
     let mut weighed: Vec<Weighed<'a>> = Vec::new();
     let mut begin = 0;
@@ -125,7 +135,7 @@ pub(crate) fn leads<'a>(
     }
     for (one, rhythm) in weighed.into_iter().zip(rhythms) {
         let sum = &sums[&key(&one)];
-        leads.push(one.grade(sum, rhythm));
+        leads.push(one.grade(sum, rhythm, calibration));
     }
     leads
 }
@@ -208,7 +218,7 @@ struct Standing<'a> {
 
 impl Standing<'_> {
     fn is_held(&self) -> bool {
-        Host::of(self.facts.iter().copied()).is_kill()
+        Host::of(self.facts.iter().copied()).is_kill(false)
     }
 
     /// Equal for the sessions that are judged together; the smallest are the body.
@@ -217,7 +227,7 @@ impl Standing<'_> {
             _ if self.is_held() => 4,
             Validity::Stated | Validity::Derived | Validity::Unclocked => 0,
             Validity::Near { .. } => 1,
-            Validity::Far { .. } => 2,
+            Validity::Far { .. } | Validity::Reassigned { .. } => 2,
             Validity::Expired { .. } | Validity::Never => 3,
         }
     }
@@ -242,7 +252,12 @@ impl<'a> Draft<'a> {
         let all: Vec<usize> = body.iter().map(|standing| standing.session).collect();
         let victim_scans = surroundings.is_victim_scanning(pair.victim, of(&all));
         let establishment = establishment::of_sessions(of(&all), pair.sees_one_way, victim_scans);
-        let (validity, claim) = best_claim(&body, &self.claims, pair);
+        let best = best_standing(&body, pair);
+        let (validity, claim) =
+            best.map_or((Validity::Never, self.claims[0]), |best| (best.validity, best.claim));
+        let book = surroundings.book;
+        let quality = best.map_or(LEAST_QUALITY, |best| quality(best, pair, book));
+        let is_sighted = best.is_some_and(|best| is_sighted(best, pair, book));
         let host = Host::of(body.iter().flat_map(|standing| standing.facts.iter().copied()));
         let peers = company.peers[&pair.remote];
 
@@ -268,13 +283,17 @@ impl<'a> Draft<'a> {
         rows.extend(is_probing.then(prober::row));
         let kill = [
             (!pair.is_monitored).then_some("foreign"),
-            host.is_kill().then(|| host.row()).flatten().map(|row| row.reason.kind),
+            host.is_kill(matches!(naming, Some(Naming::Called { .. })))
+                .then(|| host.row())
+                .flatten()
+                .map(|row| row.reason.kind),
             peers.is_kill().then_some("prevalence"),
             validity.is_kill().then_some("outside_window"),
         ];
         Weighed {
             kill: kill.into_iter().flatten().next(),
-            quality: quality(claim),
+            quality,
+            is_sighted,
             draft: self,
             contact,
             beside,
@@ -291,28 +310,41 @@ impl<'a> Draft<'a> {
         // The first of equals: the narrowest network.
         let best = self.claims.iter().min_by_key(|claim| of(claim));
         let claim = best.expect("a draft is made of one claim at least");
+        let validity = match book.later_tenant(pair.remote, claim.validity.until, start) {
+            Some(_) => of(claim).reassigned(),
+            None => of(claim),
+        };
         let facts = book.facts_on(pair.remote, start).map(|fact| fact.class).collect();
-        Standing { session, validity: of(claim), claim, facts }
+        Standing { session, validity, claim, facts }
     }
 }
 
-/// The best standing in the body, with its claim; of equals one that names the port used.
-fn best_claim<'a>(body: &[Standing<'a>], claims: &[&'a Claim], pair: &Pair<'_>) -> (Validity, &'a Claim) {
-    let best = body.iter().min_by_key(|standing| {
+/// The best standing in the body; of equals one whose claim names the port used.
+fn best_standing<'s, 'a>(body: &'s [Standing<'a>], pair: &Pair<'_>) -> Option<&'s Standing<'a>> {
+    body.iter().min_by_key(|standing| {
         let used = pair.sessions[standing.session].remote_port;
         (standing.validity, standing.claim.port != Some(used))
-    });
-    best.map_or((Validity::Never, claims[0]), |standing| (standing.validity, standing.claim))
+    })
 }
 
-/// How good a claim is before any flow is seen, of 1 (`methods.md` §2.1, q).
-fn quality(claim: &Claim) -> f64 {
-    let stated = match claim.basis {
+/// How good a claim was when the flow was seen, of 1 (`methods.md` §2.1, q).
+fn quality(best: &Standing<'_>, pair: &Pair<'_>, book: &Snapshot) -> f64 {
+    let stated = match best.claim.basis {
         WindowBasis::Stated | WindowBasis::Heading | WindowBasis::Operator => 1.0,
         WindowBasis::Published | WindowBasis::Resolved | WindowBasis::Undated => UNSTATED_QUALITY,
     };
-    let confidence = claim.confidence.map_or(1.0, |percent| f64::from(percent) / 100.0);
-    stated * confidence.clamp(LEAST_QUALITY, 1.0)
+    let session = &pair.sessions[best.session];
+    // A clock that lies tells no distance from a window.
+    let Window { from, until } = best.claim.validity;
+    let (start, end) = if session.clock_suspect { (from, until) } else { (session.start, session.end) };
+    stated * book.quality(best.claim, start, end).clamp(LEAST_QUALITY, 1.0)
+}
+
+/// Whether somebody saw the indicator at work near the session (amendment (d)).
+fn is_sighted(best: &Standing<'_>, pair: &Pair<'_>, book: &Snapshot) -> bool {
+    let session = &pair.sessions[best.session];
+    let (from, until) = (session.start.plus_micros(-FRESH_US), session.end.plus_micros(FRESH_US));
+    !session.clock_suspect && book.is_sighted(&best.claim.indicator, from, until)
 }
 
 /// Of these sessions, those that show an exchange; if none does, those that the victim took part
@@ -346,6 +378,7 @@ struct Weighed<'a> {
     validity: Validity,
     claim: &'a Claim,
     quality: f64,
+    is_sighted: bool,
     /// The kind of the reason that no other evidence can outweigh.
     kill: Option<&'static str>,
     rows: Vec<Row>,
@@ -389,15 +422,29 @@ impl<'a> Weighed<'a> {
         pair.question(sessions)
     }
 
-    fn grade(self, sum: &Sum, rhythm: Rhythm) -> Lead<'a> {
+    fn grade(self, sum: &Sum, rhythm: Rhythm, calibration: Option<&Calibration>) -> Lead<'a> {
         let mut rows = self.rows;
         rows.extend(rhythm.row());
         rows.extend(corroboration::row(sum.addresses));
-        let evidence::Sum { mut reasons, log_odds } = evidence::sum(evidence::PRIOR * self.quality, rows);
+        let states = rows.iter().map(|row| (row.group, row.reason.weight)).collect();
+        if let Some(calibration) = calibration {
+            calibration.weigh(&mut rows);
+        }
+        let prior = evidence::PRIOR * self.quality;
+        let evidence::Sum { mut reasons, mut log_odds } = evidence::sum(prior, rows);
+        if let Some(calibration) = calibration {
+            let settled = calibration.settle(log_odds);
+            let text =
+                "labelled traffic of this network shows how far such evidence can be trusted".to_owned();
+            reasons.push(Reason { kind: "calibration", weight: settled - log_odds, text });
+            log_odds = settled;
+        }
         let gates = Gates {
             exchange: self.establishment.exchange,
             validity: self.validity,
             recurs: sum.recurs(),
+            is_fresh: self.is_sighted || sum.addresses > 0,
+            is_calibrated: calibration.is_some(),
             is_killed: self.kill.is_some(),
         };
         let grade = grade(log_odds, &gates);
@@ -420,6 +467,8 @@ impl<'a> Weighed<'a> {
             log_odds,
             grade,
             rhythm,
+            states,
+            prior: evidence::decibans(prior),
         }
     }
 }
@@ -428,7 +477,7 @@ impl<'a> Weighed<'a> {
 fn name_rival(reasons: &mut Vec<Reason>, kill: Option<&'static str>) {
     let is_rival = |reason: &Reason| match kill {
         Some(kind) => reason.kind == kind,
-        None => reason.weight < 0.0 && !matches!(reason.kind, "cap" | "prior"),
+        None => reason.weight < 0.0 && !matches!(reason.kind, "calibration" | "cap" | "prior"),
     };
     let rival = match reasons.iter().position(is_rival) {
         Some(at) => reasons.remove(at),

@@ -11,7 +11,11 @@
 //! * [`evidence`]: what speaks for and against, group by group, and [`grade`]: what it amounts to;
 //! * [`rhythm`], [`surge`], [`discovery`]: how regular, whether more since, and how many tests of
 //!   many may be believed; [`beacons`]: who calls home regularly, without any claim;
-//! * [`exfil`], [`seen`], [`overlap`], [`role`]: how much, since when, who else, what the victim is.
+//! * [`calibrate`]: what labelled traffic teaches of those weights;
+//! * [`exfil`], [`upload`], [`seen`], [`chronology`]: how much, of what pattern, since when, before
+//!   or after what;
+//! * [`rival`], [`attribution`], [`overlap`], [`company`], [`role`]: what else may explain it, who may
+//!   be behind it, who else is there, what the victim is.
 //!
 //! One method a file, each with its formula, its assumptions and when it is wrong. Everything is
 //! a pure function over slices; flows come through [`FlowStore`], intelligence through a
@@ -20,8 +24,12 @@
 //!
 //! This crate knows no file, no clock, no network and no database.
 
+pub mod attribution;
 pub mod beacons;
+pub mod calibrate;
 mod chance;
+pub mod chronology;
+pub mod company;
 pub mod discovery;
 pub mod evidence;
 pub mod exfil;
@@ -36,6 +44,7 @@ pub mod overlap;
 mod pair;
 mod regular;
 pub mod rhythm;
+pub mod rival;
 pub mod role;
 pub mod sampling;
 pub mod scanner;
@@ -43,6 +52,7 @@ pub mod seen;
 pub mod stitch;
 pub mod surge;
 pub mod sweep;
+pub mod upload;
 pub mod vantage;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,17 +65,18 @@ use rahdar_model::store::StoreError;
 use rahdar_model::{Address, FlowStore, Prefix, Window};
 use thiserror::Error;
 
+use crate::calibrate::{Calibration, Example};
 use crate::finding::Teller;
-use crate::lead::Affiliation;
+use crate::lead::{Affiliation, Lead};
 use crate::pair::{Company, Pair, Surroundings};
 use crate::stitch::{FanIn, Session, stitch};
-use crate::sweep::Contact;
+use crate::sweep::{Contact, Swept};
 
 /// What to hunt for.
 ///
 /// Victims and cluster narrow what is told, never how it is judged: a host that touches five
 /// other clusters within the hour is a prober whatever was asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Request {
     /// Flows that started in this window.
     pub window: Window,
@@ -73,6 +84,8 @@ pub struct Request {
     pub victims: Vec<Prefix>,
     /// Tell of this cluster only.
     pub cluster: Option<ClusterId>,
+    /// Weigh the evidence so; by the defaults, if there is none.
+    pub calibration: Option<Calibration>,
 }
 
 /// Why a hunt did not end.
@@ -105,37 +118,115 @@ pub fn hunt(
     {
         return Err(HuntError::UnknownCluster(cluster.clone()));
     }
-    let window = request.window;
-    let book = &*names::with_resolved(store, book, window)?;
-    let swept = sweep::sweep(store, book, window)?;
-    let coverage = store.coverage(window)?;
-    let scanners = scanners(store, &swept.contacts, &coverage, window)?;
-    let prefixes: Vec<Prefix> = networks.iter().map(|network| network.prefix).collect();
-    let active = if swept.contacts.is_empty() { 0 } else { store.active_hosts(&prefixes, window)? };
+    let scene = Scene { store, networks, window: request.window };
+    scene.judge(book, request.calibration.as_ref(), |judged| tell(&scene, judged, events, request))
+}
 
-    let by_pair: Vec<&[Contact]> = swept.contacts.chunk_by(is_same_pair).collect();
-    let fan_in = FanIn::of(&swept.contacts);
-    let is_documented = |address, port| book.claims_on(address).any(|claim| claim.port == Some(port));
-    let sessions: Vec<Vec<Session>> =
-        by_pair.iter().map(|contacts| stitch(contacts, &fan_in, &is_documented)).collect();
-    let joined: Vec<(&[Contact], &[Session])> =
-        by_pair.iter().zip(&sessions).map(|(contacts, sessions)| (*contacts, &sessions[..])).collect();
-    let weights = exporters::weigh(&joined);
+/// Every pair that a hunt of the window would judge, as examples to be labelled for
+/// [`calibrate::learn`]: by victim, then address, then cluster.
+///
+/// # Errors
+/// [`HuntError::Store`].
+pub fn examples(
+    store: &dyn FlowStore,
+    book: &Snapshot,
+    networks: &[Network],
+    window: Window,
+) -> Result<Vec<Example>, HuntError> {
+    Scene { store, networks, window }.judge(book, None, |judged| {
+        let example = |lead: &Lead<'_>| {
+            let pair = &judged.pairs[lead.pair];
+            Example {
+                victim: pair.victim,
+                remote: pair.remote,
+                cluster: lead.affiliation.id(),
+                first: lead.sessions.iter().map(|s| pair.sessions[*s].start).min().unwrap_or_default(),
+                prior: lead.prior,
+                states: lead.states.clone(),
+            }
+        };
+        let monitored = judged.leads.iter().filter(|lead| judged.pairs[lead.pair].is_monitored);
+        Ok(monitored.map(example).collect())
+    })
+}
 
-    let names = names::names(store, book, window)?;
-    let surroundings = Surroundings::new(book, scanners, names, &coverage);
-    let mut pairs = Vec::with_capacity(joined.len());
-    let mut begin = 0;
-    for (contacts, sessions) in joined {
-        let weights = &weights[begin..begin + contacts.len()];
-        begin += contacts.len();
-        let is_monitored = is_host_of(networks, contacts[0].victim);
-        pairs.push(Pair::new(contacts, weights, sessions, is_monitored, &surroundings));
+/// What a hunt looks at.
+struct Scene<'a> {
+    store: &'a dyn FlowStore,
+    networks: &'a [Network],
+    window: Window,
+}
+
+/// What was met, judged.
+struct Judged<'a> {
+    book: &'a Snapshot,
+    swept: &'a Swept,
+    coverage: &'a [ExporterCoverage],
+    surroundings: &'a Surroundings<'a>,
+    pairs: &'a [Pair<'a>],
+    leads: Vec<Lead<'a>>,
+}
+
+impl Scene<'_> {
+    /// Judges what was met, and hands it on: all of it borrows from what is made here.
+    fn judge<T>(
+        &self,
+        book: &Snapshot,
+        calibration: Option<&Calibration>,
+        hand_on: impl FnOnce(Judged<'_>) -> Result<T, HuntError>,
+    ) -> Result<T, HuntError> {
+        let Self { store, networks, window } = *self;
+        let book = &*names::with_resolved(store, book, window)?;
+        let swept = sweep::sweep(store, book, window)?;
+        let coverage = store.coverage(window)?;
+        let scanners = scanners(store, &swept.contacts, &coverage, window)?;
+        let prefixes: Vec<Prefix> = networks.iter().map(|network| network.prefix).collect();
+        let active = if swept.contacts.is_empty() { 0 } else { store.active_hosts(&prefixes, window)? };
+
+        let by_pair: Vec<&[Contact]> = swept.contacts.chunk_by(is_same_pair).collect();
+        let fan_in = FanIn::of(&swept.contacts);
+        let is_documented = |address, port| book.claims_on(address).any(|claim| claim.port == Some(port));
+        let sessions: Vec<Vec<Session>> =
+            by_pair.iter().map(|contacts| stitch(contacts, &fan_in, &is_documented)).collect();
+        let joined: Vec<(&[Contact], &[Session])> =
+            by_pair.iter().zip(&sessions).map(|(contacts, sessions)| (*contacts, &sessions[..])).collect();
+        let weights = exporters::weigh(&joined);
+
+        let names = names::names(store, book, window)?;
+        let surroundings = Surroundings::new(book, scanners, names, &coverage);
+        let mut pairs = Vec::with_capacity(joined.len());
+        let mut begin = 0;
+        for (contacts, sessions) in joined {
+            let weights = &weights[begin..begin + contacts.len()];
+            begin += contacts.len();
+            let is_monitored = is_host_of(networks, contacts[0].victim);
+            pairs.push(Pair::new(contacts, weights, sessions, is_monitored, &surroundings));
+        }
+        let company = Company::of(&pairs, book, active);
+        let leads = lead::leads(&pairs, &surroundings, &company, calibration);
+        hand_on(Judged {
+            book,
+            swept: &swept,
+            coverage: &coverage,
+            surroundings: &surroundings,
+            pairs: &pairs,
+            leads,
+        })
     }
-    let company = Company::of(&pairs, book, active);
-    let cases = finding::cases(lead::leads(&pairs, &surroundings, &company), &pairs);
-    let unusable = finding::unusable(&swept, book);
-    let teller = Teller::new(&pairs, &cases, book, networks, &coverage, unusable, events);
+}
+
+/// The findings of what was judged.
+fn tell(
+    scene: &Scene<'_>,
+    judged: Judged<'_>,
+    events: &[Event],
+    request: &Request,
+) -> Result<Hunt, HuntError> {
+    let Scene { store, networks, window } = *scene;
+    let Judged { book, swept, coverage, surroundings, pairs, leads } = judged;
+    let cases = finding::cases(leads, pairs);
+    let unusable = finding::unusable(swept, book);
+    let teller = Teller::new(pairs, &cases, book, networks, coverage, unusable, events);
     let asked = surroundings.names.asked.iter().filter(|((host, _), _)| is_host_of(networks, *host));
 
     let is_told = |victim: Address, cluster: &ClusterId| {
@@ -153,12 +244,18 @@ pub fn hunt(
     for i in &told {
         let shown = if is_believed(i) { roles.get(&cases[*i].victim) } else { None };
         let shown = shown.into_iter().flatten().map(|role| (*role).to_owned()).collect();
-        all.push(teller.finding(*i, shown));
+        all.push(teller.finding(*i, shown, events));
     }
     all.sort_by(|a, b| order(a).cmp(&order(b)));
     let (victims, octets_out) = teller.totals(&told);
-    let (findings, discounted) = all.into_iter().partition(|finding| finding.verdict > Verdict::Discounted);
+    let (findings, discounted): (Vec<Finding>, Vec<Finding>) =
+        all.into_iter().partition(|finding| finding.verdict > Verdict::Discounted);
+    let clusters = attribution::accounts(&findings, &discounted, book);
+    let companies = company::companies(&findings);
     Ok(Hunt {
+        clusters,
+        companies,
+        calibration: request.calibration.as_ref().map(|calibration| calibration.name.clone()),
         window,
         flows_swept: store.count(window)?,
         intelligence_version: book.version(),
@@ -167,7 +264,7 @@ pub fn hunt(
         discounted,
         victims,
         octets_out,
-        coverage,
+        coverage: coverage.to_vec(),
     })
 }
 

@@ -121,6 +121,14 @@ impl SampledSum {
         self.add(interval, octets, (octets as f64).powi(2), octets);
     }
 
+    /// Adds so many sampled packets, one in `interval`, each of which counts for `each`.
+    pub fn add_equal(&mut self, interval: u32, packets: u64, each: f64) {
+        let (n, count) = (f64::from(interval), packets as f64);
+        self.octets += n * count * each;
+        self.variance += n * (n - 1.0) * count * each * each;
+        self.heaviest = self.heaviest.max(n * each);
+    }
+
     fn add(&mut self, interval: u32, octets: u64, square_sum: f64, largest: u64) {
         let n = f64::from(interval);
         self.octets += n * octets as f64;

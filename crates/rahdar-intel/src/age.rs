@@ -6,9 +6,15 @@
 //! or a sighting, whichever is latest. A false positive halves the base (chosen here: MISP leaves
 //! it to the server); an expiration ends it, until it is seen again.
 //!
-//! This orders what a person looks at first. It never decides what was hostile when: no lookup and
-//! no hunt asks it. Wrong for infrastructure that lives much shorter or longer than the model:
-//! servers of Winnti lived 165 days at the median (`field.md` §3).
+//! [`priority`] orders what a person looks at first. It never decides what was hostile when.
+//! A hunt looks back, and asks [`quality`] instead: what was left of the claim when the flow was
+//! seen. That falls on both sides of the window (`methods.md` §7.4): over τ = 120 days after it, and
+//! over [`LIFE_BEFORE_US`] before it, because a server is seldom seen on its first day. A sighting
+//! near the flow counts like the window, an expiration ends it, and a false positive, whenever it was
+//! reported, halves it. What nobody graded counts in full there: the base of 80 is MISP's for order.
+//!
+//! Wrong for infrastructure that lives much shorter or longer than the model: servers of Winnti
+//! lived 165 days at the median (`field.md` §3).
 //!
 //! ```
 //! use rahdar_intel::age::Model;
@@ -120,6 +126,53 @@ pub fn priority<'a>(
     Some(model.score(base, now.since(last)))
 }
 
+/// How long before its window an indicator may have lived (`methods.md` §7.4, τ_b).
+pub const LIFE_BEFORE_US: i64 = 30 * DAY_US;
+
+/// What was left of a claim at contact from `start` to `end`, 0–1. `reports` are those about its
+/// indicator.
+///
+/// ```
+/// use rahdar_intel::age::quality;
+/// use rahdar_model::{Day, Window};
+/// # use rahdar_model::intelligence::{Claim, Indicator, WindowBasis};
+/// # let claim = Claim {
+/// #     indicator: Indicator::Domain("c2.example.org".to_owned()),
+/// #     port: None, protocol: None,
+/// #     validity: Window::new(Day(0).start(), Day(100).start()),
+/// #     basis: WindowBasis::Stated, cluster: None, tools: Vec::new(), source: "a report".into(),
+/// #     place: String::new(), published: None, confidence: None, tlp: None, revoked: false,
+/// # };
+/// let on = |day: i32| quality(&claim, [], Day(day).start(), Day(day).start());
+/// assert_eq!([50, 130, 220].map(on), [1.0, 0.5, 0.0]);
+/// ```
+pub fn quality<'a>(
+    claim: &Claim,
+    reports: impl IntoIterator<Item = &'a Report>,
+    start: Timestamp,
+    end: Timestamp,
+) -> f64 {
+    let reports: Vec<&Report> = reports.into_iter().collect();
+    let of = |kind: ReportKind| reports.iter().filter(move |report| report.kind == kind);
+    let denied = of(ReportKind::FalsePositive).count();
+    let base = claim.confidence.map_or(1.0, |percent| f64::from(percent) / 100.0)
+        * 0.5_f64.powi(denied.try_into().unwrap_or(i32::MAX));
+    let seen_before = of(ReportKind::Sighting).map(|report| report.at).filter(|at| *at <= end).max();
+    let over = of(ReportKind::Expiration).map(|report| report.at).filter(|at| *at <= start).max();
+    if over.is_some_and(|over| seen_before.is_none_or(|seen| seen <= over)) {
+        return 0.0;
+    }
+    let left = |from: Timestamp, until: Timestamp| {
+        if end < from {
+            Model { life_us: LIFE_BEFORE_US, ..Model::NETWORK }.score(1.0, from.since(end))
+        } else {
+            Model::NETWORK.score(1.0, start.since(until))
+        }
+    };
+    let sighted = of(ReportKind::Sighting).map(|report| left(report.at, report.at));
+    base * sighted.fold(left(claim.validity.from, claim.validity.until), f64::max)
+}
+
 #[cfg(test)]
 mod tests {
     use rahdar_model::intelligence::WindowBasis;
@@ -190,5 +243,39 @@ mod tests {
         check(&claim(), &[(Expiration, 110)], 130, Some(0.0));
         check(&claim(), &[(Expiration, 110), (Sighting, 120)], 150, Some(40.0));
         check(&Claim { confidence: Some(50), ..claim() }, &[], 130, Some(25.0));
+    }
+
+    fn check_quality(claim: &Claim, reports: &[(ReportKind, i32)], day: i32, expected: f64) {
+        let report = |(kind, day): &(ReportKind, i32)| Report {
+            indicator: claim.indicator.clone(),
+            kind: *kind,
+            at: Day(*day).start(),
+            source: "another".into(),
+        };
+        let reports: Vec<Report> = reports.iter().map(report).collect();
+        let got = quality(claim, &reports, Day(day).start(), Day(day).start());
+        assert!((got - expected).abs() < 1e-9, "{got} is not {expected}: {reports:?} on day {day}");
+    }
+
+    #[test]
+    fn looking_back_a_claim_decays_on_both_sides_of_its_window() {
+        let late = Claim { validity: Window::new(Day(200).start(), Day(300).start()), ..claim() };
+        check_quality(&late, &[], 250, 1.0);
+        check_quality(&late, &[], 330, 0.5);
+        check_quality(&late, &[], 420, 0.0);
+        check_quality(&late, &[], 200 - 30, 0.0);
+        check_quality(&late, &[], 192, 1.0 - (8.0_f64 / 30.0).sqrt());
+        check_quality(&Claim { confidence: Some(40), ..late.clone() }, &[], 250, 0.4);
+        check_quality(&Claim { validity: Window::ALL, ..late }, &[], 0, 1.0);
+    }
+
+    #[test]
+    fn looking_back_reports_count_where_they_belong() {
+        use ReportKind::{Expiration, FalsePositive, Sighting};
+        check_quality(&claim(), &[(Sighting, 190)], 220, 0.5);
+        check_quality(&claim(), &[(FalsePositive, 900)], 50, 0.5);
+        check_quality(&claim(), &[(Expiration, 40)], 50, 0.0);
+        check_quality(&claim(), &[(Expiration, 60)], 50, 1.0);
+        check_quality(&claim(), &[(Expiration, 40), (Sighting, 45)], 50, 1.0);
     }
 }

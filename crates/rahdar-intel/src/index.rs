@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use rahdar_model::account::Attribution;
 use rahdar_model::intelligence::{Claim, Cluster, ClusterId, HostFact, Indicator, WindowBasis};
 use rahdar_model::{Address, Prefix, Timestamp};
 
@@ -29,6 +30,9 @@ pub struct Snapshot {
     hosts: HashMap<String, Vec<u32>>,
     reports: BTreeMap<Indicator, Vec<Report>>,
     notes: Notes,
+    /// When names that no claim is about were first seen on claimed addresses, by address.
+    tenants: BTreeMap<Address, Vec<(Timestamp, String)>>,
+    attributions: BTreeMap<ClusterId, Vec<Attribution>>,
 }
 
 impl Snapshot {
@@ -76,7 +80,22 @@ impl Snapshot {
             facts,
             reports: BTreeMap::new(),
             notes: Notes::default(),
+            tenants: BTreeMap::new(),
+            attributions: BTreeMap::new(),
         }
+    }
+
+    /// The same book with what is said of who is behind its clusters.
+    pub fn with_attributions(mut self, attributions: Vec<Attribution>) -> Self {
+        for said in attributions {
+            self.attributions.entry(said.cluster.clone()).or_default().push(said);
+        }
+        self
+    }
+
+    /// What is said of who is behind a cluster, in the order of the book.
+    pub fn attributions(&self, id: &ClusterId) -> impl Iterator<Item = &Attribution> {
+        self.attributions.get(id).into_iter().flatten()
     }
 
     /// The same book with the names that lists warn of.
@@ -86,15 +105,36 @@ impl Snapshot {
 
     /// The same book with the claims that follow from where its domains pointed, behind its own
     /// ([`pdns::derive`]).
-    pub fn with_resolutions(self, records: &[Record]) -> Self {
+    pub fn with_resolutions(mut self, records: &[Record]) -> Self {
         let derived = pdns::derive(&self, records);
+        let mut tenants = std::mem::take(&mut self.tenants);
+        for (address, arrivals) in pdns::tenants(&self, records) {
+            let known = tenants.entry(address).or_default();
+            known.extend(arrivals);
+            known.sort_unstable();
+            known.dedup();
+        }
         if derived.is_empty() {
-            return self;
+            return Self { tenants, ..self };
         }
         let claims = self.claims.into_iter().chain(derived).collect();
         let clusters = self.clusters.into_values().collect();
-        let (reports, notes) = (self.reports, self.notes);
-        Self { reports, notes, ..Self::new(self.version, claims, clusters, self.facts) }
+        let (reports, notes, attributions) = (self.reports, self.notes, self.attributions);
+        Self {
+            reports,
+            notes,
+            tenants,
+            attributions,
+            ..Self::new(self.version, claims, clusters, self.facts)
+        }
+    }
+
+    /// The first name, of a domain that no claim is about, that arrived at a claimed address after
+    /// the end of a claim and before `until`: somebody else had it by then (`methods.md` §7.5).
+    pub fn later_tenant(&self, address: Address, after: Timestamp, until: Timestamp) -> Option<&str> {
+        let arrivals = self.tenants.get(&address)?;
+        let next = arrivals.partition_point(|(at, _)| *at < after);
+        arrivals.get(next).filter(|(at, _)| *at <= until).map(|(_, domain)| domain.as_str())
     }
 
     /// The same book with these reports. They move [`Snapshot::priority`] and nothing else.
@@ -181,6 +221,18 @@ impl Snapshot {
     /// How urgent a claim is at that time, 0–100; none where nobody dated it ([`age`]).
     pub fn priority(&self, claim: &Claim, now: Timestamp) -> Option<f64> {
         age::priority(claim, self.reports.get(&claim.indicator).into_iter().flatten(), now)
+    }
+
+    /// What was left of a claim at contact from `start` to `end`, 0–1 ([`age::quality`]).
+    pub fn quality(&self, claim: &Claim, start: Timestamp, end: Timestamp) -> f64 {
+        age::quality(claim, self.reports.get(&claim.indicator).into_iter().flatten(), start, end)
+    }
+
+    /// Whether somebody saw the indicator at work between two times.
+    pub fn is_sighted(&self, indicator: &Indicator, from: Timestamp, until: Timestamp) -> bool {
+        let mut reports = self.reports.get(indicator).into_iter().flatten();
+        reports
+            .any(|report| report.kind == age::ReportKind::Sighting && report.at >= from && report.at <= until)
     }
 
     /// What is known of the host at `address` at that time: the narrowest network first, then in

@@ -31,6 +31,7 @@ pub mod scan;
 pub mod sheet;
 pub mod stix;
 
+mod attributions;
 mod date;
 mod detect;
 mod find;
@@ -99,6 +100,9 @@ pub fn read_knowing(
             what: "the hashes of values of a MISP feed",
             remedy: "import the events of the feed",
         });
+    }
+    if attributions::is(&text) {
+        return attributions::read(&source, &text, options);
     }
     match table::layout(&text) {
         Some(layout) => table::read(&source, &text, &layout, options),

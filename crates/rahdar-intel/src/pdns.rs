@@ -20,7 +20,7 @@
 //! A derived claim keeps everything of the claim on the domain but the window and says whence it
 //! comes: its basis is `resolved`, its place names the claim's, the name, and the record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rahdar_model::fact::{Answer, Resolution};
@@ -66,6 +66,10 @@ const DYNAMIC_GAP_US: i64 = 7 * DAY_US;
 /// Claims on one name that are carried to one address; chosen here: more lists say nothing new.
 const CLAIMS_PER_RECORD: usize = 64;
 
+/// Domains that are kept of one claimed address; chosen here: one of them is enough to tell that
+/// it changed hands, and an address of thousands is told by what it is (G4).
+const TENANTS_PER_ADDRESS: usize = 256;
+
 /// The claims on addresses that follow from claims on domains and from records, in the order of
 /// the records. Claims on URLs do not follow a name: others may use its host.
 pub fn derive(book: &Snapshot, records: &[Record]) -> Vec<Claim> {
@@ -101,6 +105,28 @@ fn reassigned(record: &Record, arrivals: &[(Timestamp, &str)]) -> Timestamp {
     let after = arrivals.partition_point(|(first, _)| *first <= record.last);
     let other = arrivals[after..].iter().find(|(_, domain)| *domain != own);
     other.map_or(Timestamp::MAX, |(first, _)| *first)
+}
+
+/// Domains that arrived at claimed addresses, and of which no claim is about any name, with when each was first
+/// seen there, in the order of time.
+pub(crate) fn tenants(book: &Snapshot, records: &[Record]) -> BTreeMap<Address, Vec<(Timestamp, String)>> {
+    let claimed: BTreeSet<&str> = book.domains().into_iter().map(registrable).collect();
+    let mut first: BTreeMap<(Address, &str), Timestamp> = BTreeMap::new();
+    for record in records.iter().filter(|record| !claimed.contains(registrable(&record.name))) {
+        let seen = first.entry((record.address, registrable(&record.name))).or_insert(record.first);
+        *seen = record.first.min(*seen);
+    }
+    let mut tenants: BTreeMap<Address, Vec<(Timestamp, String)>> = BTreeMap::new();
+    for ((address, domain), at) in first {
+        if book.claims_on(address).next().is_some() {
+            let known = tenants.entry(address).or_default();
+            if known.len() < TENANTS_PER_ADDRESS {
+                known.push((at, domain.to_owned()));
+            }
+        }
+    }
+    tenants.values_mut().for_each(|known| known.sort_unstable());
+    tenants
 }
 
 /// When the name may be taken to have stood for the address.

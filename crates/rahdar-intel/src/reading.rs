@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
+use rahdar_model::account::Attribution;
 use rahdar_model::intelligence::{
     Claim, Cluster, ClusterId, HostClass, HostFact, Indicator, Tlp, WindowBasis,
 };
@@ -76,6 +77,8 @@ pub struct Reading {
     pub assertions: Vec<Assertion>,
     /// What a report says, in its order. It waits for a person, and is all that a report makes.
     pub proposals: Vec<Proposal>,
+    /// Who is said to be behind clusters, in the order of the file.
+    pub attributions: Vec<Attribution>,
 }
 
 /// Refusals kept with their text; chosen here: nobody reads more, and a hostile file is all errors.
@@ -106,6 +109,8 @@ pub enum Format {
     WarningList,
     /// A report: text, Markdown, HTML or PDF.
     Report,
+    /// A table of who is said to be behind clusters.
+    Attributions,
 }
 
 impl Format {
@@ -121,6 +126,7 @@ impl Format {
             Self::Scan => "scan",
             Self::WarningList => "warning list",
             Self::Report => "report",
+            Self::Attributions => "attributions",
         }
     }
 }
@@ -145,6 +151,12 @@ impl fmt::Display for Refusal {
 /// Why an indicator was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Reason {
+    /// A statement about a cluster that lacks what it needs.
+    #[error(
+        "a statement needs a cluster, an actor and a relation: same, subset, overlaps or suspected; a date and a \
+         confidence of 0 to 100 may follow"
+    )]
+    Attribution,
     /// It looks like an address and is none.
     #[error("not an IP address")]
     NotAddress,
@@ -381,6 +393,7 @@ impl<'a> Draft<'a> {
                 notes: Vec::new(),
                 assertions: Vec::new(),
                 proposals: Vec::new(),
+                attributions: Vec::new(),
             },
             clusters: BTreeMap::new(),
             seen: HashSet::new(),
@@ -500,6 +513,11 @@ impl<'a> Draft<'a> {
         self.finish()
     }
 
+    /// Adds a statement of who is behind a cluster.
+    pub(crate) fn attribution(&mut self, said: Attribution) {
+        self.reading.attributions.push(said);
+    }
+
     /// Adds a name and its address.
     pub(crate) fn resolution(&mut self, record: Record) {
         self.reading.resolutions.push(record);
@@ -528,6 +546,7 @@ impl<'a> Draft<'a> {
             && reading.notes.is_empty()
             && reading.assertions.is_empty()
             && reading.proposals.is_empty()
+            && reading.attributions.is_empty()
             && reading.refused_count == 0
             && reading.set_aside.is_empty();
         if empty { Err(ReadError::Nothing) } else { Ok(reading) }

@@ -1,13 +1,13 @@
-//! The two small tables that people keep themselves: the networks they watch, and the events they
-//! know of.
+//! The small tables that people keep themselves: the networks they watch, the events they know of, and
+//! labels of traffic that they have looked into.
 //!
-//! Both are CSV with a header, columns in any order. A line that cannot be read is named and left
+//! All are CSV with a header, columns in any order. A line that cannot be read is named and left
 //! out; the others are kept.
 
 use std::collections::HashMap;
 
-use rahdar_model::Prefix;
 use rahdar_model::intelligence::{Event, Network};
+use rahdar_model::{Address, Prefix};
 use thiserror::Error;
 
 use crate::date::{NumberOrder, instant};
@@ -43,6 +43,12 @@ pub enum LineError {
     /// The AS number is none.
     #[error("`{0}` is not an AS number such as 64496")]
     Asn(String),
+    /// The victim is no address.
+    #[error("`{0}` is not an address such as 192.0.2.1")]
+    Address(String),
+    /// The label says neither yes nor no.
+    #[error("`{0}` is not a label: write c2 or benign")]
+    Label(String),
     /// The country is no two-letter code.
     #[error("`{0}` is not a two-letter country code such as AF")]
     Country(String),
@@ -106,6 +112,28 @@ pub fn events(bytes: &[u8]) -> Result<Sheet<Event>, SheetError> {
     Ok(sheet)
 }
 
+/// What somebody found out about one host and one indicator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    /// The monitored host.
+    pub victim: Address,
+    /// The address, or its network.
+    pub indicator: Prefix,
+    /// Whether what passed between them was command traffic.
+    pub is_real: bool,
+}
+
+/// Reads labels: `victim,indicator,label`, the label `c2` or `benign` (or yes and no, true and false,
+/// 1 and 0).
+///
+/// # Errors
+/// [`SheetError`] if it is no such table.
+pub fn labels(bytes: &[u8]) -> Result<Sheet<Label>, SheetError> {
+    read(bytes, "victim,indicator,label", &["victim", "indicator", "label"], |_, cells| {
+        label(cells).map(Some)
+    })
+}
+
 /// The cells of one row by the names of their columns.
 struct Cells<'a> {
     columns: &'a [String],
@@ -134,6 +162,18 @@ fn network(cells: &Cells<'_>) -> Result<Network, LineError> {
         return Err(LineError::Country(quoted("country")));
     }
     Ok(Network { prefix, asn, org: quoted("org"), sector: quoted("sector"), country, role: quoted("role") })
+}
+
+fn label(cells: &Cells<'_>) -> Result<Label, LineError> {
+    let quoted = |column: &str| cells.get(column).to_owned();
+    let victim = cells.get("victim").parse().map_err(|_| LineError::Address(quoted("victim")))?;
+    let indicator = cells.get("indicator").parse().map_err(|_| LineError::Prefix(quoted("indicator")))?;
+    let is_real = match cells.get("label").to_ascii_lowercase().as_str() {
+        "c2" | "yes" | "true" | "1" => true,
+        "benign" | "no" | "false" | "0" => false,
+        _ => return Err(LineError::Label(quoted("label"))),
+    };
+    Ok(Label { victim, indicator, is_real })
 }
 
 fn event(cells: &Cells<'_>) -> Result<Event, LineError> {
@@ -230,6 +270,23 @@ mod tests {
         assert_eq!(
             refused,
             ["line 5: `soon` is not a date such as 2021-08-15", "line 6: the label is empty"]
+        );
+    }
+
+    #[test]
+    fn labels_say_yes_or_no() {
+        let text = "victim,indicator,label\n203.0.113.25,192.0.2.9,C2\n203.0.113.25,192.0.2.0/24,benign\n\
+            x,192.0.2.9,c2\n203.0.113.25,y,c2\n203.0.113.25,192.0.2.9,perhaps\n";
+        let sheet = labels(text.as_bytes()).unwrap();
+        assert_eq!(sheet.rows.iter().map(|row| row.is_real).collect::<Vec<_>>(), [true, false]);
+        let refused: Vec<String> = sheet.refused.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            refused,
+            [
+                "line 4: `x` is not an address such as 192.0.2.1",
+                "line 5: `y` is not a prefix such as 192.0.2.0/24",
+                "line 6: `perhaps` is not a label: write c2 or benign",
+            ]
         );
     }
 

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use crate::account::{Chronology, ClusterAccount, Company, Rival, Upload};
 use crate::address::Address;
 use crate::coverage::ExporterCoverage;
 use crate::estimate::Estimate;
@@ -31,6 +32,12 @@ pub struct Hunt {
     pub octets_out: Estimate,
     /// What the telemetry could see.
     pub coverage: Vec<ExporterCoverage>,
+    /// Every believed cluster: where it was, and who may be behind it; in the order of ids.
+    pub clusters: Vec<ClusterAccount>,
+    /// Clusters that share a victim, two by two, in the order of victims and ids.
+    pub companies: Vec<Company>,
+    /// The calibration that weighed the evidence; none where the defaults did.
+    pub calibration: Option<String>,
 }
 
 /// The pooled octets that left one victim.
@@ -57,6 +64,8 @@ pub struct Finding {
     pub verdict: Verdict,
     /// 1–99 (STIX confidence).
     pub confidence: u8,
+    /// Admiralty credibility of information: 1 confirmed to 5 improbable, 6 cannot be judged.
+    pub credibility: u8,
     /// Reasons for and against, heaviest first.
     pub reasons: Vec<Reason>,
     /// First believed contact.
@@ -85,6 +94,12 @@ pub struct Finding {
     pub daily: Vec<Daily>,
     /// The endpoints contacted, in the order of first contact.
     pub infrastructure: Vec<Infrastructure>,
+    /// What else may explain it best; none where nothing speaks for anything else.
+    pub rival: Option<Rival>,
+    /// What may be said of octets that left.
+    pub upload: Upload,
+    /// First contact against each registered event, by date.
+    pub chronology: Vec<Chronology>,
 }
 
 /// A monitored host in contact with an indicator.

@@ -15,11 +15,13 @@
 //! * [`store`]: the narrow waist. [`store::FlowStore`] is all that the rest of rahdar knows
 //!   of the place where flows are kept.
 //! * [`coverage`]: what exporters could see, and what is missing.
-//! * [`estimate`] and [`finding`]: numbers with bounds, and what a hunt says about a victim.
+//! * [`estimate`], [`finding`] and [`account`]: numbers with bounds, what a hunt says about a
+//!   victim, and how that stands up to a denial.
 //!
 //! This crate knows no file, no socket, no database, no engine and no wall clock. It imports
 //! nothing of ours.
 
+pub mod account;
 pub mod address;
 pub mod column;
 pub mod coverage;

@@ -1,4 +1,4 @@
-//! What really happened: `truth.json`. The product never reads it; only the scorer does.
+//! What really happened: `truth.json`. No hunt reads it: the scorer does, and who calibrates on it.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -10,6 +10,7 @@ use rahdar_intel::benign::{Matching, Note};
 use rahdar_intel::book::Entry;
 use rahdar_intel::index::Snapshot;
 use rahdar_intel::pdns::Record;
+use rahdar_model::account::{Attribution, Relation};
 use rahdar_model::intelligence::{
     Claim, Cluster, ClusterId, Event, HashKind, HostClass, HostFact, Indicator, Network, Tlp, WindowBasis,
 };
@@ -42,13 +43,15 @@ pub(crate) async fn snapshot(pool: &SqlitePool) -> Result<Snapshot, sqlx::Error>
     let notes = each(&mut transaction, "SELECT * FROM notes ORDER BY id", read).await?;
     let read = |row: &SqliteRow| report(row, &mut shared);
     let reports = each(&mut transaction, "SELECT * FROM reports ORDER BY id", read).await?;
+    let read = |row: &SqliteRow| attribution(row, &mut shared);
+    let attributions = each(&mut transaction, "SELECT * FROM attributions ORDER BY id", read).await?;
     let book = Snapshot::new(newest.unsigned_abs(), claims, clusters, facts);
-    let book = book.with_notes(notes).with_reports(reports);
+    let book = book.with_notes(notes).with_reports(reports).with_attributions(attributions);
     let records = resolutions(&mut transaction, &book, &mut shared).await?;
     Ok(book.with_resolutions(&records))
 }
 
-/// What was resolved at the addresses that claimed names had. The rest of passive DNS says nothing
+/// What was resolved at claimed addresses, and at those that claimed names had. The rest of passive DNS says nothing
 /// of any claim, and may be large: it is passed twice, row by row, and not kept.
 async fn resolutions(
     connection: &mut SqliteConnection,
@@ -59,8 +62,10 @@ async fn resolutions(
     let mut rows = sqlx::query("SELECT name, address FROM resolutions").fetch(&mut *connection);
     while let Some(row) = rows.next().await {
         let row = row?;
-        if !book.claims_naming(row.try_get("name")?).is_empty() {
-            addresses.insert(row.try_get("address")?);
+        let address: String = row.try_get("address")?;
+        let is_claimed = || address.parse().is_ok_and(|address| book.claims_on(address).next().is_some());
+        if !book.claims_naming(row.try_get("name")?).is_empty() || is_claimed() {
+            addresses.insert(address);
         }
     }
     drop(rows);
@@ -228,6 +233,17 @@ fn report(row: &SqliteRow, shared: &mut Shared) -> Result<Report, sqlx::Error> {
         kind: word(row.try_get("report")?, ReportKind::from_word)?,
         at: Timestamp::from_micros(row.try_get("at")?),
         source: shared.get(row.try_get("source")?),
+    })
+}
+
+fn attribution(row: &SqliteRow, shared: &mut Shared) -> Result<Attribution, sqlx::Error> {
+    Ok(Attribution {
+        cluster: ClusterId(shared.get(row.try_get("cluster")?)),
+        actor: row.try_get("actor")?,
+        relation: word(row.try_get("relation")?, Relation::from_word)?,
+        source: shared.get(row.try_get("source")?),
+        published: row.try_get::<Option<i64>, _>("published")?.map(Timestamp::from_micros),
+        confidence: optional(row, "confidence")?,
     })
 }
 

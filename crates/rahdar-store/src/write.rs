@@ -7,6 +7,7 @@ use rahdar_intel::benign::Note;
 use rahdar_intel::book::{Identity, ImportedFile, Reached, Recorded};
 use rahdar_intel::pdns::Record;
 use rahdar_intel::reading::Reading;
+use rahdar_model::account::Attribution;
 use rahdar_model::intelligence::{Claim, Cluster, Event, HostFact, Network};
 use sqlx::{QueryBuilder, Sqlite, SqlitePool, Transaction};
 
@@ -174,6 +175,9 @@ impl Open {
         for notes in reading.notes.chunks(ROWS_AT_ONCE) {
             self.notes(notes).await?;
         }
+        for said in &reading.attributions {
+            self.attribution(said).await?;
+        }
         for reports in reading.reports.chunks(ROWS_AT_ONCE) {
             self.reports(reports).await?;
         }
@@ -295,6 +299,24 @@ impl Open {
     async fn add(&mut self, mut statement: QueryBuilder<Sqlite>) -> Result<(), sqlx::Error> {
         statement.push(" ON CONFLICT DO NOTHING");
         let done = statement.build().execute(&mut *self.transaction).await?;
+        self.added += done.rows_affected();
+        Ok(())
+    }
+
+    async fn attribution(&mut self, said: &Attribution) -> Result<(), sqlx::Error> {
+        let done = sqlx::query(
+            "INSERT INTO attributions (version, cluster, actor, relation, source, published, confidence) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+        )
+        .bind(self.version)
+        .bind(said.cluster.to_string())
+        .bind(&said.actor)
+        .bind(said.relation.word())
+        .bind(said.source.to_string())
+        .bind(said.published.map(|at| at.micros()))
+        .bind(said.confidence.map(i64::from))
+        .execute(&mut *self.transaction)
+        .await?;
         self.added += done.rows_affected();
         Ok(())
     }

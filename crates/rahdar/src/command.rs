@@ -72,6 +72,8 @@ pub(crate) enum Verb {
     Events(Events),
     /// Sweep all history for every claim, and judge what was met.
     Hunt(Hunt),
+    /// Learn the weights of evidence from labelled traffic.
+    Calibrate(Calibrate),
     /// Write the report of a hunt.
     Report(Report),
     /// Print shell completions.
@@ -394,6 +396,21 @@ pub(crate) struct Scope {
     /// Only this cluster.
     #[arg(long, value_name = "NAME")]
     pub(crate) cluster: Option<String>,
+    /// Weigh the evidence by this calibration [default: calibration.json in the home, if there is one].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) calibration: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Calibrate {
+    #[command(flatten)]
+    pub(crate) period: Period,
+    /// Labels: the truth.json of a scenario, or CSV: victim,indicator,label.
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    pub(crate) truth: Vec<PathBuf>,
+    /// The file to write [default: calibration.json in the home].
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -31,7 +31,8 @@ pub(crate) fn run(home: &Home, args: &Demo) -> anyhow::Result<Outcome> {
     note!("importing it …");
     import(home, &manifest)?;
     note!("hunting …");
-    let scope = Scope { period: Period { from: None, until: None }, victim: Vec::new(), cluster: None };
+    let period = Period { from: None, until: None };
+    let scope = Scope { period, victim: Vec::new(), cluster: None, calibration: None };
     let hunt = hunt::hunt(home, &scope)?;
 
     output::print(&hunt::table(&hunt), Format::Table)?;

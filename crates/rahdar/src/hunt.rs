@@ -10,7 +10,7 @@ use rahdar_model::store::{Cell, Table};
 use crate::clock::{self, Stopwatch};
 use crate::command::{self, Format, Scope};
 use crate::home::Home;
-use crate::{Outcome, beacons, note, output};
+use crate::{Outcome, beacons, calibrate, note, output};
 
 /// Hunts, and prints the findings.
 pub(crate) fn run(home: &Home, args: &command::Hunt, format: Format) -> anyhow::Result<Outcome> {
@@ -47,6 +47,7 @@ pub(crate) fn hunt(home: &Home, scope: &Scope) -> anyhow::Result<finding::Hunt> 
         window: clock::window(&scope.period)?,
         victims: scope.victim.clone(),
         cluster: scope.cluster.as_deref().map(ClusterId::of_name),
+        calibration: calibrate::of(home, scope.calibration.as_deref())?,
     };
     let hunt = rahdar_hunt::hunt(
         // A hunt asks many questions: all answers are of one version, whatever is imported meanwhile.

@@ -1,6 +1,7 @@
 //! The command line of rahdar: `main()` and one file per verb, each a thin call.
 
 mod beacons;
+mod calibrate;
 mod clock;
 mod command;
 mod demo;
@@ -79,6 +80,7 @@ fn run(command: &Command) -> anyhow::Result<Outcome> {
         Verb::Networks(Networks::Import { file }) => networks::run(&home()?, file, global.format),
         Verb::Events(Events::Import { file }) => events::run(&home()?, file, global.format),
         Verb::Hunt(args) => hunt::run(&home()?, args, global.format),
+        Verb::Calibrate(args) => calibrate::run(&home()?, args, global.format),
         Verb::Report(args) => report::run(&home()?, args),
         Verb::Completions { shell } => {
             clap_complete::generate(*shell, &mut Command::command(), "rahdar", &mut std::io::stdout());

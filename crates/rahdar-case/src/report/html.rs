@@ -21,6 +21,7 @@ use rahdar_model::time::{DAY_US, HOUR_US, SECOND_US};
 use rahdar_model::{Estimate, Timestamp, Window};
 
 use super::blind::{blind, hours};
+use super::words::account;
 use super::words::finding as sentence;
 use super::words::hunt::{Summary, findings_on, observed, summary, victims_of};
 use super::words::{self, CANNOT_SHOW};
@@ -53,6 +54,8 @@ const MOST_ENDPOINTS: usize = 100;
 const MOST_EVENTS: usize = 100;
 /// Rows of one group of discounted matches.
 const MOST_DISCOUNTED: usize = 50;
+/// Pairs of clusters of one victim that have a sentence: all of seven. Chosen here.
+const MOST_COMPANIES: usize = 21;
 /// Silent spells of an exporter that are listed; all are counted.
 const MOST_SPELLS: usize = 5;
 
@@ -97,6 +100,8 @@ struct VictimView {
     facts: Vec<(&'static str, String)>,
     lanes: FigureView,
     findings: Vec<FindingView>,
+    /// What each two of its clusters have in common.
+    company: Vec<String>,
     /// How many findings on it have a row in the overview alone.
     left_out: String,
 }
@@ -263,17 +268,23 @@ fn victims(hunt: &Hunt, context: &Context<'_>) -> Vec<VictimView> {
             }
             anchor += 1;
             let scene = Scene { window, series: series.get(finding), gaps: &gaps, events: context.events };
-            findings.push(finding_view(finding, &hunt.coverage, scene, anchor));
+            findings.push(finding_view(finding, hunt, scene, anchor));
         }
         views.push(VictimView {
             heading: words::victim(victim),
             facts: victim_facts(hunt, victim),
             lanes: FigureView::cut(lanes, MOST_ROWS),
+            company: company(hunt, victim),
             left_out: in_overview_alone(all.len() - findings.len()),
             findings,
         });
     }
     views
+}
+
+fn company(hunt: &Hunt, victim: &Victim) -> Vec<String> {
+    let own = hunt.companies.iter().filter(|company| company.victim == victim.address);
+    own.take(MOST_COMPANIES).map(|company| account::company(hunt, company)).collect()
 }
 
 fn in_overview_alone(count: usize) -> String {
@@ -312,12 +323,7 @@ struct Scene<'a> {
     events: &'a [Event],
 }
 
-fn finding_view(
-    finding: &Finding,
-    coverage: &[ExporterCoverage],
-    scene: Scene<'_>,
-    anchor: usize,
-) -> FindingView {
+fn finding_view(finding: &Finding, hunt: &Hunt, scene: Scene<'_>, anchor: usize) -> FindingView {
     let Scene { window, series, gaps, events } = scene;
     let (cluster, victim) = (legible::name(&finding.cluster.name), finding.victim.address);
     let bars = Bars {
@@ -337,11 +343,16 @@ fn finding_view(
     };
     let mut judgement = vec![
         sentence::likelihood(finding),
-        sentence::analytic_confidence(finding, coverage),
+        sentence::analytic_confidence(finding, &hunt.coverage),
+        account::rival(finding),
         sentence::attribution(finding),
     ];
+    judgement.extend(account::behind(hunt, &finding.cluster.id));
     judgement.extend(sentence::tools(finding));
-    let mut changes = sentence::changes(finding);
+    judgement.extend(account::touched(hunt, &finding.cluster.id));
+    let mut changes = account::upload(finding);
+    changes.extend(account::chronology(finding));
+    changes.extend(sentence::changes(finding));
     changes.push(sentence::rhythm(finding));
     FindingView {
         anchor: format!("finding-{anchor}"),

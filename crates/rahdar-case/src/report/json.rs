@@ -16,6 +16,8 @@ use rahdar_model::intelligence::Cluster;
 use rahdar_model::{Day, Estimate, Timestamp};
 use serde::Serialize;
 
+use super::account::{ChronologyJson, ClusterAccountJson, CompanyJson, RivalJson, UploadJson};
+
 /// The JSON form of `hunt`, which took `seconds`.
 pub fn json(hunt: &Hunt, seconds: f64) -> HuntJson<'_> {
     HuntJson {
@@ -25,6 +27,7 @@ pub fn json(hunt: &Hunt, seconds: f64) -> HuntJson<'_> {
             flows_swept: hunt.flows_swept,
             intelligence_version: hunt.intelligence_version,
             table_version: hunt.table_version,
+            calibration: hunt.calibration.as_deref(),
             seconds,
         },
         totals: Totals {
@@ -33,25 +36,30 @@ pub fn json(hunt: &Hunt, seconds: f64) -> HuntJson<'_> {
         },
         findings: hunt.findings.iter().map(FindingJson::from).collect(),
         discounted: hunt.discounted.iter().map(FindingJson::from).collect(),
+        clusters: hunt.clusters.iter().map(ClusterAccountJson::from).collect(),
+        companies: hunt.companies.iter().map(CompanyJson::from).collect(),
     }
 }
 
 /// A hunt, ready to be serialized.
 #[derive(Debug, Serialize)]
 pub struct HuntJson<'a> {
-    hunt: Head,
+    hunt: Head<'a>,
     totals: Totals,
     findings: Vec<FindingJson<'a>>,
     discounted: Vec<FindingJson<'a>>,
+    clusters: Vec<ClusterAccountJson<'a>>,
+    companies: Vec<CompanyJson<'a>>,
 }
 
 #[derive(Debug, Serialize)]
-struct Head {
+struct Head<'a> {
     from: Option<String>,
     until: Option<String>,
     flows_swept: u64,
     intelligence_version: u64,
     table_version: u64,
+    calibration: Option<&'a str>,
     seconds: f64,
 }
 
@@ -76,7 +84,9 @@ pub struct FindingJson<'a> {
     cluster: ClusterJson<'a>,
     verdict: &'static str,
     confidence: u8,
+    credibility: u8,
     reasons: Vec<ReasonJson<'a>>,
+    rival: Option<RivalJson<'a>>,
     first_seen: Option<String>,
     last_seen: Option<String>,
     at_least: bool,
@@ -85,6 +95,8 @@ pub struct FindingJson<'a> {
     tools: &'a [String],
     octets_out: OctetsJson,
     octets_in: OctetsJson,
+    upload: UploadJson<'a>,
+    chronology: Vec<ChronologyJson<'a>>,
     rhythm: RhythmJson<'a>,
     surges: Vec<SurgeJson<'a>>,
     event_tests: Vec<EventTestJson<'a>>,
@@ -190,7 +202,9 @@ impl<'a> From<&'a Finding> for FindingJson<'a> {
             cluster: (&finding.cluster).into(),
             verdict: finding.verdict.word(),
             confidence: finding.confidence,
+            credibility: finding.credibility,
             reasons: finding.reasons.iter().map(ReasonJson::from).collect(),
+            rival: finding.rival.as_ref().map(RivalJson::from),
             first_seen: time(finding.first_seen),
             last_seen: time(finding.last_seen),
             at_least: finding.at_least,
@@ -199,6 +213,8 @@ impl<'a> From<&'a Finding> for FindingJson<'a> {
             tools: &finding.cluster.tools,
             octets_out: (&finding.octets_out).into(),
             octets_in: (&finding.octets_in).into(),
+            upload: (&finding.upload).into(),
+            chronology: finding.chronology.iter().map(ChronologyJson::from).collect(),
             rhythm: (&finding.rhythm).into(),
             surges: finding.surges.iter().map(SurgeJson::from).collect(),
             event_tests: finding.event_tests.iter().map(EventTestJson::from).collect(),
@@ -321,7 +337,7 @@ impl<'a> From<&'a Infrastructure> for InfrastructureJson<'a> {
 }
 
 /// RFC 3339; none outside the years that it can write.
-fn time(time: Timestamp) -> Option<String> {
+pub(super) fn time(time: Timestamp) -> Option<String> {
     date(time.day()).map(|_| time.to_string())
 }
 

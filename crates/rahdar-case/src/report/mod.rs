@@ -5,6 +5,7 @@
 //! * [`html()`]: the report, one file that needs nothing else.
 //! * [`blind`]: when no exporter was looking.
 
+mod account;
 mod html;
 mod json;
 

@@ -1,6 +1,10 @@
 //! A hunt that resembles Roshan-2021: four clusters on one mail server, one of them on a second
 //! telecom too, and a few matches that are not believed.
 
+use rahdar_model::account::{
+    Attribution, Chronology, ClusterAccount, Company, CompanyKind, Hypothesis, Order, Relation, Rival,
+    Touched, Unseen, Upload, UploadClaim,
+};
 use rahdar_model::coverage::ExporterCoverage;
 use rahdar_model::finding::{
     Daily, EventTest, Finding, Hunt, Infrastructure, Reason, Rhythm, Spike, Surge, Verdict, Victim,
@@ -65,6 +69,10 @@ pub(crate) fn roshan() -> Hunt {
             "an earlier or later event explains the same increase better",
         ),
     ];
+    calypso.chronology = vec![
+        came("ProxyLogon disclosed", "2021-03-02", Order::Before, -239, ""),
+        came("withdrawal in its last month", "2021-08-01", Order::Before, -391, ""),
+    ];
     calypso.spikes = vec![Spike { day: "2021-08-16".parse().unwrap(), ratio: 9.4 }];
     calypso.infrastructure = vec![
         endpoint("192.0.2.11", 443, "2020-06-20", "2020-10-01", "2020-07-06", "2020-09-30"),
@@ -94,9 +102,31 @@ pub(crate) fn roshan() -> Hunt {
     let mut plugx = finding(&mail, &cluster("PlugX cluster", "PlugX"), "2020-11-02", "2021-09-26", 8, 144);
     plugx.octets_out = estimate(701_000_000.0, 915_000_000.0, None);
     plugx.at_least = false;
+    plugx.chronology = vec![came(
+        "an older flaw disclosed",
+        "2020-06-15",
+        Order::NotCovered,
+        140,
+        "the telemetry begins on 2020-07-01",
+    )];
+    plugx.upload = Upload {
+        claim: UploadClaim::Volume,
+        why: "only 61 of 100 octets of payload went out".to_owned(),
+        is_shared: true,
+        unseen: Some(Unseen { days: 1, high: None }),
+        ..plugx.upload
+    };
     plugx.event_tests = vec![tested("withdrawal in its last month", "2021-08-01", Some((0.4, 0.5)), "")];
     let mut fox = finding(&mail, &group("RedFoxtrot"), "2021-03-08", "2021-05-23", 9, 46);
     fox.octets_out = estimate(433_000_000.0, 572_000_000.0, None);
+    fox.rival = None;
+    fox.chronology = vec![came(
+        "ProxyLogon disclosed",
+        "2021-03-02",
+        Order::After,
+        6,
+        "packets were sampled, and earlier contact may have left no record",
+    )];
     fox.cluster.tools = vec!["PCShare".to_owned(), "PlugX".to_owned()];
     fox.infrastructure =
         vec![endpoint("192.0.2.31", 8080, "2021-02-01", "2021-06-16", "2021-03-08", "2021-05-23")];
@@ -132,7 +162,88 @@ pub(crate) fn roshan() -> Hunt {
             exporter("border-2", Some(1000), &[span("2021-08-20T10:00:00Z", "2021-08-20T12:00:00Z")]),
             exporter("transit", Some(4000), &[span("2021-08-20T05:00:00Z", "2021-08-20T13:00:00Z")]),
         ],
+        clusters: accounts(),
+        companies: companies(),
+        calibration: None,
     }
+}
+
+fn came(event: &str, at: &str, order: Order, days: i64, why: &str) -> Chronology {
+    Chronology { event: event.to_owned(), at: time(at), order, days, why: why.to_owned() }
+}
+
+/// What is known of Calypso and RedFoxtrot over all victims.
+fn accounts() -> Vec<ClusterAccount> {
+    let said = |cluster: &str, relation, source: &str, published: Option<&str>| Attribution {
+        cluster: ClusterId::of_name(cluster),
+        actor: cluster.to_owned(),
+        relation,
+        source: source.into(),
+        published: published.map(time),
+        confidence: None,
+    };
+    let hypothesis = |actor: &str, weight, statements| Hypothesis {
+        actor: (!actor.is_empty()).then(|| actor.to_owned()),
+        weight,
+        statements,
+    };
+    let touched = |address: &str, verdict| Touched {
+        address: address.parse().unwrap(),
+        verdict,
+        first_seen: time("2021-03-08"),
+        last_seen: time("2021-05-30"),
+    };
+    let account = |name: &str, hypotheses, touched| ClusterAccount {
+        id: ClusterId::of_name(name),
+        name: name.to_owned(),
+        hypotheses,
+        touched,
+        endpoints_claimed: 6,
+        endpoints_met: 4,
+    };
+    vec![
+        account(
+            "Calypso",
+            vec![
+                hypothesis(
+                    "Calypso",
+                    0.906,
+                    vec![said("Calypso", Relation::Same, "Example Lab", Some("2021-03-15"))],
+                ),
+                hypothesis("", 0.094, Vec::new()),
+            ],
+            vec![touched("203.0.113.25", Verdict::Confirmed), touched("203.0.113.26", Verdict::Discounted)],
+        ),
+        account(
+            "RedFoxtrot",
+            vec![
+                hypothesis("RedFoxtrot", 0.7, vec![said("RedFoxtrot", Relation::Same, "Example Lab", None)]),
+                hypothesis(
+                    "Nomad Panda",
+                    0.22,
+                    vec![said("Nomad Panda", Relation::Overlaps, "Another Lab", None)],
+                ),
+                hypothesis("", 0.08, Vec::new()),
+            ],
+            vec![touched("198.51.100.7", Verdict::Confirmed), touched("203.0.113.25", Verdict::Confirmed)],
+        ),
+    ]
+}
+
+fn companies() -> Vec<Company> {
+    vec![Company {
+        victim: mail_server().address,
+        clusters: [ClusterId::of_name("Calypso"), ClusterId::of_name("RedFoxtrot")],
+        shared_addresses: Vec::new(),
+        shared_tools: vec!["PlugX".to_owned()],
+        common_days: 40,
+        p_value: Some(0.31),
+        relation: CompanyKind::SharedTool,
+        why:
+            "the same malware is named with both, which groups share; no address in common; their days agree \
+              no more often than coincidence allows"
+                .to_owned(),
+    }]
 }
 
 fn tested(event: &str, at: &str, p: Option<(f64, f64)>, why: &str) -> EventTest {
@@ -158,6 +269,9 @@ pub(crate) fn empty() -> Hunt {
         victims: Vec::new(),
         octets_out: Estimate::exact(0),
         coverage: Vec::new(),
+        clusters: Vec::new(),
+        companies: Vec::new(),
+        calibration: None,
     }
 }
 
@@ -213,6 +327,7 @@ pub(crate) fn finding(
         cluster: cluster.clone(),
         verdict: Verdict::Confirmed,
         confidence: 95,
+        credibility: 1,
         reasons: vec![
             reason("establishment", 12.0, "payload went both ways in 300 sessions"),
             reason("port", 10.0, "the victim opened the connections, to the port that was claimed"),
@@ -240,6 +355,20 @@ pub(crate) fn finding(
         spikes: Vec::new(),
         daily,
         infrastructure: vec![endpoint("192.0.2.21", 443, "2020-07-01", "2021-12-01", first, last)],
+        rival: Some(Rival {
+            kind: "scanner",
+            text: "one of the two scanned, and the other was one of many".to_owned(),
+            weight: 2.5,
+        }),
+        upload: Upload {
+            payload_low: 96e6,
+            balance: Some(0.86),
+            claim: UploadClaim::Exfiltration,
+            why: "at least 10 MB left, and 93 of 100 octets of payload went out".to_owned(),
+            is_shared: false,
+            unseen: Some(Unseen { days: 12, high: Some(4_493_599.0) }),
+        },
+        chronology: Vec::new(),
     }
 }
 

@@ -67,6 +67,32 @@ fn what_is_said_of_one_finding() {
     insta::assert_snapshot!(sentences.join("\n"));
 }
 
+/// Every sentence of an account of one finding.
+fn account(hunt: &Hunt, finding: &Finding) -> Vec<String> {
+    let mut sentences = vec![words::account::rival(finding)];
+    sentences.extend(words::account::upload(finding));
+    sentences.extend(words::account::chronology(finding));
+    sentences.extend(words::account::behind(hunt, &finding.cluster.id));
+    sentences.extend(words::account::touched(hunt, &finding.cluster.id));
+    sentences
+}
+
+#[test]
+fn what_stands_up_to_a_denial() {
+    let hunt = roshan();
+    let mut sentences: Vec<String> =
+        hunt.findings[..4].iter().flat_map(|finding| account(&hunt, finding)).collect();
+    sentences.extend(hunt.companies.iter().map(|company| words::account::company(&hunt, company)));
+    insta::assert_snapshot!(sentences.join("\n").replace('\u{202f}', " "));
+}
+
+#[test]
+fn what_is_not_believed_has_no_volume() {
+    let mut finding = one();
+    finding.verdict = Verdict::Discounted;
+    assert!(words::account::upload(&finding).is_empty());
+}
+
 #[test]
 fn at_least_is_the_lower_bound_rounded_down() {
     let left = |low: f64, point: f64| {
@@ -152,6 +178,9 @@ fn no_sentence_mixes_likelihood_with_confidence_or_accuses() {
                 sentences.push(words::finding::analytic_confidence(finding, &[]));
                 sentences.push(words::finding::attribution(finding));
                 sentences.push(words::finding::verdict_means(verdict).to_owned());
+            }
+            for finding in &hunt.findings {
+                sentences.extend(account(&hunt, finding));
             }
         }
         sentences.push(lines(&hunt));

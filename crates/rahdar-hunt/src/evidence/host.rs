@@ -6,7 +6,7 @@
 //! | nothing known, a cloud, or a research scanner (that is G9's matter) | 0 |
 //! | VPN, Tor or dynamic pool | −8 |
 //! | shared host | −12 |
-//! | content delivery network, anycast resolver, large mail provider | −25, not believed |
+//! | content delivery network, anycast resolver, large mail provider | −25, not believed unless the victim called it by a claimed name |
 //! | sinkhole | −30, not believed: shows infection, not control |
 //!
 //! Facts are dated: traffic before an address became a sinkhole is still judged. Wrong where a
@@ -17,7 +17,7 @@
 //! use rahdar_model::intelligence::HostClass;
 //!
 //! let host = Host::of([HostClass::Pool, HostClass::Dedicated]);
-//! assert_eq!((host.weight(), host.is_kill()), (-8.0, false));
+//! assert_eq!((host.weight(), host.is_kill(false)), (-8.0, false));
 //! ```
 
 use rahdar_model::intelligence::HostClass;
@@ -39,9 +39,15 @@ impl Host {
         self.0.map_or(0.0, weight)
     }
 
-    /// Whether no other evidence can make contact with this host command traffic.
-    pub fn is_kill(self) -> bool {
-        matches!(self.0, Some(HostClass::Cdn | HostClass::Sinkhole))
+    /// Whether no other evidence can make contact with this host command traffic. A front of a
+    /// content network is not beyond doubt where the victim named, in the handshake, the claimed
+    /// name behind it.
+    pub fn is_kill(self, is_called_by_name: bool) -> bool {
+        match self.0 {
+            Some(HostClass::Sinkhole) => true,
+            Some(HostClass::Cdn) => !is_called_by_name,
+            _ => false,
+        }
     }
 
     /// Whether whoever talks to it talks to its owner.

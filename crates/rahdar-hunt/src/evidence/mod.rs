@@ -85,6 +85,26 @@ pub enum Group {
     Prober,
 }
 
+impl Group {
+    /// The word stored and shown.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Establishment => "establishment",
+            Self::Port => "port",
+            Self::Validity => "validity",
+            Self::Host => "host",
+            Self::Persistence => "persistence",
+            Self::Rhythm => "rhythm",
+            Self::Asymmetry => "asymmetry",
+            Self::Peers => "peers",
+            Self::Scanning => "scanning",
+            Self::Naming => "naming",
+            Self::Corroboration => "corroboration",
+            Self::Prober => "prober",
+        }
+    }
+}
+
 /// The state of one group, as a reason.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {

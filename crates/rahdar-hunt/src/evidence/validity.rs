@@ -7,6 +7,7 @@
 //! | the flow's clock is not to be trusted | 0 |
 //! | outside by 30 days or less | −5 |
 //! | outside by more | −12, and never above "possible" |
+//! | after the window, and passive DNS shows that somebody else had the address by then | −25, and never above "possible" |
 //! | outside by more than an indicator lives: 120 days after, 30 before; or valid never | −12, and not believed |
 //!
 //! The last row is the decay of MISP's default model for network indicators, score = 100·(1 −
@@ -56,6 +57,11 @@ pub enum Validity {
         /// How many.
         days: i64,
     },
+    /// Outside, and somebody else had the address by then.
+    Reassigned {
+        /// How many days after the window.
+        days: i64,
+    },
     /// Outside by more than an indicator lives.
     Expired {
         /// How many.
@@ -98,6 +104,20 @@ impl Validity {
         Self::outside(gap_us / DAY_US + 1, is_before)
     }
 
+    /// The same where passive DNS shows that somebody else had the address between the window and
+    /// the flow.
+    pub fn reassigned(self) -> Self {
+        match self {
+            Self::Near { days } | Self::Far { days } => Self::Reassigned { days },
+            other => other,
+        }
+    }
+
+    /// Whether nothing that speaks for the claim is fresh: amendment (d) of `methods.md` §2.2.
+    pub const fn is_stale(self) -> bool {
+        matches!(self, Self::Far { .. } | Self::Reassigned { .. })
+    }
+
     /// Decibans.
     pub const fn weight(self) -> f64 {
         match self {
@@ -106,6 +126,7 @@ impl Validity {
             Self::Unclocked => 0.0,
             Self::Near { .. } => -5.0,
             Self::Far { .. } | Self::Expired { .. } | Self::Never => -12.0,
+            Self::Reassigned { .. } => -25.0,
         }
     }
 
@@ -140,6 +161,14 @@ impl Validity {
             Self::Near { days } | Self::Far { days } | Self::Expired { days } => {
                 let days = super::counted(days.unsigned_abs(), "day");
                 ("outside_window", format!("{days} outside the window that {source} states: {window}"))
+            }
+            Self::Reassigned { days } => {
+                let days = super::counted(days.unsigned_abs(), "day");
+                let text = format!(
+                    "{days} after the window that {source} states ({window}), and passive DNS shows another \
+                     name on the address by then"
+                );
+                ("reassigned", text)
             }
             Self::Never => ("outside_window", format!("the claim of {source} holds at no time")),
         };

@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod judgement;
 mod names;
 mod octets;
 mod order;
 mod powers;
 mod scanners;
 mod stories;
+mod table;
 mod world;

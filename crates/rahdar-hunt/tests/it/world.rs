@@ -1,12 +1,15 @@
 //! Small books and flows.
 
 use rahdar_hunt::{Request, hunt};
+use rahdar_intel::age::Report;
 use rahdar_intel::index::Snapshot;
+use rahdar_intel::pdns::Record;
+use rahdar_model::account::Attribution;
 use rahdar_model::fact::{Fact, Handshake, Resolution};
 use rahdar_model::finding::{Finding, Hunt};
 use rahdar_model::flow::{Initiator, tcp};
 use rahdar_model::intelligence::{
-    Claim, Cluster, ClusterId, HostClass, HostFact, Indicator, Network, WindowBasis,
+    Claim, Cluster, ClusterId, Event, HostClass, HostFact, Indicator, Network, WindowBasis,
 };
 use rahdar_model::store::{FlowStore, Input};
 use rahdar_model::{FlowRecord, Window};
@@ -66,6 +69,10 @@ pub(crate) struct World {
     pub(crate) networks: Vec<Network>,
     pub(crate) resolutions: Vec<Resolution>,
     pub(crate) handshakes: Vec<Handshake>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) reports: Vec<Report>,
+    pub(crate) records: Vec<Record>,
+    pub(crate) attributions: Vec<Attribution>,
     pub(crate) request: Request,
 }
 
@@ -79,7 +86,11 @@ impl World {
             networks: vec![telecom()],
             resolutions: Vec::new(),
             handshakes: Vec::new(),
-            request: Request { window: Window::ALL, victims: Vec::new(), cluster: None },
+            events: Vec::new(),
+            reports: Vec::new(),
+            records: Vec::new(),
+            attributions: Vec::new(),
+            request: Request { window: Window::ALL, victims: Vec::new(), cluster: None, calibration: None },
         }
     }
 
@@ -105,6 +116,9 @@ impl World {
         };
         let clusters = self.claims.iter().filter_map(cluster).collect();
         Snapshot::new(7, self.claims.clone(), clusters, self.facts.clone())
+            .with_reports(self.reports.clone())
+            .with_attributions(self.attributions.clone())
+            .with_resolutions(&self.records)
     }
 
     pub(crate) fn hunt(&self) -> Hunt {
@@ -116,7 +130,8 @@ impl World {
             import.fact(fact).expect("a naive store does not fail");
         }
         import.commit().expect("nobody else imports");
-        hunt(&store, &self.book(), &self.networks, &[], &self.request).expect("a naive store does not fail")
+        hunt(&store, &self.book(), &self.networks, &self.events, &self.request)
+            .expect("a naive store does not fail")
     }
 
     /// The only finding, believed or not.

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use rahdar_model::Window;
+use rahdar_model::account::Upload;
 use rahdar_model::finding::{EventTest, Infrastructure, Rhythm, Surge, Victim as Host, VictimTotal};
 use rahdar_model::intelligence::{Cluster, ClusterId};
 use rahdar_model::time::DAY_US;
@@ -51,6 +52,7 @@ fn finding(truth: &Truth, pair: &Pair) -> Finding {
         },
         verdict: Verdict::Confirmed,
         confidence: 95,
+        credibility: 1,
         reasons: Vec::new(),
         first_seen: pair.first_visible,
         last_seen: pair.last_visible,
@@ -65,6 +67,9 @@ fn finding(truth: &Truth, pair: &Pair) -> Finding {
         spikes: Vec::new(),
         daily: Vec::new(),
         infrastructure: cluster.indicators.iter().map(|i| endpoint(&i.address.to_string())).collect(),
+        rival: None,
+        upload: Upload::default(),
+        chronology: Vec::new(),
     }
 }
 
@@ -139,6 +144,9 @@ fn perfect(truth: &Truth) -> Hunt {
         victims: truth.victims.iter().map(total).collect(),
         octets_out: Estimate::exact(0),
         coverage: Vec::new(),
+        clusters: Vec::new(),
+        companies: Vec::new(),
+        calibration: None,
         findings,
     }
 }

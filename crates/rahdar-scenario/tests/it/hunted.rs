@@ -92,7 +92,7 @@ fn scored(made: &Made) -> Score {
     let book = Snapshot::new(1, claims, clusters, facts);
     let networks = sheet::networks(&fs::read(&made.manifest.networks).unwrap()).unwrap().rows;
     let events = sheet::events(&fs::read(&made.manifest.events).unwrap()).unwrap().rows;
-    let request = Request { window: Window::ALL, victims: Vec::new(), cluster: None };
+    let request = Request { window: Window::ALL, victims: Vec::new(), cluster: None, calibration: None };
     let begun = Instant::now();
     let hunt = hunt(&store, &book, &networks, &events, &request).unwrap();
     eprintln!("  hunted in {:.1} s", begun.elapsed().as_secs_f64());

@@ -151,6 +151,44 @@ fn proposals_wait_until_a_person_accepts_them() {
 }
 
 #[test]
+fn statements_about_clusters_are_kept_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = book(&folder);
+    let import = |text: &str| {
+        let reading = rahdar_intel::read("names.csv", text.as_bytes(), &ReadOptions::default()).unwrap();
+        book.record(&file(text), &reading).unwrap().added
+    };
+    let header = "cluster,actor,relation,source,published,confidence";
+    let line = "RedFoxtrot,Nomad Panda,overlaps,Example Lab,2021-06-16,60";
+    let undated = "RedFoxtrot,X,suspected,Example Lab,,";
+    assert_eq!(import(&format!("{header}\n{line}\n{undated}\n")), 2);
+    assert_eq!(import(&format!("{header}\n{undated}\n{line}\n")), 0, "the same statements");
+    let snapshot = book.snapshot().unwrap();
+    let said: Vec<_> = snapshot.attributions(&ClusterId::of_name("RedFoxtrot")).collect();
+    assert_eq!((said.len(), &*said[0].actor, said[0].confidence), (2, "Nomad Panda", Some(60)));
+    assert_eq!(said[1].published, None);
+}
+
+#[test]
+fn another_name_on_a_claimed_address_shows_that_it_changed_hands() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = book(&folder);
+    let import = |name: &str, text: &str| {
+        let reading = rahdar_intel::read(name, text.as_bytes(), &ReadOptions::default()).unwrap();
+        book.record(&file(text), &reading).unwrap();
+    };
+    import("list.csv", "ip,valid_from,valid_until\n192.0.2.50,2021-03-01,2021-04-30\n");
+    let record = r#"{"rrname":"shop.example.net","rrtype":"A","rdata":"192.0.2.50","time_first":1620720000,"time_last":1621000000}"#;
+    import("cof.json", record);
+    let snapshot = book.snapshot().unwrap();
+    let time = |text: &str| text.parse::<Timestamp>().unwrap();
+    let tenant =
+        |until| snapshot.later_tenant("192.0.2.50".parse().unwrap(), time("2021-05-01"), time(until));
+    assert_eq!(tenant("2021-05-20"), Some("example.net"));
+    assert_eq!(tenant("2021-05-05"), None);
+}
+
+#[test]
 fn a_network_described_anew_has_the_newer_words() {
     let folder = tempfile::tempdir().unwrap();
     let book = book(&folder);

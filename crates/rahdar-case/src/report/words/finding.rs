@@ -80,7 +80,7 @@ pub fn analytic_confidence(finding: &Finding, coverage: &[ExporterCoverage]) -> 
     let kinds: BTreeSet<&str> = finding
         .reasons
         .iter()
-        .filter(|reason| reason.weight >= COUNTING_DB)
+        .filter(|reason| reason.weight >= COUNTING_DB && reason.kind != "calibration")
         .map(|reason| reason.kind)
         .collect();
     let two_way = coverage.iter().any(|exporter| {

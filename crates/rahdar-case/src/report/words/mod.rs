@@ -1,6 +1,7 @@
 //! Sentences that claim no more than was seen.
 //!
-//! [`finding`] says what is known of one victim and one cluster; [`hunt`] puts them together.
+//! [`finding`] says what is known of one victim and one cluster, [`account`] how that stands up to a
+//! denial; [`hunt`] puts them together.
 //! The rules (`methods.md` §0, §2.5, §11.4):
 //!
 //! * "At least" comes from a lower bound alone, rounded down to one digit.
@@ -13,6 +14,7 @@
 
 mod phrase;
 
+pub mod account;
 pub mod finding;
 pub mod hunt;
 

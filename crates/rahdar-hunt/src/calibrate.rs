@@ -1,0 +1,460 @@
+//! Weights learned from labelled traffic (`methods.md` §2.6).
+//!
+//! The default weights are judgement. Where somebody has labelled traffic of their own, each state of
+//! each group of evidence gets the weight that the labels give it, drawn towards the default:
+//!
+//! LLR = 10·log10[ ((n₁ + a)/(N₁ + a·S)) / ((n₀ + a)/(N₀ + a·S)) ], a = ½
+//!
+//! weight = (n·LLR + 20·default)/(n + 20), n = n₁ + n₀
+//!
+//! with n₁ of N₁ examples of command traffic and n₀ of N₀ others in the state, and S states of the
+//! group. Then the odds as a whole are set right on other examples, by one logistic regression,
+//!
+//! logit p' = α + β·logit p,
+//!
+//! where β below 1 takes back what groups say twice. It is drawn towards α = 0, β = 1 by a penalty of
+//! ½(α² + (β − 1)²), so that a few examples without overlap give no infinite certainty.
+//!
+//! Examples are split by address and by time at once: addresses in the order of their first contact,
+//! the first [`LEARN`] of a hundred teach weights, the next up to [`SETTLE`] teach α and β, the last are
+//! held out. No address is in two parts, and what is held out comes last. There the scores are taken:
+//! Brier (mean squared error), log-loss (nats) and the expected calibration error over ten bins of
+//! equal mass.
+//!
+//! Assumes that the labelled traffic resembles the traffic to come; wrong for another network, another
+//! exporter, or labels that came from the weights themselves. Kill rules and gates are not learned: no
+//! calibration overrides them. Without a calibration no confidence is above 95.
+//!
+//! ```
+//! use rahdar_hunt::calibrate::llr;
+//!
+//! // Seen in 40 of 50 examples of command traffic and in 5 of 50 others, one of two states.
+//! assert!((llr((40, 50), (5, 50), 2) - 8.67).abs() < 0.01);
+//! ```
+
+use std::collections::BTreeMap;
+
+use rahdar_model::intelligence::ClusterId;
+use rahdar_model::{Address, Timestamp};
+use thiserror::Error;
+
+use crate::evidence::{self, Group, Row};
+
+/// Examples that a default weighs as much as (`methods.md` §2.6).
+pub const PSEUDO_COUNT: f64 = 20.0;
+/// a: what every state is given beforehand (`methods.md` §2.6).
+const SMOOTHING: f64 = 0.5;
+/// Of a hundred addresses, in the order of first contact: those that teach weights.
+pub const LEARN: usize = 60;
+/// Those before this place teach α and β.
+pub const SETTLE: usize = 80;
+/// Examples of either kind that each of the two teaching parts needs, and examples of any kind that
+/// must be held out. Chosen here: below, one example moves everything.
+pub const LEAST_OF_A_KIND: usize = 3;
+/// See [`LEAST_OF_A_KIND`].
+pub const LEAST_HELD_OUT: usize = 5;
+/// Bins of the expected calibration error.
+const BINS: usize = 10;
+/// Examples that a bin needs; of fewer examples there are fewer bins. Chosen here: the mean of one says
+/// nothing.
+const LEAST_IN_BIN: usize = 5;
+/// Steps of Newton's method; it needs some six.
+const STEPS: usize = 50;
+
+/// One victim, one address, one cluster, with its label.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Example {
+    /// The monitored host.
+    pub victim: Address,
+    /// The address that a claim is about.
+    pub remote: Address,
+    /// Whose it is said to be.
+    pub cluster: ClusterId,
+    /// First contact.
+    pub first: Timestamp,
+    /// The prior, in decibans.
+    pub prior: f64,
+    /// The state of every group that has one, by its default weight in decibans.
+    pub states: Vec<(Group, f64)>,
+}
+
+/// A state of a group: the group and its default weight in tenths of a deciban.
+type State = (Group, i32);
+
+fn state(group: Group, default: f64) -> State {
+    (group, (default * 10.0).round() as i32)
+}
+
+/// What one state of one group weighs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Learned {
+    /// The group.
+    pub group: Group,
+    /// The default weight, by which the state is known.
+    pub default: f64,
+    /// The weight learned.
+    pub weight: f64,
+    /// Examples of command traffic in this state.
+    pub real: u64,
+    /// Other examples in it.
+    pub other: u64,
+}
+
+/// How good probabilities are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scores {
+    /// Mean squared error.
+    pub brier: f64,
+    /// Mean negative log-likelihood, in nats.
+    pub log_loss: f64,
+    /// Expected calibration error.
+    pub ece: f64,
+}
+
+/// Learned weights, and how good they are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Calibration {
+    /// What a hunt that uses it calls it.
+    pub name: String,
+    /// Every state that was learned.
+    pub states: Vec<Learned>,
+    /// α, in nats.
+    pub alpha: f64,
+    /// β.
+    pub beta: f64,
+    /// Examples: those that taught weights, those that taught α and β, those held out.
+    pub examples: [usize; 3],
+    /// On the examples held out.
+    pub held_out: Scores,
+    /// What the defaults score on the same examples.
+    pub defaults: Scores,
+}
+
+/// Why nothing was learned.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CalibrateError {
+    /// Too few examples of one kind in one part.
+    #[error(
+        "the examples that teach {part} hold {real} of command traffic and {other} others: at least \
+         {least} of each are needed; label more traffic", least = LEAST_OF_A_KIND
+    )]
+    TooFew {
+        /// Which part.
+        part: &'static str,
+        /// Examples of command traffic.
+        real: usize,
+        /// Others.
+        other: usize,
+    },
+    /// Too few examples to judge by.
+    #[error("{0} examples are left to judge by: at least {least} are needed; label more traffic", least = LEAST_HELD_OUT)]
+    NotHeldOut(usize),
+}
+
+impl Calibration {
+    /// The weights of these rows.
+    pub(crate) fn weigh(&self, rows: &mut [Row]) {
+        for row in rows {
+            let own = state(row.group, row.reason.weight);
+            let known = self.states.iter().find(|learned| state(learned.group, learned.default) == own);
+            if let Some(learned) = known {
+                row.reason.weight = learned.weight;
+            }
+        }
+    }
+
+    /// Log-odds set right, in decibans.
+    pub fn settle(&self, log_odds: f64) -> f64 {
+        self.alpha * 10.0 / std::f64::consts::LN_10 + self.beta * log_odds
+    }
+}
+
+/// The log-likelihood ratio of a state, in decibans: seen in `real.0` of `real.1` examples of command
+/// traffic and in `other.0` of `other.1` others, one of `states`.
+pub fn llr(real: (u64, u64), other: (u64, u64), states: usize) -> f64 {
+    let rate = |(seen, all): (u64, u64)| (seen as f64 + SMOOTHING) / (all as f64 + SMOOTHING * states as f64);
+    10.0 * (rate(real) / rate(other)).log10()
+}
+
+/// Learns from examples, each with whether it is command traffic. `name` is what hunts will call it.
+///
+/// # Errors
+/// [`CalibrateError`] where there is too little to learn from.
+pub fn learn(name: &str, examples: &[(Example, bool)]) -> Result<Calibration, CalibrateError> {
+    let [teaching, settling, held_out] = split(examples);
+    enough("weights", &teaching)?;
+    enough("how far to trust them", &settling)?;
+    if held_out.len() < LEAST_HELD_OUT {
+        return Err(CalibrateError::NotHeldOut(held_out.len()));
+    }
+    let states = states(&teaching);
+    let mut calibration = Calibration {
+        name: name.to_owned(),
+        states,
+        alpha: 0.0,
+        beta: 1.0,
+        examples: [teaching.len(), settling.len(), held_out.len()],
+        held_out: Scores { brier: 0.0, log_loss: 0.0, ece: 0.0 },
+        defaults: Scores { brier: 0.0, log_loss: 0.0, ece: 0.0 },
+    };
+    let logits = |part: &[&(Example, bool)], calibration: Option<&Calibration>| -> Vec<(f64, bool)> {
+        part.iter().map(|(example, is_real)| (logit(example, calibration), *is_real)).collect()
+    };
+    let (alpha, beta) = fitted(&logits(&settling, Some(&calibration)));
+    (calibration.alpha, calibration.beta) = (alpha, beta);
+    let settled =
+        logits(&held_out, Some(&calibration)).into_iter().map(|(x, is_real)| (alpha + beta * x, is_real));
+    calibration.held_out = scores(&settled.collect::<Vec<_>>());
+    calibration.defaults = scores(&logits(&held_out, None));
+    Ok(calibration)
+}
+
+/// The three parts, by address in the order of first contact.
+fn split(examples: &[(Example, bool)]) -> [Vec<&(Example, bool)>; 3] {
+    let mut first: BTreeMap<Address, Timestamp> = BTreeMap::new();
+    for (example, _) in examples {
+        let seen = first.entry(example.remote).or_insert(example.first);
+        *seen = example.first.min(*seen);
+    }
+    let mut order: Vec<(Timestamp, Address)> = first.into_iter().map(|(address, at)| (at, address)).collect();
+    order.sort_unstable();
+    let place: BTreeMap<Address, usize> =
+        order.iter().enumerate().map(|(i, (_, address))| (*address, i * 100 / order.len())).collect();
+    let mut parts = [Vec::new(), Vec::new(), Vec::new()];
+    for example in examples {
+        let part = match place[&example.0.remote] {
+            ..LEARN => 0,
+            LEARN..SETTLE => 1,
+            _ => 2,
+        };
+        parts[part].push(example);
+    }
+    parts
+}
+
+fn enough(part: &'static str, examples: &[&(Example, bool)]) -> Result<(), CalibrateError> {
+    let real = examples.iter().filter(|(_, is_real)| *is_real).count();
+    let other = examples.len() - real;
+    if real.min(other) < LEAST_OF_A_KIND {
+        return Err(CalibrateError::TooFew { part, real, other });
+    }
+    Ok(())
+}
+
+/// Groups that a calibration weighs. The prior and the prober's rule are not evidence of a pair.
+const GROUPS: [Group; 11] = [
+    Group::Establishment,
+    Group::Port,
+    Group::Validity,
+    Group::Host,
+    Group::Persistence,
+    Group::Rhythm,
+    Group::Asymmetry,
+    Group::Peers,
+    Group::Scanning,
+    Group::Naming,
+    Group::Corroboration,
+];
+
+/// The weights of all states that occur. A group that says nothing is in a state too, whose weight
+/// stays nothing: what it would teach is told by the others.
+fn states(examples: &[&(Example, bool)]) -> Vec<Learned> {
+    let mut counts: BTreeMap<State, [u64; 2]> = BTreeMap::new();
+    let mut all = [0_u64; 2];
+    for (example, is_real) in examples {
+        all[usize::from(*is_real)] += 1;
+        for group in GROUPS {
+            let default = example.states.iter().find(|(own, _)| *own == group).map_or(0.0, |(_, w)| *w);
+            counts.entry(state(group, default)).or_default()[usize::from(*is_real)] += 1;
+        }
+    }
+    let kinds = |group: Group| counts.keys().filter(|(own, _)| *own == group).count();
+    let learned =
+        counts.iter().filter(|((_, tenths), _)| *tenths != 0).map(|(&(group, tenths), &[other, real])| {
+            let default = f64::from(tenths) / 10.0;
+            let count = (real + other) as f64;
+            let llr = llr((real, all[1]), (other, all[0]), kinds(group));
+            let weight = (count * llr + PSEUDO_COUNT * default) / (count + PSEUDO_COUNT);
+            Learned { group, default, weight: (weight * 100.0).round() / 100.0, real, other }
+        });
+    learned.collect()
+}
+
+/// The logit of an example, by these weights or by the defaults.
+fn logit(example: &Example, calibration: Option<&Calibration>) -> f64 {
+    let row = |(group, weight): &(Group, f64)| Row::new(*group, "example", *weight, String::new());
+    let mut rows: Vec<Row> = example.states.iter().map(row).collect();
+    if let Some(calibration) = calibration {
+        calibration.weigh(&mut rows);
+    }
+    let decibans = evidence::sum(evidence::probability(example.prior), rows).log_odds;
+    decibans * std::f64::consts::LN_10 / 10.0
+}
+
+/// α and β of the logistic regression, by Newton's method.
+fn fitted(examples: &[(f64, bool)]) -> (f64, f64) {
+    let (mut alpha, mut beta) = (0.0, 1.0);
+    for _ in 0..STEPS {
+        // Gradient and Hessian of the penalised log-likelihood.
+        let (mut ga, mut gb) = (-alpha, -(beta - 1.0));
+        let (mut haa, mut hab, mut hbb) = (1.0, 0.0, 1.0);
+        for (x, is_real) in examples {
+            let p = sigmoid(alpha + beta * x);
+            let miss = f64::from(u8::from(*is_real)) - p;
+            let spread = p * (1.0 - p);
+            ga += miss;
+            gb += miss * x;
+            haa += spread;
+            hab += spread * x;
+            hbb += spread * x * x;
+        }
+        let determinant = haa * hbb - hab * hab;
+        let (da, db) = ((hbb * ga - hab * gb) / determinant, (haa * gb - hab * ga) / determinant);
+        (alpha, beta) = (alpha + da, beta + db);
+        if da.abs().max(db.abs()) < 1e-10 {
+            break;
+        }
+    }
+    // Evidence that speaks against what it should speak for is not turned round.
+    (alpha, beta.max(0.0))
+}
+
+fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// Scores of logits with their labels.
+///
+/// ```
+/// use rahdar_hunt::calibrate::scores;
+///
+/// let even = scores(&[(0.0, true), (0.0, false)]);
+/// assert_eq!((even.brier, even.ece), (0.25, 0.0));
+/// assert!((even.log_loss - 2.0_f64.ln()).abs() < 1e-12);
+/// ```
+pub fn scores(examples: &[(f64, bool)]) -> Scores {
+    let mut pairs: Vec<(f64, f64)> =
+        examples.iter().map(|(x, is_real)| (sigmoid(*x), f64::from(u8::from(*is_real)))).collect();
+    pairs.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    let count = pairs.len().max(1) as f64;
+    let brier = pairs.iter().map(|(p, y)| (p - y).powi(2)).sum::<f64>() / count;
+    // A probability of nothing at all would cost infinitely much.
+    let loss = |(p, y): &(f64, f64)| {
+        let p = p.clamp(1e-12, 1.0 - 1e-12);
+        -(y * p.ln() + (1.0 - y) * (1.0 - p).ln())
+    };
+    let log_loss = pairs.iter().map(loss).sum::<f64>() / count;
+    let bins = BINS.min(pairs.len() / LEAST_IN_BIN).max(1);
+    let gap = |bin: usize| {
+        let own = &pairs[bin * pairs.len() / bins..(bin + 1) * pairs.len() / bins];
+        own.iter().map(|(p, y)| p - y).sum::<f64>().abs()
+    };
+    let ece = (0..bins).map(gap).sum::<f64>() / count;
+    Scores { brier, log_loss, ece }
+}
+
+/// Groups that are named in a calibration file, with their words.
+pub fn groups() -> impl Iterator<Item = (Group, &'static str)> {
+    GROUPS.into_iter().map(|group| (group, group.word()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use rahdar_model::Day;
+
+    use super::*;
+
+    fn example(n: u32, states: &[(Group, f64)]) -> Example {
+        Example {
+            victim: Address::from_v4_bits(0xcb00_7119),
+            remote: Address::from_v4_bits(0xc000_0200 + n),
+            cluster: ClusterId::of_name("a"),
+            first: Day(n as i32).start(),
+            prior: evidence::decibans(evidence::PRIOR),
+            states: states.to_vec(),
+        }
+    }
+
+    /// Command traffic has payload and a rhythm; the rest has a handshake, and payload once in ten.
+    fn labelled(count: u32) -> Vec<(Example, bool)> {
+        let real = [(Group::Establishment, 12.0), (Group::Validity, 8.0), (Group::Rhythm, 7.0)];
+        let other = [(Group::Establishment, -3.0), (Group::Validity, 8.0)];
+        let lucky = [(Group::Establishment, 12.0), (Group::Validity, 8.0), (Group::Rhythm, -2.0)];
+        (0..count)
+            .map(|n| match n % 10 {
+                0..=3 => (example(n, &real), true),
+                9 => (example(n, &lucky), false),
+                _ => (example(n, &other), false),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn weights_move_from_the_default_by_as_much_as_was_seen() {
+        let weight = |count, default| {
+            let learned = learn("c", &labelled(count)).unwrap();
+            learned
+                .states
+                .iter()
+                .find(|one| (one.group, one.default) == (Group::Establishment, default))
+                .unwrap()
+                .weight
+        };
+        // Payload is seen in every tenth of the others: worth 7.8 dB, and not 12.
+        assert!(weight(50, 12.0) > weight(500, 12.0));
+        assert!((weight(5_000, 12.0) - 7.78).abs() < 0.15, "{}", weight(5_000, 12.0));
+        assert!(weight(5_000, -3.0) < -20.0);
+    }
+
+    #[test]
+    fn what_says_nothing_weighs_nothing() {
+        let learned = learn("c", &labelled(5_000)).unwrap();
+        let validity = learned.states.iter().find(|one| one.group == Group::Validity).unwrap();
+        assert!(validity.weight.abs() < 0.1, "{validity:?}");
+    }
+
+    #[test]
+    fn what_is_held_out_is_judged_better_than_by_the_defaults() {
+        let learned = learn("c", &labelled(1_000)).unwrap();
+        assert_eq!(learned.examples, [600, 200, 200]);
+        assert!(learned.held_out.log_loss < learned.defaults.log_loss, "{learned:?}");
+        assert!(learned.held_out.ece <= 0.05, "{learned:?}");
+    }
+
+    #[test]
+    fn too_little_teaches_nothing() {
+        let few = CalibrateError::TooFew { part: "weights", real: 0, other: 0 };
+        assert_eq!(learn("c", &[]), Err(few));
+        let only_real: Vec<_> = labelled(1_000).into_iter().filter(|(_, is_real)| *is_real).collect();
+        assert!(matches!(learn("c", &only_real), Err(CalibrateError::TooFew { other: 0, .. })));
+    }
+
+    #[test]
+    fn no_address_teaches_and_is_judged() {
+        let examples = labelled(100);
+        let [a, b, c] = split(&examples);
+        let addresses =
+            |part: &[&(Example, bool)]| part.iter().map(|(one, _)| one.remote).collect::<BTreeSet<_>>();
+        assert!(addresses(&a).is_disjoint(&addresses(&b)) && addresses(&b).is_disjoint(&addresses(&c)));
+        let latest = a.iter().map(|(one, _)| one.first).max();
+        assert!(c.iter().all(|(one, _)| Some(one.first) > latest));
+    }
+
+    #[test]
+    fn certainty_without_overlap_stays_finite() {
+        let (alpha, beta) = fitted(&[(5.0, true), (6.0, true), (-5.0, false), (-6.0, false)]);
+        assert!(alpha.abs() < 1.0 && (0.5..3.0).contains(&beta), "{alpha} {beta}");
+    }
+
+    proptest! {
+        #[test]
+        fn scores_are_within_their_ranges(examples in vec((-30.0..30.0_f64, any::<bool>()), 0..60)) {
+            let Scores { brier, log_loss, ece } = scores(&examples);
+            prop_assert!((0.0..=1.0).contains(&brier) && (0.0..=1.0).contains(&ece) && log_loss >= 0.0);
+        }
+    }
+}

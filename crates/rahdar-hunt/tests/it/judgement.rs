@@ -1,0 +1,203 @@
+//! What is said when a finding is denied: the claim's age, who had the address, the rival, the upload,
+//! what came first, who is behind it, who else was there.
+
+use rahdar_hunt::calibrate::{Calibration, Learned, Scores};
+use rahdar_hunt::evidence::Group;
+use rahdar_intel::age::{Report, ReportKind};
+use rahdar_intel::pdns::Record;
+use rahdar_model::account::{Attribution, CompanyKind, Order, Relation, UploadClaim};
+use rahdar_model::column::Row as _;
+use rahdar_model::fact::Handshake;
+use rahdar_model::finding::{Finding, Verdict};
+use rahdar_model::intelligence::{ClusterId, Event, HostClass, Indicator};
+use rahdar_testkit::{prefix, time};
+
+use crate::world::{C2, OTHER_C2, VICTIM, World, call, claim, fact, noon, talk, valid};
+
+/// The weight of the reason of this kind.
+fn weight(finding: &Finding, kind: &str) -> Option<f64> {
+    finding.reasons.iter().find(|reason| reason.kind == kind).map(|reason| reason.weight)
+}
+
+fn report(kind: ReportKind, at: &str) -> Report {
+    Report { indicator: Indicator::Network(prefix(C2)), kind, at: time(at), source: "another".into() }
+}
+
+/// Contact on three days of March, and a claim that held until `until`.
+fn lapsed(until: &str) -> World {
+    World::of([70, 71, 72].map(|day| talk(C2, day))).claims([valid("2021-01-01", until, claim(C2, "A"))])
+}
+
+#[test]
+fn the_prior_falls_with_the_age_of_the_claim() {
+    let prior = |world: &World| weight(&world.finding(), "prior").unwrap();
+    assert!((prior(&lapsed("2021-12-31")) - -12.79).abs() < 0.01);
+    // 10 March, ten days after the window: 1 - sqrt(10.5/120) of it is left.
+    let aged = prior(&lapsed("2021-03-01"));
+    assert!((aged - -14.4).abs() < 0.1, "{aged}");
+    let mut doubted = lapsed("2021-12-31");
+    doubted.reports = vec![report(ReportKind::FalsePositive, "2024-01-01")];
+    assert!((prior(&doubted) - -15.9).abs() < 0.1);
+}
+
+#[test]
+fn an_address_that_another_name_has_taken_over_is_no_evidence() {
+    let mut world = lapsed("2021-03-01");
+    assert_eq!(weight(&world.finding(), "outside_window"), Some(-5.0));
+    world.records = vec![Record {
+        name: "shop.example.net".to_owned(),
+        address: C2.parse().unwrap(),
+        first: time("2021-03-05"),
+        last: time("2021-09-01"),
+        count: Some(40),
+        source: "passive DNS".into(),
+        place: "line 1".to_owned(),
+    }];
+    let finding = world.finding();
+    assert_eq!((finding.verdict, weight(&finding, "reassigned")), (Verdict::Discounted, Some(-25.0)));
+    assert_eq!(finding.rival.map(|rival| rival.kind), Some("reassigned"));
+    // Who came before the claim ended was there all along.
+    world.records[0].first = time("2021-02-01");
+    assert_eq!(weight(&world.finding(), "reassigned"), None);
+}
+
+#[test]
+fn a_claim_that_lapsed_needs_something_fresh() {
+    let mut world = lapsed("2021-02-01");
+    let stale = world.finding();
+    assert!(stale.verdict <= Verdict::Possible && weight(&stale, "outside_window") == Some(-12.0));
+    world.reports = vec![report(ReportKind::Sighting, "2021-03-05")];
+    let fresh = world.finding();
+    assert!(fresh.confidence > stale.confidence, "{} {}", fresh.confidence, stale.confidence);
+}
+
+#[test]
+fn a_front_of_a_content_network_is_believed_only_by_the_name_called() {
+    let mut world = World::of([3, 4, 7].map(|day| talk(C2, day))).fact(fact(C2, HostClass::Cdn));
+    let mut named = claim("192.0.2.200/32", "RedFoxtrot");
+    named.indicator = Indicator::Domain("c2.example.org".to_owned());
+    world.claims.push(named);
+    assert_eq!(world.finding().verdict, Verdict::Discounted, "an address alone");
+    world.handshakes = [3, 4, 7]
+        .map(|day| Handshake {
+            time: noon(day),
+            client: VICTIM.parse().unwrap(),
+            server: C2.parse().unwrap(),
+            server_port: 443,
+            server_name: "c2.example.org".to_owned(),
+            ..Handshake::blank()
+        })
+        .to_vec();
+    let finding = world.finding();
+    assert_eq!(weight(&finding, "cdn"), Some(-25.0));
+    assert!(finding.verdict > Verdict::Discounted, "{:#?}", finding.reasons);
+}
+
+#[test]
+fn an_upload_has_the_pattern_and_small_talk_has_not() {
+    let upload =
+        World::of([3, 4, 7].map(|day| call(C2, day).sent(9_000, 12_000_000).answered(4_000, 220_000)));
+    let finding = upload.finding();
+    assert_eq!(finding.upload.claim, UploadClaim::Exfiltration, "{:?}", finding.upload);
+    assert_eq!(finding.upload.payload_low, 36e6 - 27_000.0 * 52.0);
+    assert!(finding.upload.balance.unwrap() > 0.99);
+    let talk = World::of([3, 4, 7].map(|day| talk(C2, day))).finding();
+    assert_eq!(talk.upload.claim, UploadClaim::Volume);
+    assert_eq!(talk.upload.why, "less than 10 MB can be shown to have left");
+}
+
+#[test]
+fn contact_is_dated_against_events() {
+    let mut world = World::of([2, 30, 31, 40].map(|day| talk(if day == 2 { OTHER_C2 } else { C2 }, day)));
+    world.events = vec![
+        Event { at: time("2021-02-10"), label: "later".to_owned() },
+        Event { at: time("2021-01-05"), label: "earlier".to_owned() },
+        Event { at: time("2020-12-01"), label: "long before".to_owned() },
+    ];
+    world.flows.push(talk("192.0.2.123", 0).build());
+    world.claims = vec![claim(C2, "A")];
+    let finding = world.finding();
+    let told: Vec<(&str, Order, i64)> =
+        finding.chronology.iter().map(|one| (one.event.as_str(), one.order, one.days)).collect();
+    assert_eq!(
+        told,
+        [
+            ("long before", Order::NotCovered, 61),
+            ("earlier", Order::After, 26),
+            ("later", Order::Before, -10)
+        ]
+    );
+}
+
+#[test]
+fn who_is_behind_a_cluster_is_told_by_source() {
+    let mut world = World::of([3, 4, 7].map(|day| talk(C2, day)));
+    world.attributions = vec![Attribution {
+        cluster: ClusterId::of_name("RedFoxtrot"),
+        actor: "Nomad Panda".to_owned(),
+        relation: Relation::Overlaps,
+        source: "another lab".into(),
+        published: None,
+        confidence: None,
+    }];
+    let hunt = world.hunt();
+    let account = &hunt.clusters[0];
+    let told: Vec<(Option<&str>, f64)> =
+        account.hypotheses.iter().map(|one| (one.actor.as_deref(), one.weight)).collect();
+    assert_eq!(told, [(Some("redfoxtrot"), 0.706), (Some("Nomad Panda"), 0.223), (None, 0.071)]);
+    assert_eq!((account.touched.len(), account.endpoints_claimed, account.endpoints_met), (1, 1, 1));
+}
+
+#[test]
+fn two_clusters_on_one_victim_are_compared() {
+    let world = |other: &str| {
+        World::of((0..10).flat_map(|day| [talk(C2, day), talk(OTHER_C2, day)]))
+            .claims([claim(C2, "A"), claim(other, "B")])
+    };
+    let apart = world(OTHER_C2).hunt();
+    assert_eq!(apart.companies.len(), 1);
+    assert_eq!(apart.companies[0].relation, CompanyKind::Coincidence);
+    assert_eq!((apart.companies[0].common_days, apart.companies[0].p_value), (10, None));
+    let together = world(C2).hunt();
+    assert_eq!(together.companies[0].relation, CompanyKind::SharedInfrastructure);
+    assert!(together.findings.iter().all(|finding| finding.upload.is_shared));
+}
+
+#[test]
+fn a_calibration_is_named_weighs_and_lifts_the_cap() {
+    let mut world = World::of((0..20).map(|day| talk(C2, day)));
+    assert_eq!(world.finding().confidence, 95);
+    let learned = Learned { group: Group::Persistence, default: 7.0, weight: 9.5, real: 40, other: 2 };
+    let none = Scores { brier: 0.0, log_loss: 0.0, ece: 0.0 };
+    world.request.calibration = Some(Calibration {
+        name: "of this network".to_owned(),
+        states: vec![learned],
+        alpha: 0.5,
+        beta: 1.0,
+        examples: [0; 3],
+        held_out: none,
+        defaults: none,
+    });
+    let hunt = world.hunt();
+    let finding = &hunt.findings[0];
+    assert_eq!((hunt.calibration.as_deref(), finding.confidence), (Some("of this network"), 99));
+    assert_eq!(weight(finding, "persistence"), Some(9.5));
+    let shift = weight(finding, "calibration").unwrap();
+    assert!((shift - 0.5 * 10.0 / std::f64::consts::LN_10).abs() < 1e-9, "{shift}");
+    // What kills a finding kills it all the same.
+    let killed = World { facts: vec![fact(C2, HostClass::Sinkhole)], ..world };
+    assert_eq!(killed.finding().verdict, Verdict::Discounted);
+}
+
+#[test]
+fn examples_are_what_a_hunt_judges() {
+    let world = World::of([3, 4, 7].map(|day| talk(C2, day)));
+    let store = rahdar_testkit::NaiveStore::of(world.flows.clone());
+    let examples =
+        rahdar_hunt::examples(&store, &world.book(), &world.networks, world.request.window).unwrap();
+    assert_eq!(examples.len(), 1);
+    let example = &examples[0];
+    assert_eq!((example.cluster.to_string().as_str(), example.first), ("redfoxtrot", noon(3)));
+    let sum: f64 = example.prior + example.states.iter().map(|(_, weight)| weight).sum::<f64>();
+    assert!((sum - 25.2).abs() < 0.1, "{example:?}");
+}
