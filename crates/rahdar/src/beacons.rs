@@ -1,6 +1,7 @@
 //! `rahdar hunt --rhythm`: what calls home without any indicator.
 
 use rahdar_hunt::beacons::{Ask, Beacon, Beacons, beacons};
+use rahdar_intel::book::Book;
 use rahdar_model::store::{Cell, Table};
 
 use crate::clock::{self, Stopwatch};
