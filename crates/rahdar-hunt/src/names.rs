@@ -61,6 +61,7 @@ pub(crate) fn with_resolved<'a>(
     window: Window,
 ) -> Result<Cow<'a, Snapshot>, StoreError> {
     let domains = book.domains();
+    let domains: Vec<&str> = domains.iter().map(|name| &**name).collect();
     let mut answers = Answers::default();
     if !domains.is_empty() {
         store.resolutions(&domains, &[], window, &mut |resolution| answers.add(&resolution))?;
@@ -78,6 +79,7 @@ pub(crate) fn with_resolved<'a>(
 /// Gathers what the window says of claimed names.
 pub(crate) fn names(store: &dyn FlowStore, book: &Snapshot, window: Window) -> Result<Names, StoreError> {
     let domains = book.domains();
+    let domains: Vec<&str> = domains.iter().map(|name| &**name).collect();
     let mut names = Names::default();
     if domains.is_empty() {
         return Ok(names);

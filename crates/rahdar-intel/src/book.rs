@@ -8,7 +8,7 @@ use rahdar_model::intelligence::{Claim, Cluster, ClusterId, Event, Network};
 use thiserror::Error;
 
 use crate::assertion::{Assertion, Kind, Proposal, Relation, Statement};
-use crate::index::{Snapshot, absorb, is_object_id};
+use crate::index::{Snapshot, Subject, absorb, is_object_id};
 use crate::reading::{ReadOptions, Reading, tidy_name};
 
 /// The append-only register. One counter versions everything in it: whatever adds anything
@@ -86,6 +86,13 @@ pub trait Book: Send + Sync {
     /// # Errors
     /// See [`BookError`].
     fn snapshot(&self) -> Result<Snapshot, BookError>;
+
+    /// As much of the snapshot as one subject needs: asked for it, it answers as the whole one does. Asked for
+    /// anything else, it knows nothing.
+    ///
+    /// # Errors
+    /// See [`BookError`].
+    fn about(&self, subject: &Subject) -> Result<Snapshot, BookError>;
 
     /// What was said of clusters, in the order in which it was recorded: one may stand there often.
     ///
