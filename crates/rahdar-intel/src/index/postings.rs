@@ -90,7 +90,7 @@ impl Networks {
 /// entries begin.
 #[derive(Debug, Clone, Default)]
 struct Hosts {
-    /// One bit for each /24: 2 MiB. Empty if there is no entry.
+    /// One bit for each /24: 2 MiB. Empty if there are few entries.
     occupied: Vec<u64>,
     /// Bits set before each word of it: 1 MiB.
     ranks: Vec<u32>,
@@ -104,11 +104,16 @@ struct Hosts {
 /// Networks of 24 bits.
 const SLASH_24S: usize = 1 << 24;
 
+/// Entries below which the bitmap is larger than what it stands before; chosen here: they fill a megabyte.
+const FEW: usize = 1 << 17;
+
 impl Hosts {
     /// Those of pairs that are sorted by address.
     fn of(sorted: &[(u32, u32)]) -> Self {
-        if sorted.is_empty() {
-            return Self::default();
+        let addresses = sorted.iter().map(|(address, _)| *address).collect();
+        let entries = sorted.iter().map(|(_, entry)| *entry).collect();
+        if sorted.len() < FEW {
+            return Self { addresses, entries, ..Self::default() };
         }
         let mut occupied = vec![0_u64; SLASH_24S / 64];
         let mut starts = Vec::new();
@@ -128,19 +133,21 @@ impl Hosts {
                 Some(rank)
             })
             .collect();
-        let addresses = sorted.iter().map(|(address, _)| *address).collect();
-        let entries = sorted.iter().map(|(_, entry)| *entry).collect();
         Self { occupied, ranks, starts, addresses, entries }
     }
 
     fn on(&self, address: u32) -> &[u32] {
-        let (word, bit) = place(address);
-        let occupied = self.occupied.get(word).copied().unwrap_or(0);
-        if occupied & bit == 0 {
-            return &[];
-        }
-        let rank = (self.ranks[word] + (occupied & (bit - 1)).count_ones()) as usize;
-        let (begin, end) = (self.starts[rank] as usize, self.starts[rank + 1] as usize);
+        let (begin, end) = if self.occupied.is_empty() {
+            (0, self.addresses.len())
+        } else {
+            let (word, bit) = place(address);
+            let occupied = self.occupied[word];
+            if occupied & bit == 0 {
+                return &[];
+            }
+            let rank = (self.ranks[word] + (occupied & (bit - 1)).count_ones()) as usize;
+            (self.starts[rank] as usize, self.starts[rank + 1] as usize)
+        };
         let beside = &self.addresses[begin..end];
         let first = begin + beside.partition_point(|known| *known < address);
         let last = begin + beside.partition_point(|known| *known <= address);
@@ -192,5 +199,28 @@ impl Texts {
     /// All entries, in no order that means anything.
     pub(super) fn entries(&self) -> impl Iterator<Item = u32> {
         self.entries.iter().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bitmap_finds_what_a_plain_search_finds() {
+        // Runs of neighbours, some addresses twice, both ends of the space.
+        let address = |i: u32| (i / 3 * 3).wrapping_mul(0x0061_c887).rotate_left(7) & 0xff3f_ffff;
+        let ends = [(0, 7), (u32::MAX, 8), (u32::MAX, 9)];
+        let mut sorted: Vec<(u32, u32)> = (0..FEW as u32).map(|i| (address(i), i)).chain(ends).collect();
+        sorted.sort_unstable();
+        let hosts = Hosts::of(&sorted);
+        assert!(!hosts.occupied.is_empty());
+        let plain = Hosts { occupied: Vec::new(), ..hosts.clone() };
+        for (address, _) in sorted.iter().step_by(7).chain(&ends) {
+            for asked in [*address, address ^ 1, address ^ 0x100, address ^ 0x0040_0000] {
+                assert_eq!(hosts.on(asked), plain.on(asked), "{asked:x}");
+            }
+        }
+        assert_eq!(hosts.on(u32::MAX), [8, 9]);
     }
 }
