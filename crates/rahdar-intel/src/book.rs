@@ -87,8 +87,8 @@ pub trait Book: Send + Sync {
     /// See [`BookError`].
     fn snapshot(&self) -> Result<Snapshot, BookError>;
 
-    /// As much of the snapshot as one subject needs: asked for it, it answers as the whole one does. Asked for
-    /// anything else, it knows nothing.
+    /// As much of the snapshot as one subject needs: asked for the claims, facts, notes and priorities of that
+    /// subject, it answers as the whole one does. Of anything else it may know nothing.
     ///
     /// # Errors
     /// See [`BookError`].

@@ -110,7 +110,11 @@ fn reassigned(record: &Record, arrivals: &[(Timestamp, &str)]) -> Timestamp {
 /// Domains that arrived at claimed addresses, and of which no claim is about any name, with when each was first
 /// seen there, in the order of time.
 pub(crate) fn tenants(book: &Snapshot, records: &[Record]) -> BTreeMap<Address, Vec<(Timestamp, String)>> {
-    let claimed: BTreeSet<&str> = book.domains().into_iter().map(registrable).collect();
+    if records.is_empty() {
+        return BTreeMap::new();
+    }
+    let names = book.domains();
+    let claimed: BTreeSet<&str> = names.iter().map(|name| registrable(name)).collect();
     let mut first: BTreeMap<(Address, &str), Timestamp> = BTreeMap::new();
     for record in records.iter().filter(|record| !claimed.contains(registrable(&record.name))) {
         let seen = first.entry((record.address, registrable(&record.name))).or_insert(record.first);
