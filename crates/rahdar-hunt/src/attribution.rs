@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn a_source_speaks_once_for_a_name() {
         let once = says("A", Relation::Same, "lab", None);
-        check(&[once.clone()], &[(Some("A"), 0.909), (None, 0.091)]);
+        check(std::slice::from_ref(&once), &[(Some("A"), 0.909), (None, 0.091)]);
         check(
             &[once.clone(), says("A", Relation::Suspected, "lab", None)],
             &[(Some("A"), 0.909), (None, 0.091)],
