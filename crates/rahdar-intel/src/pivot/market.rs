@@ -58,6 +58,11 @@ fn days(from: u64, until: u64) -> Window {
     Window::new(at(from), at(until))
 }
 
+/// A host of a network of 64 bits.
+fn address(network: u64, host: u64) -> Address {
+    Address::from_bits(0x2001_0db8 << 96 | u128::from(network) << 64 | u128::from(host))
+}
+
 impl Market {
     fn new(seed: u64) -> Self {
         let mut chance = Chance(seed);
@@ -71,8 +76,7 @@ impl Market {
                 let hoster = preferred[usize::from(chance.percent(40))];
                 let from = begun + chance.below(90);
                 let life = days(from, from + 40 + chance.below(120));
-                let address = u32::try_from(0x0b00_0000 + (hoster << 16) + chance.below(1 << 14)).unwrap();
-                let address = Address::from_v4_bits(address);
+                let address = address(hoster << 16 | chance.below(64), chance.next());
                 let node = Node::Address(address);
                 market.host(&mut chance, operator, kit, hoster, &node, life);
                 for _ in 0..chance.below(4) {
@@ -86,7 +90,7 @@ impl Market {
             }
         }
         // Names of many operators were parked at one address.
-        let parking = Address::from_v4_bits(0x0c00_0001);
+        let parking = address(u64::from(u32::MAX), 1);
         for operator in 0..OPERATORS {
             let name = format!("n0.op{operator}.example");
             let (first, last) = (days(0, 1).from, days(0, SPAN).until);
@@ -179,6 +183,7 @@ fn operators_of_a_market_are_told_apart() {
         let clusters = Market::new(seed).clusters();
         let (precision, recall, rand) = score(&clusters);
         let told = format!("seed {seed}: precision {precision:.3}, recall {recall:.3}, ARI {rand:.3}");
+        if std::env::var("EX").is_ok() { eprintln!("{told}"); continue; }
         assert!(precision >= 0.98 && recall >= 0.7 && rand >= 0.8, "{told}");
     }
 }
@@ -190,6 +195,7 @@ fn a_shared_certificate_of_a_kit_merges_nobody() {
         for hosts in [1, 2, 3, 4, usize::MAX] {
             let mut market = Market::new(seed);
             market.share(5, hosts);
+            if std::env::var("EX").is_ok() { eprintln!("seed {seed} hosts {hosts}: {before} {}", mixed(&market.clusters())); continue; }
             assert_eq!(mixed(&market.clusters()), before, "seed {seed}, {hosts} hosts of each of five operators");
         }
     }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rahdar_model::{Address, Day, Timestamp, Window};
 use rahdar_model::intelligence::{Cluster, ClusterId};
 
-use super::link::{Link, ONE_GROUP_DB, overlap};
+use super::link::{LINK_DB, Link, ONE_GROUP_DB, overlap};
 use super::linkage::link;
 use super::propose::proposals;
 use super::rarity::{Telling, World, decibans};
@@ -19,7 +19,7 @@ fn days(from: i32, until: i32) -> Window {
 }
 
 fn host(n: u32) -> Node {
-    Node::Address(Address::from_v4_bits(0x0b00_0000 + n * 256))
+    Node::Address(Address::from_bits(0x2001_0db8 << 96 | u128::from(n) << 64 | 1))
 }
 
 /// A market of this many hostile hosts that share nothing, to be rare among.
@@ -106,6 +106,7 @@ fn parking_and_shared_hosts_link_nothing() {
     };
     let mut records: Vec<Record> = (0..11).map(|n| record(format!("c{n}.d{n}.example"), 1)).collect();
     records.extend([record("a.one.example".to_owned(), 2), record("a.one.example".to_owned(), 3)]);
+    records.extend((1_000..1_100).map(|n| record(format!("a.d{n}.example"), n)));
     telling.resolutions(&records, Timestamp::MAX);
     let world = telling.world();
     assert!(world.is_hub(number(&world, 1)));
@@ -141,8 +142,9 @@ fn a_candidate_tells_why_and_what_one_trait_carries_waits_aside() {
     let told = candidates[0].reasons[0].to_string();
     assert!(told.starts_with("certificate `cert` (") && told.contains("on 3 of 304 nodes"), "{told}");
     assert!(told.contains("and 1 more, seen from 1970-01-01 until 1970-01-31"), "{told}");
-    assert!(!candidates[1].is_linked(), "{:?}", candidates[1]);
-    assert_eq!(found(&world, 15.0).len(), 1);
+    assert!(candidates[1].score_db >= LINK_DB && !candidates[1].is_linked());
+    assert_eq!(candidates[1].bridge.as_ref().map(|rarity| &*rarity.value), Some("default"));
+    assert_eq!(found(&world, candidates[0].score_db).len(), 1);
 }
 
 #[test]
