@@ -1,7 +1,7 @@
 //! From known nodes to others that may be of the same hand (`methods.md` §7.3, rules b, d, f).
 //!
 //! The known nodes fall into *cores* by average linkage: what was run together. A candidate's score is its mean
-//! weight to the nodes of one core, the best of all. Those that reach a link, not by one trait alone, extend
+//! weight to the nodes of one core, the best of all. Those that reach a link extend
 //! their core for a second step; there is no third.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rahdar_model::Window;
 use rahdar_model::intelligence::ClusterId;
 
-use super::link::{LINK_DB, Link};
+use super::link::{LINK_DB, Link, Weight};
 use super::linkage::{self, Linkage, near, rests_on};
 use super::rarity::{Rarity, World};
 use super::traits::{Group, Node};
@@ -67,9 +67,9 @@ pub struct Reason {
 }
 
 impl Candidate {
-    /// Whether it may be proposed: a link that no single trait carries.
+    /// Whether it may be proposed.
     pub fn is_linked(&self) -> bool {
-        self.score_db >= LINK_DB && self.bridge.is_none()
+        self.score_db >= LINK_DB
     }
 }
 
@@ -123,15 +123,17 @@ fn around(world: &World, cores: &[Vec<u32>]) -> BTreeMap<u32, BTreeSet<usize>> {
 
 impl Candidate {
     fn new(world: &World, node: u32, core: &[u32], known: &BTreeSet<u32>, steps: u8) -> Self {
-        let links: Vec<(u32, Link)> = core.iter().map(|other| (*other, Link::between(world, node, *other))).collect();
-        let score_db = links.iter().map(|(_, link)| link.db()).sum::<f64>() / core.len() as f64;
+        let links: Vec<(u32, Link)> =
+            core.iter().map(|other| (*other, Link::between(world, node, *other))).collect();
+        let weight = Weight::sum(links.iter().map(|(_, link)| link.weight(None))).mean(core.len());
+        let score_db = weight.db();
         let only: Vec<&Link> = links.iter().map(|(_, link)| link).collect();
         let bridge = if score_db >= LINK_DB { rests_on(&only, core.len()) } else { None };
         let confirmed = core.iter().filter(|node| known.contains(node));
         Self {
             node: world.node(node).clone(),
             score_db,
-            groups: links.iter().flat_map(|(_, link)| link.groups()).collect(),
+            groups: weight.groups(),
             steps,
             core: core.iter().map(|node| world.node(*node).clone()).collect(),
             core_clusters: confirmed.flat_map(|node| world.clusters(*node).cloned()).collect(),
@@ -157,10 +159,8 @@ fn reasons(world: &World, links: &[(u32, Link)]) -> Vec<Reason> {
                 (reason.db, reason.with) = (shared.db, world.node(*other).clone());
             }
             reason.shared_with += 1;
-            reason.seen = Window::new(
-                reason.seen.from.min(shared.seen.from),
-                reason.seen.until.max(shared.seen.until),
-            );
+            reason.seen =
+                Window::new(reason.seen.from.min(shared.seen.from), reason.seen.until.max(shared.seen.until));
         }
     }
     let mut reasons: Vec<Reason> = reasons.into_values().collect();

@@ -1,15 +1,15 @@
 //! What two nodes share, and what that weighs (`methods.md` §7.3).
 //!
 //! Each shared value weighs its decibans ([`super::rarity`]) times the overlap in time, times the reliability of the
-//! weaker source. Of each group the strongest counts, groups add up. Evidence of one group that carries stays below
-//! a link, however strong; without any it is none.
+//! weaker source. Of each group the strongest counts, groups add up. Between many nodes it is the mean over all pairs,
+//! group by group. Evidence of one group that carries stays below a link, however strong; without any it is none.
 //!
 //! Overlap is |windows ∩| / the shorter window. What a scanner saw bounds what there was, so windows that miss each
 //! other by less than thirty days still count, for half at most, falling to nothing (the specification says only
 //! "0 if disjoint > 30 d"; the half is chosen here).
 //!
-//! Assumes that groups are independent given two operators. Kits break that: a default certificate comes with the
-//! kit's fingerprint. So [`super::linkage`] asks what is left without each trait.
+//! Assumes that the groups that carry are independent given two operators. Wrong where a hoster clones images that hold
+//! a key and a certificate; so [`super::linkage`] asks what is left without each trait.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -72,49 +72,72 @@ impl Link {
 
     /// Its weight in decibans.
     pub fn db(&self) -> f64 {
-        let strongest = self.strongest(None);
-        let most = match carrying(&strongest) {
-            0 => 0.0,
-            1 => ONE_GROUP_DB,
-            _ => f64::MAX,
-        };
-        strongest.values().sum::<f64>().min(most)
+        self.weight(None).db()
     }
 
-    /// What it would weigh without a value, whatever the number of groups that carry it then.
-    pub(super) fn db_without(&self, value: u32) -> f64 {
-        let strongest = self.strongest(Some(value));
-        if carrying(&strongest) == 0 {
-            0.0
-        } else {
-            strongest.iter().filter(|(group, _)| group.carries() || std::env::var("CO").is_err()).map(|(_, db)| db).sum()
-        }
-    }
-
-    /// The groups that it rests on.
-    pub fn groups(&self) -> BTreeSet<Group> {
-        self.strongest(None).into_iter().filter(|(_, db)| *db > 0.0).map(|(group, _)| group).collect()
-    }
-
-    fn strongest(&self, without: Option<u32>) -> BTreeMap<Group, f64> {
-        let mut strongest: BTreeMap<Group, f64> = BTreeMap::new();
+    /// Its weight by groups, with or without a value.
+    pub(super) fn weight(&self, without: Option<u32>) -> Weight {
+        let mut weight = Weight::default();
         for shared in self.shared.iter().filter(|shared| Some(shared.value) != without) {
-            let db = strongest.entry(shared.kind.group()).or_default();
+            let db = weight.groups.entry(shared.kind.group()).or_default();
             *db = db.max(shared.db);
         }
-        strongest
+        if weight.carries() { weight } else { Weight::default() }
     }
 }
 
-/// How many groups may carry a link.
-fn carrying(strongest: &BTreeMap<Group, f64>) -> usize {
-    strongest.iter().filter(|(group, db)| group.carries() && **db >= GROUP_DB).count()
+/// Decibans by groups, of one pair or of many.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Weight {
+    groups: BTreeMap<Group, f64>,
+}
+
+impl Weight {
+    /// The sum of weights.
+    pub(super) fn sum(weights: impl Iterator<Item = Self>) -> Self {
+        let mut sum = Self::default();
+        weights.for_each(|weight| sum.add(&weight));
+        sum
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        for (group, db) in &other.groups {
+            *self.groups.entry(*group).or_default() += db;
+        }
+    }
+
+    /// The mean of a sum over so many pairs.
+    pub(super) fn mean(&self, pairs: usize) -> Self {
+        Self { groups: self.groups.iter().map(|(group, db)| (*group, db / pairs as f64)).collect() }
+    }
+
+    /// What it is worth: below a link unless two groups carry it.
+    pub(super) fn db(&self) -> f64 {
+        let carrying = self.groups.iter().filter(|(group, db)| group.carries() && **db >= GROUP_DB).count();
+        self.total().min(if carrying > 1 { f64::MAX } else { ONE_GROUP_DB })
+    }
+
+    /// All of it, whatever carries it.
+    pub(super) fn total(&self) -> f64 {
+        self.groups.values().sum()
+    }
+
+    /// The groups in it.
+    pub(super) fn groups(&self) -> BTreeSet<Group> {
+        self.groups.keys().copied().collect()
+    }
+
+    fn carries(&self) -> bool {
+        self.groups.keys().any(|group| group.carries())
+    }
 }
 
 fn weighed(world: &World, one: &Carried, other: &Carried) -> Option<Shared> {
     let kind = world.kind(one.value);
     let time = match kind {
-        Kind::Neighbourhood => f64::from(one.seen.from.since(other.seen.from).saturating_abs() <= APPEARED_US),
+        Kind::Neighbourhood => {
+            f64::from(one.seen.from.since(other.seen.from).saturating_abs() <= APPEARED_US)
+        }
         _ => overlap(one.seen, other.seen),
     };
     let db = world.db(one.value)? * time * one.reliability.min(other.reliability);

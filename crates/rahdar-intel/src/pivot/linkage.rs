@@ -3,14 +3,13 @@
 //! Every node begins alone. The two clusters with the highest mean weight over all pairs between them become one, as
 //! long as that mean is a link. A pair that shares nothing weighs nothing, and pulls the mean down.
 //!
-//! A merge that would fall without one single trait is a *bridge*: it is told and not made. The default certificate
-//! of a kit is caught so, even before fifty hosts carry it.
+//! A merge that would fall without one single trait is marked as a *bridge*: a person looks there first.
 //!
 //! Wrong where an operator changes everything at once: the halves share nothing, and stay two.
 
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 
-use super::link::{LINK_DB, Link};
+use super::link::{LINK_DB, Link, Weight};
 use super::rarity::World;
 
 /// What becomes of nodes.
@@ -18,11 +17,11 @@ use super::rarity::World;
 pub struct Linkage {
     /// Nodes that belong together, each in order; the clusters in the order of their first.
     pub clusters: Vec<Vec<u32>>,
-    /// Merges that rest on one trait, and were not made; in the order in which they came up.
+    /// Merges that rest on one trait, in the order in which they were made.
     pub bridges: Vec<Bridge>,
 }
 
-/// Two clusters that one trait alone would join.
+/// Two clusters that one trait alone joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bridge {
     /// One of them, as it was then.
@@ -42,7 +41,8 @@ pub fn link(world: &World, nodes: &[u32]) -> Linkage {
     let nodes: Vec<u32> = distinct.into_iter().collect();
     let mut joining = Joining::new(world, &nodes);
     joining.run();
-    let mut clusters: Vec<Vec<u32>> = joining.clusters.into_iter().filter(|nodes| !nodes.is_empty()).collect();
+    let mut clusters: Vec<Vec<u32>> =
+        joining.clusters.into_iter().filter(|nodes| !nodes.is_empty()).collect();
     clusters.iter_mut().for_each(|nodes| nodes.sort_unstable());
     clusters.sort();
     Linkage { clusters, bridges: joining.bridges }
@@ -53,7 +53,7 @@ struct Joining {
     /// Nodes of each cluster; empty once it is part of another.
     clusters: Vec<Vec<u32>>,
     /// Sums of weights between clusters.
-    sums: Vec<BTreeMap<usize, f64>>,
+    sums: Vec<BTreeMap<usize, Weight>>,
     /// How often each cluster has grown: what was pending before counts no more.
     grown: Vec<u32>,
     pending: BinaryHeap<Pending>,
@@ -74,8 +74,8 @@ impl Joining {
         };
         for ((a, b), link) in &links {
             let (a, b) = (places[a], places[b]);
-            joining.sums[a].insert(b, link.db());
-            joining.sums[b].insert(a, link.db());
+            joining.sums[a].insert(b, link.weight(None));
+            joining.sums[b].insert(a, link.weight(None));
         }
         joining.links = links;
         for a in 0..nodes.len() {
@@ -90,13 +90,11 @@ impl Joining {
             if grown != (self.grown[a], self.grown[b]) {
                 continue;
             }
-            match self.bridge(a, b) {
-                Some(value) => {
-                    let (left, right) = (self.clusters[a].clone(), self.clusters[b].clone());
-                    self.bridges.push(Bridge { left, right, value });
-                }
-                None => self.merge(a, b),
+            if let Some(value) = self.bridge(a, b) {
+                let (left, right) = (self.clusters[a].clone(), self.clusters[b].clone());
+                self.bridges.push(Bridge { left, right, value });
             }
+            self.merge(a, b);
         }
     }
 
@@ -110,8 +108,8 @@ impl Joining {
         for (other, sum) in std::mem::take(&mut self.sums[b]) {
             self.sums[other].remove(&b);
             if other != a {
-                *self.sums[a].entry(other).or_default() += sum;
-                *self.sums[other].entry(a).or_default() += sum;
+                self.sums[a].entry(other).or_default().add(&sum);
+                self.sums[other].entry(a).or_default().add(&sum);
             }
         }
         let others: Vec<usize> = self.sums[a].keys().copied().collect();
@@ -120,7 +118,7 @@ impl Joining {
 
     fn await_merge(&mut self, a: usize, b: usize) {
         let pairs = self.clusters[a].len() * self.clusters[b].len();
-        let mean = self.sums[a][&b] / pairs as f64;
+        let mean = self.sums[a][&b].mean(pairs).db();
         if mean >= LINK_DB {
             let grown = (self.grown[a], self.grown[b]);
             self.pending.push(((mean * 1e6) as i64, std::cmp::Reverse((a, b)), grown));
@@ -128,9 +126,12 @@ impl Joining {
     }
 
     fn bridge(&self, a: usize, b: usize) -> Option<u32> {
-        let pairs = self.clusters[a].iter().flat_map(|one| self.clusters[b].iter().map(move |other| (*one, *other)));
-        let links: Vec<&Link> =
-            pairs.clone().filter_map(|(one, other)| self.links.get(&(one.min(other), one.max(other)))).collect();
+        let pairs =
+            self.clusters[a].iter().flat_map(|one| self.clusters[b].iter().map(move |other| (*one, *other)));
+        let links: Vec<&Link> = pairs
+            .clone()
+            .filter_map(|(one, other)| self.links.get(&(one.min(other), one.max(other))))
+            .collect();
         rests_on(&links, pairs.count())
     }
 }
@@ -138,11 +139,13 @@ impl Joining {
 /// The value without which the mean of these links over that many pairs is none; of several, the one whose loss
 /// costs most.
 pub(super) fn rests_on(links: &[&Link], pairs: usize) -> Option<u32> {
-    let values: BTreeSet<u32> = links.iter().flat_map(|link| link.shared.iter().map(|shared| shared.value)).collect();
-    let without = |value: u32| links.iter().map(|link| link.db_without(value)).sum::<f64>() / pairs as f64;
+    let values: BTreeSet<u32> =
+        links.iter().flat_map(|link| link.shared.iter().map(|shared| shared.value)).collect();
+    let without =
+        |value: u32| Weight::sum(links.iter().map(|link| link.weight(Some(value)))).mean(pairs).total();
     let left = values.into_iter().map(|value| (without(value), value));
     let least = left.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    least.filter(|(db, _)| *db < std::env::var("BR").map_or(LINK_DB, |t| t.parse().unwrap())).map(|(_, value)| value)
+    least.filter(|(db, _)| *db < LINK_DB).map(|(_, value)| value)
 }
 
 /// The links between nodes that share something that may carry one.

@@ -28,7 +28,8 @@ const NAMED_MAX: usize = 5;
 
 /// What may be proposed, without what was proposed before: accepted or not, a person has it before them.
 pub fn proposals(world: &World, pivot: &Pivot, clusters: &[Cluster], before: &[Kept]) -> Vec<Proposal> {
-    let before: BTreeSet<(String, &str, String)> = before.iter().map(|kept| subject(&kept.proposal)).collect();
+    let before: BTreeSet<(String, &str, String)> =
+        before.iter().map(|kept| subject(&kept.proposal)).collect();
     let mut seen = BTreeSet::new();
     let all = pivot.candidates.iter().filter_map(|candidate| joined(candidate, clusters));
     let all = all.chain(splits(world, pivot, clusters));
@@ -57,7 +58,9 @@ fn joined(candidate: &Candidate, clusters: &[Cluster]) -> Option<Proposal> {
         return None;
     }
     let statement = match candidate.clusters.first() {
-        Some(other) => Statement::Assertion(said(&name(clusters, cluster), Relation::Overlaps, &name(clusters, other))),
+        Some(other) => {
+            Statement::Assertion(said(&name(clusters, cluster), Relation::Overlaps, &name(clusters, other)))
+        }
         None => Statement::Claim(Claim {
             indicator: match &candidate.node {
                 Node::Address(address) => Indicator::Network(Prefix::host(*address)),
@@ -89,8 +92,11 @@ fn joined(candidate: &Candidate, clusters: &[Cluster]) -> Option<Proposal> {
 
 fn place(candidate: &Candidate) -> String {
     let groups: Vec<&str> = candidate.groups.iter().map(|group| group.word()).collect();
+    let bridge = candidate.bridge.as_ref().map_or_else(String::new, |rarity| {
+        format!("; without {} `{}` too little is left", rarity.kind.word(), rarity.value)
+    });
     format!(
-        "{:.1} dB to a core of {}, by {}, {} from a confirmed node",
+        "{:.1} dB to a core of {}, by {}, {} from a confirmed node{bridge}",
         candidate.score_db,
         candidate.core.len(),
         groups.join(", "),
@@ -108,7 +114,9 @@ fn seen(candidate: &Candidate) -> Option<Window> {
 fn splits(world: &World, pivot: &Pivot, clusters: &[Cluster]) -> Vec<Proposal> {
     let mut cores: BTreeMap<&ClusterId, Vec<&[u32]>> = BTreeMap::new();
     for core in pivot.linkage.clusters.iter().filter(|core| core.len() > 1) {
-        let shared = world.clusters(core[0]).filter(|id| core.iter().all(|node| world.clusters(*node).any(|one| one == *id)));
+        let shared = world
+            .clusters(core[0])
+            .filter(|id| core.iter().all(|node| world.clusters(*node).any(|one| one == *id)));
         for cluster in shared {
             cores.entry(cluster).or_default().push(core);
         }
@@ -117,7 +125,9 @@ fn splits(world: &World, pivot: &Pivot, clusters: &[Cluster]) -> Vec<Proposal> {
     for (cluster, mut cores) in cores {
         cores.sort_by_key(|core| (std::cmp::Reverse(core.len()), core[0]));
         let Some((largest, others)) = cores.split_first() else { continue };
-        for core in others.iter().filter(|core| kinds(world, core).intersection(&kinds(world, largest)).count() > 1) {
+        for core in
+            others.iter().filter(|core| kinds(world, core).intersection(&kinds(world, largest)).count() > 1)
+        {
             let cluster = name(clusters, cluster);
             let part = format!("{cluster} at {}", world.node(core[0]));
             let nodes = core.iter().map(|node| world.node(*node).to_string());
@@ -129,7 +139,10 @@ fn splits(world: &World, pivot: &Pivot, clusters: &[Cluster]) -> Vec<Proposal> {
             splits.push(Proposal {
                 statement: Statement::Assertion(said(&part, Relation::PartOf, &cluster)),
                 wording: String::new(),
-                sentence: format!("{}{more} share too little with the other nodes of {cluster}", named.join(", ")),
+                sentence: format!(
+                    "{}{more} share too little with the other nodes of {cluster}",
+                    named.join(", ")
+                ),
                 place: format!("a core of {} beside one of {}", core.len(), largest.len()),
             });
         }
@@ -157,13 +170,24 @@ fn said(subject: &str, relation: Relation, object: &str) -> Assertion {
 }
 
 fn name(clusters: &[Cluster], id: &ClusterId) -> String {
-    clusters.iter().find(|cluster| cluster.id == *id).map_or_else(|| id.to_string(), |cluster| cluster.name.clone())
+    clusters
+        .iter()
+        .find(|cluster| cluster.id == *id)
+        .map_or_else(|| id.to_string(), |cluster| cluster.name.clone())
 }
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rarity = &self.rarity;
-        write!(f, "{} `{}` ({:.1} dB): on {} of {} nodes", rarity.kind.word(), rarity.value, self.db, rarity.carriers, rarity.of)?;
+        write!(
+            f,
+            "{} `{}` ({:.1} dB): on {} of {} nodes",
+            rarity.kind.word(),
+            rarity.value,
+            self.db,
+            rarity.carriers,
+            rarity.of
+        )?;
         if rarity.of_hostile > 0 {
             write!(f, ", {} of {} hostile ones", rarity.hostile, rarity.of_hostile)?;
         }

@@ -228,7 +228,9 @@ pub(super) fn decibans(kind: Kind, df_all: usize, n_all: usize, df_ref: usize, n
 /// Whether hosts of this kind are removed before anything is linked (`methods.md` §7.3, rule f).
 const fn serves_everyone(class: HostClass) -> bool {
     match class {
-        HostClass::Pool | HostClass::Shared | HostClass::Cdn | HostClass::Sinkhole | HostClass::Scanner => true,
+        HostClass::Pool | HostClass::Shared | HostClass::Cdn | HostClass::Sinkhole | HostClass::Scanner => {
+            true
+        }
         HostClass::Dedicated | HostClass::Cloud => false,
     }
 }

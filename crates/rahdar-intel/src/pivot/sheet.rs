@@ -79,7 +79,8 @@ fn one(row: &Row, columns: &Columns) -> Result<Read, Reason> {
     let subject = Node::parse(&subject).ok_or(Reason::NoIndicator)?;
     let word = cell(columns.kind);
     let kind = Kind::from_word(word).filter(|kind| *kind != Kind::Neighbourhood);
-    let kind = kind.ok_or_else(|| Reason::Malformed(format!("`{}` is no trait", crate::reading::quote(word))))?;
+    let kind =
+        kind.ok_or_else(|| Reason::Malformed(format!("`{}` is no trait", crate::reading::quote(word))))?;
     let value = kind.tidy(cell(columns.value));
     let value = value.ok_or_else(|| Reason::Malformed("the value names nobody".to_owned()))?;
     let time = |text: &str| text.parse::<Timestamp>().map_err(|_| Reason::Time(crate::reading::quote(text)));

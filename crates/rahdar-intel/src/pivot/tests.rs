@@ -1,8 +1,8 @@
 //! Known answers, and laws of the score.
 
 use proptest::prelude::*;
-use rahdar_model::{Address, Day, Timestamp, Window};
 use rahdar_model::intelligence::{Cluster, ClusterId};
+use rahdar_model::{Address, Day, Timestamp, Window};
 
 use super::link::{LINK_DB, Link, ONE_GROUP_DB, overlap};
 use super::linkage::link;
@@ -46,7 +46,8 @@ fn number(world: &World, n: u32) -> u32 {
 
 #[test]
 fn known_answers_of_the_formula() {
-    let close = |db: Option<f64>, known: f64| assert!((db.unwrap() - known).abs() < 0.005, "{db:?}, not {known}");
+    let close =
+        |db: Option<f64>, known: f64| assert!((db.unwrap() - known).abs() < 0.005, "{db:?}, not {known}");
     // 0.9 · 1000 / 3 = 300.
     close(decibans(Kind::Certificate, 2, 1_000, 2, 1_000), 24.77);
     // Nobody else among a hundred thousand hosts, but one of ten hostile ones: 0.9 · 10 / 2.
@@ -56,7 +57,8 @@ fn known_answers_of_the_formula() {
     // 0.3 · 100 / 41, and less than nothing is nothing.
     close(decibans(Kind::Asn, 40, 100, 40, 100), 0.0);
     assert_eq!(decibans(Kind::Certificate, 21, 1_000, 21, 1_000), None);
-    assert_eq!(decibans(Kind::SshKey, 51, 1_000, 51, 1_000), None);
+    assert_eq!(decibans(Kind::SshKey, 21, 1_000, 21, 1_000), None);
+    assert_eq!(decibans(Kind::Registrant, 51, 1_000, 51, 1_000), None);
 }
 
 #[test]
@@ -77,6 +79,7 @@ fn a_link_takes_two_groups_and_of_a_group_the_strongest_counts() {
     share(&mut telling, &[1, 2], Kind::Family, "plugx");
     share(&mut telling, &[1, 2], Kind::Asn, "64500");
     share(&mut telling, &[3, 4], Kind::Certificate, "other");
+    share(&mut telling, &[3, 4], Kind::SshKey, "key");
     share(&mut telling, &[3, 4], Kind::Jarm, "jarm");
     share(&mut telling, &[3, 4], Kind::Ja4s, "ja4s");
     share(&mut telling, &[5, 6], Kind::Family, "plugx");
@@ -84,7 +87,8 @@ fn a_link_takes_two_groups_and_of_a_group_the_strongest_counts() {
     let db = |a, b| Link::between(&world, number(&world, a), number(&world, b)).db();
     assert_eq!(db(1, 2), ONE_GROUP_DB, "where it stands and what it runs carry nothing");
     let cert = decibans(Kind::Certificate, 2, 204, 0, 200).unwrap();
-    assert!((db(3, 4) - cert - 8.0).abs() < 1e-9, "{}", db(3, 4));
+    let key = decibans(Kind::SshKey, 2, 202, 0, 200).unwrap();
+    assert!((db(3, 4) - cert - key - 8.0).abs() < 1e-9, "{}", db(3, 4));
     assert_eq!(db(5, 6), 0.0);
 }
 
@@ -133,7 +137,7 @@ fn found(world: &World, least_db: f64) -> Vec<Candidate> {
 }
 
 #[test]
-fn a_candidate_tells_why_and_what_one_trait_carries_waits_aside() {
+fn a_candidate_tells_why_and_what_one_group_carries_is_no_link() {
     let world = around();
     let candidates = found(&world, 0.0);
     let nodes: Vec<&Node> = candidates.iter().map(|candidate| &candidate.node).collect();
@@ -142,9 +146,11 @@ fn a_candidate_tells_why_and_what_one_trait_carries_waits_aside() {
     let told = candidates[0].reasons[0].to_string();
     assert!(told.starts_with("certificate `cert` (") && told.contains("on 3 of 304 nodes"), "{told}");
     assert!(told.contains("and 1 more, seen from 1970-01-01 until 1970-01-31"), "{told}");
-    assert!(candidates[1].score_db >= LINK_DB && !candidates[1].is_linked());
-    assert_eq!(candidates[1].bridge.as_ref().map(|rarity| &*rarity.value), Some("default"));
-    assert_eq!(found(&world, candidates[0].score_db).len(), 1);
+    assert_eq!(
+        candidates[1].score_db, ONE_GROUP_DB,
+        "a certificate and the fingerprint of its kit are one reason"
+    );
+    assert_eq!(found(&world, LINK_DB).len(), 1);
 }
 
 #[test]
@@ -160,9 +166,13 @@ fn a_candidate_is_proposed_once_as_a_claim() {
     let proposed = proposals(&world, &pivot, &clusters, &[]);
     assert_eq!(proposed.len(), 1);
     let Statement::Claim(claim) = &proposed[0].statement else { panic!("{proposed:?}") };
-    assert_eq!((claim.indicator.to_string(), claim.cluster.as_ref()), (host(3).to_string(), Some(&clusters[0].id)));
+    assert_eq!(
+        (claim.indicator.to_string(), claim.cluster.as_ref()),
+        (host(3).to_string(), Some(&clusters[0].id))
+    );
     assert_eq!(claim.validity, days(0, 30));
-    let kept = crate::book::Kept { id: 1, file: String::new(), proposal: proposed[0].clone(), accepted: None };
+    let kept =
+        crate::book::Kept { id: 1, file: String::new(), proposal: proposed[0].clone(), accepted: None };
     assert_eq!(proposals(&world, &pivot, &clusters, &[kept]), []);
 }
 
@@ -183,7 +193,9 @@ fn two_clusters_that_share_rare_traits_overlap_and_one_that_falls_apart_has_part
     let told: Vec<String> = proposals(&world, &pivot, &[], &[])
         .iter()
         .map(|proposal| match &proposal.statement {
-            Statement::Assertion(said) => format!("{} {} {}", said.subject, said.relation.word(), said.object),
+            Statement::Assertion(said) => {
+                format!("{} {} {}", said.subject, said.relation.word(), said.object)
+            }
             Statement::Claim(claim) => claim.indicator.to_string(),
         })
         .collect();
@@ -206,7 +218,9 @@ fn two_steps_and_no_third() {
 #[test]
 fn what_the_book_holds_becomes_a_world_cut_at_a_time() {
     let scan = |n: u32, day: &str| {
-        format!(r#"{{"ip_str":"192.0.2.{n}","port":443,"transport":"tcp","timestamp":"{day}T01:02:03","ssl":{{"jarm":"ab","cert":{{"fingerprint":{{"sha256":"CAFE"}}}}}},"asn":"AS64500"}}"#)
+        format!(
+            r#"{{"ip_str":"192.0.2.{n}","port":443,"transport":"tcp","timestamp":"{day}T01:02:03","ssl":{{"jarm":"ab","cert":{{"fingerprint":{{"sha256":"CAFE"}}}}}},"asn":"AS64500"}}"#
+        )
     };
     let text = [scan(1, "2021-05-10"), scan(2, "2021-06-10"), scan(1, "2021-05-12")].join("\n");
     let reading = crate::read("scan.json", text.as_bytes(), &ReadOptions::default()).unwrap();

@@ -125,10 +125,11 @@ impl Group {
         }
     }
 
-    /// Whether it is one of the two that a link needs. Where a server is rented and which kit it runs is
-    /// shared by a whole market: such traits add weight and carry nothing (`methods.md` §7.3: "never alone").
+    /// Whether it is one of the two that a link needs. Where a server is rented and which kit it runs is shared by a
+    /// whole market: such traits add weight and carry nothing (`methods.md` §7.3: "never alone"). So do fingerprints: a
+    /// kit brings its own beside its default certificate, and two traits of one kit are not two reasons.
     pub const fn carries(self) -> bool {
-        !matches!(self, Self::Neighbourhood | Self::Hosting | Self::Family)
+        matches!(self, Self::Certificate | Self::SshKey | Self::Registration | Self::Resolution)
     }
 }
 
@@ -145,8 +146,9 @@ pub(super) struct Weight {
 
 /// Carriers beyond which a trait is unusable (`methods.md` §7.3, rule c).
 pub const CARRIERS_MAX: usize = 50;
-/// Carriers beyond which a certificate is taken for a kit's own (`methods.md` §7.3, the table).
-pub const CERTIFICATE_CARRIERS_MAX: usize = 20;
+/// Carriers beyond which a certificate is taken for a kit's own (`methods.md` §7.3, the table); the same for SSH keys,
+/// which hosters clone with their images (there: "df check"; the number is chosen here).
+pub const KEY_CARRIERS_MAX: usize = 20;
 
 impl Kind {
     /// Every kind.
@@ -225,7 +227,7 @@ impl Kind {
             Group::Family => (0.5, 3.0),
         };
         let carriers_max = match self {
-            Self::Certificate => CERTIFICATE_CARRIERS_MAX,
+            Self::Certificate | Self::SshKey => KEY_CARRIERS_MAX,
             _ => CARRIERS_MAX,
         };
         Weight { stability, cap_db, carriers_max }

@@ -42,7 +42,8 @@ impl Gathered {
         }
         let day = observation.at.day().window();
         for (kind, fields) in FIELDS {
-            let given = fields.iter().map(|field| observation.values(field)).find(|values| !values.is_empty());
+            let given =
+                fields.iter().map(|field| observation.values(field)).find(|values| !values.is_empty());
             for value in given.into_iter().flatten().take(VALUES_MAX).filter_map(|value| kind.tidy(value)) {
                 let seen = self.seen.entry((observation.address, kind, value));
                 let (window, _) = seen.or_insert_with(|| (day, place.to_owned()));

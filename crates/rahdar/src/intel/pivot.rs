@@ -17,6 +17,9 @@ use crate::command::{Format, IntelPivot};
 use crate::home::Home;
 use crate::{Outcome, note, output};
 
+/// Bridges between known nodes that are told. Chosen here: a person looks at a few.
+const BRIDGES_SHOWN: usize = 10;
+
 /// A candidate, as JSON has it.
 #[derive(Debug, Serialize)]
 struct Row {
@@ -29,7 +32,7 @@ struct Row {
     claimed_of: Vec<String>,
     steps: u8,
     core: Vec<String>,
-    /// The one trait that carries it, if one does: such candidates are never proposed.
+    /// The one trait without which too little is left, if there is one.
     bridge: Option<String>,
     reasons: Vec<Because>,
 }
@@ -103,7 +106,8 @@ fn print(found: &Pivot, book: &Snapshot, format: Format) -> anyhow::Result<()> {
 }
 
 fn row(candidate: &Candidate, book: &Snapshot) -> Row {
-    let name = |id: &ClusterId| book.cluster(id).map_or_else(|| id.to_string(), |cluster| cluster.name.clone());
+    let name =
+        |id: &ClusterId| book.cluster(id).map_or_else(|| id.to_string(), |cluster| cluster.name.clone());
     let reasons = candidate.reasons.iter().map(|reason| Because {
         r#trait: reason.rarity.kind.word(),
         value: reason.rarity.value.to_string(),
@@ -163,11 +167,12 @@ fn tell(found: &Pivot, world: &World) {
     let cores = &found.linkage.clusters;
     let nodes: usize = cores.iter().map(Vec::len).sum();
     note!("{nodes} known nodes in {} cores", cores.len());
-    for bridge in &found.linkage.bridges {
+    for bridge in found.linkage.bridges.iter().take(BRIDGES_SHOWN) {
         let rarity = world.rarity(bridge.value);
-        let first = |nodes: &[u32]| nodes.first().map_or_else(String::new, |node| world.node(*node).to_string());
+        let first =
+            |nodes: &[u32]| nodes.first().map_or_else(String::new, |node| world.node(*node).to_string());
         note!(
-            "{} `{}` alone would join the cores of {} and {}: not joined",
+            "without {} `{}`, the cores of {} and {} would stand apart",
             rarity.kind.word(),
             rarity.value,
             first(&bridge.left),

@@ -50,11 +50,17 @@ fn a_host_with_the_traits_of_a_cluster_is_proposed_and_joins_by_a_person() {
     assert_eq!(row["groups"], serde_json::json!(["certificate", "ssh key", "neighbourhood"]));
     assert_eq!((&row["bridge"], &row["cluster"][0]), (&Value::Null, &"Example Group".into()));
     let reason = &row["reasons"][0];
-    assert_eq!((&reason["carriers"], &reason["of"], &reason["hostile_of"]), (&3.into(), &204.into(), &202.into()));
+    assert_eq!(
+        (&reason["carriers"], &reason["of"], &reason["hostile_of"]),
+        (&3.into(), &204.into(), &202.into())
+    );
     assert_eq!(home.json(&["intel", "lookup", "198.51.100.3"])["claims"], serde_json::json!([]));
 
     let waiting = home.json(&["intel", "list", "--proposals"]);
-    assert_eq!((&waiting[0]["subject"], &waiting[0]["source"]), (&"198.51.100.3".into(), &"rahdar intel pivot".into()));
+    assert_eq!(
+        (&waiting[0]["subject"], &waiting[0]["source"]),
+        (&"198.51.100.3".into(), &"rahdar intel pivot".into())
+    );
     let again = home.done(&["intel", "pivot", "--cluster", "Example Group", "--propose"]);
     assert!(again.stderr.contains("nothing new to propose"), "{}", again.stderr);
     home.json(&["intel", "accept", &waiting[0]["id"].to_string()]);
@@ -65,11 +71,11 @@ fn a_host_with_the_traits_of_a_cluster_is_proposed_and_joins_by_a_person() {
 }
 
 #[test]
-fn one_trait_and_a_kit_are_told_apart_from_a_link() {
+fn a_certificate_and_the_fingerprint_of_its_kit_are_no_link() {
     let home = home();
-    let rows = home.json(&["intel", "pivot", "192.0.2[.]12"]);
-    assert_eq!(candidates(&rows), ["198.51.100.4"]);
-    assert_eq!(rows[0]["bridge"], "certificate cert-12");
+    assert_eq!(home.json(&["intel", "pivot", "192.0.2[.]12"]), serde_json::json!([]));
+    let rows = home.json(&["intel", "pivot", "192.0.2.12", "--least", "0"]);
+    assert_eq!((candidates(&rows), &rows[0]["score_db"]), (vec!["198.51.100.4"], &14.0.into()));
     let ran = home.done(&["intel", "pivot", "192.0.2.12", "--propose"]);
     assert!(ran.stderr.contains("nothing new to propose"), "{}", ran.stderr);
 }
