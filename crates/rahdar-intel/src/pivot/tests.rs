@@ -119,8 +119,8 @@ fn parking_and_shared_hosts_link_nothing() {
     assert_eq!(link.shared.len(), 1, "{link:?}");
 }
 
-/// A world of a cluster `known` with two hosts, a third that shares two rare traits with both, a fourth that shares
-/// one with the third and one fingerprint, and a fifth that shares a certificate alone.
+/// A cluster of two hosts; a third that shares two rare traits with both; a fourth that shares a certificate with one
+/// of them, and a fingerprint with both.
 fn around() -> World {
     let mut telling = market(300);
     share(&mut telling, &[1, 2, 3], Kind::Certificate, "cert");
@@ -146,10 +146,8 @@ fn a_candidate_tells_why_and_what_one_group_carries_is_no_link() {
     let told = candidates[0].reasons[0].to_string();
     assert!(told.starts_with("certificate `cert` (") && told.contains("on 3 of 304 nodes"), "{told}");
     assert!(told.contains("and 1 more, seen from 1970-01-01 until 1970-01-31"), "{told}");
-    assert_eq!(
-        candidates[1].score_db, ONE_GROUP_DB,
-        "a certificate and the fingerprint of its kit are one reason"
-    );
+    // A certificate and the fingerprint of its kit are one reason.
+    assert!(candidates[1].score_db <= ONE_GROUP_DB && !candidates[1].is_linked());
     assert_eq!(found(&world, LINK_DB).len(), 1);
 }
 
