@@ -12,6 +12,7 @@
 //! * [`listing`]: a list that is fetched again and again becomes dated claims.
 //! * [`scan`]: rules over what scanners saw, and the versions of a list as intervals.
 //! * [`benign`]: what is known to be harmless.
+//! * [`pivot`]: what was run by the same hand, by rare traits that hosts share.
 //! * [`age`]: what deserves attention first, now.
 //!
 //! This crate knows no file system, no network, no database and no wall clock: it is handed
@@ -25,6 +26,7 @@ pub mod index;
 pub mod listing;
 pub mod misp;
 pub mod pdns;
+pub mod pivot;
 pub mod prose;
 pub mod reading;
 pub mod scan;
@@ -103,6 +105,9 @@ pub fn read_knowing(
     }
     if attributions::is(&text) {
         return attributions::read(&source, &text, options);
+    }
+    if pivot::sheet::is_sheet(&text) {
+        return pivot::sheet::read(&source, &text, options);
     }
     match table::layout(&text) {
         Some(layout) => table::read(&source, &text, &layout, options),

@@ -20,6 +20,7 @@ use crate::date::day_end;
 use crate::find::Endpoint;
 use crate::index::absorb;
 use crate::pdns::Record;
+use crate::pivot::Trait;
 use crate::scan::rule::Rules;
 use crate::stix::object::ObjectError;
 use crate::stix::pattern::PatternError;
@@ -71,6 +72,8 @@ pub struct Reading {
     pub reports: Vec<Report>,
     /// Names and the addresses that they stood for, in the order of the file.
     pub resolutions: Vec<Record>,
+    /// What was seen of hosts and names, in the order of the file.
+    pub traits: Vec<Trait>,
     /// Names that a list warns of, in the order of the file.
     pub notes: Vec<Note>,
     /// What a galaxy or a bundle says of names, in the order of the file.
@@ -85,6 +88,8 @@ pub struct Reading {
 pub const REFUSALS_KEPT: usize = 10_000;
 /// Claims that one file may make; chosen here: the largest public feeds hold a tenth.
 pub const CLAIMS_MAX: usize = 5_000_000;
+/// Traits that one file may tell; chosen here, as for claims.
+pub const TRAITS_MAX: usize = 5_000_000;
 /// Kinds that are counted apart when set aside; chosen here.
 const KINDS_MAX: usize = 1_000;
 /// The longest text that a refusal quotes, in characters.
@@ -390,6 +395,7 @@ impl<'a> Draft<'a> {
                 namings: Vec::new(),
                 reports: Vec::new(),
                 resolutions: Vec::new(),
+                traits: Vec::new(),
                 notes: Vec::new(),
                 assertions: Vec::new(),
                 proposals: Vec::new(),
@@ -523,6 +529,18 @@ impl<'a> Draft<'a> {
         self.reading.resolutions.push(record);
     }
 
+    /// Adds what was seen of a host or a name.
+    ///
+    /// # Errors
+    /// [`ReadError::TooLarge`] beyond [`TRAITS_MAX`].
+    pub(crate) fn trait_seen(&mut self, one: Trait) -> Result<(), ReadError> {
+        if self.reading.traits.len() == TRAITS_MAX {
+            return Err(ReadError::TooLarge { limit: "TRAITS_MAX", most: TRAITS_MAX });
+        }
+        self.reading.traits.push(one);
+        Ok(())
+    }
+
     /// Who says what the file says, where it does not say so itself.
     pub(crate) fn source(&self) -> Arc<str> {
         self.source.clone()
@@ -543,6 +561,7 @@ impl<'a> Draft<'a> {
             && reading.facts.is_empty()
             && reading.clusters.is_empty()
             && reading.resolutions.is_empty()
+            && reading.traits.is_empty()
             && reading.notes.is_empty()
             && reading.assertions.is_empty()
             && reading.proposals.is_empty()

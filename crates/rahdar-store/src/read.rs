@@ -10,6 +10,7 @@ use rahdar_intel::benign::{Matching, Note};
 use rahdar_intel::book::Entry;
 use rahdar_intel::index::Snapshot;
 use rahdar_intel::pdns::Record;
+use rahdar_intel::pivot::{Kind, Node, Trait};
 use rahdar_model::account::{Attribution, Relation};
 use rahdar_model::intelligence::{
     Claim, Cluster, ClusterId, Event, HashKind, HostClass, HostFact, Indicator, Network, Tlp, WindowBasis,
@@ -78,6 +79,18 @@ async fn resolutions(
         }
     }
     Ok(records)
+}
+
+/// All of passive DNS.
+pub(crate) async fn records(connection: &mut SqliteConnection) -> Result<Vec<Record>, sqlx::Error> {
+    let mut shared = Shared::default();
+    each(connection, "SELECT * FROM resolutions ORDER BY id", |row| resolution(row, &mut shared)).await
+}
+
+/// What was seen of hosts and names.
+pub(crate) async fn traits(connection: &mut SqliteConnection) -> Result<Vec<Trait>, sqlx::Error> {
+    let mut shared = Shared::default();
+    each(connection, "SELECT * FROM traits ORDER BY id", |row| one_trait(row, &mut shared)).await
 }
 
 /// Reads every row of a query.
@@ -213,6 +226,21 @@ fn resolution(row: &SqliteRow, shared: &mut Shared) -> Result<Record, sqlx::Erro
         first: Timestamp::from_micros(row.try_get("first_seen")?),
         last: Timestamp::from_micros(row.try_get("last_seen")?),
         count: optional(row, "count")?,
+        source: shared.get(row.try_get("source")?),
+        place: row.try_get("place")?,
+    })
+}
+
+fn one_trait(row: &SqliteRow, shared: &mut Shared) -> Result<Trait, sqlx::Error> {
+    Ok(Trait {
+        subject: word(row.try_get("subject")?, Node::parse)?,
+        kind: word(row.try_get("kind")?, Kind::from_word)?,
+        value: row.try_get("value")?,
+        seen: Window {
+            from: Timestamp::from_micros(row.try_get("first_seen")?),
+            until: Timestamp::from_micros(row.try_get("last_seen")?),
+        },
+        confidence: optional(row, "confidence")?,
         source: shared.get(row.try_get("source")?),
         place: row.try_get("place")?,
     })

@@ -6,6 +6,7 @@ use rahdar_intel::age::Report;
 use rahdar_intel::benign::Note;
 use rahdar_intel::book::{Identity, ImportedFile, Reached, Recorded};
 use rahdar_intel::pdns::Record;
+use rahdar_intel::pivot::Trait;
 use rahdar_intel::reading::Reading;
 use rahdar_model::account::Attribution;
 use rahdar_model::intelligence::{Claim, Cluster, Event, HostFact, Network};
@@ -172,6 +173,9 @@ impl Open {
         for records in reading.resolutions.chunks(ROWS_AT_ONCE) {
             self.resolutions(records).await?;
         }
+        for traits in reading.traits.chunks(ROWS_AT_ONCE) {
+            self.traits(traits).await?;
+        }
         for notes in reading.notes.chunks(ROWS_AT_ONCE) {
             self.notes(notes).await?;
         }
@@ -259,6 +263,25 @@ impl Open {
                 .push_bind(record.count.map(|count| i64::try_from(count).unwrap_or(i64::MAX)))
                 .push_bind(record.source.to_string())
                 .push_bind(record.place.clone());
+        });
+        self.add(statement).await
+    }
+
+    async fn traits(&mut self, traits: &[Trait]) -> Result<(), sqlx::Error> {
+        let mut statement = QueryBuilder::new(
+            "INSERT INTO traits (version, subject, kind, value, first_seen, last_seen, confidence, source, place) ",
+        );
+        let version = self.version;
+        statement.push_values(traits, |mut row, one| {
+            row.push_bind(version)
+                .push_bind(one.subject.to_string())
+                .push_bind(one.kind.word())
+                .push_bind(one.value.clone())
+                .push_bind(one.seen.from.micros())
+                .push_bind(one.seen.until.micros())
+                .push_bind(one.confidence.map(i64::from))
+                .push_bind(one.source.to_string())
+                .push_bind(one.place.clone());
         });
         self.add(statement).await
     }

@@ -81,6 +81,21 @@ fn host_facts_are_kept() {
 }
 
 #[test]
+fn traits_and_passive_dns_survive_the_way_to_disk_and_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "indicator,trait,value,first_seen,last_seen,confidence\n\
+        192.0.2.7,certificate,cafe,2021-03-01,2021-03-09,80\nc2.example.org,registrant,ops@example.org,2021-03-01,,\n";
+    let read = reading(text);
+    let recorded = book(&folder).record(&file(text), &read).unwrap();
+    assert_eq!((recorded.added, read.traits.len()), (2, 2));
+    assert_eq!(book(&folder).traits().unwrap(), read.traits);
+    let text = r#"{"rrname":"c2.example.org","rrtype":"A","rdata":"192.0.2.50","time_first":1620604800,"time_last":1620691200}"#;
+    let read = reading(text);
+    book(&folder).record(&file(text), &read).unwrap();
+    assert_eq!(book(&folder).resolutions().unwrap(), read.resolutions);
+}
+
+#[test]
 fn passive_dns_notes_and_reports_are_kept_and_used() {
     let folder = tempfile::tempdir().unwrap();
     let book = book(&folder);
