@@ -282,7 +282,7 @@ fn tell(name: &str, reading: &Reading) {
         (reading.facts.len(), "networks whose kind of host is known"),
         (reading.resolutions.len(), "names with their addresses"),
         (reading.notes.len(), "names to be warned of"),
-        (reading.attributions.len(), "statements of who is behind a cluster"),
+        (reading.aliases.len(), "names that stand for names"),
         (reading.reports.len(), "reports about indicators"),
         (reading.assertions.len(), "assertions about names"),
     ] {

@@ -11,6 +11,7 @@ mod feeds;
 mod follow;
 mod harness;
 mod killed;
+mod names;
 mod reports;
 mod rivals;
 mod road;
