@@ -10,7 +10,7 @@ use rahdar_model::account::{CompanyKind, Order, UploadClaim};
 use rahdar_model::column::Row as _;
 use rahdar_model::fact::Handshake;
 use rahdar_model::finding::{Finding, Verdict};
-use rahdar_model::intelligence::{ClusterId, Event, HostClass, Indicator};
+use rahdar_model::intelligence::{Event, HostClass, Indicator};
 use rahdar_testkit::{prefix, time};
 
 use crate::world::{C2, OTHER_C2, VICTIM, World, call, claim, fact, noon, talk, valid};
