@@ -8,7 +8,8 @@
 //! * [`sheet`] reads the two small tables that people keep themselves: networks and events.
 //! * [`book`]: the append-only register of all that was ever claimed, as a trait.
 //! * [`index`]: one version of the book as an immutable snapshot, ready to be asked.
-//! * [`pdns`]: a claim on a domain becomes dated claims on the addresses that it had.
+//! * [`pdns`]: a claim on a domain becomes dated claims on the addresses that it had; [`alias`]: by way
+//!   of other names; [`answers`]: as our own networks saw it.
 //! * [`listing`]: a list that is fetched again and again becomes dated claims.
 //! * [`scan`]: rules over what scanners saw, and the versions of a list as intervals.
 //! * [`benign`]: what is known to be harmless.
@@ -19,6 +20,8 @@
 //! octets and times.
 
 pub mod age;
+pub mod alias;
+pub mod answers;
 pub mod assertion;
 pub mod benign;
 pub mod book;

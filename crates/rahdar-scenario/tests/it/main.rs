@@ -4,6 +4,7 @@
 mod capture;
 mod files;
 mod hunted;
+mod names;
 mod zeek;
 
 use std::path::PathBuf;

@@ -286,7 +286,7 @@ fn tell(name: &str, reading: &Reading) {
         (reading.resolutions.len(), "names with their addresses"),
         (reading.traits.len(), "traits of hosts and names"),
         (reading.notes.len(), "names to be warned of"),
-        (reading.attributions.len(), "statements of who is behind a cluster"),
+        (reading.aliases.len(), "names that stand for names"),
         (reading.reports.len(), "reports about indicators"),
         (reading.assertions.len(), "assertions about names"),
     ] {
