@@ -71,9 +71,7 @@ fn check(sampling: Sampling) {
 fn scored(made: &Made) -> Score {
     let book = book(&readings(made));
     let events = sheet::events(&fs::read(&made.manifest.events).unwrap()).unwrap().rows;
-    let begun = Instant::now();
     let hunt = hunt(&store(made), &book, &networks(made), &events, &everything()).unwrap();
-    eprintln!("  hunted in {:.1} s", begun.elapsed().as_secs_f64());
     rahdar_scenario::score(&hunt, &made.truth)
 }
 
