@@ -165,6 +165,7 @@ fn said(subject: &str, relation: Relation, object: &str) -> Assertion {
         asserted_by: None,
         source: SOURCE.into(),
         published: None,
+        confidence: None,
         tlp: None,
     }
 }
