@@ -14,11 +14,15 @@
 //! | subset | +6 |
 //! | overlaps | +5 |
 //! | suspected | +3 |
+//! | works for | +5 |
 //!
 //! q is the source's own confidence, 1 where it gives none. A source speaks once for a name, by its
 //! strongest statement. The cap ([`MOST_DB`]) is there because reports copy one another: ten of them
 //! are not ten observations. All values are chosen here; they order hypotheses and are no
 //! probabilities that anybody measured. Malware weighs nothing: groups share it.
+//!
+//! Whom a group is said to work for is no name of it, and stands among the names all the same: both may
+//! be true, and the shares say only how much was stated.
 //!
 //! No hunt tests an attribution; it tests traffic. Wrong where sources that seem apart draw on one
 //! report, and where a name means different sets to different vendors.
@@ -63,6 +67,7 @@ pub const fn weight(relation: Relation) -> f64 {
         Relation::Subset => 6.0,
         Relation::Overlaps => 5.0,
         Relation::Suspected => 3.0,
+        Relation::WorksFor => 5.0,
     }
 }
 
@@ -209,7 +214,7 @@ mod tests {
     #[test]
     fn a_source_speaks_once_for_a_name() {
         let once = says("A", Relation::Same, "lab", None);
-        check(&[once.clone()], &[(Some("A"), 0.909), (None, 0.091)]);
+        check(std::slice::from_ref(&once), &[(Some("A"), 0.909), (None, 0.091)]);
         check(
             &[once.clone(), says("A", Relation::Suspected, "lab", None)],
             &[(Some("A"), 0.909), (None, 0.091)],

@@ -170,7 +170,7 @@ mod tests {
         check("2021-03-28T04:00:00Z", &[watch("2021-01-01", &[], true)], after, why);
         let broken = watch("2021-01-01", &[("2021-03-05", "2021-03-06")], false);
         let why = "exporters were silent or lost records for some of the time between";
-        check("2021-03-28T04:00:00Z", &[broken.clone()], after, why);
+        check("2021-03-28T04:00:00Z", std::slice::from_ref(&broken), after, why);
         check("2021-03-28T04:00:00Z", &[broken, watch("2021-01-01", &[], false)], after, "");
     }
 }

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use rahdar_intel::alias::CHAIN_MAX;
+use rahdar_intel::answers::Answers;
 use rahdar_intel::index::Snapshot;
-use rahdar_intel::pdns::Answers;
 use rahdar_model::fact::{Answer, Handshake, Resolution};
 use rahdar_model::store::StoreError;
 use rahdar_model::time::SECOND_US;
@@ -53,6 +54,10 @@ pub(crate) struct Asked {
     pub(crate) flows: u64,
 }
 
+/// Names that claimed names lead to by one more step, and that are asked for; chosen here: a claimed
+/// name has a handful.
+const TARGETS_MAX: usize = 10_000;
+
 /// The book with the claims that follow from where its names pointed in our own networks
 /// (`methods.md` §7.5), as far as the window shows; itself if none do.
 pub(crate) fn with_resolved<'a>(
@@ -60,11 +65,24 @@ pub(crate) fn with_resolved<'a>(
     book: &'a Snapshot,
     window: Window,
 ) -> Result<Cow<'a, Snapshot>, StoreError> {
-    let domains = book.domains();
-    let domains: Vec<&str> = domains.iter().map(|name| &**name).collect();
     let mut answers = Answers::default();
-    if !domains.is_empty() {
-        store.resolutions(&domains, &[], window, &mut |resolution| answers.add(&resolution))?;
+    let mut asked: BTreeSet<String> = BTreeSet::new();
+    let mut names: BTreeSet<String> = book
+        .domains()
+        .into_iter()
+        .chain(book.aliases().targets().map(Cow::Borrowed))
+        .map(Cow::into_owned)
+        .collect();
+    // Once for the claimed names, then for those that they led to.
+    for _ in 0..=CHAIN_MAX {
+        if names.is_empty() {
+            break;
+        }
+        let wanted: Vec<&str> = names.iter().map(String::as_str).collect();
+        store.resolutions(&wanted, &[], window, &mut |resolution| answers.add(&resolution))?;
+        asked.append(&mut names);
+        let new = answers.targets().into_iter().filter(|target| !asked.contains(*target));
+        names = new.take(TARGETS_MAX).map(str::to_owned).collect();
     }
     let networks: Vec<Prefix> = answers.addresses().map(Prefix::host).collect();
     if networks.is_empty() {
@@ -73,7 +91,7 @@ pub(crate) fn with_resolved<'a>(
     // Other names at these addresses end the windows. Those that were claimed come once more.
     let mut all = Answers::default();
     store.resolutions(&[], &networks, window, &mut |resolution| all.add(&resolution))?;
-    Ok(Cow::Owned(book.clone().with_resolutions(&all.records())))
+    Ok(Cow::Owned(book.clone().with_aliases(&answers.aliases()).with_resolutions(&all.records())))
 }
 
 /// Gathers what the window says of claimed names.

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use rahdar_model::account;
 use rahdar_model::intelligence::{Claim, Tlp};
 use rahdar_model::{Timestamp, Window};
 
@@ -27,6 +28,8 @@ pub struct Assertion {
     pub source: Arc<str>,
     /// When it was published, if known.
     pub published: Option<Timestamp>,
+    /// The source's own confidence, 0–100; none if it gives no number.
+    pub confidence: Option<u8>,
     /// How far it may travel.
     pub tlp: Option<Tlp>,
 }
@@ -90,6 +93,24 @@ impl Relation {
     /// The relation of these words.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|relation| relation.word() == word)
+    }
+
+    /// What that makes of the other name as an answer to who is behind a cluster; none if it answers
+    /// something else.
+    pub const fn behind(self) -> Option<account::Relation> {
+        match self {
+            Self::SameAs => Some(account::Relation::Same),
+            Self::PartOf => Some(account::Relation::Subset),
+            Self::Overlaps => Some(account::Relation::Overlaps),
+            Self::Suspected => Some(account::Relation::Suspected),
+            Self::AttributedTo => Some(account::Relation::WorksFor),
+            Self::Is | Self::Uses | Self::Exploits | Self::Targets | Self::Active => None,
+        }
+    }
+
+    /// Whether it says of either name what it says of the other.
+    pub const fn is_mutual(self) -> bool {
+        matches!(self, Self::SameAs | Self::Overlaps | Self::Suspected)
     }
 
     /// Whether it says that two names may be of one.
@@ -166,8 +187,17 @@ impl Proposal {
                 Identity::of(claim).0.iter().for_each(|octet| text(&octet.to_string()));
             }
             Statement::Assertion(assertion) => {
-                let Assertion { subject, relation, object, window, asserted_by, source, published, tlp } =
-                    assertion;
+                let Assertion {
+                    subject,
+                    relation,
+                    object,
+                    window,
+                    asserted_by,
+                    source,
+                    published,
+                    confidence,
+                    tlp,
+                } = assertion;
                 for part in [
                     subject.as_str(),
                     relation.word(),
@@ -176,6 +206,7 @@ impl Proposal {
                     asserted_by.as_deref().unwrap_or_default(),
                     source,
                     &published.map_or_else(String::new, |time| time.to_string()),
+                    &confidence.map_or_else(String::new, |percent| percent.to_string()),
                     tlp.map_or("", |tlp| tlp.word()),
                 ] {
                     text(part);

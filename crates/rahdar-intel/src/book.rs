@@ -9,6 +9,8 @@ use thiserror::Error;
 
 use crate::assertion::{Assertion, Kind, Proposal, Relation, Statement};
 use crate::index::{Snapshot, Subject, absorb, is_object_id};
+use crate::pdns::Record;
+use crate::pivot::Trait;
 use crate::reading::{ReadOptions, Reading, tidy_name};
 
 /// The append-only register. One counter versions everything in it: whatever adds anything
@@ -93,6 +95,18 @@ pub trait Book: Send + Sync {
     /// # Errors
     /// See [`BookError`].
     fn about(&self, subject: &Subject) -> Result<Snapshot, BookError>;
+
+    /// What was seen of hosts and names, in the order in which it was recorded.
+    ///
+    /// # Errors
+    /// See [`BookError`].
+    fn traits(&self) -> Result<Vec<Trait>, BookError>;
+
+    /// All of passive DNS, in the order in which it was recorded. [`Book::snapshot`] keeps what follows for claims.
+    ///
+    /// # Errors
+    /// See [`BookError`].
+    fn resolutions(&self) -> Result<Vec<Record>, BookError>;
 
     /// What was said of clusters, in the order in which it was recorded: one may stand there often.
     ///

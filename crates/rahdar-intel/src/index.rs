@@ -15,6 +15,9 @@ use rahdar_model::intelligence::{Claim, Cluster, ClusterId, HostFact, Indicator,
 use rahdar_model::{Address, Prefix, Timestamp};
 
 use crate::age::{self, Report};
+use crate::alias::{Alias, Aliases};
+use crate::assertion::Assertion;
+use crate::attributions;
 use crate::benign::{Note, Notes};
 use crate::name;
 use crate::pdns::{self, Record};
@@ -41,6 +44,8 @@ pub struct Snapshot {
     /// When names that no claim is about were first seen on claimed addresses, by address.
     tenants: BTreeMap<Address, Vec<(Timestamp, String)>>,
     attributions: BTreeMap<ClusterId, Vec<Attribution>>,
+    /// Names that claimed names led to.
+    aliases: Aliases,
 }
 
 impl Snapshot {
@@ -81,15 +86,14 @@ impl Snapshot {
             notes: Notes::default(),
             tenants: BTreeMap::new(),
             attributions: BTreeMap::new(),
+            aliases: Aliases::default(),
         }
     }
 
-    /// The same book with what is said of who is behind its clusters.
-    pub fn with_attributions(mut self, attributions: Vec<Attribution>) -> Self {
-        for said in attributions {
-            self.attributions.entry(said.cluster.clone()).or_default().push(said);
-        }
-        self
+    /// The same book with what was said of names and accepted, of which it keeps who may be behind
+    /// clusters.
+    pub fn with_assertions(self, assertions: &[Assertion]) -> Self {
+        Self { attributions: attributions::of(assertions), ..self }
     }
 
     /// What is said of who is behind a cluster, in the order of the book.
@@ -100,6 +104,19 @@ impl Snapshot {
     /// The same book with the names that lists warn of.
     pub fn with_notes(self, notes: Vec<Note>) -> Self {
         Self { notes: Notes::of(notes), ..self }
+    }
+
+    /// The same book with these names that stood for other names: those that a claimed name leads to.
+    /// [`Snapshot::with_resolutions`] follows them.
+    pub fn with_aliases(mut self, aliases: &[Alias]) -> Self {
+        let mut known = std::mem::take(&mut self.aliases);
+        known.add(&self, aliases);
+        Self { aliases: known, ..self }
+    }
+
+    /// Names that claimed names led to, and how.
+    pub fn aliases(&self) -> &Aliases {
+        &self.aliases
     }
 
     /// The same book with the claims that follow from where its domains pointed, behind its own
@@ -116,10 +133,10 @@ impl Snapshot {
         if derived.is_empty() {
             return Self { tenants, ..self };
         }
-        let Self { version, mut claims, clusters, facts, reports, notes, attributions, .. } = self;
+        let Self { version, mut claims, clusters, facts, reports, notes, attributions, aliases, .. } = self;
         claims.extend(derived);
         let clusters = clusters.into_values().collect();
-        Self { reports, notes, tenants, attributions, ..Self::new(version, claims, clusters, facts) }
+        Self { reports, notes, tenants, attributions, aliases, ..Self::new(version, claims, clusters, facts) }
     }
 
     /// The first name, of a domain that no claim is about, that arrived at a claimed address after

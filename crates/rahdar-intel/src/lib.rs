@@ -8,16 +8,20 @@
 //! * [`sheet`] reads the two small tables that people keep themselves: networks and events.
 //! * [`book`]: the append-only register of all that was ever claimed, as a trait.
 //! * [`index`]: one version of the book as an immutable snapshot, ready to be asked.
-//! * [`pdns`]: a claim on a domain becomes dated claims on the addresses that it had.
+//! * [`pdns`]: a claim on a domain becomes dated claims on the addresses that it had; [`alias`]: by way
+//!   of other names; [`answers`]: as our own networks saw it.
 //! * [`listing`]: a list that is fetched again and again becomes dated claims.
 //! * [`scan`]: rules over what scanners saw, and the versions of a list as intervals.
 //! * [`benign`]: what is known to be harmless.
+//! * [`pivot`]: what was run by the same hand, by rare traits that hosts share.
 //! * [`age`]: what deserves attention first, now.
 //!
 //! This crate knows no file system, no network, no database and no wall clock: it is handed
 //! octets and times.
 
 pub mod age;
+pub mod alias;
+pub mod answers;
 pub mod assertion;
 pub mod benign;
 pub mod book;
@@ -25,6 +29,7 @@ pub mod index;
 pub mod listing;
 pub mod misp;
 pub mod pdns;
+pub mod pivot;
 pub mod prose;
 pub mod reading;
 pub mod scan;
@@ -103,6 +108,9 @@ pub fn read_knowing(
     }
     if attributions::is(&text) {
         return attributions::read(&source, &text, options);
+    }
+    if pivot::sheet::is_sheet(&text) {
+        return pivot::sheet::read(&source, &text, options);
     }
     match table::layout(&text) {
         Some(layout) => table::read(&source, &text, &layout, options),

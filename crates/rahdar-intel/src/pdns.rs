@@ -17,18 +17,20 @@
 //! Wrong where a sensor saw little of a name, and where a name was parked at an address that
 //! others held.
 //!
+//! A claimed name that stood for another name leads to the addresses of that one ([`alias`](crate::alias)).
+//!
 //! A derived claim keeps everything of the claim on the domain but the window and says whence it
 //! comes: its basis is `resolved`, its place names the claim's, the name, and the record.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use rahdar_model::fact::{Answer, Resolution};
 use rahdar_model::intelligence::{Claim, Indicator, WindowBasis};
 use rahdar_model::time::{DAY_US, HOUR_US, SECOND_US};
 use rahdar_model::{Address, Prefix, Timestamp, Window};
 use serde::Deserialize;
 
+use crate::alias::Alias;
 use crate::index::Snapshot;
 use crate::json;
 use crate::name;
@@ -56,7 +58,7 @@ pub struct Record {
 }
 
 /// Room beside a sighting (`methods.md` §7.5).
-const MARGIN_US: i64 = DAY_US;
+pub(crate) const MARGIN_US: i64 = DAY_US;
 /// How long an answer for a dynamic name holds; chosen here: their providers let answers be kept
 /// for minutes.
 const DYNAMIC_US: i64 = HOUR_US;
@@ -80,41 +82,67 @@ pub fn derive(book: &Snapshot, records: &[Record]) -> Vec<Claim> {
     arrivals.values_mut().for_each(|seen| seen.sort_unstable());
     let mut derived = Vec::new();
     for record in records.iter().filter(|record| !record.address.is_unroutable()) {
-        if !book.notes_on(&record.name, record.last).is_empty() {
-            continue;
-        }
-        let on_domain = |claim: &&Claim| matches!(claim.indicator, Indicator::Domain(_));
-        let claims: Vec<&Claim> =
-            book.claims_naming(&record.name).into_iter().filter(on_domain).take(CLAIMS_PER_RECORD).collect();
-        if claims.is_empty() {
-            continue;
-        }
-        let cut = reassigned(record, &arrivals[&record.address]);
-        for span in spans(record) {
-            let span = Window::new(span.from, span.until.min(cut));
-            derived.extend(claims.iter().filter_map(|claim| derived_claim(claim, record, span)));
+        let chains = book.aliases().chains_to(&record.name);
+        for chain in std::iter::once(Vec::new()).chain(chains) {
+            derive_along(book, record, &chain, &arrivals[&record.address], &mut derived);
         }
     }
     derived
 }
 
-/// When a name of another registrable domain arrived at the address after this one was last seen
-/// there; the end of time if none did.
-fn reassigned(record: &Record, arrivals: &[(Timestamp, &str)]) -> Timestamp {
-    let own = registrable(&record.name);
-    let after = arrivals.partition_point(|(first, _)| *first <= record.last);
-    let other = arrivals[after..].iter().find(|(_, domain)| *domain != own);
+/// The claims on the name that a chain of aliases begins with, for the address that it ends at.
+fn derive_along(
+    book: &Snapshot,
+    record: &Record,
+    chain: &[&Alias],
+    arrivals: &[(Timestamp, &str)],
+    derived: &mut Vec<Claim>,
+) {
+    let names = || std::iter::once(&record.name).chain(chain.iter().map(|link| &link.name));
+    if names().any(|name| !book.notes_on(name, record.last).is_empty()) {
+        return;
+    }
+    let name = chain.last().map_or(&record.name, |link| &link.name);
+    let on_domain = |claim: &&Claim| matches!(claim.indicator, Indicator::Domain(_));
+    let claims: Vec<&Claim> =
+        book.claims_naming(name).into_iter().filter(on_domain).take(CLAIMS_PER_RECORD).collect();
+    if claims.is_empty() {
+        return;
+    }
+    let own: Vec<&str> = names().map(|name| registrable(name)).collect();
+    let cut = reassigned(record.last, &own, arrivals);
+    let mut windows = spans(&record.name, record.first, record.last, record.count);
+    for link in chain {
+        let held = spans(&link.name, link.first, link.last, link.count);
+        windows = windows.iter().flat_map(|one| held.iter().map(|other| one.intersect(*other))).collect();
+    }
+    let by = match chain.first() {
+        Some(link) => format!("{name}, alias of {}", link.target),
+        None => name.clone(),
+    };
+    for span in windows {
+        let span = Window::new(span.from, span.until.min(cut));
+        derived.extend(claims.iter().filter_map(|claim| derived_claim(claim, &by, record, span)));
+    }
+}
+
+/// When a name of another registrable domain than these arrived at an address after this time; the
+/// end of time if none did.
+fn reassigned(last: Timestamp, own: &[&str], arrivals: &[(Timestamp, &str)]) -> Timestamp {
+    let after = arrivals.partition_point(|(first, _)| *first <= last);
+    let other = arrivals[after..].iter().find(|(_, domain)| !own.contains(domain));
     other.map_or(Timestamp::MAX, |(first, _)| *first)
 }
 
-/// Domains that arrived at claimed addresses, and of which no claim is about any name, with when each was first
+/// Domains that arrived at claimed addresses, and of which no claim is about any name or leads to one, with when each was first
 /// seen there, in the order of time.
 pub(crate) fn tenants(book: &Snapshot, records: &[Record]) -> BTreeMap<Address, Vec<(Timestamp, String)>> {
     if records.is_empty() {
         return BTreeMap::new();
     }
     let names = book.domains();
-    let claimed: BTreeSet<&str> = names.iter().map(|name| registrable(name)).collect();
+    let names = names.iter().map(|name| &**name).chain(book.aliases().targets());
+    let claimed: BTreeSet<&str> = names.map(registrable).collect();
     let mut first: BTreeMap<(Address, &str), Timestamp> = BTreeMap::new();
     for record in records.iter().filter(|record| !claimed.contains(registrable(&record.name))) {
         let seen = first.entry((record.address, registrable(&record.name))).or_insert(record.first);
@@ -133,10 +161,9 @@ pub(crate) fn tenants(book: &Snapshot, records: &[Record]) -> BTreeMap<Address, 
     tenants
 }
 
-/// When the name may be taken to have stood for the address.
-fn spans(record: &Record) -> Vec<Window> {
-    let Record { first, last, count, .. } = *record;
-    if !is_rented(&record.name) {
+/// When a name may be taken to have stood for what was seen so often between these times.
+fn spans(name: &str, first: Timestamp, last: Timestamp, count: Option<u64>) -> Vec<Window> {
+    if !is_rented(name) {
         return vec![Window::new(first.plus_micros(-MARGIN_US), last.plus_micros(MARGIN_US))];
     }
     let after = |at: Timestamp| at.plus_micros(DYNAMIC_US);
@@ -148,7 +175,8 @@ fn spans(record: &Record) -> Vec<Window> {
     vec![Window::new(first, after(first)), Window::new(last, after(last))]
 }
 
-fn derived_claim(claim: &Claim, record: &Record, span: Window) -> Option<Claim> {
+/// The claim as it holds for the address; `by` tells the name that it is about.
+fn derived_claim(claim: &Claim, by: &str, record: &Record, span: Window) -> Option<Claim> {
     let validity = span.intersect(claim.validity);
     if validity.is_empty() {
         return None;
@@ -162,82 +190,9 @@ fn derived_claim(claim: &Claim, record: &Record, span: Window) -> Option<Claim> 
         indicator: Indicator::Network(Prefix::host(record.address)),
         validity,
         basis: WindowBasis::Resolved,
-        place: format!("{}: {}, {}, {}{count}", claim.place, record.name, record.source, record.place),
+        place: format!("{}: {by}, {}, {}{count}", claim.place, record.source, record.place),
         ..claim.clone()
     })
-}
-
-/// What was resolved in our own networks, in the order of names and addresses: gathers answers
-/// in any order.
-#[derive(Debug, Clone, Default)]
-pub struct Answers {
-    seen: BTreeMap<(String, Address), BTreeMap<Timestamp, Hour>>,
-}
-
-/// The answers of one hour.
-#[derive(Debug, Clone)]
-struct Hour {
-    first: Timestamp,
-    last: Timestamp,
-    count: u64,
-    exporter: Arc<str>,
-}
-
-/// Hours without an answer that end a record; chosen here: the margins on both sides still touch.
-const SILENCE_US: i64 = 2 * MARGIN_US - HOUR_US;
-
-impl Answers {
-    /// Adds an answer that is an address; others say nothing here.
-    pub fn add(&mut self, resolution: &Resolution) {
-        let Answer::Address(address) = resolution.answer else { return };
-        let time = resolution.time;
-        let hours = self.seen.entry((resolution.name.clone(), address)).or_default();
-        let hour = hours.entry(time.hour()).or_insert_with(|| Hour {
-            first: time,
-            last: time,
-            count: 0,
-            exporter: resolution.exporter.clone(),
-        });
-        hour.first = hour.first.min(time);
-        hour.last = hour.last.max(time);
-        hour.count += 1;
-        if resolution.exporter < hour.exporter {
-            hour.exporter = resolution.exporter.clone();
-        }
-    }
-
-    /// The addresses that were answered, each once.
-    pub fn addresses(&self) -> impl Iterator<Item = Address> {
-        let addresses: std::collections::BTreeSet<_> =
-            self.seen.keys().map(|(_, address)| *address).collect();
-        addresses.into_iter()
-    }
-
-    /// One record for each run of answers without a long silence.
-    pub fn records(&self) -> Vec<Record> {
-        let mut records: Vec<Record> = Vec::new();
-        for ((name, address), hours) in &self.seen {
-            let begin = records.len();
-            for hour in hours.values() {
-                match records[begin..].last_mut() {
-                    Some(run) if hour.first.since(run.last) <= SILENCE_US => {
-                        run.last = run.last.max(hour.last);
-                        run.count = run.count.map(|count| count + hour.count);
-                    }
-                    _ => records.push(Record {
-                        name: name.clone(),
-                        address: *address,
-                        first: hour.first,
-                        last: hour.last,
-                        count: Some(hour.count),
-                        source: "our DNS log".into(),
-                        place: format!("seen by {}", hour.exporter),
-                    }),
-                }
-            }
-        }
-        records
-    }
 }
 
 /// A record as the Common Output Format has it (draft-dulaunoy-dnsop-passive-dns-cof §3).
@@ -288,11 +243,12 @@ fn record(draft: &mut Draft<'_>, place: &str, text: &str) -> Result<(), Reason> 
         serde_json::Value::String(word) => word.to_ascii_uppercase(),
         _ => return Err(Reason::Malformed("`rrtype` is neither text nor number".to_owned())),
     };
-    if !matches!(kind.as_str(), "A" | "AAAA" | "1" | "28") {
+    if !matches!(kind.as_str(), "A" | "AAAA" | "CNAME" | "1" | "28" | "5") {
         draft.set_aside(&format!("DNS record of type {kind}"));
         return Ok(());
     }
-    let name = name::domain(&fields.rrname).ok_or_else(|| Reason::NotOfType("domain".to_owned()))?;
+    let domain = |text: &str| name::domain(text).ok_or_else(|| Reason::NotOfType("domain".to_owned()));
+    let name = domain(&fields.rrname)?;
     let time = |own: Option<serde_json::Value>, zone: Option<serde_json::Value>, name: &str| {
         let value = own.or(zone).ok_or_else(|| Reason::Malformed(format!("it has no `{name}`")))?;
         seconds(&value).ok_or_else(|| Reason::Time(crate::reading::quote(&value.to_string())))
@@ -306,17 +262,17 @@ fn record(draft: &mut Draft<'_>, place: &str, text: &str) -> Result<(), Reason> 
         Data::One(one) => vec![one],
         Data::Many(many) => many,
     };
-    for address in data {
-        let address = address.trim().parse().map_err(|_| Reason::NotAddress)?;
-        draft.resolution(Record {
-            name: name.clone(),
-            address,
-            first,
-            last,
-            count: fields.count.as_ref().and_then(number),
-            source: fields.origin.as_deref().map_or_else(|| draft.source(), |origin| origin.into()),
-            place: place.to_owned(),
-        });
+    let count = fields.count.as_ref().and_then(number);
+    let source: Arc<str> = fields.origin.as_deref().map_or_else(|| draft.source(), |origin| origin.into());
+    for data in data {
+        let (name, source, place) = (name.clone(), source.clone(), place.to_owned());
+        if matches!(kind.as_str(), "CNAME" | "5") {
+            let target = domain(&data)?;
+            draft.alias(Alias { name, target, first, last, count, source, place });
+        } else {
+            let address = data.trim().parse().map_err(|_| Reason::NotAddress)?;
+            draft.resolution(Record { name, address, first, last, count, source, place });
+        }
     }
     Ok(())
 }
@@ -456,12 +412,15 @@ mod tests {
                     "zone_time_last":1620604801,"origin":"https://pdns.example.org"}"#
             .replace('\n', "");
         let cname = r#"{"rrname":"a.example.org","rrtype":"CNAME","rdata":"b.example.org","time_first":1,"time_last":2}"#;
-        for text in [format!("{a}\n\n{cname}\n"), format!("[{a},{cname}]")] {
+        let mail = cname.replace("CNAME", "MX");
+        for text in [format!("{a}\n\n{cname}\n{mail}"), format!("[{a},{cname},{mail}]")] {
             let reading = reading(&text);
             assert_eq!(reading.format, Format::PassiveDns);
             assert_eq!(reading.resolutions.len(), 2);
             assert_eq!(&*reading.resolutions[1].source, "https://pdns.example.org");
-            assert_eq!(reading.set_aside["DNS record of type CNAME"], 1);
+            let aliases: Vec<_> = reading.aliases.iter().map(|one| (&*one.name, &*one.target)).collect();
+            assert_eq!(aliases, [("a.example.org", "b.example.org")]);
+            assert_eq!(reading.set_aside["DNS record of type MX"], 1);
         }
     }
 
@@ -479,24 +438,5 @@ mod tests {
         check(&good.replace("c2.example.org", "c2"), "not of the type `domain`");
         check(&good.replace("time_first", "time"), "it has no `time_first`");
         check(&good.replace(":1620604800,", ":1720604800,"), "2021-05-10T00:00:00Z)");
-    }
-
-    #[test]
-    fn answers_in_any_order_make_one_record_until_a_silence() {
-        let mut answers = Answers::default();
-        let day = |day: i64| "2021-05-10".parse::<Timestamp>().unwrap().plus_micros(day * DAY_US);
-        for at in [day(1), day(0), day(9), day(1).plus_micros(SECOND_US)] {
-            answers.add(&Resolution {
-                time: at,
-                name: "c2.example.org".to_owned(),
-                answer: Answer::Address("192.0.2.1".parse().unwrap()),
-                ..Resolution::new("resolver".into(), "dns.log".into())
-            });
-        }
-        let records = answers.records();
-        let told: Vec<_> =
-            records.iter().map(|record| (record.first, record.last, record.count.unwrap())).collect();
-        assert_eq!(told, [(day(0), day(1).plus_micros(SECOND_US), 3), (day(9), day(9), 1)]);
-        assert_eq!(records[0].place, "seen by resolver");
     }
 }

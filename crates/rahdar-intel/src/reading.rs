@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use rahdar_model::account::Attribution;
 use rahdar_model::intelligence::{
     Claim, Cluster, ClusterId, HostClass, HostFact, Indicator, Tlp, WindowBasis,
 };
@@ -13,6 +12,7 @@ use rahdar_model::{Prefix, Timestamp, Window};
 use thiserror::Error;
 
 use crate::age::Report;
+use crate::alias::Alias;
 use crate::assertion::{Assertion, Proposal};
 use crate::benign::{Matching, Note};
 use crate::book::Identity;
@@ -20,6 +20,7 @@ use crate::date::day_end;
 use crate::find::Endpoint;
 use crate::index::absorb;
 use crate::pdns::Record;
+use crate::pivot::Trait;
 use crate::scan::rule::Rules;
 use crate::stix::object::ObjectError;
 use crate::stix::pattern::PatternError;
@@ -71,20 +72,24 @@ pub struct Reading {
     pub reports: Vec<Report>,
     /// Names and the addresses that they stood for, in the order of the file.
     pub resolutions: Vec<Record>,
+    /// What was seen of hosts and names, in the order of the file.
+    pub traits: Vec<Trait>,
+    /// Names that stood for other names, in the order of the file.
+    pub aliases: Vec<Alias>,
     /// Names that a list warns of, in the order of the file.
     pub notes: Vec<Note>,
-    /// What a galaxy or a bundle says of names, in the order of the file.
+    /// What a galaxy, a bundle or a table says of names, in the order of the file.
     pub assertions: Vec<Assertion>,
     /// What a report says, in its order. It waits for a person, and is all that a report makes.
     pub proposals: Vec<Proposal>,
-    /// Who is said to be behind clusters, in the order of the file.
-    pub attributions: Vec<Attribution>,
 }
 
 /// Refusals kept with their text; chosen here: nobody reads more, and a hostile file is all errors.
 pub const REFUSALS_KEPT: usize = 10_000;
 /// Claims that one file may make; chosen here: the largest public feeds hold a tenth.
 pub const CLAIMS_MAX: usize = 5_000_000;
+/// Traits that one file may tell; chosen here, as for claims.
+pub const TRAITS_MAX: usize = 5_000_000;
 /// Kinds that are counted apart when set aside; chosen here.
 const KINDS_MAX: usize = 1_000;
 /// The longest text that a refusal quotes, in characters.
@@ -153,8 +158,8 @@ impl fmt::Display for Refusal {
 pub enum Reason {
     /// A statement about a cluster that lacks what it needs.
     #[error(
-        "a statement needs a cluster, an actor and a relation: same, subset, overlaps or suspected; a date and a \
-         confidence of 0 to 100 may follow"
+        "a statement needs a cluster, an actor and a relation: same as, part of, overlaps, suspected or attributed \
+         to; a date and a confidence of 0 to 100 may follow"
     )]
     Attribution,
     /// It looks like an address and is none.
@@ -392,10 +397,11 @@ impl<'a> Draft<'a> {
                 namings: Vec::new(),
                 reports: Vec::new(),
                 resolutions: Vec::new(),
+                traits: Vec::new(),
+                aliases: Vec::new(),
                 notes: Vec::new(),
                 assertions: Vec::new(),
                 proposals: Vec::new(),
-                attributions: Vec::new(),
             },
             clusters: BTreeMap::new(),
             seen: HashSet::new(),
@@ -519,14 +525,26 @@ impl<'a> Draft<'a> {
         self.finish()
     }
 
-    /// Adds a statement of who is behind a cluster.
-    pub(crate) fn attribution(&mut self, said: Attribution) {
-        self.reading.attributions.push(said);
-    }
-
     /// Adds a name and its address.
     pub(crate) fn resolution(&mut self, record: Record) {
         self.reading.resolutions.push(record);
+    }
+
+    /// Adds what was seen of a host or a name.
+    ///
+    /// # Errors
+    /// [`ReadError::TooLarge`] beyond [`TRAITS_MAX`].
+    pub(crate) fn trait_seen(&mut self, one: Trait) -> Result<(), ReadError> {
+        if self.reading.traits.len() == TRAITS_MAX {
+            return Err(ReadError::TooLarge { limit: "TRAITS_MAX", most: TRAITS_MAX });
+        }
+        self.reading.traits.push(one);
+        Ok(())
+    }
+
+    /// Adds a name that stood for another.
+    pub(crate) fn alias(&mut self, alias: Alias) {
+        self.reading.aliases.push(alias);
     }
 
     /// Who says what the file says, where it does not say so itself.
@@ -549,10 +567,11 @@ impl<'a> Draft<'a> {
             && reading.facts.is_empty()
             && reading.clusters.is_empty()
             && reading.resolutions.is_empty()
+            && reading.traits.is_empty()
             && reading.notes.is_empty()
             && reading.assertions.is_empty()
             && reading.proposals.is_empty()
-            && reading.attributions.is_empty()
+            && reading.aliases.is_empty()
             && reading.refused_count == 0
             && reading.set_aside.is_empty();
         if empty { Err(ReadError::Nothing) } else { Ok(reading) }

@@ -119,25 +119,23 @@ pub enum Relation {
     Overlaps,
     /// Suspected.
     Suspected,
+    /// It works for this state, organ or unit: no name of its own.
+    WorksFor,
 }
 
 impl Relation {
-    /// Every relation, the strongest first.
-    pub const ALL: [Self; 4] = [Self::Same, Self::Subset, Self::Overlaps, Self::Suspected];
+    /// Every relation.
+    pub const ALL: [Self; 5] = [Self::Same, Self::Subset, Self::Overlaps, Self::Suspected, Self::WorksFor];
 
-    /// The word stored and shown.
+    /// The word shown.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Same => "same",
             Self::Subset => "subset",
             Self::Overlaps => "overlaps",
             Self::Suspected => "suspected",
+            Self::WorksFor => "works for",
         }
-    }
-
-    /// The relation of this word, in any case.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|relation| relation.word().eq_ignore_ascii_case(word.trim()))
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) struct Cluster {
     /// Malware that its servers serve.
     pub(crate) tools: &'static [&'static str],
     pub(crate) servers: &'static [Server],
+    pub(crate) known_by: Known,
     pub(crate) domains: &'static [&'static str],
     pub(crate) beacon: Beacon,
     /// Days in 1,000 on which uploads are fetched from outside, as through a web shell.
@@ -30,6 +31,15 @@ pub(crate) struct Cluster {
     /// Since when the activity is higher.
     pub(crate) change: Option<Change>,
     pub(crate) campaigns: &'static [Campaign],
+}
+
+/// What reports list of a cluster.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// Its servers, and domains beside them.
+    Servers,
+    /// Its domains alone: passive DNS tells the servers.
+    Domains,
 }
 
 /// A command server and the days on which it is used.
@@ -135,6 +145,7 @@ pub(crate) const CLUSTERS: [Cluster; 4] = [
             server("192.0.2.88", 8080, ("2021-04-02", "2021-06-30"), ("2021-03-31", "2021-07-02")),
             server("192.0.2.119", 443, ("2021-06-30", "2021-09-28"), ("2021-06-28", "2021-09-28")),
         ],
+        known_by: Known::Servers,
         domains: &[
             "mail.update-check.example.com",
             "www.membrane-news.example.net",
@@ -164,6 +175,7 @@ pub(crate) const CLUSTERS: [Cluster; 4] = [
             server("192.0.2.77", 443, ("2021-03-10", "2021-09-27"), ("2021-03-08", "2021-09-28")),
             SHARED_SERVER,
         ],
+        known_by: Known::Servers,
         domains: &[],
         beacon: Beacon::None,
         inbound_per_mille: 0,
@@ -193,6 +205,7 @@ pub(crate) const CLUSTERS: [Cluster; 4] = [
                 role: Role::Late,
             },
         ],
+        known_by: Known::Servers,
         domains: &[],
         beacon: Beacon::Hourly(17, 60),
         inbound_per_mille: 0,
@@ -216,6 +229,7 @@ pub(crate) const CLUSTERS: [Cluster; 4] = [
             server("192.0.2.133", 8080, ("2021-05-03", "2021-05-31"), ("2021-05-01", "2021-06-02")),
             SHARED_SERVER,
         ],
+        known_by: Known::Domains,
         domains: &["cloud.dyn-service.example.net", "tel.dyn-service.example.net"],
         beacon: Beacon::Sleep(38, 60),
         inbound_per_mille: 200,

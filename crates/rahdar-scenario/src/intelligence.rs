@@ -1,4 +1,5 @@
-//! What a defender would know: reports as STIX and CSV, an open list, facts about hosts, networks, events.
+//! What a defender would know: reports as STIX and CSV, an open list, facts about hosts, passive DNS,
+//! networks, events.
 //!
 //! The same for every seed. True servers and decoys are mixed, as they are in life.
 
@@ -7,9 +8,10 @@ use std::fmt::Write;
 use rahdar_model::Window;
 use serde_json::{Value, json};
 
-use crate::actors::{CLUSTERS, Cluster, Role, Server};
+use crate::actors::{CLUSTERS, Cluster, Known, Role, Server};
 use crate::decoys::{DECOYS, Kind, Listed};
 use crate::draw::{hash, hash_on};
+use crate::passive_dns;
 use crate::plan::{EVENTS, NETWORKS, window};
 
 const STIX: &str = "calypso-redfoxtrot.stix.json";
@@ -17,15 +19,23 @@ const CSV: &str = "winnti-plugx.csv";
 const LATE: &str = "late-2021-09-20.csv";
 const LIST: &str = "open-list.txt";
 const FACTS: &str = "host-facts.csv";
+const PASSIVE_DNS: &str = "passive-dns.jsonl";
 
 /// The names of the files, in the order of publication.
 pub(crate) fn files() -> Vec<String> {
-    [FACTS, LIST, STIX, CSV, LATE].map(str::to_owned).to_vec()
+    [FACTS, PASSIVE_DNS, LIST, STIX, CSV, LATE].map(str::to_owned).to_vec()
 }
 
 /// The files and what they hold.
-pub(crate) fn all() -> [(&'static str, String); 5] {
-    [(FACTS, facts()), (LIST, list()), (STIX, stix()), (CSV, csv()), (LATE, late())]
+pub(crate) fn all() -> [(&'static str, String); 6] {
+    [
+        (FACTS, facts()),
+        (PASSIVE_DNS, passive_dns::records()),
+        (LIST, list()),
+        (STIX, stix()),
+        (CSV, csv()),
+        (LATE, late()),
+    ]
 }
 
 /// `networks.csv`.
@@ -172,7 +182,8 @@ fn stix() -> String {
             objects.push(relation("uses", &group, &malware, &author));
         }
         let mut patterns: Vec<(String, Window, u8)> = Vec::new();
-        for server in cluster.servers {
+        let servers = cluster.servers.iter().filter(|_| cluster.known_by == Known::Servers);
+        for server in servers {
             let claimed = window(server.claimed.0, server.claimed.1);
             patterns.push((endpoint(server.address, Some(server.port)), claimed, 85));
         }

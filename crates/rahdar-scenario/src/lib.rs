@@ -13,7 +13,7 @@
 //! * `session`: one conversation, packet by packet. `path`: which exporters it passes.
 //! * `actors`, `decoys`, `background`: what happens.
 //! * `sampling`: what an exporter records of it. `encode`: how it is written.
-//! * `telemetry` and `intelligence`: the files.
+//! * `telemetry`, `intelligence` and `passive_dns`: the files.
 //! * [`truth`]: what really happened. [`score`](mod@score): the judge.
 //!
 //! The same settings make the same octets on every machine. The crate writes where it is told to and
@@ -25,6 +25,7 @@ mod decoys;
 mod draw;
 mod encode;
 mod intelligence;
+mod passive_dns;
 mod path;
 mod plan;
 mod sampling;

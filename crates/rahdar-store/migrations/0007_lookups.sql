@@ -7,6 +7,8 @@ CREATE INDEX claims_of_object ON claims (place) WHERE instr(place, '--') > 0;
 
 CREATE INDEX resolutions_at ON resolutions (address);
 
+CREATE INDEX aliases_of ON aliases (target);
+
 -- The hosts of URLs, which SQL cannot find. An import adds its own; opening an older book adds the rest.
 CREATE TABLE url_hosts (
     claim INTEGER PRIMARY KEY REFERENCES claims (id),

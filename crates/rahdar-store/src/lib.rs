@@ -26,6 +26,8 @@ use std::time::Duration;
 use rahdar_intel::assertion::Proposal;
 use rahdar_intel::book::{Book, BookError, Entry, ImportedFile, Kept, Proposed, Reached, Recorded};
 use rahdar_intel::index::{Snapshot, Subject};
+use rahdar_intel::pdns::Record;
+use rahdar_intel::pivot::Trait;
 use rahdar_intel::reading::Reading;
 use rahdar_model::Timestamp;
 use rahdar_model::intelligence::{Cluster, Event, Network};
@@ -149,6 +151,14 @@ impl Book for Database {
 
     fn about(&self, subject: &Subject) -> Result<Snapshot, BookError> {
         self.wait("looking up claims", lookup::about(&self.pool, subject))
+    }
+
+    fn traits(&self) -> Result<Vec<Trait>, BookError> {
+        self.wait("reading traits", async { read::traits(&mut *self.pool.acquire().await?).await })
+    }
+
+    fn resolutions(&self) -> Result<Vec<Record>, BookError> {
+        self.wait("reading passive DNS", async { read::records(&mut *self.pool.acquire().await?).await })
     }
 
     fn clusters(&self) -> Result<Vec<Cluster>, BookError> {

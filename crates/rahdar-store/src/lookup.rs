@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use rahdar_intel::alias::{Alias, CHAIN_MAX};
 use rahdar_intel::benign::Note;
 use rahdar_intel::index::{Snapshot, Subject};
 use rahdar_intel::pdns::Record;
@@ -26,6 +27,7 @@ pub(crate) async fn about(pool: &SqlitePool, subject: &Subject) -> Result<Snapsh
     let mut noted: BTreeSet<String> = subject.noted().into_iter().collect();
     let mut facts = Vec::new();
     let mut records: Vec<Record> = Vec::new();
+    let mut aliases: Vec<Alias> = Vec::new();
     let mut hosts = Vec::new();
     match subject {
         Subject::Address(address) => {
@@ -38,8 +40,10 @@ pub(crate) async fn about(pool: &SqlitePool, subject: &Subject) -> Result<Snapsh
             let query =
                 "SELECT * FROM resolutions WHERE address = (SELECT value FROM json_each($1)) ORDER BY id";
             records = matching(connection, query, &[address.to_string()], read).await?;
-            let names: BTreeSet<&str> = records.iter().map(|record| record.name.as_str()).collect();
-            for name in names {
+            let resolved: BTreeSet<&str> = records.iter().map(|record| record.name.as_str()).collect();
+            aliases = leading_to(connection, &resolved, &mut shared).await?;
+            let names = resolved.into_iter().chain(aliases.iter().map(|alias| alias.name.as_str()));
+            for name in names.collect::<BTreeSet<_>>() {
                 let name = Subject::of(name);
                 keys.extend(name.keys());
                 noted.extend(name.noted());
@@ -60,7 +64,23 @@ pub(crate) async fn about(pool: &SqlitePool, subject: &Subject) -> Result<Snapsh
     let texts: Vec<String> = texts.into_iter().collect();
     let reports = matching(connection, query, &texts, |row| read::report(row, &mut shared)).await?;
     let book = Snapshot::new(version, claims, clusters, facts).with_notes(notes).with_reports(reports);
-    Ok(book.with_resolutions(&records))
+    Ok(book.with_aliases(&aliases).with_resolutions(&records))
+}
+
+/// The chains of aliases that end at any of these names.
+async fn leading_to(
+    connection: &mut SqliteConnection,
+    names: &BTreeSet<&str>,
+    shared: &mut Shared,
+) -> Result<Vec<Alias>, sqlx::Error> {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let query = "WITH RECURSIVE led (name, steps) AS (\
+            SELECT value, 0 FROM json_each($1) \
+            UNION SELECT aliases.name, steps + 1 FROM led JOIN aliases ON aliases.target = led.name WHERE steps + 1 < $2) \
+        SELECT * FROM aliases WHERE target IN (SELECT name FROM led) ORDER BY id";
+    let steps = i64::try_from(CHAIN_MAX).unwrap_or(i64::MAX);
+    let rows = sqlx::query(query).bind(json(&names)).bind(steps).fetch_all(connection).await?;
+    rows.iter().map(|row| read::alias(row, shared)).collect()
 }
 
 /// The rows of a query over a set of texts.

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use rahdar_intel::age::{Report, ReportKind};
+use rahdar_intel::alias::Alias;
+use rahdar_intel::assertion::Assertion;
 use rahdar_intel::benign::{Matching, Note};
 use rahdar_intel::book::Entry;
 use rahdar_intel::index::Snapshot;
 use rahdar_intel::pdns::Record;
-use rahdar_model::account::{Attribution, Relation};
+use rahdar_intel::pivot::{Kind, Node, Trait};
 use rahdar_model::intelligence::{
     Cluster, ClusterId, Event, HashKind, HostClass, HostFact, Indicator, Network,
 };
@@ -19,6 +21,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 
 use crate::claim;
+use crate::statement;
 use crate::write::LIST_BREAK;
 
 pub(crate) async fn version<'a>(from: impl sqlx::SqliteExecutor<'a>) -> Result<u64, sqlx::Error> {
@@ -43,15 +46,17 @@ pub(crate) async fn snapshot(pool: &SqlitePool) -> Result<Snapshot, sqlx::Error>
     let notes = each(&mut transaction, "SELECT * FROM notes ORDER BY id", read).await?;
     let read = |row: &SqliteRow| report(row, &mut shared);
     let reports = each(&mut transaction, "SELECT * FROM reports ORDER BY id", read).await?;
-    let read = |row: &SqliteRow| attribution(row, &mut shared);
-    let attributions = each(&mut transaction, "SELECT * FROM attributions ORDER BY id", read).await?;
+    let assertions: Vec<Assertion> = statement::accepted(&mut transaction, &mut shared).await?;
+    let read = |row: &SqliteRow| alias(row, &mut shared);
+    let aliases = each(&mut transaction, "SELECT * FROM aliases ORDER BY id", read).await?;
     let book = Snapshot::new(newest.unsigned_abs(), claims, clusters, facts);
-    let book = book.with_notes(notes).with_reports(reports).with_attributions(attributions);
+    let book =
+        book.with_notes(notes).with_reports(reports).with_assertions(&assertions).with_aliases(&aliases);
     let records = resolutions(&mut transaction, &book, &mut shared).await?;
     Ok(book.with_resolutions(&records))
 }
 
-/// What was resolved at claimed addresses, and at those that claimed names had. The rest of passive DNS says nothing
+/// What was resolved at claimed addresses, and at those that claimed names had or led to. The rest of passive DNS says nothing
 /// of any claim, and may be large: it is passed twice, row by row, and not kept.
 async fn resolutions(
     connection: &mut SqliteConnection,
@@ -64,7 +69,8 @@ async fn resolutions(
         let row = row?;
         let address: String = row.try_get("address")?;
         let is_claimed = || address.parse().is_ok_and(|address| book.claims_on(address).next().is_some());
-        if !book.claims_naming(row.try_get("name")?).is_empty() || is_claimed() {
+        let name = row.try_get("name")?;
+        if !book.claims_naming(name).is_empty() || book.aliases().leads_to(name) || is_claimed() {
             addresses.insert(address);
         }
     }
@@ -78,6 +84,18 @@ async fn resolutions(
         }
     }
     Ok(records)
+}
+
+/// All of passive DNS.
+pub(crate) async fn records(connection: &mut SqliteConnection) -> Result<Vec<Record>, sqlx::Error> {
+    let mut shared = Shared::default();
+    each(connection, "SELECT * FROM resolutions ORDER BY id", |row| resolution(row, &mut shared)).await
+}
+
+/// What was seen of hosts and names.
+pub(crate) async fn traits(connection: &mut SqliteConnection) -> Result<Vec<Trait>, sqlx::Error> {
+    let mut shared = Shared::default();
+    each(connection, "SELECT * FROM traits ORDER BY id", |row| one_trait(row, &mut shared)).await
 }
 
 /// Reads every row of a query.
@@ -200,6 +218,33 @@ pub(crate) fn resolution(row: &SqliteRow, shared: &mut Shared) -> Result<Record,
     })
 }
 
+fn one_trait(row: &SqliteRow, shared: &mut Shared) -> Result<Trait, sqlx::Error> {
+    Ok(Trait {
+        subject: word(row.try_get("subject")?, Node::parse)?,
+        kind: word(row.try_get("kind")?, Kind::from_word)?,
+        value: row.try_get("value")?,
+        seen: Window {
+            from: Timestamp::from_micros(row.try_get("first_seen")?),
+            until: Timestamp::from_micros(row.try_get("last_seen")?),
+        },
+        confidence: optional(row, "confidence")?,
+        source: shared.get(row.try_get("source")?),
+        place: row.try_get("place")?,
+    })
+}
+
+pub(crate) fn alias(row: &SqliteRow, shared: &mut Shared) -> Result<Alias, sqlx::Error> {
+    Ok(Alias {
+        name: row.try_get("name")?,
+        target: row.try_get("target")?,
+        first: Timestamp::from_micros(row.try_get("first_seen")?),
+        last: Timestamp::from_micros(row.try_get("last_seen")?),
+        count: optional(row, "count")?,
+        source: shared.get(row.try_get("source")?),
+        place: row.try_get("place")?,
+    })
+}
+
 pub(crate) fn note(row: &SqliteRow, shared: &mut Shared) -> Result<Note, sqlx::Error> {
     let matching = row.try_get("matching")?;
     Ok(Note {
@@ -215,17 +260,6 @@ pub(crate) fn report(row: &SqliteRow, shared: &mut Shared) -> Result<Report, sql
         kind: word(row.try_get("report")?, ReportKind::from_word)?,
         at: Timestamp::from_micros(row.try_get("at")?),
         source: shared.get(row.try_get("source")?),
-    })
-}
-
-fn attribution(row: &SqliteRow, shared: &mut Shared) -> Result<Attribution, sqlx::Error> {
-    Ok(Attribution {
-        cluster: ClusterId(shared.get(row.try_get("cluster")?)),
-        actor: row.try_get("actor")?,
-        relation: word(row.try_get("relation")?, Relation::from_word)?,
-        source: shared.get(row.try_get("source")?),
-        published: row.try_get::<Option<i64>, _>("published")?.map(Timestamp::from_micros),
-        confidence: optional(row, "confidence")?,
     })
 }
 

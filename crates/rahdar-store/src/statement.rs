@@ -40,6 +40,21 @@ pub(crate) async fn all(connection: &mut SqliteConnection) -> Result<Vec<Kept>, 
     each(connection, query, |row| kept(row, &mut shared)).await
 }
 
+/// What was said of names and accepted, in the order of ids.
+pub(crate) async fn accepted(
+    connection: &mut SqliteConnection,
+    shared: &mut Shared,
+) -> Result<Vec<Assertion>, sqlx::Error> {
+    let query = "SELECT statements.*, acceptances.version AS accepted FROM statements \
+        JOIN acceptances ON acceptances.statement = statements.id WHERE kind IS NULL ORDER BY statements.id";
+    let kept = each(connection, query, |row| kept(row, shared)).await?;
+    let assertions = kept.into_iter().filter_map(|kept| match kept.proposal.statement {
+        Statement::Assertion(assertion) => Some(assertion),
+        Statement::Claim(_) => None,
+    });
+    Ok(assertions.collect())
+}
+
 /// Takes proposals into the book, as one version.
 pub(crate) async fn accept(pool: &SqlitePool, ids: &[u64], at: Timestamp) -> Result<Recorded, sqlx::Error> {
     let wanted: HashSet<u64> = ids.iter().copied().collect();
@@ -161,7 +176,7 @@ async fn insert(
                 .push_bind(None::<&str>)
                 .push_bind(None::<String>)
                 .push_bind(String::new())
-                .push_bind(None::<i64>)
+                .push_bind(said.confidence.map(i64::from))
                 .push_bind(said.asserted_by.clone())
                 .push_bind(said.source.to_string())
                 .push_bind(said.published.map(|time| time.micros()))
@@ -210,6 +225,7 @@ fn kept(row: &SqliteRow, shared: &mut Shared) -> Result<Kept, sqlx::Error> {
             asserted_by: row.try_get("asserted_by")?,
             source,
             published,
+            confidence: optional(row, "confidence")?,
             tlp,
         }),
     };

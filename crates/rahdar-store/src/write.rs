@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use rahdar_intel::age::Report;
+use rahdar_intel::alias::Alias;
 use rahdar_intel::benign::Note;
 use rahdar_intel::book::{ImportedFile, Reached, Recorded};
 use rahdar_intel::pdns::Record;
+use rahdar_intel::pivot::Trait;
 use rahdar_intel::reading::Reading;
-use rahdar_model::account::Attribution;
 use rahdar_model::intelligence::{Claim, Cluster, Event, HostFact, Network};
 use sqlx::{QueryBuilder, Sqlite, SqlitePool, Transaction};
 
@@ -170,11 +171,14 @@ impl Open {
         for records in reading.resolutions.chunks(ROWS_AT_ONCE) {
             self.resolutions(records).await?;
         }
+        for traits in reading.traits.chunks(ROWS_AT_ONCE) {
+            self.traits(traits).await?;
+        }
+        for aliases in reading.aliases.chunks(ROWS_AT_ONCE) {
+            self.aliases(aliases).await?;
+        }
         for notes in reading.notes.chunks(ROWS_AT_ONCE) {
             self.notes(notes).await?;
-        }
-        for said in &reading.attributions {
-            self.attribution(said).await?;
         }
         for reports in reading.reports.chunks(ROWS_AT_ONCE) {
             self.reports(reports).await?;
@@ -245,6 +249,43 @@ impl Open {
         self.add(statement).await
     }
 
+    async fn traits(&mut self, traits: &[Trait]) -> Result<(), sqlx::Error> {
+        let mut statement = QueryBuilder::new(
+            "INSERT INTO traits (version, subject, kind, value, first_seen, last_seen, confidence, source, place) ",
+        );
+        let version = self.version;
+        statement.push_values(traits, |mut row, one| {
+            row.push_bind(version)
+                .push_bind(one.subject.to_string())
+                .push_bind(one.kind.word())
+                .push_bind(one.value.clone())
+                .push_bind(one.seen.from.micros())
+                .push_bind(one.seen.until.micros())
+                .push_bind(one.confidence.map(i64::from))
+                .push_bind(one.source.to_string())
+                .push_bind(one.place.clone());
+        });
+        self.add(statement).await
+    }
+
+    async fn aliases(&mut self, aliases: &[Alias]) -> Result<(), sqlx::Error> {
+        let mut statement = QueryBuilder::new(
+            "INSERT INTO aliases (version, name, target, first_seen, last_seen, count, source, place) ",
+        );
+        let version = self.version;
+        statement.push_values(aliases, |mut row, alias| {
+            row.push_bind(version)
+                .push_bind(alias.name.clone())
+                .push_bind(alias.target.clone())
+                .push_bind(alias.first.micros())
+                .push_bind(alias.last.micros())
+                .push_bind(alias.count.map(|count| i64::try_from(count).unwrap_or(i64::MAX)))
+                .push_bind(alias.source.to_string())
+                .push_bind(alias.place.clone());
+        });
+        self.add(statement).await
+    }
+
     async fn notes(&mut self, notes: &[Note]) -> Result<(), sqlx::Error> {
         let mut statement = QueryBuilder::new(
             "INSERT INTO notes (version, matching, name, valid_from, valid_until, source) ",
@@ -281,24 +322,6 @@ impl Open {
     async fn add(&mut self, mut statement: QueryBuilder<Sqlite>) -> Result<(), sqlx::Error> {
         statement.push(" ON CONFLICT DO NOTHING");
         let done = statement.build().execute(&mut *self.transaction).await?;
-        self.added += done.rows_affected();
-        Ok(())
-    }
-
-    async fn attribution(&mut self, said: &Attribution) -> Result<(), sqlx::Error> {
-        let done = sqlx::query(
-            "INSERT INTO attributions (version, cluster, actor, relation, source, published, confidence) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
-        )
-        .bind(self.version)
-        .bind(said.cluster.to_string())
-        .bind(&said.actor)
-        .bind(said.relation.word())
-        .bind(said.source.to_string())
-        .bind(said.published.map(|at| at.micros()))
-        .bind(said.confidence.map(i64::from))
-        .execute(&mut *self.transaction)
-        .await?;
         self.added += done.rows_affected();
         Ok(())
     }

@@ -189,7 +189,7 @@ pub(crate) fn of(home: &Home, given: Option<&Path>) -> anyhow::Result<Option<Cal
     let own = home.path().join(FILE);
     let path = match given {
         Some(path) => path,
-        None if own.exists() => &own,
+        None if own.try_exists().with_context(|| format!("`{}`", own.display()))? => &own,
         None => return Ok(None),
     };
     read(path).with_context(|| format!("`{}` is no calibration", path.display())).map(Some)

@@ -61,7 +61,7 @@ pub(crate) enum Verb {
     /// Flow records: import, query, coverage.
     #[command(subcommand)]
     Flows(Flows),
-    /// Intelligence: import, accept, list, look up.
+    /// Intelligence: import, accept, list, look up, pivot.
     #[command(subcommand)]
     Intel(Intel),
     /// Networks whose hosts may be victims.
@@ -294,6 +294,27 @@ pub(crate) enum Intel {
         #[arg(long, value_name = "T", allow_hyphen_values = true)]
         at: Option<String>,
     },
+    /// Say what rare traits tie to known infrastructure: certificates, keys, names, fingerprints.
+    Pivot(IntelPivot),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IntelPivot {
+    /// Addresses and names to begin with; defanged is fine.
+    #[arg(value_name = "INDICATOR", required_unless_present = "cluster", conflicts_with = "cluster")]
+    pub(crate) indicators: Vec<String>,
+    /// All that is claimed of this cluster.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+    /// By what had been seen until this time [default: now].
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    pub(crate) at: Option<String>,
+    /// The lowest score shown, in decibans; a link takes 15.
+    #[arg(long, value_name = "DB", default_value_t = 15.0)]
+    pub(crate) least: f64,
+    /// Ask a person to take them: they wait as what reports say does, for `intel accept`.
+    #[arg(long)]
+    pub(crate) propose: bool,
 }
 
 #[derive(Debug, Args)]

@@ -28,7 +28,7 @@ pub(crate) fn run(home: &Home, args: &Demo) -> anyhow::Result<Outcome> {
 
     note!("making the scenario …");
     let manifest = scenario::write(&home.path().join(SCENARIO), &args.settings)?;
-    note!("importing it …");
+    note!("importing it: telemetry, reports, and passive DNS for those that give names alone …");
     import(home, &manifest)?;
     note!("hunting …");
     let period = Period { from: None, until: None };

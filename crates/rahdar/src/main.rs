@@ -77,6 +77,7 @@ fn run(command: &Command) -> anyhow::Result<Outcome> {
         Verb::Intel(Intel::Lookup { subject, at }) => {
             intel::lookup::run(&home()?, subject, at.as_deref(), global.format)
         }
+        Verb::Intel(Intel::Pivot(args)) => intel::pivot::run(&home()?, args, global.format),
         Verb::Networks(Networks::Import { file }) => networks::run(&home()?, file, global.format),
         Verb::Events(Events::Import { file }) => events::run(&home()?, file, global.format),
         Verb::Hunt(args) => hunt::run(&home()?, args, global.format),

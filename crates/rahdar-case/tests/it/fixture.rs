@@ -53,7 +53,7 @@ pub(crate) fn roshan() -> Hunt {
         window: span("2021-08-01", "2021-09-28"),
         since: "2021-08-02".parse().unwrap(),
         ratio: 5.23,
-        ratio_low: 3.14,
+        ratio_low: 3.12,
         ratio_high: 9.06,
         p_value: 0.0022,
         p_adjusted: 0.0041,

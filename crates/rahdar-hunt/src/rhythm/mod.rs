@@ -26,9 +26,10 @@
 //! use rahdar_model::Timestamp;
 //!
 //! // A sleep of 60 s ± 20 %, drawn by a rule that has no rhythm of its own.
-//! let mut at = 0;
-//! let starts = (0..600_i64).map(|n| {
-//!     at += 48 + n * n % 25;
+//! let (mut at, mut state) = (0, 1_u32);
+//! let starts = (0..600).map(|_| {
+//!     state = state.wrapping_mul(1_103_515_245).wrapping_add(12_345);
+//!     at += 48 + i64::from(state >> 16) % 25;
 //!     Timestamp::from_seconds(at)
 //! });
 //! let series = Series::of(starts).unwrap();

@@ -4,12 +4,13 @@
 use rahdar_hunt::calibrate::{Calibration, Learned, Scores};
 use rahdar_hunt::evidence::Group;
 use rahdar_intel::age::{Report, ReportKind};
+use rahdar_intel::assertion::{Assertion, Relation};
 use rahdar_intel::pdns::Record;
-use rahdar_model::account::{Attribution, CompanyKind, Order, Relation, UploadClaim};
+use rahdar_model::account::{CompanyKind, Order, UploadClaim};
 use rahdar_model::column::Row as _;
 use rahdar_model::fact::Handshake;
 use rahdar_model::finding::{Finding, Verdict};
-use rahdar_model::intelligence::{ClusterId, Event, HostClass, Indicator};
+use rahdar_model::intelligence::{Event, HostClass, Indicator};
 use rahdar_testkit::{prefix, time};
 
 use crate::world::{C2, OTHER_C2, VICTIM, World, call, claim, fact, noon, talk, valid};
@@ -132,19 +133,24 @@ fn contact_is_dated_against_events() {
 #[test]
 fn who_is_behind_a_cluster_is_told_by_source() {
     let mut world = World::of([3, 4, 7].map(|day| talk(C2, day)));
-    world.attributions = vec![Attribution {
-        cluster: ClusterId::of_name("RedFoxtrot"),
-        actor: "Nomad Panda".to_owned(),
-        relation: Relation::Overlaps,
-        source: "another lab".into(),
+    let said = |relation, object: &str| Assertion {
+        subject: "RedFoxtrot".to_owned(),
+        relation,
+        object: object.to_owned(),
+        window: None,
+        asserted_by: Some("another lab".to_owned()),
+        source: "a newspaper".into(),
         published: None,
         confidence: None,
-    }];
+        tlp: None,
+    };
+    world.assertions = vec![said(Relation::Overlaps, "Nomad Panda"), said(Relation::Uses, "PlugX")];
     let hunt = world.hunt();
     let account = &hunt.clusters[0];
     let told: Vec<(Option<&str>, f64)> =
         account.hypotheses.iter().map(|one| (one.actor.as_deref(), one.weight)).collect();
     assert_eq!(told, [(Some("redfoxtrot"), 0.706), (Some("Nomad Panda"), 0.223), (None, 0.071)]);
+    assert_eq!(&*account.hypotheses[1].statements[0].source, "another lab");
     assert_eq!((account.touched.len(), account.endpoints_claimed, account.endpoints_met), (1, 1, 1));
 }
 

@@ -2,9 +2,9 @@
 
 use rahdar_hunt::{Request, hunt};
 use rahdar_intel::age::Report;
+use rahdar_intel::assertion::Assertion;
 use rahdar_intel::index::Snapshot;
 use rahdar_intel::pdns::Record;
-use rahdar_model::account::Attribution;
 use rahdar_model::fact::{Fact, Handshake, Resolution};
 use rahdar_model::finding::{Finding, Hunt};
 use rahdar_model::flow::{Initiator, tcp};
@@ -72,7 +72,7 @@ pub(crate) struct World {
     pub(crate) events: Vec<Event>,
     pub(crate) reports: Vec<Report>,
     pub(crate) records: Vec<Record>,
-    pub(crate) attributions: Vec<Attribution>,
+    pub(crate) assertions: Vec<Assertion>,
     pub(crate) request: Request,
 }
 
@@ -89,7 +89,7 @@ impl World {
             events: Vec::new(),
             reports: Vec::new(),
             records: Vec::new(),
-            attributions: Vec::new(),
+            assertions: Vec::new(),
             request: Request { window: Window::ALL, victims: Vec::new(), cluster: None, calibration: None },
         }
     }
@@ -117,7 +117,7 @@ impl World {
         let clusters = self.claims.iter().filter_map(cluster).collect();
         Snapshot::new(7, self.claims.clone(), clusters, self.facts.clone())
             .with_reports(self.reports.clone())
-            .with_attributions(self.attributions.clone())
+            .with_assertions(&self.assertions)
             .with_resolutions(&self.records)
     }
 

@@ -348,6 +348,7 @@ pub(crate) fn read_galaxy(source: &Source, text: &str, options: &ReadOptions) ->
             asserted_by: by,
             source: draft.source(),
             published: options.published,
+            confidence: None,
             tlp: options.tlp,
         };
         let mut assertions = vec![said(Relation::Is, kind.word(), None)];

@@ -458,6 +458,7 @@ impl Reader<'_> {
             asserted_by: self.sayer.clone().filter(|who| **who != *self.source),
             source: self.source.clone(),
             published: self.published.map(|published| published.from),
+            confidence: None,
             tlp: self.options.tlp,
         }
     }

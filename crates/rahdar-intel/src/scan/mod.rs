@@ -3,14 +3,17 @@
 //! * `observe`: zgrab2, Shodan and Censys into host observations;
 //! * [`rule`]: the language of the rules;
 //! * [`history`]: the versions of a list into intervals;
+//! * `carried`: what a host shares with others, for [`crate::pivot`];
 //! * this file joins observations into windows.
 //!
 //! An observation speaks for its day. Two that match the same rule on the same port are one window
 //! if they lie no further apart than the rule's gap, and nobody saw something else there between
 //! them. The server stood longer than it was looked at: a window is what was seen.
 //!
+//! With or without rules, what hosts carry is kept: certificates, keys and fingerprints accuse nobody.
 //! Fingerprints such as JARM and JA4S are compared as given and never computed. rahdar scans nothing.
 
+mod carried;
 pub mod history;
 mod observe;
 pub mod rule;
@@ -45,6 +48,7 @@ pub(crate) fn read(source: &Source, text: &str, options: &ReadOptions) -> Result
     let mut draft = Draft::new(Format::Scan, &source.shown, options);
     let rules = options.rules.as_ref().map_or(&[][..], Rules::all);
     let mut hosts: BTreeMap<Place, Vec<Seen>> = BTreeMap::new();
+    let mut carried = carried::Gathered::default();
     let mut taken = 0;
     for (place, text) in json::values(text)? {
         match observe::observations(text) {
@@ -57,6 +61,7 @@ pub(crate) fn read(source: &Source, text: &str, options: &ReadOptions) -> Result
                             most: OBSERVATIONS_MAX,
                         });
                     }
+                    carried.add(&observation, &place)?;
                     let seen = Seen::of(&observation, place.clone(), rules);
                     tell_aside(&mut draft, rules, &seen);
                     let Observation { address, port, protocol, .. } = observation;
@@ -74,6 +79,7 @@ pub(crate) fn read(source: &Source, text: &str, options: &ReadOptions) -> Result
             }
         }
     }
+    carried.tell(&mut draft, options.confidence)?;
     draft.finish()
 }
 

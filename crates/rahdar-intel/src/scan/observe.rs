@@ -9,6 +9,7 @@
 //! | `tls.cert.sha256`, `.sha1`, `.md5`, `.serial`, `.subject`, `.issuer` | of the server's own certificate |
 //! | `jarm`, `ja3s`, `ja4s`, `ja4x` | as given |
 //! | `ssh.key_sha256`, `ssh.hassh`, `ssh.version` | as given |
+//! | `asn` | of the network, as the scanner has it: digits |
 
 use std::collections::BTreeMap;
 
@@ -199,6 +200,7 @@ fn shodan(host: &Value, banner: &Value) -> Result<Observation, Reason> {
             ("ssh.hassh", "ssh.hassh"),
         ],
     );
+    one.put_asn(banner.get("asn").or_else(|| host.get("asn")));
     for (field, path) in [("tls.cert.subject", "ssl.cert.subject"), ("tls.cert.issuer", "ssl.cert.issuer")] {
         let parts = at(banner, path).and_then(Value::as_object).into_iter().flatten();
         let name: Vec<String> =
@@ -247,6 +249,7 @@ fn censys(host: &Value, service: &Value) -> Result<Observation, Reason> {
             ("ssh.version", "ssh.endpoint_id.raw"),
         ],
     );
+    one.put_asn(at(host, "autonomous_system.asn"));
     // The platform of 2025 lists what answered on a port under `endpoints`.
     let endpoints = service.get("endpoints").and_then(Value::as_array).into_iter().flatten();
     let responses = endpoints.filter_map(|endpoint| endpoint.get("http"));
@@ -263,6 +266,18 @@ fn censys(host: &Value, service: &Value) -> Result<Observation, Reason> {
 }
 
 impl Observation {
+    /// The number of an AS, with or without `AS` before it.
+    fn put_asn(&mut self, asn: Option<&Value>) {
+        let digits = match asn {
+            Some(Value::Number(number)) => number.to_string(),
+            Some(Value::String(text)) => text.trim_start_matches(['A', 'S', 'a', 's']).to_owned(),
+            _ => return,
+        };
+        if digits.parse::<u32>().is_ok() {
+            self.put("asn", Some(&Value::String(digits)));
+        }
+    }
+
     /// A hash of a body with its function in front, `sha1:…`, or without it, SHA-256.
     fn put_hash(&mut self, hash: &Value) {
         if let Some(list) = hash.as_array() {

@@ -327,6 +327,7 @@ impl<'a> Reader<'a, '_> {
             asserted_by: None,
             source: terms.source.clone().unwrap_or_else(|| self.draft.source()),
             published: terms.version,
+            confidence: None,
             tlp: terms.tlp,
         };
         let mut assertions = vec![said(Relation::Is, kind.word())];

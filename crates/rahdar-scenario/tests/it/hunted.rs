@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use rahdar_hunt::{Request, hunt};
 use rahdar_intel::index::Snapshot;
-use rahdar_intel::sheet;
+use rahdar_intel::{Reading, sheet};
 use rahdar_model::fact::Fact;
+use rahdar_model::intelligence::Network;
 use rahdar_model::sink::SinkError;
 use rahdar_model::store::{Import, Input};
 use rahdar_model::{FlowRecord, FlowSink, FlowStore, Problem, Window};
@@ -45,9 +45,8 @@ fn check(sampling: Sampling) {
     let mut lines: BTreeMap<String, (u32, u32, bool)> = BTreeMap::new();
     let seeds = seeds();
     for seed in &seeds {
-        let begun = Instant::now();
         let score = scored(&make(settings(*seed, sampling)));
-        eprintln!("{sampling:?}, seed {seed}: {:.1} s", begun.elapsed().as_secs_f64());
+        eprintln!("{sampling:?}, seed {seed}");
         for line in &score.lines {
             let (right, all, mostly) = lines.entry(line.item.clone()).or_default();
             (*right, *all, *mostly) = (*right + u32::from(line.pass), *all + 1, line.mostly);
@@ -70,6 +69,14 @@ fn check(sampling: Sampling) {
 }
 
 fn scored(made: &Made) -> Score {
+    let book = book(&readings(made));
+    let events = sheet::events(&fs::read(&made.manifest.events).unwrap()).unwrap().rows;
+    let hunt = hunt(&store(made), &book, &networks(made), &events, &everything()).unwrap();
+    rahdar_scenario::score(&hunt, &made.truth)
+}
+
+/// All of the telemetry.
+pub(crate) fn store(made: &Made) -> NaiveStore {
     let store = NaiveStore::new();
     let mut import = store.import().unwrap();
     import.begin(&Input { id: "scenario".to_owned(), name: "scenario".into() }).unwrap();
@@ -79,24 +86,36 @@ fn scored(made: &Made) -> Score {
         rahdar_wire::decode(&mut file, name.into(), &Default::default(), &mut Sink(&mut *import)).unwrap();
     }
     import.commit().unwrap();
+    store
+}
 
-    let (mut claims, mut clusters, mut facts) = (Vec::new(), Vec::new(), Vec::new());
-    for path in made.manifest.intelligence.iter().flat_map(|path| files(path)) {
-        let read =
-            rahdar_intel::read(&path.display().to_string(), &fs::read(&path).unwrap(), &Default::default());
-        let read = read.unwrap();
-        claims.extend(read.claims);
-        clusters.extend(read.clusters);
-        facts.extend(read.facts);
+/// What each file of intelligence says.
+pub(crate) fn readings(made: &Made) -> Vec<Reading> {
+    let paths = made.manifest.intelligence.iter().flat_map(|path| files(path));
+    let read = |path: PathBuf| {
+        rahdar_intel::read(&path.display().to_string(), &fs::read(&path).unwrap(), &Default::default())
+            .unwrap()
+    };
+    paths.map(read).collect()
+}
+
+/// All of it in one book.
+pub(crate) fn book(readings: &[Reading]) -> Snapshot {
+    fn all<T: Clone>(readings: &[Reading], part: fn(&Reading) -> &Vec<T>) -> Vec<T> {
+        readings.iter().flat_map(part).cloned().collect()
     }
-    let book = Snapshot::new(1, claims, clusters, facts);
-    let networks = sheet::networks(&fs::read(&made.manifest.networks).unwrap()).unwrap().rows;
-    let events = sheet::events(&fs::read(&made.manifest.events).unwrap()).unwrap().rows;
-    let request = Request { window: Window::ALL, victims: Vec::new(), cluster: None, calibration: None };
-    let begun = Instant::now();
-    let hunt = hunt(&store, &book, &networks, &events, &request).unwrap();
-    eprintln!("  hunted in {:.1} s", begun.elapsed().as_secs_f64());
-    rahdar_scenario::score(&hunt, &made.truth)
+    let (claims, clusters) = (all(readings, |read| &read.claims), all(readings, |read| &read.clusters));
+    Snapshot::new(1, claims, clusters, all(readings, |read| &read.facts))
+        .with_aliases(&all(readings, |read| &read.aliases))
+        .with_resolutions(&all(readings, |read| &read.resolutions))
+}
+
+pub(crate) fn networks(made: &Made) -> Vec<Network> {
+    sheet::networks(&fs::read(&made.manifest.networks).unwrap()).unwrap().rows
+}
+
+pub(crate) fn everything() -> Request {
+    Request { window: Window::ALL, victims: Vec::new(), cluster: None, calibration: None }
 }
 
 /// A file, or what a folder holds.

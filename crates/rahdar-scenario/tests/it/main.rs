@@ -1,9 +1,10 @@
 //! The scenario's files, read by readers that share nothing with the writers.
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may fail, and says how seeds fared")]
 
 mod capture;
 mod files;
 mod hunted;
+mod names;
 mod zeek;
 
 use std::path::PathBuf;

@@ -44,6 +44,10 @@ d41d8cd98f00b204e9800998ecf8427e,,,,,
 
 const RECORDS: &str = r#"{"rrname":"www.c2.example.org","rrtype":"A","rdata":"192.0.2.50","time_first":1620604800,"time_last":1620691200,"count":9}
 {"rrname":"shop.example.net","rrtype":"A","rdata":"192.0.2.50","time_first":1620720000,"time_last":1621000000}
+{"rrname":"front.example.org","rrtype":"CNAME","rdata":"edge.example.com","time_first":1620604800,"time_last":1620691200}
+{"rrname":"edge.example.com","rrtype":"CNAME","rdata":"node.example.com","time_first":1620604800,"time_last":1620691200}
+{"rrname":"node.example.com","rrtype":"A","rdata":"203.0.113.9","time_first":1620604800,"time_last":1620691200}
+{"rrname":"shop.example.net","rrtype":"CNAME","rdata":"node.example.com","time_first":1620604800,"time_last":1620691200}
 {"rrname":"warned.example.org","rrtype":"A","rdata":"192.0.2.51","time_first":1620604800,"time_last":1620691200}"#;
 
 const EVENT: &str = r#"{"Event":{"date":"2021-05-12","Attribute":[
@@ -85,6 +89,7 @@ fn one_subject_is_answered_as_by_the_whole_book() {
     check("192.0.2.99", true);
     check("198.51.100.1", true);
     check("2001:db8::7", true);
+    check("203.0.113.9", true);
     check("10.0.0.1", false);
     check("C2.example.org.", true);
     check("www.c2.example.org", true);

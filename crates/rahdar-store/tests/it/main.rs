@@ -84,6 +84,21 @@ fn host_facts_are_kept() {
 }
 
 #[test]
+fn traits_and_passive_dns_survive_the_way_to_disk_and_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "indicator,trait,value,first_seen,last_seen,confidence\n\
+        192.0.2.7,certificate,cafe,2021-03-01,2021-03-09,80\nc2.example.org,registrant,ops@example.org,2021-03-01,,\n";
+    let read = reading(text);
+    let recorded = book(&folder).record(&file(text), &read).unwrap();
+    assert_eq!((recorded.added, read.traits.len()), (2, 2));
+    assert_eq!(book(&folder).traits().unwrap(), read.traits);
+    let text = r#"{"rrname":"c2.example.org","rrtype":"A","rdata":"192.0.2.50","time_first":1620604800,"time_last":1620691200}"#;
+    let read = reading(text);
+    book(&folder).record(&file(text), &read).unwrap();
+    assert_eq!(book(&folder).resolutions().unwrap(), read.resolutions);
+}
+
+#[test]
 fn passive_dns_notes_and_reports_are_kept_and_used() {
     let folder = tempfile::tempdir().unwrap();
     let book = book(&folder);
@@ -159,17 +174,62 @@ fn statements_about_clusters_are_kept_once() {
     let book = book(&folder);
     let import = |text: &str| {
         let reading = rahdar_intel::read("names.csv", text.as_bytes(), &ReadOptions::default()).unwrap();
-        book.record(&file(text), &reading).unwrap().added
+        book.record(&file(text), &reading).unwrap().version
     };
     let header = "cluster,actor,relation,source,published,confidence";
     let line = "RedFoxtrot,Nomad Panda,overlaps,Example Lab,2021-06-16,60";
     let undated = "RedFoxtrot,X,suspected,Example Lab,,";
-    assert_eq!(import(&format!("{header}\n{line}\n{undated}\n")), 2);
-    assert_eq!(import(&format!("{header}\n{undated}\n{line}\n")), 0, "the same statements");
+    assert_eq!(import(&format!("{header}\n{line}\n{undated}\n")), 1);
+    assert_eq!(import(&format!("{header}\n{undated}\n{line}\n")), 1, "the same statements");
     let snapshot = book.snapshot().unwrap();
     let said: Vec<_> = snapshot.attributions(&ClusterId::of_name("RedFoxtrot")).collect();
     assert_eq!((said.len(), &*said[0].actor, said[0].confidence), (2, "Nomad Panda", Some(60)));
     assert_eq!(said[1].published, None);
+}
+
+#[test]
+fn what_a_report_says_of_a_cluster_counts_once_a_person_accepts_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = book(&folder);
+    let text = "Example Labs on UNC9999\n\nDate: 2021-09-28\n\nThe threat group UNC9999 has targeted Example Net since \
+        May 2021. The threat group UNC9999 is linked to PLA Unit 00000. It worked on by night.\n";
+    let reading = rahdar_intel::read("report.txt", text.as_bytes(), &ReadOptions::default()).unwrap();
+    let ids = book.propose(&file(text), &reading.proposals).unwrap().ids;
+    let behind = || {
+        let snapshot = book.snapshot().unwrap();
+        let said: Vec<String> =
+            snapshot.attributions(&ClusterId::of_name("UNC9999")).map(|said| said.actor.clone()).collect();
+        said
+    };
+    assert!(behind().is_empty());
+    book.accept(&ids, Day(18_900).start()).unwrap();
+    assert_eq!(behind(), ["PLA Unit 00000"]);
+}
+
+#[test]
+fn aliases_of_passive_dns_lead_to_addresses_whatever_came_first() {
+    let cof = |name: &str, kind: &str, data: &str| {
+        format!(
+            r#"{{"rrname":"{name}","rrtype":"{kind}","rdata":"{data}","time_first":1620720000,"time_last":1621000000}}"#
+        )
+    };
+    let files = [
+        ("a.json", cof("c2.example.org", "CNAME", "front.example.net")),
+        ("b.json", cof("front.example.net", "A", "192.0.2.50")),
+        ("list.csv", "domain,cluster\nc2.example.org,UNC9999\n".to_owned()),
+    ];
+    for order in [[0, 1, 2], [2, 1, 0]] {
+        let folder = tempfile::tempdir().unwrap();
+        let book = book(&folder);
+        for (name, text) in order.map(|at| &files[at]) {
+            let reading = rahdar_intel::read(name, text.as_bytes(), &ReadOptions::default()).unwrap();
+            assert_eq!(book.record(&file(text), &reading).unwrap().added, 1);
+        }
+        let snapshot = book.snapshot().unwrap();
+        let claims: Vec<_> = snapshot.claims_on("192.0.2.50".parse().unwrap()).collect();
+        assert_eq!(claims.len(), 1);
+        assert_eq!(claims[0].cluster, Some(ClusterId::of_name("UNC9999")));
+    }
 }
 
 #[test]

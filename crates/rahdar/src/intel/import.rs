@@ -60,6 +60,7 @@ pub(crate) struct Summary {
     claims: usize,
     facts: usize,
     resolutions: usize,
+    traits: usize,
     notes: usize,
     assertions: usize,
     proposals: usize,
@@ -79,6 +80,7 @@ impl Summary {
             ("claims", self.claims),
             ("host_facts", self.facts),
             ("resolutions", self.resolutions),
+            ("traits", self.traits),
             ("notes", self.notes),
             ("assertions", self.assertions),
             ("proposals", self.proposals),
@@ -183,6 +185,7 @@ impl Summary {
         self.claims += reading.claims.len();
         self.facts += reading.facts.len();
         self.resolutions += reading.resolutions.len();
+        self.traits += reading.traits.len();
         self.notes += reading.notes.len();
         self.assertions += reading.assertions.len();
         self.added += recorded.added;
@@ -281,8 +284,9 @@ fn tell(name: &str, reading: &Reading) {
     for (count, what) in [
         (reading.facts.len(), "networks whose kind of host is known"),
         (reading.resolutions.len(), "names with their addresses"),
+        (reading.traits.len(), "traits of hosts and names"),
         (reading.notes.len(), "names to be warned of"),
-        (reading.attributions.len(), "statements of who is behind a cluster"),
+        (reading.aliases.len(), "names that stand for names"),
         (reading.reports.len(), "reports about indicators"),
         (reading.assertions.len(), "assertions about names"),
     ] {

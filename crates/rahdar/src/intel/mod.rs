@@ -1,10 +1,11 @@
-//! `rahdar intel`: import, sync, accept, list, look up.
+//! `rahdar intel`: import, sync, accept, list, look up, pivot.
 
 pub(crate) mod accept;
 mod history;
 pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod lookup;
+pub(crate) mod pivot;
 mod proposal;
 pub(crate) mod sync;
 

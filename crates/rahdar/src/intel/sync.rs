@@ -52,7 +52,8 @@ impl Totals {
     fn round(&mut self, home: &Home, feeds: &[Feed], stop: &Stop) -> anyhow::Result<()> {
         let book = home.database()?;
         let environment = |name: &str| std::env::var(name).ok();
-        let sync = Sync { book: &book, live: &self.live, clock: &SystemClock, environment: &environment, stop };
+        let sync =
+            Sync { book: &book, live: &self.live, clock: &SystemClock, environment: &environment, stop };
         for feed in feeds {
             let mut synced = sync.feed(feed)?;
             tell(feed.name(), &synced);

@@ -11,6 +11,8 @@ mod feeds;
 mod follow;
 mod harness;
 mod killed;
+mod names;
+mod pivot;
 mod reports;
 mod rivals;
 mod road;

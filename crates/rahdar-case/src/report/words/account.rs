@@ -156,6 +156,7 @@ const fn relation(relation: Relation) -> &'static str {
         Relation::Subset => "part of it",
         Relation::Overlaps => "overlaps",
         Relation::Suspected => "suspected",
+        Relation::WorksFor => "said to work for it",
     }
 }
 

@@ -175,7 +175,7 @@ fn utf16(text: &[u8], add: u16) -> String {
     if let Some(last) = units.last_mut() {
         *last = last.wrapping_add(add);
     }
-    String::from_utf16_lossy(&units).replace(|c: char| c == '\u{fffd}' || c == '\0', "")
+    String::from_utf16_lossy(&units).replace(['\u{fffd}', '\0'], "")
 }
 
 /// Windows 1252, from 0x80 to 0x9f.
