@@ -67,8 +67,12 @@ pub(crate) fn with_resolved<'a>(
 ) -> Result<Cow<'a, Snapshot>, StoreError> {
     let mut answers = Answers::default();
     let mut asked: BTreeSet<String> = BTreeSet::new();
-    let mut names: BTreeSet<String> =
-        book.domains().into_iter().chain(book.aliases().targets()).map(str::to_owned).collect();
+    let mut names: BTreeSet<String> = book
+        .domains()
+        .into_iter()
+        .chain(book.aliases().targets().map(Cow::Borrowed))
+        .map(Cow::into_owned)
+        .collect();
     // Once for the claimed names, then for those that they led to.
     for _ in 0..=CHAIN_MAX {
         if names.is_empty() {
@@ -93,6 +97,7 @@ pub(crate) fn with_resolved<'a>(
 /// Gathers what the window says of claimed names.
 pub(crate) fn names(store: &dyn FlowStore, book: &Snapshot, window: Window) -> Result<Names, StoreError> {
     let domains = book.domains();
+    let domains: Vec<&str> = domains.iter().map(|name| &**name).collect();
     let mut names = Names::default();
     if domains.is_empty() {
         return Ok(names);

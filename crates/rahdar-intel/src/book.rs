@@ -8,7 +8,7 @@ use rahdar_model::intelligence::{Claim, Cluster, ClusterId, Event, Network};
 use thiserror::Error;
 
 use crate::assertion::{Assertion, Kind, Proposal, Relation, Statement};
-use crate::index::{Snapshot, absorb, is_object_id};
+use crate::index::{Snapshot, Subject, absorb, is_object_id};
 use crate::pdns::Record;
 use crate::pivot::Trait;
 use crate::reading::{ReadOptions, Reading, tidy_name};
@@ -88,6 +88,13 @@ pub trait Book: Send + Sync {
     /// # Errors
     /// See [`BookError`].
     fn snapshot(&self) -> Result<Snapshot, BookError>;
+
+    /// As much of the snapshot as one subject needs: asked for the claims, facts, notes and priorities of that
+    /// subject, it answers as the whole one does. Of anything else it may know nothing.
+    ///
+    /// # Errors
+    /// See [`BookError`].
+    fn about(&self, subject: &Subject) -> Result<Snapshot, BookError>;
 
     /// What was seen of hosts and names, in the order in which it was recorded.
     ///

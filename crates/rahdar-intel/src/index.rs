@@ -1,8 +1,13 @@
 //! The book as one immutable snapshot, ready to be asked.
 //!
 //! A snapshot never changes: who holds one gets the same answers for as long as they hold it.
-//! New intelligence makes a new snapshot with a higher version.
+//! New intelligence makes a new snapshot with a higher version; [`Live`] holds the newest.
 
+mod live;
+mod postings;
+mod subject;
+
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use rahdar_model::account::Attribution;
@@ -16,6 +21,9 @@ use crate::attributions;
 use crate::benign::{Note, Notes};
 use crate::name;
 use crate::pdns::{self, Record};
+pub use live::Live;
+use postings::{Networks, Texts};
+pub use subject::Subject;
 
 /// Claims, clusters and host facts of one version of the book.
 #[derive(Debug, Clone, Default)]
@@ -24,13 +32,13 @@ pub struct Snapshot {
     claims: Vec<Claim>,
     clusters: BTreeMap<ClusterId, Cluster>,
     facts: Vec<HostFact>,
-    networks: Postings,
-    fact_networks: Postings,
+    networks: Networks,
+    fact_networks: Networks,
     /// Domains, URLs and hashes, each under its own text. The three never collide: a URL holds
     /// a slash, a hash no dot.
-    names: HashMap<String, Vec<u32>>,
+    names: Texts,
     /// URLs under their host.
-    hosts: HashMap<String, Vec<u32>>,
+    hosts: Texts,
     reports: BTreeMap<Indicator, Vec<Report>>,
     notes: Notes,
     /// When names that no claim is about were first seen on claimed addresses, by address.
@@ -47,37 +55,28 @@ impl Snapshot {
     /// Claims that were revoked, or superseded by a later version of the same STIX object, stay
     /// in [`Snapshot::claims`] and are found by no lookup.
     pub fn new(version: u64, claims: Vec<Claim>, clusters: Vec<Cluster>, facts: Vec<HostFact>) -> Self {
-        let mut networks = Vec::new();
-        let mut names: HashMap<String, Vec<u32>> = HashMap::new();
-        let mut hosts: HashMap<String, Vec<u32>> = HashMap::new();
-        for (i, claim) in standing(&claims) {
-            match &claim.indicator {
-                Indicator::Network(prefix) => networks.push((*prefix, i)),
-                Indicator::Domain(text) | Indicator::Hash(_, text) => {
-                    names.entry(text.clone()).or_default().push(i);
-                }
-                Indicator::Url(text) => {
-                    names.entry(text.clone()).or_default().push(i);
-                    if let Some(host) = name::url_host(text) {
-                        hosts.entry(host).or_default().push(i);
-                    }
-                }
-            }
-        }
-        let by_window = |a: &u32, b: &u32| {
-            let key = |i: u32| (claims[i as usize].validity.from, claims[i as usize].validity.until, i);
-            key(*a).cmp(&key(*b))
-        };
-        networks.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| by_window(&a.1, &b.1)));
-        for ids in names.values_mut().chain(hosts.values_mut()) {
-            ids.sort_by(by_window);
-        }
-        let mut fact_networks: Vec<_> = (0..).zip(&facts).map(|(i, fact)| (fact.network, i)).collect();
-        fact_networks.sort();
+        let standing = standing(&claims);
+        let claim = |i: u32| &claims[i as usize];
+        let order = |i: u32| (claim(i).validity.from, claim(i).validity.until, i);
+        let networks = Networks::of(
+            standing.iter().filter_map(|i| match &claim(*i).indicator {
+                Indicator::Network(prefix) => Some((*prefix, *i)),
+                _ => None,
+            }),
+            order,
+        );
+        let names = standing.iter().filter_map(|i| Some((text(&claim(*i).indicator)?, *i)));
+        let names = Texts::of(names, order);
+        let hosts = standing.iter().filter_map(|i| match &claim(*i).indicator {
+            Indicator::Url(url) => Some((name::url_host(url)?, *i)),
+            _ => None,
+        });
+        let hosts = Texts::of(hosts, order);
+        let on_network = (0..).zip(&facts).map(|(i, fact)| (fact.network, i));
         Self {
             version,
-            networks: Postings::of(networks),
-            fact_networks: Postings::of(fact_networks),
+            networks,
+            fact_networks: Networks::of(on_network, |i| i),
             names,
             hosts,
             clusters: merged(clusters),
@@ -134,18 +133,10 @@ impl Snapshot {
         if derived.is_empty() {
             return Self { tenants, ..self };
         }
-        let claims = self.claims.into_iter().chain(derived).collect();
-        let clusters = self.clusters.into_values().collect();
-        let (reports, notes, attributions, aliases) =
-            (self.reports, self.notes, self.attributions, self.aliases);
-        Self {
-            reports,
-            notes,
-            tenants,
-            attributions,
-            aliases,
-            ..Self::new(self.version, claims, clusters, self.facts)
-        }
+        let Self { version, mut claims, clusters, facts, reports, notes, attributions, aliases, .. } = self;
+        claims.extend(derived);
+        let clusters = clusters.into_values().collect();
+        Self { reports, notes, tenants, attributions, aliases, ..Self::new(version, claims, clusters, facts) }
     }
 
     /// The first name, of a domain that no claim is about, that arrived at a claimed address after
@@ -200,27 +191,32 @@ impl Snapshot {
     pub fn claims_naming(&self, name: &str) -> Vec<&Claim> {
         let key = name::key(name);
         let host = name::url_host(&key).unwrap_or_else(|| key.clone());
-        let mut ids: Vec<u32> = Vec::new();
-        let mut add = |found: Option<&Vec<u32>>| ids.extend(found.into_iter().flatten());
-        add(self.names.get(&key));
+        let mut found: Vec<&Claim> = self.named(&key).collect();
         if host != key {
-            add(self.names.get(&host));
+            found.extend(self.named(&host));
         } else {
-            add(self.hosts.get(&host));
+            let on_host = |claim: &&Claim| url_host_of(claim).is_some_and(|known| known == host);
+            found.extend(self.hosts.on(&host).map(|i| &self.claims[i as usize]).filter(on_host));
         }
-        for parent in name::parents(&host) {
-            add(self.names.get(parent));
-        }
-        ids.into_iter().map(|i| &self.claims[i as usize]).collect()
+        found.extend(name::parents(&host).flat_map(|parent| self.named(parent)));
+        found
+    }
+
+    /// The claims on exactly this text.
+    fn named(&self, name: &str) -> impl Iterator<Item = &Claim> {
+        let is_about = move |claim: &&Claim| text(&claim.indicator) == Some(name);
+        self.names.on(name).map(|i| &self.claims[i as usize]).filter(is_about)
     }
 
     /// Every domain, and every host of a URL, that a claim stands on, sorted and distinct.
-    pub fn domains(&self) -> Vec<&str> {
-        let is_domain = |ids: &&Vec<u32>| {
-            ids.iter().any(|i| matches!(self.claims[*i as usize].indicator, Indicator::Domain(_)))
-        };
-        let named = self.names.iter().filter(|(_, ids)| is_domain(ids)).map(|(name, _)| name.as_str());
-        let mut domains: Vec<&str> = named.chain(self.hosts.keys().map(String::as_str)).collect();
+    pub fn domains(&self) -> Vec<Cow<'_, str>> {
+        let claim = |i: u32| &self.claims[i as usize];
+        let named = self.names.entries().filter_map(|i| match &claim(i).indicator {
+            Indicator::Domain(name) => Some(Cow::Borrowed(name.as_str())),
+            _ => None,
+        });
+        let hosts = self.hosts.entries().filter_map(|i| url_host_of(claim(i)).map(Cow::Owned));
+        let mut domains: Vec<Cow<'_, str>> = named.chain(hosts).collect();
         domains.sort_unstable();
         domains.dedup();
         domains
@@ -228,7 +224,7 @@ impl Snapshot {
 
     /// Every network that a claim stands on, sorted and distinct: what a sweep looks for.
     pub fn networks(&self) -> Vec<Prefix> {
-        self.networks.keys.iter().map(|(prefix, _)| *prefix).collect()
+        self.networks.keys()
     }
 
     /// The lists that warn of a name at that time. A note accuses and excuses nobody.
@@ -264,11 +260,26 @@ impl Snapshot {
     }
 }
 
-/// The claims that still stand, with their place in the book.
+/// The text under which an indicator is asked for by name.
+fn text(indicator: &Indicator) -> Option<&str> {
+    match indicator {
+        Indicator::Network(_) => None,
+        Indicator::Domain(text) | Indicator::Url(text) | Indicator::Hash(_, text) => Some(text),
+    }
+}
+
+fn url_host_of(claim: &Claim) -> Option<String> {
+    match &claim.indicator {
+        Indicator::Url(url) => name::url_host(url),
+        _ => None,
+    }
+}
+
+/// The claims that still stand, by their place in the book.
 ///
 /// A claim from a STIX object carries the object's id as its place and the version's time as
 /// its publication. The newest version speaks for the object.
-fn standing(claims: &[Claim]) -> impl Iterator<Item = (u32, &Claim)> {
+fn standing(claims: &[Claim]) -> Vec<u32> {
     let mut newest: HashMap<&str, Option<Timestamp>> = HashMap::new();
     let has_versions = |claim: &Claim| claim.basis != WindowBasis::Resolved && is_object_id(&claim.place);
     for claim in claims {
@@ -277,9 +288,11 @@ fn standing(claims: &[Claim]) -> impl Iterator<Item = (u32, &Claim)> {
             *seen = claim.published.max(*seen);
         }
     }
-    (0..).zip(claims).filter(|(_, claim)| !claim.revoked).filter(move |(_, claim)| {
-        !has_versions(claim) || newest.get(&*claim.place).is_none_or(|latest| *latest == claim.published)
-    })
+    let stands = |claim: &Claim| {
+        let is_newest = || newest.get(&*claim.place).is_none_or(|latest| *latest == claim.published);
+        !claim.revoked && (!has_versions(claim) || is_newest())
+    };
+    (0..).zip(claims).filter(|(_, claim)| stands(claim)).map(|(i, _)| i).collect()
 }
 
 /// Whether a claim's place is the id of a STIX object, which later versions share.
@@ -312,206 +325,5 @@ pub(crate) fn absorb(known: &mut Cluster, other: Cluster) {
     known.tools.dedup();
 }
 
-/// Which entries stand on which network.
-#[derive(Debug, Clone, Default)]
-struct Postings {
-    /// Distinct networks, sorted, each with where its entries end in `entries`.
-    keys: Vec<(Prefix, u32)>,
-    /// Entries, grouped by network.
-    entries: Vec<u32>,
-    /// The prefix lengths (of 128) that occur, longest first.
-    lengths: Vec<u8>,
-}
-
-impl Postings {
-    /// Groups entries that are sorted by network.
-    fn of(sorted: Vec<(Prefix, u32)>) -> Self {
-        let mut postings = Self::default();
-        for (prefix, entry) in sorted {
-            postings.entries.push(entry);
-            let end = postings.entries.len() as u32;
-            match postings.keys.last_mut() {
-                Some((last, last_end)) if *last == prefix => *last_end = end,
-                _ => postings.keys.push((prefix, end)),
-            }
-            postings.lengths.push(prefix.bits());
-        }
-        postings.lengths.sort_unstable_by(|a, b| b.cmp(a));
-        postings.lengths.dedup();
-        postings
-    }
-
-    /// The entries of every network that holds `address`, longest prefix first.
-    fn holding(&self, address: Address) -> impl Iterator<Item = u32> {
-        self.lengths.iter().flat_map(move |bits| self.on(Prefix::new(address, *bits))).copied()
-    }
-
-    fn on(&self, prefix: Prefix) -> &[u32] {
-        let Ok(i) = self.keys.binary_search_by(|(key, _)| key.cmp(&prefix)) else {
-            return &[];
-        };
-        let start = if i == 0 { 0 } else { self.keys[i - 1].1 };
-        &self.entries[start as usize..self.keys[i].1 as usize]
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use rahdar_model::intelligence::{HashKind, HostClass, WindowBasis};
-    use rahdar_model::{Day, Window};
-
-    use super::*;
-    use crate::age::ReportKind;
-
-    fn claim(indicator: Indicator, place: &str) -> Claim {
-        Claim {
-            indicator,
-            port: None,
-            protocol: None,
-            validity: Window::ALL,
-            basis: WindowBasis::Undated,
-            cluster: None,
-            tools: Vec::new(),
-            source: "a report".into(),
-            place: place.to_owned(),
-            published: None,
-            confidence: None,
-            tlp: None,
-            revoked: false,
-        }
-    }
-
-    fn on(network: &str, place: &str) -> Claim {
-        claim(Indicator::Network(network.parse().unwrap()), place)
-    }
-
-    fn snapshot(claims: Vec<Claim>) -> Snapshot {
-        Snapshot::new(1, claims, Vec::new(), Vec::new())
-    }
-
-    fn check_address(claims: Vec<Claim>, address: &str, places: &[&str]) {
-        let snapshot = snapshot(claims);
-        let found: Vec<_> = snapshot.claims_on(address.parse().unwrap()).map(|c| &*c.place).collect();
-        assert_eq!(found, places, "{address}");
-    }
-
-    #[test]
-    fn every_nested_network_answers_the_narrowest_first() {
-        let claims =
-            || vec![on("192.0.2.0/24", "wide"), on("192.0.2.7", "host"), on("192.0.2.0/28", "narrow")];
-        check_address(claims(), "192.0.2.7", &["host", "narrow", "wide"]);
-        check_address(claims(), "192.0.2.16", &["wide"]);
-        check_address(claims(), "192.0.3.7", &[]);
-        check_address(vec![on("2001:db8::/32", "v6")], "2001:db8::1", &["v6"]);
-    }
-
-    #[test]
-    fn many_dated_claims_on_one_address_stand_side_by_side_in_order_of_time() {
-        let mut late = on("192.0.2.7", "late");
-        late.validity = Day(100).window();
-        let mut early = on("192.0.2.7", "early");
-        early.validity = Day(1).window();
-        check_address(vec![late, early], "192.0.2.7", &["early", "late"]);
-    }
-
-    #[test]
-    fn a_revoked_claim_answers_no_lookup_but_stays_in_the_book() {
-        let mut gone = on("192.0.2.7", "line 1");
-        gone.revoked = true;
-        check_address(vec![gone.clone()], "192.0.2.7", &[]);
-        assert_eq!(snapshot(vec![gone]).claims().len(), 1);
-    }
-
-    #[test]
-    fn the_newest_version_of_a_stix_object_speaks_for_it_whatever_came_first() {
-        let version = |network: &str, day: i32| Claim {
-            published: Some(Day(day).start()),
-            ..on(network, "indicator--1")
-        };
-        let mut revoked = version("192.0.2.7", 3);
-        revoked.revoked = true;
-        check_address(vec![version("192.0.2.7", 2), version("192.0.2.7", 1)], "192.0.2.7", &["indicator--1"]);
-        check_address(vec![version("192.0.2.7", 1), version("192.0.2.8", 2)], "192.0.2.7", &[]);
-        check_address(vec![revoked, version("192.0.2.7", 1)], "192.0.2.7", &[]);
-    }
-
-    #[test]
-    fn names_are_found_by_themselves_their_parents_and_the_host_of_a_url() {
-        let domain = |name: &str| claim(Indicator::Domain(name.to_owned()), name);
-        let url = claim(Indicator::Url("http://c2.example.org:8080/x".to_owned()), "url");
-        let hash = claim(Indicator::Hash(HashKind::Md5, "0".repeat(32)), "hash");
-        let book =
-            snapshot(vec![domain("example.org"), domain("c2.example.org"), domain("duckdns.org"), url, hash]);
-        let check = |name: &str, places: &[&str]| {
-            let found: Vec<_> = book.claims_naming(name).iter().map(|c| c.place.as_str()).collect();
-            assert_eq!(found, places, "{name}");
-        };
-        check("C2.Example.ORG.", &["c2.example.org", "url", "example.org"]);
-        check("http://c2.example.org:8080/x", &["url", "c2.example.org", "example.org"]);
-        check("www.example.org", &["example.org"]);
-        check("duckdns.org", &["duckdns.org"]);
-        check("someone.duckdns.org", &[]);
-        check(&"0".repeat(32), &["hash"]);
-        check("example.net", &[]);
-    }
-
-    #[test]
-    fn clusters_of_one_id_are_one() {
-        let cluster = |name: &str, named, tools: &[&str]| Cluster {
-            id: ClusterId::of_name(name),
-            name: name.to_owned(),
-            named,
-            tools: tools.iter().map(|tool| (*tool).to_owned()).collect(),
-        };
-        let clusters =
-            vec![cluster("redfoxtrot", false, &["PlugX"]), cluster("RedFoxtrot", true, &["Icefog", "PlugX"])];
-        let snapshot = Snapshot::new(1, Vec::new(), clusters, Vec::new());
-        let known: Vec<_> = snapshot.clusters().cloned().collect();
-        assert_eq!(known, [cluster("RedFoxtrot", true, &["Icefog", "PlugX"])]);
-        assert!(snapshot.cluster(&ClusterId::of_name("RedFoxtrot")).is_some());
-    }
-
-    #[test]
-    fn reports_move_the_priority_of_a_claim_and_no_answer_about_history() {
-        let held =
-            Claim { validity: Window::new(Day(0).start(), Day(30).start()), ..on("192.0.2.7", "line 1") };
-        let report = |kind| Report {
-            indicator: held.indicator.clone(),
-            kind,
-            at: Day(40).start(),
-            source: "another".into(),
-        };
-        let reports = vec![report(ReportKind::FalsePositive), report(ReportKind::Expiration)];
-        let (without, with) =
-            (snapshot(vec![held.clone()]), snapshot(vec![held.clone()]).with_reports(reports));
-        let address = "192.0.2.7".parse().unwrap();
-        let told = |book: &Snapshot| -> Vec<Claim> { book.claims_on(address).cloned().collect() };
-        assert_eq!(told(&without), told(&with));
-        assert_eq!(without.networks(), with.networks());
-        let priority = |book: &Snapshot, day| book.priority(&held, Day(day).start());
-        assert_eq!((priority(&without, 60), priority(&with, 60)), (Some(40.0), Some(0.0)));
-        assert_eq!(priority(&without, 35), priority(&with, 35));
-    }
-
-    #[test]
-    fn facts_hold_in_their_window_only() {
-        let fact = HostFact {
-            network: "192.0.2.0/24".parse().unwrap(),
-            class: HostClass::Pool,
-            validity: Day(5).window(),
-            source: Arc::from("a list"),
-        };
-        let snapshot = Snapshot::new(1, Vec::new(), Vec::new(), vec![fact]);
-        let at = |day: i32| snapshot.facts_on("192.0.2.9".parse().unwrap(), Day(day).start()).count();
-        assert_eq!((at(4), at(5), at(6)), (0, 1, 0));
-    }
-
-    #[test]
-    fn a_sweep_looks_for_each_network_once() {
-        let claims = vec![on("192.0.2.7", "a"), on("198.51.100.0/24", "b"), on("192.0.2.7", "c")];
-        let networks: Vec<_> = snapshot(claims).networks().iter().map(Prefix::to_string).collect();
-        assert_eq!(networks, ["192.0.2.7", "198.51.100.0/24"]);
-    }
-}
+mod tests;

@@ -137,7 +137,11 @@ fn reassigned(last: Timestamp, own: &[&str], arrivals: &[(Timestamp, &str)]) -> 
 /// Domains that arrived at claimed addresses, and of which no claim is about any name or leads to one, with when each was first
 /// seen there, in the order of time.
 pub(crate) fn tenants(book: &Snapshot, records: &[Record]) -> BTreeMap<Address, Vec<(Timestamp, String)>> {
-    let names = book.domains().into_iter().chain(book.aliases().targets());
+    if records.is_empty() {
+        return BTreeMap::new();
+    }
+    let names = book.domains();
+    let names = names.iter().map(|name| &**name).chain(book.aliases().targets());
     let claimed: BTreeSet<&str> = names.map(registrable).collect();
     let mut first: BTreeMap<(Address, &str), Timestamp> = BTreeMap::new();
     for record in records.iter().filter(|record| !claimed.contains(registrable(&record.name))) {

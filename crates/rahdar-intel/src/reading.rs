@@ -374,6 +374,8 @@ pub(crate) struct Draft<'a> {
     clusters: BTreeMap<ClusterId, Cluster>,
     seen: HashSet<Identity>,
     named: HashSet<(ClusterId, Origin)>,
+    /// Texts that many claims share, each kept once.
+    shared: HashSet<Arc<str>>,
     /// Whether there were more claims than are taken.
     full: bool,
 }
@@ -404,6 +406,7 @@ impl<'a> Draft<'a> {
             clusters: BTreeMap::new(),
             seen: HashSet::new(),
             named: HashSet::new(),
+            shared: HashSet::new(),
             full: false,
         }
     }
@@ -447,6 +450,7 @@ impl<'a> Draft<'a> {
         let tools = tidy_tools(&terms.tools);
         let published = terms.version.or_else(|| self.published(terms).map(|window| window.from));
         let cluster = self.name_cluster(terms, &tools);
+        let source = self.source_of(terms);
         let claim = Claim {
             indicator,
             port,
@@ -455,7 +459,7 @@ impl<'a> Draft<'a> {
             basis,
             cluster,
             tools,
-            source: self.source_of(terms),
+            source,
             place: terms.place.clone(),
             published,
             confidence: self.options.confidence.or(terms.confidence),
@@ -483,7 +487,8 @@ impl<'a> Draft<'a> {
         if let Some(reason) = wrong {
             return self.refuse(&terms.place, &network.to_string(), reason);
         }
-        let fact = HostFact { network, class, validity, source: self.source_of(terms) };
+        let source = self.source_of(terms);
+        let fact = HostFact { network, class, validity, source };
         self.reading.facts.push(fact);
     }
 
@@ -495,7 +500,8 @@ impl<'a> Draft<'a> {
     /// Adds a name that a list warns of.
     pub(crate) fn note(&mut self, matching: Matching, terms: &Terms) {
         let (validity, _) = self.validity(terms);
-        self.reading.notes.push(Note { matching, validity, source: self.source_of(terms) });
+        let source = self.source_of(terms);
+        self.reading.notes.push(Note { matching, validity, source });
     }
 
     /// Adds what is said of a name.
@@ -571,10 +577,20 @@ impl<'a> Draft<'a> {
         if empty { Err(ReadError::Nothing) } else { Ok(reading) }
     }
 
-    fn source_of(&self, terms: &Terms) -> Arc<str> {
+    fn source_of(&mut self, terms: &Terms) -> Arc<str> {
         match (&self.options.source, &terms.source) {
-            (None, Some(source)) => source.clone(),
+            (None, Some(source)) => self.share(source.clone()),
             _ => self.source.clone(),
+        }
+    }
+
+    fn share(&mut self, text: Arc<str>) -> Arc<str> {
+        match self.shared.get(&text) {
+            Some(known) => known.clone(),
+            None => {
+                self.shared.insert(text.clone());
+                text
+            }
         }
     }
 
@@ -614,6 +630,7 @@ impl<'a> Draft<'a> {
         if id.0.is_empty() {
             return None;
         }
+        let id = ClusterId(self.share(id.0));
         let cluster = Cluster { id: id.clone(), name, named: false, tools: tools.to_vec() };
         self.cluster(cluster);
         if self.named.insert((id.clone(), origin)) {

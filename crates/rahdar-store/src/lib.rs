@@ -6,9 +6,13 @@
 //! * `write`: one import, in one transaction.
 //! * `statement`: what reports propose, and what a person accepts of it.
 //! * `read`: rows back into the nouns of the model.
+//! * `claim`: claims both ways, many at once.
+//! * `lookup`: no more of the book than one subject needs.
 //!
 //! The room judges nothing and reads no clock. It knows neither flows nor files other than its own.
 
+mod claim;
+mod lookup;
 mod read;
 mod statement;
 mod write;
@@ -21,7 +25,7 @@ use std::time::Duration;
 
 use rahdar_intel::assertion::Proposal;
 use rahdar_intel::book::{Book, BookError, Entry, ImportedFile, Kept, Proposed, Reached, Recorded};
-use rahdar_intel::index::Snapshot;
+use rahdar_intel::index::{Snapshot, Subject};
 use rahdar_intel::pdns::Record;
 use rahdar_intel::pivot::Trait;
 use rahdar_intel::reading::Reading;
@@ -38,6 +42,10 @@ const BUSY_WAIT: Duration = Duration::from_secs(30);
 
 /// Connections kept: one writes, one reads.
 const CONNECTIONS: u32 = 2;
+
+/// Pages kept by a connection, in KiB (negative, as SQLite has it): 64 MiB. Chosen here: the identities of a million
+/// claims, which an import meets in no order.
+const CACHE: &str = "-65536";
 
 /// The book in a SQLite file. Calls block; do not call from asynchronous code.
 pub struct Database {
@@ -66,6 +74,7 @@ impl Database {
             .foreign_keys(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
+            .pragma("cache_size", CACHE)
             .busy_timeout(BUSY_WAIT);
         let shown = path.display().to_string();
         let pool = runtime.block_on(async {
@@ -77,10 +86,9 @@ impl Database {
                 let cause = "its application id is not that of a book".into();
                 return Err(BookError::Damaged { path: shown.clone(), remedy, cause });
             }
-            match sqlx::migrate!().run(&pool).await {
-                Ok(()) => Ok(pool),
-                Err(cause) => Err(unmigrated(&shown, cause)),
-            }
+            sqlx::migrate!().run(&pool).await.map_err(|cause| unmigrated(&shown, cause))?;
+            lookup::complete(&pool).await.map_err(|cause| error("opening the book", &shown, cause))?;
+            Ok(pool)
         })?;
         Ok(Self { path: shown, pool, runtime })
     }
@@ -139,6 +147,10 @@ impl Book for Database {
 
     fn snapshot(&self) -> Result<Snapshot, BookError> {
         self.wait("reading claims", read::snapshot(&self.pool))
+    }
+
+    fn about(&self, subject: &Subject) -> Result<Snapshot, BookError> {
+        self.wait("looking up claims", lookup::about(&self.pool, subject))
     }
 
     fn traits(&self) -> Result<Vec<Trait>, BookError> {

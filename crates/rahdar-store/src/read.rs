@@ -14,22 +14,23 @@ use rahdar_intel::index::Snapshot;
 use rahdar_intel::pdns::Record;
 use rahdar_intel::pivot::{Kind, Node, Trait};
 use rahdar_model::intelligence::{
-    Claim, Cluster, ClusterId, Event, HashKind, HostClass, HostFact, Indicator, Network, Tlp, WindowBasis,
+    Cluster, ClusterId, Event, HashKind, HostClass, HostFact, Indicator, Network,
 };
 use rahdar_model::{Prefix, Timestamp, Window};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 
+use crate::claim;
 use crate::statement;
 use crate::write::LIST_BREAK;
 
-pub(crate) async fn version(pool: &SqlitePool) -> Result<u64, sqlx::Error> {
+pub(crate) async fn version<'a>(from: impl sqlx::SqliteExecutor<'a>) -> Result<u64, sqlx::Error> {
     let newest: i64 =
-        sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM imports").fetch_one(pool).await?;
+        sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM imports").fetch_one(from).await?;
     Ok(newest.unsigned_abs())
 }
 
-/// Everything of one version, read in one transaction, row by row: millions of rows at once
+/// Everything of one version, read in one transaction, part by part: millions of rows at once
 /// would not fit beside the claims they become.
 pub(crate) async fn snapshot(pool: &SqlitePool) -> Result<Snapshot, sqlx::Error> {
     let mut transaction = pool.begin().await?;
@@ -37,8 +38,7 @@ pub(crate) async fn snapshot(pool: &SqlitePool) -> Result<Snapshot, sqlx::Error>
         .fetch_one(&mut *transaction)
         .await?;
     let mut shared = Shared::default();
-    let read = |row: &SqliteRow| claim(row, &mut shared);
-    let claims = each(&mut transaction, "SELECT * FROM claims ORDER BY id", read).await?;
+    let claims = claim::all(&mut transaction, &mut shared).await?;
     let clusters = clusters(&mut transaction).await?;
     let read = |row: &SqliteRow| fact(row, &mut shared);
     let facts = each(&mut transaction, "SELECT * FROM host_facts ORDER BY id", read).await?;
@@ -176,24 +176,6 @@ pub(crate) async fn imports(pool: &SqlitePool) -> Result<Vec<Entry>, sqlx::Error
         .collect()
 }
 
-fn claim(row: &SqliteRow, shared: &mut Shared) -> Result<Claim, sqlx::Error> {
-    Ok(Claim {
-        indicator: indicator(row.try_get("kind")?, row.try_get("indicator")?)?,
-        port: optional(row, "port")?,
-        protocol: optional(row, "protocol")?,
-        validity: window(row)?,
-        basis: word(row.try_get("basis")?, WindowBasis::from_word)?,
-        cluster: row.try_get::<Option<&str>, _>("cluster")?.map(|id| ClusterId(shared.get(id))),
-        tools: list(row.try_get("tools")?),
-        source: shared.get(row.try_get("source")?),
-        place: row.try_get("place")?,
-        published: row.try_get::<Option<i64>, _>("published")?.map(Timestamp::from_micros),
-        confidence: optional(row, "confidence")?,
-        tlp: row.try_get::<Option<&str>, _>("tlp")?.map(|tlp| word(tlp, Tlp::from_word)).transpose()?,
-        revoked: row.try_get::<i64, _>("revoked")? != 0,
-    })
-}
-
 pub(crate) fn indicator(kind: &str, text: &str) -> Result<Indicator, sqlx::Error> {
     Ok(match kind {
         "ipv4" | "ipv6" | "cidr" => Indicator::Network(parsed::<Prefix>(text)?),
@@ -206,7 +188,7 @@ pub(crate) fn indicator(kind: &str, text: &str) -> Result<Indicator, sqlx::Error
     })
 }
 
-fn cluster(row: &SqliteRow) -> Result<Cluster, sqlx::Error> {
+pub(crate) fn cluster(row: &SqliteRow) -> Result<Cluster, sqlx::Error> {
     Ok(Cluster {
         id: ClusterId(row.try_get::<&str, _>("cluster")?.into()),
         name: row.try_get("name")?,
@@ -215,7 +197,7 @@ fn cluster(row: &SqliteRow) -> Result<Cluster, sqlx::Error> {
     })
 }
 
-fn fact(row: &SqliteRow, shared: &mut Shared) -> Result<HostFact, sqlx::Error> {
+pub(crate) fn fact(row: &SqliteRow, shared: &mut Shared) -> Result<HostFact, sqlx::Error> {
     Ok(HostFact {
         network: parsed(row.try_get("network")?)?,
         class: word(row.try_get("class")?, HostClass::from_word)?,
@@ -224,7 +206,7 @@ fn fact(row: &SqliteRow, shared: &mut Shared) -> Result<HostFact, sqlx::Error> {
     })
 }
 
-fn resolution(row: &SqliteRow, shared: &mut Shared) -> Result<Record, sqlx::Error> {
+pub(crate) fn resolution(row: &SqliteRow, shared: &mut Shared) -> Result<Record, sqlx::Error> {
     Ok(Record {
         name: row.try_get("name")?,
         address: parsed(row.try_get("address")?)?,
@@ -251,7 +233,7 @@ fn one_trait(row: &SqliteRow, shared: &mut Shared) -> Result<Trait, sqlx::Error>
     })
 }
 
-fn alias(row: &SqliteRow, shared: &mut Shared) -> Result<Alias, sqlx::Error> {
+pub(crate) fn alias(row: &SqliteRow, shared: &mut Shared) -> Result<Alias, sqlx::Error> {
     Ok(Alias {
         name: row.try_get("name")?,
         target: row.try_get("target")?,
@@ -263,7 +245,7 @@ fn alias(row: &SqliteRow, shared: &mut Shared) -> Result<Alias, sqlx::Error> {
     })
 }
 
-fn note(row: &SqliteRow, shared: &mut Shared) -> Result<Note, sqlx::Error> {
+pub(crate) fn note(row: &SqliteRow, shared: &mut Shared) -> Result<Note, sqlx::Error> {
     let matching = row.try_get("matching")?;
     Ok(Note {
         matching: Matching::from_parts(matching, row.try_get("name")?).ok_or_else(|| strange(matching))?,
@@ -272,7 +254,7 @@ fn note(row: &SqliteRow, shared: &mut Shared) -> Result<Note, sqlx::Error> {
     })
 }
 
-fn report(row: &SqliteRow, shared: &mut Shared) -> Result<Report, sqlx::Error> {
+pub(crate) fn report(row: &SqliteRow, shared: &mut Shared) -> Result<Report, sqlx::Error> {
     Ok(Report {
         indicator: indicator(row.try_get("kind")?, row.try_get("indicator")?)?,
         kind: word(row.try_get("report")?, ReportKind::from_word)?,
@@ -318,7 +300,11 @@ fn parsed<T: std::str::FromStr>(text: &str) -> Result<T, sqlx::Error> {
 }
 
 pub(crate) fn list(text: &str) -> Vec<String> {
-    text.split(LIST_BREAK).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    let mut words: Vec<String> =
+        text.split(LIST_BREAK).filter(|word| !word.is_empty()).map(str::to_owned).collect();
+    // Millions of claims hold one tool each, and room for four.
+    words.shrink_to_fit();
+    words
 }
 
 /// A stored value that rahdar never writes.

@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use crate::read::{Shared, each, indicator, list, number, optional, word};
-use crate::write::{LIST_BREAK, Open, ROWS_AT_ONCE};
+use crate::write::{LIST_BREAK, Open};
 
 /// The relation of an indicator to whose it is, in the column where assertions have theirs.
 const INDICATES: &str = "indicates";
@@ -76,9 +76,7 @@ pub(crate) async fn accept(pool: &SqlitePool, ids: &[u64], at: Timestamp) -> Res
         Statement::Claim(claim) => Some(claim.clone()),
         Statement::Assertion(_) => None,
     });
-    for claims in claims.collect::<Vec<Claim>>().chunks(ROWS_AT_ONCE) {
-        open.claims(claims).await?;
-    }
+    open.claims(&claims.collect::<Vec<Claim>>()).await?;
     for cluster in clusters_of(&proposals, &all) {
         open.cluster(&cluster).await?;
     }

@@ -107,7 +107,7 @@ impl World {
             }
         }
         for name in book.domains() {
-            book.claims_naming(name).into_iter().for_each(|claim| telling.claim(claim, at));
+            book.claims_naming(&name).into_iter().for_each(|claim| telling.claim(claim, at));
         }
         for one in traits.iter().filter(|one| one.seen.from < at) {
             telling.trait_seen(one, at);

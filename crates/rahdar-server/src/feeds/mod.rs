@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rahdar_intel::book::{Book, BookError, ImportedFile, Reached};
-use rahdar_intel::index::Snapshot;
+use rahdar_intel::index::{Live, Snapshot};
 use rahdar_intel::reading::{ReadError, Reading};
 use rahdar_intel::{ReadOptions, listing};
 use rahdar_model::Clock;
@@ -45,6 +45,8 @@ pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 pub struct Sync<'a> {
     /// Where what is read goes.
     pub book: &'a dyn Book,
+    /// What the book says. It is read when the book has gone on, not for each feed.
+    pub live: &'a Live,
     /// When it is.
     pub clock: &'a dyn Clock,
     /// Where secrets may lie.
@@ -121,7 +123,7 @@ impl Sync<'_> {
     /// # Errors
     /// [`BookError`], which concerns all feeds.
     pub fn feed(&self, feed: &Feed) -> Result<Synced, BookError> {
-        let book = Arc::new(self.book.snapshot()?);
+        let book = self.live.refresh(self.book)?;
         let mut reading = Running {
             sync: self,
             feed,

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod lookup;
+mod scale;
+
 use std::path::Path;
 
 use rahdar_intel::assertion::Statement;

@@ -1,7 +1,7 @@
 //! `rahdar intel lookup`: what was claimed of it, and whether the claim held.
 
 use rahdar_intel::book::Book;
-use rahdar_intel::index::Snapshot;
+use rahdar_intel::index::{Snapshot, Subject};
 use rahdar_model::intelligence::Claim;
 use rahdar_model::store::{Cell, Table};
 use rahdar_model::{Address, Clock, Timestamp};
@@ -53,9 +53,9 @@ struct Fact<'a> {
 
 /// Prints every claim on the subject, valid or not.
 pub(crate) fn run(home: &Home, subject: &str, at: Option<&str>, format: Format) -> anyhow::Result<Outcome> {
-    let book = home.database()?.snapshot()?;
     let at = clock::time(at)?.unwrap_or_else(|| SystemClock.now());
     let subject = rahdar_intel::refanged(subject);
+    let book = home.database()?.about(&Subject::of(&subject))?;
     let answer = answer(&book, &subject, at);
     match format {
         Format::Json => output::line(&serde_json::to_string_pretty(&answer)?)?,

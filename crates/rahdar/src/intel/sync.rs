@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
+use rahdar_intel::index::Live;
 use rahdar_model::store::{Cell, Table};
 use rahdar_server::feeds::{Feed, Sync, Synced, every};
 use rahdar_server::{Stop, stop_on_signals};
@@ -42,6 +43,8 @@ pub(crate) fn run(home: &Home, args: &IntelSync, format: Format) -> anyhow::Resu
 #[derive(Default)]
 struct Totals {
     feeds: BTreeMap<String, Synced>,
+    /// What the book says, kept from round to round.
+    live: Live,
 }
 
 impl Totals {
@@ -49,7 +52,8 @@ impl Totals {
     fn round(&mut self, home: &Home, feeds: &[Feed], stop: &Stop) -> anyhow::Result<()> {
         let book = home.database()?;
         let environment = |name: &str| std::env::var(name).ok();
-        let sync = Sync { book: &book, clock: &SystemClock, environment: &environment, stop };
+        let sync =
+            Sync { book: &book, live: &self.live, clock: &SystemClock, environment: &environment, stop };
         for feed in feeds {
             let mut synced = sync.feed(feed)?;
             tell(feed.name(), &synced);
