@@ -280,6 +280,9 @@ impl<'a> Draft<'a> {
         let begun = contact.iter().map(|s| &pair.sessions[*s]);
         let naming = surroundings.names.naming(pair.victim, pair.remote, &self.affiliation, begun);
         rows.extend(naming.as_ref().map(naming::row));
+        let begun = contact.iter().map(|s| &pair.sessions[*s]);
+        let other = surroundings.names.name_of_everybody(pair.victim, pair.remote, begun);
+        rows.extend(other.map(naming::of_everybody));
         rows.extend(is_probing.then(prober::row));
         let kill = [
             (!pair.is_monitored).then_some("foreign"),
@@ -314,7 +317,9 @@ impl<'a> Draft<'a> {
             Some(_) => of(claim).reassigned(),
             None => of(claim),
         };
-        let facts = book.facts_on(pair.remote, start).map(|fact| fact.class).collect();
+        let known = book.facts_ever_on(pair.remote);
+        let known = known.filter(|fact| clock_suspect || fact.validity.contains(start));
+        let facts = known.map(|fact| fact.class).collect();
         Standing { session, validity, claim, facts }
     }
 }

@@ -192,7 +192,8 @@ impl Scene<'_> {
             by_pair.iter().zip(&sessions).map(|(contacts, sessions)| (*contacts, &sessions[..])).collect();
         let weights = exporters::weigh(&joined);
 
-        let names = names::names(store, book, window)?;
+        let met = by_pair.iter().map(|contacts| (contacts[0].victim, contacts[0].remote)).collect();
+        let names = names::names(store, book, &met, window)?;
         let surroundings = Surroundings::new(book, scanners, names, &coverage);
         let mut pairs = Vec::with_capacity(joined.len());
         let mut begin = 0;

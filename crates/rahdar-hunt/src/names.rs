@@ -1,7 +1,7 @@
-//! Which hosts knew claimed names: what was resolved, and what servers were called.
+//! By which names hosts knew claimed addresses: what was resolved, and what servers were called.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use rahdar_intel::alias::CHAIN_MAX;
 use rahdar_intel::answers::Answers;
@@ -16,18 +16,21 @@ use crate::evidence::validity::Validity;
 use crate::lead::Affiliation;
 use crate::stitch::Session;
 
-/// What was said of names that claims are about.
+/// What was said of names that claims are about, and of names that everybody asks for.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     /// By the host that knew the name, and the address that it stood for.
     mentions: HashMap<(Address, Address), Vec<Mention>>,
+    /// The same of names that everybody asks for, where the two met.
+    of_everybody: HashMap<(Address, Address), Vec<Mention>>,
     /// By the host that asked, and whose the claims are.
     pub(crate) asked: BTreeMap<(Address, Affiliation), Asked>,
 }
 
-/// A host knew an address by a claimed name.
+/// A host knew an address by a name.
 #[derive(Debug)]
 struct Mention {
+    /// Whose claims are about the name; nobody's of a name that everybody asks for.
     whose: BTreeSet<Affiliation>,
     name: String,
     at: Timestamp,
@@ -94,18 +97,39 @@ pub(crate) fn with_resolved<'a>(
     Ok(Cow::Owned(book.clone().with_aliases(&answers.aliases()).with_resolutions(&all.records())))
 }
 
-/// Gathers what the window says of claimed names.
-pub(crate) fn names(store: &dyn FlowStore, book: &Snapshot, window: Window) -> Result<Names, StoreError> {
+/// Mentions of one address to one host by names of everybody; chosen here: more explain nothing new.
+const OF_EVERYBODY_MAX: usize = 256;
+
+/// Gathers what the window says of claimed names, and by what other names hosts knew the claimed
+/// addresses that they `met`.
+pub(crate) fn names(
+    store: &dyn FlowStore,
+    book: &Snapshot,
+    met: &HashSet<(Address, Address)>,
+    window: Window,
+) -> Result<Names, StoreError> {
     let domains = book.domains();
     let domains: Vec<&str> = domains.iter().map(|name| &**name).collect();
+    let remotes: BTreeSet<Prefix> = met.iter().map(|(_, remote)| Prefix::host(*remote)).collect();
+    let remotes: Vec<Prefix> = remotes.into_iter().collect();
     let mut names = Names::default();
-    if domains.is_empty() {
+    if domains.is_empty() && remotes.is_empty() {
         return Ok(names);
     }
-    store.resolutions(&domains, &[], window, &mut |resolution| names.resolved(book, resolution))?;
-    store.handshakes(&domains, &[], window, &mut |handshake| names.called(book, handshake))?;
+    let mut gathering = Gathering { book, met, names: &mut names, lists: HashMap::new() };
+    store.resolutions(&domains, &remotes, window, &mut |resolution| gathering.resolved(resolution))?;
+    store.handshakes(&domains, &remotes, window, &mut |handshake| gathering.called(handshake))?;
     names.count_flows(store, book, window)?;
     Ok(names)
+}
+
+/// Names in the making.
+struct Gathering<'a> {
+    book: &'a Snapshot,
+    met: &'a HashSet<(Address, Address)>,
+    names: &'a mut Names,
+    /// Whether everybody asks for a name: many rows are about few names.
+    lists: HashMap<String, bool>,
 }
 
 /// Whose claims on `name` held at that time.
@@ -115,31 +139,54 @@ fn whose(book: &Snapshot, name: &str, at: Timestamp) -> BTreeSet<Affiliation> {
     held.map(Affiliation::of).collect()
 }
 
-impl Names {
-    fn resolved(&mut self, book: &Snapshot, resolution: Resolution) {
+impl Gathering<'_> {
+    fn resolved(&mut self, resolution: Resolution) {
         let Resolution { time, client, name, answer, ttl_s, .. } = resolution;
-        let whose = whose(book, &name, time);
+        let whose = whose(self.book, &name, time);
         for affiliation in &whose {
-            let asked = self.asked.entry((client, affiliation.clone())).or_insert_with(|| Asked::at(time));
-            asked.add(&name, time, &answer);
+            let asked = self.names.asked.entry((client, affiliation.clone()));
+            asked.or_insert_with(|| Asked::at(time)).add(&name, time, &answer);
         }
-        if let (Answer::Address(address), false) = (answer, whose.is_empty()) {
+        if let Answer::Address(address) = answer {
             let kept_s = i64::from(ttl_s.unwrap_or(0)) + LATE_S;
             let how = How::Resolved { until: time.plus_micros(kept_s * SECOND_US) };
-            self.mentions.entry((client, address)).or_default().push(Mention { whose, name, at: time, how });
+            self.mention((client, address), Mention { whose, name, at: time, how });
         }
     }
 
-    fn called(&mut self, book: &Snapshot, handshake: Handshake) {
-        let Handshake { time, client, server, server_port, server_name, .. } = handshake;
-        let whose = whose(book, &server_name, time);
-        if !whose.is_empty() {
-            let how = How::Called { port: server_port };
-            let mention = Mention { whose, name: server_name, at: time, how };
-            self.mentions.entry((client, server)).or_default().push(mention);
-        }
+    fn called(&mut self, handshake: Handshake) {
+        let Handshake { time, client, server, server_port, server_name: name, .. } = handshake;
+        let whose = whose(self.book, &name, time);
+        self.mention(
+            (client, server),
+            Mention { whose, name, at: time, how: How::Called { port: server_port } },
+        );
     }
 
+    fn mention(&mut self, between: (Address, Address), mention: Mention) {
+        if !mention.whose.is_empty() {
+            return self.names.mentions.entry(between).or_default().push(mention);
+        }
+        if !self.met.contains(&between) {
+            return;
+        }
+        let (book, at) = (self.book, mention.at);
+        let is_of_everybody = match self.lists.get(&mention.name) {
+            Some(known) => *known,
+            None => {
+                let known = book.list_of_everybody(&mention.name, at).is_some();
+                self.lists.insert(mention.name.clone(), known);
+                known
+            }
+        };
+        if is_of_everybody {
+            let known = self.names.of_everybody.entry(between).or_default();
+            known.extend((known.len() < OF_EVERYBODY_MAX).then_some(mention));
+        }
+    }
+}
+
+impl Names {
     /// Counts the flows with answers that no claim is about by itself; those with others are swept.
     fn count_flows(
         &mut self,
@@ -176,6 +223,27 @@ impl Names {
         let mentions = self.mentions.get(&(victim, remote))?;
         let own = mentions.iter().filter(|mention| mention.whose.contains(whose));
         own.filter_map(|mention| sessions.clone().filter_map(|session| mention.explains(session)).min()).min()
+    }
+
+    /// A name that everybody asks for, if the victim knew the address by such names when most of these
+    /// sessions began, and by none that is claimed.
+    pub(crate) fn name_of_everybody<'s>(
+        &self,
+        victim: Address,
+        remote: Address,
+        sessions: impl Iterator<Item = &'s Session>,
+    ) -> Option<&str> {
+        let mentions = self.of_everybody.get(&(victim, remote))?;
+        if self.mentions.contains_key(&(victim, remote)) {
+            return None;
+        }
+        let name_at = |session: &Session| {
+            let explaining = mentions.iter().filter(|mention| mention.explains(session).is_some());
+            explaining.map(|mention| mention.name.as_str()).min()
+        };
+        let named: Vec<Option<&str>> = sessions.map(name_at).collect();
+        let explained = named.iter().flatten().count();
+        if 2 * explained > named.len() { named.into_iter().flatten().min() } else { None }
     }
 }
 

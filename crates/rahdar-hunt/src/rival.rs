@@ -37,7 +37,7 @@ const RIVALS: [(&str, &str, &[&str]); 9] = [
     (
         "service",
         "many unrelated users share the address, and the victim is one of them",
-        &["pool", "shared_host", "cdn", "prevalence"],
+        &["pool", "shared_host", "cdn", "prevalence", "name_of_everybody"],
     ),
     ("sinkhole", "defenders held the address: an infection without an attacker in control", &["sinkhole"]),
     ("prober", "a sandbox, a researcher or a tool tried addresses from lists", &["prober"]),

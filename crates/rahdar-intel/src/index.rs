@@ -18,9 +18,10 @@ use crate::age::{self, Report};
 use crate::alias::{Alias, Aliases};
 use crate::assertion::Assertion;
 use crate::attributions;
-use crate::benign::{Note, Notes};
+use crate::benign::{self, Note, Notes, resolvers};
 use crate::name;
 use crate::pdns::{self, Record};
+use crate::rented::is_rented;
 pub use live::Live;
 use postings::{Networks, Texts};
 pub use subject::Subject;
@@ -227,6 +228,13 @@ impl Snapshot {
         self.networks.keys()
     }
 
+    /// The list by which a name is one that everybody asks for, if any is ([`benign::is_of_everybody`]).
+    /// Names that are rented out are nobody's and everybody's: whoever has them may be hostile.
+    pub fn list_of_everybody(&self, name: &str, at: Timestamp) -> Option<&str> {
+        let lists = self.notes_on(name, at).into_iter().map(|note| &*note.source);
+        lists.filter(|_| !is_rented(name)).find(|list| benign::is_of_everybody(list))
+    }
+
     /// The lists that warn of a name at that time. A note accuses and excuses nobody.
     pub fn notes_on(&self, name: &str, at: Timestamp) -> Vec<&Note> {
         let key = name::key(name);
@@ -251,12 +259,15 @@ impl Snapshot {
     }
 
     /// What is known of the host at `address` at that time: the narrowest network first, then in
-    /// the order of the book.
+    /// the order of the book; last what every book knows of it.
     pub fn facts_on(&self, address: Address, at: Timestamp) -> impl Iterator<Item = &HostFact> {
-        self.fact_networks
-            .holding(address)
-            .map(|i| &self.facts[i as usize])
-            .filter(move |fact| fact.validity.contains(at))
+        self.facts_ever_on(address).filter(move |fact| fact.validity.contains(at))
+    }
+
+    /// What was ever known of the host at `address`, in the order of [`Snapshot::facts_on`]: for flows
+    /// whose clock tells no time.
+    pub fn facts_ever_on(&self, address: Address) -> impl Iterator<Item = &HostFact> {
+        self.fact_networks.holding(address).map(|i| &self.facts[i as usize]).chain(resolvers::fact(address))
     }
 }
 

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use rahdar_model::Window;
-use rahdar_model::intelligence::{Indicator, WindowBasis};
+use rahdar_model::intelligence::{HostClass, Indicator, WindowBasis};
 use regex::Regex;
 
+use crate::benign::{Matching, lists, resolvers};
 use crate::date::{self, Span};
 use crate::find::{Endpoint, Found, Names, What, find};
 use crate::naming;
@@ -18,6 +19,7 @@ use crate::source::Source;
 pub(crate) fn read(source: &Source, text: &str, options: &ReadOptions) -> Result<Reading, ReadError> {
     let draft = Draft::new(Format::List, &source.shown, options);
     let mut reader = Reader::new(source, draft, text.lines().take(DEFANG_LINES).any(defangs));
+    reader.harmless = lists::class(&source.shown);
     for (i, line) in text.lines().enumerate() {
         reader.line(i + 1, line);
     }
@@ -59,8 +61,8 @@ pub(crate) struct References {
     domains: HashSet<String>,
 }
 
-/// Registrable domains, and addresses of resolvers, that reports name and that are known to be
-/// harmless unless an author defangs them; chosen here.
+/// Registrable domains that reports name and that are known to be harmless unless an author defangs
+/// them; chosen here.
 const WELL_KNOWN: &str = " facebook.com twitter.com x.com t.co linkedin.com youtube.com youtu.be instagram.com reddit.com \
     medium.com google.com googleapis.com gstatic.com goo.gl microsoft.com windows.com live.com office.com \
     windowsupdate.com apple.com icloud.com amazon.com cloudflare.com github.com githubusercontent.com gitlab.com \
@@ -68,16 +70,6 @@ const WELL_KNOWN: &str = " facebook.com twitter.com x.com t.co linkedin.com yout
     urlscan.io shodan.io censys.io abuse.ch malpedia.fraunhofer.de any.run hybrid-analysis.com joesandbox.com \
     alienvault.com exploit-db.com mozilla.org gravatar.com wordpress.com wordpress.org googletagmanager.com \
     doubleclick.net hubspot.com mailchimp.com onetrust.com cookielaw.org creativecommons.org adobe.com ";
-const WELL_KNOWN_ADDRESSES: [&str; 8] = [
-    "8.8.8.8",
-    "8.8.4.4",
-    "1.1.1.1",
-    "1.0.0.1",
-    "9.9.9.9",
-    "149.112.112.112",
-    "208.67.222.222",
-    "208.67.220.220",
-];
 
 impl References {
     /// The domains of these hosts.
@@ -90,8 +82,7 @@ impl References {
             Indicator::Domain(domain) => domain.clone(),
             Indicator::Url(url) => crate::name::url_host(url).unwrap_or_default(),
             Indicator::Network(network) => {
-                return network.is_host()
-                    && WELL_KNOWN_ADDRESSES.contains(&network.first().to_string().as_str());
+                return network.is_host() && resolvers::fact(network.first()).is_some();
             }
             Indicator::Hash(..) => return false,
         };
@@ -136,6 +127,8 @@ pub(crate) struct Reader<'a> {
     references: Option<&'a References>,
     /// The window that the sentence gives.
     said: Option<Window>,
+    /// What the addresses are, if the list is of harmless hosts.
+    harmless: Option<HostClass>,
 }
 
 impl<'a> Reader<'a> {
@@ -152,6 +145,7 @@ impl<'a> Reader<'a> {
             defangs,
             references: None,
             said: None,
+            harmless: None,
         }
     }
 
@@ -348,6 +342,13 @@ impl<'a> Reader<'a> {
     }
 
     fn claim(&mut self, endpoint: Endpoint, terms: &Terms) {
+        if let Some(class) = self.harmless {
+            return match endpoint.indicator {
+                Indicator::Network(network) => self.draft.fact(network, class, terms),
+                Indicator::Domain(name) => self.draft.note(Matching::Above(name), terms),
+                _ => self.draft.set_aside("entry of a list of harmless hosts"),
+            };
+        }
         let tool = self.sections.last().and_then(|section| section.tool.clone());
         match tool.filter(|_| matches!(endpoint.indicator, Indicator::Hash(..))) {
             Some(tool) => self.draft.claim(endpoint, &Terms { tools: vec![tool], ..terms.clone() }),
@@ -670,6 +671,19 @@ mod tests {
             "192.0.2.1\nWe used version 1.2.3 of the tool.\nChapter 1.2.3\n| 3.2.1 | x |\n4.0\n",
             &[],
         );
+    }
+
+    #[test]
+    fn a_list_of_harmless_hosts_accuses_nobody() {
+        let text = "# a company\n192.0.2.1\n198.51.100.0/24\nns1.example.org\nhttp://example.org/x\n";
+        let told = |path| {
+            let reading = reading(path, text);
+            let classes: Vec<_> = reading.facts.iter().map(|fact| fact.class.word()).collect();
+            (reading.claims.len(), classes, reading.notes.len(), reading.set_aside.len())
+        };
+        assert_eq!(told("static/sinkhole_abuse.txt"), (0, vec!["sinkhole"; 2], 1, 1));
+        assert_eq!(told("mass_scanner_cidr.txt"), (0, vec!["scanner"; 2], 1, 1));
+        assert_eq!(told("webshell_scanner.txt"), (4, vec![], 0, 0));
     }
 
     #[test]

@@ -115,8 +115,10 @@ impl Exchange {
 pub struct Establishment {
     /// The best of them, or all sampled ones together.
     pub exchange: Exchange,
-    /// Whether it took several sampled sessions together to say so.
+    /// Whether it took several sessions together to say so.
     pub is_pooled: bool,
+    /// Whether any of the sessions was sampled.
+    pub is_sampled: bool,
     /// Sessions that show it.
     pub sessions: u64,
     /// Days on which they began.
@@ -225,7 +227,13 @@ pub fn of_sessions<'a>(
     let together = pooled(&judged);
     let exchange = best.min(together);
     let shown = judged.iter().filter(|(session, own)| shows(session, *own, exchange));
-    let mut all = Establishment { exchange, is_pooled: together < best, sessions: 0, days: BTreeSet::new() };
+    let mut all = Establishment {
+        exchange,
+        is_pooled: together < best,
+        is_sampled: judged.iter().any(|(session, _)| is_sampled(session)),
+        sessions: 0,
+        days: BTreeSet::new(),
+    };
     for (session, _) in shown {
         all.sessions += 1;
         all.days.extend(&session.days);
@@ -295,7 +303,8 @@ impl Establishment {
         let days = counted(self.days.len() as u64, "day");
         let (kind, text) = match self.exchange {
             Exchange::Payload | Exchange::Answered if self.is_pooled => {
-                ("establishment", format!("sampled packets went both ways, over {sessions} on {days}"))
+                let packets = if self.is_sampled { "sampled packets" } else { "packets" };
+                ("establishment", format!("{packets} went both ways, over {sessions} on {days}"))
             }
             Exchange::Payload => ("establishment", format!("payload went both ways: {sessions} on {days}")),
             Exchange::Answered => ("establishment", format!("packets went both ways: {sessions} on {days}")),

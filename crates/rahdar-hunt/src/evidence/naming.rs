@@ -4,12 +4,15 @@
 //! |---|---|
 //! | the victim asked for a name of the cluster, was told this address, and called it while the answer could be kept, or 5 minutes longer | +9 |
 //! | the victim called the address by a name of the cluster (TLS SNI) | +9 |
+//! | it knew the address by a name that everybody asks for, whenever most of the contact began, and never by one of the cluster | −20 |
 //! | neither was seen | 0 |
 //!
 //! A question that no flow follows is −6 and told by itself: the name was resolved, that is all.
-//! Absence says nothing, since few networks log every resolver and every handshake. Wrong where a
-//! security product resolves names out of reports, and for names that share one front with
-//! thousands of others.
+//! The name of everybody is chosen here: published lists hold addresses of Bing, of update servers and
+//! of content networks, which every host calls by names that warning lists know. Names that are rented
+//! out are not among them. Absence says nothing, since few networks log every resolver and every handshake. Wrong where a
+//! security product resolves names out of reports, for names that share one front with
+//! thousands of others, and where an attacker hides behind a front whose names everybody asks for.
 //!
 //! ```
 //! use rahdar_hunt::evidence::naming::{Naming, row};
@@ -28,6 +31,9 @@ pub const RESOLVED_ONLY_DB: f64 = -6.0;
 
 /// Seconds beyond its time to live for which an answer may still be used.
 pub const LATE_S: i64 = 300;
+
+/// Decibans of a name that everybody asks for.
+const OF_EVERYBODY_DB: f64 = -20.0;
 
 /// How the victim knew the address.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,4 +63,10 @@ pub fn row(naming: &Naming) -> Row {
         ),
     };
     Row::new(Group::Naming, "named", NAMED_DB, text)
+}
+
+/// The reason against it where the victim knew the address by this name, which everybody asks for.
+pub fn of_everybody(name: &str) -> Row {
+    let text = format!("the victim knew the address as `{name}`, which everybody asks for");
+    Row::new(Group::Naming, "name_of_everybody", OF_EVERYBODY_DB, text)
 }

@@ -1,5 +1,7 @@
 //! Evidence by name (G10): what was resolved, and what servers were called.
 
+use rahdar_intel::benign::{Matching, Note};
+use rahdar_model::Window;
 use rahdar_model::column::Row as _;
 use rahdar_model::fact::{Answer, Handshake, Resolution};
 use rahdar_model::finding::{Finding, Verdict};
@@ -83,6 +85,38 @@ fn a_server_called_by_a_claimed_name_speaks_for_it() {
     assert!(named(&world.finding()).unwrap().1.contains("called the address as `c2.example.org`"));
     world.handshakes = vec![Handshake { server_port: 8443, ..handshake }];
     assert_eq!(named(&world.finding()), None);
+}
+
+/// A list of names that everybody asks for.
+fn popular(name: &str) -> Note {
+    Note {
+        matching: Matching::Above(name.to_owned()),
+        validity: Window::ALL,
+        source: "Top 1000 website from Example".into(),
+    }
+}
+
+#[test]
+fn an_address_that_was_called_by_a_name_of_everybody_is_not_believed() {
+    let world = |name: &str, note: &str| World {
+        resolutions: vec![asked(name, 2, C2)],
+        notes: vec![popular(note)],
+        ..World::of([talk(C2, 0)]).claims([claim(C2, "RedFoxtrot")])
+    };
+    let reason = |world: &World| {
+        let finding = world.finding();
+        finding.reasons.iter().find(|reason| reason.kind == "name_of_everybody").map(|reason| reason.weight)
+    };
+    assert_eq!(reason(&world("www.example.net", "example.net")), Some(-20.0));
+    assert_eq!(world("www.example.net", "example.net").finding().rival.unwrap().kind, "service");
+    // A name that no list knows, one that is rented out, and one that is claimed.
+    assert_eq!(reason(&world("www.example.com", "example.net")), None);
+    assert_eq!(reason(&world("x.duckdns.org", "duckdns.org")), None);
+    let claimed = world(NAME, "example.org").claims([claim(C2, "RedFoxtrot"), name_claim()]);
+    assert_eq!(reason(&claimed), None);
+    // Most of the contact must be explained.
+    let long = world("www.example.net", "example.net").flows([talk(C2, 1)]);
+    assert_eq!(reason(&long), None);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use rahdar_hunt::{Request, hunt};
 use rahdar_intel::age::Report;
 use rahdar_intel::assertion::Assertion;
+use rahdar_intel::benign::Note;
 use rahdar_intel::index::Snapshot;
 use rahdar_intel::pdns::Record;
 use rahdar_model::fact::{Fact, Handshake, Resolution};
@@ -73,6 +74,7 @@ pub(crate) struct World {
     pub(crate) reports: Vec<Report>,
     pub(crate) records: Vec<Record>,
     pub(crate) assertions: Vec<Assertion>,
+    pub(crate) notes: Vec<Note>,
     pub(crate) request: Request,
 }
 
@@ -90,6 +92,7 @@ impl World {
             reports: Vec::new(),
             records: Vec::new(),
             assertions: Vec::new(),
+            notes: Vec::new(),
             request: Request { window: Window::ALL, victims: Vec::new(), cluster: None, calibration: None },
         }
     }
@@ -117,6 +120,7 @@ impl World {
         let clusters = self.claims.iter().filter_map(cluster).collect();
         Snapshot::new(7, self.claims.clone(), clusters, self.facts.clone())
             .with_reports(self.reports.clone())
+            .with_notes(self.notes.clone())
             .with_assertions(&self.assertions)
             .with_resolutions(&self.records)
     }

@@ -5,10 +5,15 @@
 //! a claim and kills nothing, because attackers live on popular services too. No address window
 //! is derived from such a name, since its addresses serve others ([`crate::pdns`]).
 //!
+//! Plain lists of such hosts are told by their file's name ([`lists`]), and public resolvers are known to
+//! every book ([`resolvers`]).
+//!
 //! Scanners, sinkholes and pools change hands: a list that is dated speaks from ninety days
 //! before its date on. Networks of providers are taken for all time, and so is a list without a date.
 
+pub(crate) mod lists;
 mod names;
+pub(crate) mod resolvers;
 
 use rahdar_model::intelligence::{HostClass, WindowBasis};
 use rahdar_model::time::DAY_US;
@@ -87,6 +92,27 @@ impl Meaning {
         let name = format!("{} ", name.to_ascii_lowercase());
         KINDS.iter().find(|(word, _)| name.contains(word)).map_or(Self::Unknown, |(_, meaning)| *meaning)
     }
+}
+
+/// Words in the names of lists of names that everybody asks for: the most visited, and those that
+/// systems and browsers call by themselves. Not among them: hosting, link shorteners and whatever else
+/// strangers can put content under.
+const OF_EVERYBODY: [&str; 9] = [
+    "top ",
+    "captive portal",
+    "crl and ocsp",
+    "known microsoft domains",
+    "office 365 urls",
+    "windows 10 connection",
+    "known google domains",
+    "bank domains",
+    "dax30",
+];
+
+/// Whether the names of the list are those that everybody asks for, by its own name.
+pub fn is_of_everybody(list: &str) -> bool {
+    let list = list.to_ascii_lowercase();
+    OF_EVERYBODY.iter().any(|words| list.contains(words))
 }
 
 /// Reads a warning list.
