@@ -2,7 +2,7 @@
 
 DEMO_HOME ?= demo
 
-.PHONY: demo test nightly bench web docs
+.PHONY: demo test nightly bench accuracy web docs
 
 # Builds rahdar, makes the Roshan-2021 scenario, hunts in it and writes demo/report.html.
 demo:
@@ -24,6 +24,12 @@ nightly:
 # Measures rahdar beside its rivals; benches/README.md says what is measured and how.
 bench:
 	benches/run
+
+# Judges labelled captures by rahdar and by plainer rules: docs/accuracy.md.
+accuracy:
+	cargo build --workspace
+	python3 benches/accuracy.py --rahdar $${CARGO_TARGET_DIR:-target}/debug/rahdar \
+		--corpus $${RAHDAR_CORPUS:-../shared/corpus} --out docs/accuracy.md
 
 # Shows the demo's report to Chromium: nothing is loaded, no script, no rule of its policy broken; pictures in target/web.
 web: $(DEMO_HOME)/report.html

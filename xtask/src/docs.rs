@@ -41,7 +41,7 @@ fn schema() -> anyhow::Result<String> {
         "\n## resolutions\n\nOne row an answer to a DNS question, or a question that nobody answered.\n\n",
     );
     columns::<Resolution>(&mut text)?;
-    text.push_str("\n## handshakes\n\nOne row a TLS handshake, as far as it was in clear.\n\n");
+    text.push_str("\n## handshakes\n\nOne row a call of a server: a TLS handshake as far as it was in clear, or an HTTP request in clear.\n\n");
     columns::<Handshake>(&mut text)?;
     text.push_str("\n## gaps\n\nWhat was sent and is not stored. What one row counts, no other does.\n\n");
     columns::<Gap>(&mut text)?;

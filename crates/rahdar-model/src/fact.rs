@@ -15,7 +15,7 @@ use crate::time::{Timestamp, Window};
 pub enum Fact<'a> {
     /// A name was asked for, and perhaps answered.
     Resolution(&'a Resolution),
-    /// A TLS session was begun.
+    /// A TLS session was begun, or a request sent in clear.
     Handshake(&'a Handshake),
     /// Something that an exporter sent is missing.
     Gap(&'a Gap),
@@ -83,7 +83,8 @@ impl Resolution {
     }
 }
 
-/// One TLS handshake, as far as it was in clear.
+/// One TLS handshake, as far as it was in clear, or one HTTP request in clear: a server was called,
+/// perhaps by a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Handshake {
     /// When it was seen.
@@ -96,9 +97,10 @@ pub struct Handshake {
     pub server: Address,
     /// The server's port.
     pub server_port: u16,
-    /// The name that the client asked for (SNI, RFC 6066 §3): lower case, no final dot.
+    /// The name that the client asked for (SNI, RFC 6066 §3; `Host`, RFC 9110 §7.2): lower case, no
+    /// final dot.
     pub server_name: String,
-    /// The version that was agreed on, as the source names it.
+    /// The version that was agreed on, as the source names it; `HTTP/…` of a request in clear.
     pub version: String,
     /// JA3 fingerprint of the client, in hexadecimal.
     pub ja3: String,

@@ -5,7 +5,7 @@
 //! for both. In reading order:
 //!
 //! * [`open`], [`decode`] and [`detect()`]: the doors.
-//! * `zeek`: `conn.log`, `dns.log` and `ssl.log`, as tab-separated text and as JSON lines.
+//! * `zeek`: `conn.log`, `dns.log`, `ssl.log` and `http.log`, as tab-separated text and as JSON lines.
 //! * `suricata`: EVE events, JSON lines.
 //! * `table`: rows of AWS VPC flow logs, nfdump, SiLK and Argus.
 //! * `cloud`: flow logs of Google Cloud and Azure, JSON documents.
@@ -133,7 +133,7 @@ impl Format {
     /// What it is, for people.
     pub const fn about(self) -> &'static str {
         match self {
-            Self::ZeekTsv => "Zeek conn.log, dns.log or ssl.log",
+            Self::ZeekTsv => "Zeek conn.log, dns.log, ssl.log or http.log",
             Self::ZeekJson => "Zeek logs in JSON lines",
             Self::Packets => "pcap or pcapng",
             Self::Ipfix => "file of IPFIX messages",

@@ -64,6 +64,8 @@ fields! {
     Ja3 = "ja3";
     Ja3s = "ja3s";
     Ja4 = "ja4";
+    Method = "method";
+    Host = "host";
 }
 
 impl Field {
@@ -73,6 +75,7 @@ impl Field {
             Self::ConnState | Self::OrigPkts => Some(Log::Conn),
             Self::Query | Self::Qtype | Self::Rcode | Self::Rejected => Some(Log::Dns),
             Self::Cipher | Self::Established => Some(Log::Ssl),
+            Self::Method => Some(Log::Http),
             _ => None,
         }
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rahdar_model::{FlowSink, Tally};
 
 use super::field::Field;
-use super::{EXPORTER, Form, Log, conn, deliver, dns, other_log, ssl};
+use super::{EXPORTER, Form, Log, conn, deliver, dns, http, other_log, ssl};
 use crate::delivery::Delivery;
 use crate::facts::Facts;
 use crate::json::{Items, Members, ObjectError, Value, unescape};
@@ -38,6 +38,7 @@ pub(crate) fn decode(
                 Log::Conn => object::<conn::Row<'_>>(text, delivery, &mut facts)?,
                 Log::Dns => object::<dns::Row<'_>>(text, delivery, &mut facts)?,
                 Log::Ssl => object::<ssl::Row<'_>>(text, delivery, &mut facts)?,
+                Log::Http => object::<http::Row<'_>>(text, delivery, &mut facts)?,
             };
             match other {
                 Seen::Done => return Ok(()),

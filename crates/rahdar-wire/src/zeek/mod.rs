@@ -1,4 +1,4 @@
-//! Zeek logs: `conn.log`, whose rows are biflows, and `dns.log` and `ssl.log`, whose rows are facts.
+//! Zeek logs: `conn.log`, whose rows are biflows, and `dns.log`, `ssl.log` and `http.log`, whose rows are facts.
 //!
 //! The originator is the source, the responder the destination. Zeek sees every packet of the
 //! link it watches, so flows are unsampled, and it says itself where it missed some
@@ -8,6 +8,7 @@
 mod conn;
 mod dns;
 mod field;
+mod http;
 pub(crate) mod json;
 mod ssl;
 mod talk;
@@ -34,6 +35,8 @@ pub(crate) enum Log {
     Dns,
     /// `ssl.log`.
     Ssl,
+    /// `http.log`.
+    Http,
 }
 
 impl Log {
@@ -43,6 +46,7 @@ impl Log {
             b"conn" => Self::Conn,
             b"dns" => Self::Dns,
             b"ssl" => Self::Ssl,
+            b"http" => Self::Http,
             _ => return None,
         })
     }
@@ -109,13 +113,14 @@ pub(crate) fn other_log(path: &[u8]) -> &'static str {
                 Ok("conn") => "a Zeek conn.log without ts, id.orig_h, id.resp_h, proto or conn_state",
                 Ok("dns") => "a Zeek dns.log without ts, id.orig_h, id.resp_h or query",
                 Ok("ssl") => "a Zeek ssl.log without ts, id.orig_h, id.resp_h or established",
+                Ok("http") => "a Zeek http.log without ts, id.orig_h, id.resp_h, method or host",
                 $(Ok($path) => concat!("Zeek ", $path, ".log"),)+
-                _ => "a Zeek log other than conn, dns and ssl",
+                _ => "a Zeek log other than conn, dns, ssl and http",
             }
         };
     }
     named! {
-        "analyzer" "arp" "capture_loss" "dce_rpc" "dhcp" "dnp3" "dpd" "files" "ftp" "http" "intel"
+        "analyzer" "arp" "capture_loss" "dce_rpc" "dhcp" "dnp3" "dpd" "files" "ftp" "intel"
         "irc" "kerberos" "known_certs" "known_hosts" "known_services" "ldap" "loaded_scripts" "modbus"
         "mqtt_connect" "mysql" "notice" "ntlm" "ntp" "ocsp" "packet_filter" "pe" "postgresql" "quic"
         "radius" "rdp" "reporter" "rfb" "sip" "smb_cmd" "smb_files" "smb_mapping" "smtp" "snmp" "socks"

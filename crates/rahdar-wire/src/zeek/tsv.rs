@@ -11,7 +11,7 @@ use std::sync::Arc;
 use rahdar_model::{FlowSink, Tally};
 
 use super::field::Field;
-use super::{EXPORTER, Form, Log, conn, deliver, dns, ssl};
+use super::{EXPORTER, Form, Log, conn, deliver, dns, http, ssl};
 use crate::delivery::Delivery;
 use crate::facts::Facts;
 use crate::lines::{self, Text};
@@ -41,6 +41,7 @@ pub(crate) fn decode(
                 Log::Conn => row::<conn::Row<'_>>(text, &header, delivery, &mut facts)?,
                 Log::Dns => row::<dns::Row<'_>>(text, &header, delivery, &mut facts)?,
                 Log::Ssl => row::<ssl::Row<'_>>(text, &header, delivery, &mut facts)?,
+                Log::Http => row::<http::Row<'_>>(text, &header, delivery, &mut facts)?,
             }
         } else if delivery.tally.received == 0 {
             let looks = format!("line {} is a row, and no `#fields` line stands before it", text.number);
@@ -162,7 +163,10 @@ impl Header {
         if has(Field::Query) && (has(Field::Qtype) || has(Field::Answers)) {
             return Some(Log::Dns);
         }
-        has(Field::Established).then_some(Log::Ssl)
+        if has(Field::Established) {
+            return Some(Log::Ssl);
+        }
+        (has(Field::Method) && has(Field::Host)).then_some(Log::Http)
     }
 }
 

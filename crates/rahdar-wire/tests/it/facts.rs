@@ -93,6 +93,23 @@ fn a_handshake_has_the_first_certificate_of_its_chain() {
 }
 
 #[test]
+fn a_request_in_clear_says_by_which_name_the_server_was_called() {
+    let header = "#separator \\x09\n#path\thttp\n#fields\tts\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tmethod\thost\tversion\n";
+    let row = "1628985600.25\t192.0.2.10\t50000\t198.51.100.7\t8080\tGET\tWWW.Example.org:8080\t1.1\n";
+    let json = r#"{"_path":"http","ts":1628985600.25,"id.orig_h":"192.0.2.10","id.orig_p":50000,"id.resp_h":"198.51.100.7","id.resp_p":8080,"method":"GET","host":"www.example.org","version":"1.1"}"#;
+    let nameless = row.replace("WWW.Example.org:8080", "198.51.100.7");
+    for log in [format!("{header}{row}{nameless}"), format!("{json}\n")] {
+        let (kept, _) = decoded(log.as_bytes());
+        let told: Vec<_> = kept
+            .handshakes
+            .iter()
+            .map(|call| (&*call.server_name, &*call.version, call.server_port))
+            .collect();
+        assert_eq!(told, [("www.example.org", "HTTP/1.1", 8080)]);
+    }
+}
+
+#[test]
 fn wrong_rows_are_refused_by_line_and_field() {
     check(
         &format!("{DNS_HEADER}{}", DNS_ROW.replace("192.0.2.53", "x").replace("1628985600.25", "1")),
@@ -114,8 +131,8 @@ fn a_stream_of_mixed_logs_gives_flows_and_facts() {
         [CONN_JSON.to_owned(), DNS_JSON.to_owned(), SSL_JSON.to_owned()],
         [named("conn", CONN_JSON), named("dns", DNS_JSON), named("ssl", SSL_JSON)],
     ] {
-        let http = r#"{"_path":"http","ts":1628985600.25,"method":"GET"}"#;
-        let kept = check(&format!("{dns}{conn}{http}\n{ssl}{conn}"), &[ALIAS, BEHIND, SHAKEN], &[]);
+        let files = r#"{"_path":"files","ts":1628985600.25,"mime_type":"text/html"}"#;
+        let kept = check(&format!("{dns}{conn}{files}\n{ssl}{conn}"), &[ALIAS, BEHIND, SHAKEN], &[]);
         assert_eq!(kept.flows.len(), 2);
     }
 }

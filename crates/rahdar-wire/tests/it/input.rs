@@ -160,7 +160,10 @@ fn errors_say_what_is_wrong_and_what_is_read() {
     let formats: Vec<String> =
         Format::ALL.iter().map(|format| format!("{} (`{}`)", format.about(), format.word())).collect();
     let reads = format!("rahdar reads {}", formats.join(", "));
-    assert!(reads.starts_with("rahdar reads Zeek conn.log, dns.log or ssl.log (`zeek`), "), "{reads}");
+    assert!(
+        reads.starts_with("rahdar reads Zeek conn.log, dns.log, ssl.log or http.log (`zeek`), "),
+        "{reads}"
+    );
     assert_eq!(error(&b""[..]), "the input is empty");
     assert_eq!(error(&*gzip(b"")), "the input is empty");
     assert_eq!(

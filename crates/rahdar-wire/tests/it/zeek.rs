@@ -203,7 +203,7 @@ fn wrong_objects_are_refused_by_line() {
 #[test]
 fn other_logs_in_a_stream_are_beside() {
     let log = format!(
-        "{{\"_path\":\"http\",\"ts\":1}}\n{}",
+        "{{\"_path\":\"files\",\"ts\":1}}\n{}",
         CONN_JSON.replace(r#"{"ts""#, r#"{"@stream":"conn","ts""#)
     );
     let (kept, tally) = decoded(log.as_bytes());
@@ -259,16 +259,16 @@ fn other_kinds_of_log_are_known_but_not_read() {
             "#separator \\x09\n#path\tdns\n#fields\tts\tuid\tid.orig_h\tproto\tquery\n",
             "a Zeek dns.log without ts, id.orig_h, id.resp_h or query",
         ),
-        ("#separator \\x09\n#path\thttp\n#fields\tts\tuid\tid.orig_h\turi\n", "Zeek http.log"),
-        ("#separator \\x09\n#path\tmine\n#fields\tts\n", "a Zeek log other than conn, dns and ssl"),
+        ("#separator \\x09\n#path\tfiles\n#fields\tts\tuid\tid.orig_h\turi\n", "Zeek files.log"),
+        ("#separator \\x09\n#path\tmine\n#fields\tts\n", "a Zeek log other than conn, dns, ssl and http"),
         (
             "#separator \\x09\n#path\tconn\n#fields\tts\tuid\n",
             "a Zeek conn.log without ts, id.orig_h, id.resp_h, proto or conn_state",
         ),
-        (r#"{"_path":"http","ts":1}"#, "Zeek http.log"),
+        (r#"{"_path":"files","ts":1}"#, "Zeek files.log"),
         (
             r#"{"ts":1,"id.orig_h":"192.0.2.1","proto":"udp","uri":"x"}"#,
-            "a Zeek log other than conn, dns and ssl",
+            "a Zeek log other than conn, dns, ssl and http",
         ),
     ] {
         assert_eq!(detect(head.as_bytes(), true), Detection::Unsupported(kind), "{head}");

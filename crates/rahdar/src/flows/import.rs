@@ -368,6 +368,10 @@ fn identify(file: &Found, how: &How) -> Result<Input, Reject> {
             Ok(id) => Ok(Input { id, name: file.name.clone() }),
             Err(error) => Err(Reject::Failed(anyhow::Error::from(error).context("cannot read it"))),
         },
+        // A folder holds much else: that each file begins differently is no news.
+        Err(WireError::Unknown { .. }) if !file.named => {
+            Err(Reject::NoFlows("a file that holds no telemetry that rahdar knows".to_owned()))
+        }
         Err(error @ (WireError::Empty | WireError::Unsupported { .. } | WireError::Unknown { .. })) => {
             Err(Reject::NoFlows(error.to_string()))
         }
