@@ -22,6 +22,8 @@ BEGIN, END = "<!-- captures: written by make accuracy -->", "<!-- end of capture
 VERDICTS = ["confirmed", "likely", "possible"]
 # The label of pairs that are neither command traffic nor harmless.
 LEFT_OUT = "left out"
+# The label of captures whose labels say nothing of who calls home.
+NO_RHYTHM = "no rhythm"
 # Contacts that a rhythm can be told from; rahdar and RITA both ask for some.
 LEAST_CONTACTS = 20
 # Two of the thresholds that RITA ships with.
@@ -195,6 +197,8 @@ def judge(args):
                 verdicts[f"rahdar, {verdict} or better"].add(rank <= i, is_real)
             if (rank <= 1) != is_real:
                 wrong.append((capture, *pair, "missed" if is_real else VERDICTS[rank]))
+        if any(row["capture"] == capture and row["label"] == NO_RHYTHM for row in labels):
+            continue
         beats = {(row["host"], row["address"]) for row in told(args.rahdar, home, "hunt", "--rhythm")}
         times = [at for contacts in pairs.values() for at, _, _ in contacts]
         for pair, contacts in sorted(pairs.items()):

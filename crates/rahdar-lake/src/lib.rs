@@ -68,8 +68,14 @@ use crate::session::Engine;
 use crate::table::{LOG, Snapshot, Table};
 use crate::turn::Held;
 
-/// Threads of the engine, and parts that a plan is split into.
-const THREADS: usize = 2;
+/// Threads of the engine at most, and parts that a plan is split into; chosen here: each part holds
+/// buffers of its own.
+const THREADS_MAX: usize = 8;
+
+/// As many threads as the process may use at once.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |most| most.get().min(THREADS_MAX))
+}
 
 const OPENING: &str = "opening the lake";
 
@@ -122,7 +128,7 @@ impl Lake {
         let stores = [&flows, &resolutions, &handshakes, &gaps]
             .map(|table| (table.layout().url.clone(), table.store()))
             .into();
-        let engine = Engine::new(stores, THREADS).map_err(failed(OPENING))?;
+        let engine = Engine::new(stores, threads()).map_err(failed(OPENING))?;
         Ok(Self {
             flows,
             resolutions,
@@ -378,7 +384,7 @@ struct Threads(Option<Runtime>);
 impl Threads {
     fn start() -> Result<Self, StoreError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(THREADS)
+            .worker_threads(threads())
             .thread_name("lake")
             .enable_time()
             .build()

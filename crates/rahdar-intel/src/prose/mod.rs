@@ -42,11 +42,14 @@ pub(crate) fn is_pdf(bytes: &[u8]) -> bool {
 }
 
 /// Whether a text is a report rather than a list: most of its words stand in sentences, and neither
-/// its name nor its first line calls it a list of indicators.
+/// its name nor its first line nor its title calls it a list of indicators.
 pub(crate) fn is_report(name: &str, text: &str) -> bool {
     let text = &text[..text.floor_char_boundary(SAMPLE_OCTETS)];
-    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    if LISTED.is_match(name) || LISTED.is_match(&first[..first.floor_char_boundary(ITEM_OCTETS)]) {
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty()).take(TITLE_LINES);
+    let first = lines.next().unwrap_or_default();
+    let title = lines.find(|line| line.starts_with("# ") || line.starts_with("= ")).unwrap_or_default();
+    let is_list = |line: &str| LISTED.is_match(&line[..line.floor_char_boundary(ITEM_OCTETS)]);
+    if LISTED.is_match(name) || is_list(first) || is_list(title) {
         return false;
     }
     let document = if is_markdown(text) { markdown::read(text) } else { lines::read(text) };
@@ -71,6 +74,9 @@ pub(crate) fn is_report(name: &str, text: &str) -> bool {
 static LISTED: LazyLock<Regex> = LazyLock::new(|| {
     crate::pattern(r"(?i)(?:^|[^a-z])(?:IOCs?|indicators(?: of compromise)?|blocklist|blacklist)(?:[^a-z]|$)")
 });
+/// Lines, empty ones aside, in which a title may stand; chosen here: attributes of AsciiDoc and front
+/// matter of Markdown come before it.
+const TITLE_LINES: usize = 20;
 /// Octets of a first line that are looked at.
 const ITEM_OCTETS: usize = 200;
 /// Octets of a text that tell whether it is a report; chosen here.

@@ -44,9 +44,10 @@ fn counts(reading: &Reading) -> [usize; 3] {
         |i| matches!(i, Indicator::Hash(HashKind::Sha256, _)),
         |i| matches!(i, Indicator::Hash(HashKind::Md5, _)),
     ];
-    kinds.map(|keep| {
-        reading.claims.iter().map(|c| &c.indicator).filter(|i| keep(i)).collect::<BTreeSet<_>>().len()
-    })
+    // What a list of harmless hosts holds is no claim, and counts as well.
+    let facts: Vec<Indicator> = reading.facts.iter().map(|fact| Indicator::Network(fact.network)).collect();
+    let all = || reading.claims.iter().map(|claim| &claim.indicator).chain(&facts);
+    kinds.map(|keep| all().filter(|i| keep(i)).collect::<BTreeSet<_>>().len())
 }
 
 /// Where our reading differs from the independent one, which counts every text of the form: the

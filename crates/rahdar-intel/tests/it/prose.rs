@@ -170,6 +170,18 @@ fn a_list_below_a_note_is_a_list() {
 }
 
 #[test]
+fn a_title_that_says_indicators_heads_a_list() {
+    let told = "We saw it in the morning on a host. It was gone by noon of that day. Nobody asked for it again.";
+    let page = |title: &str| format!(":toc:\n\n= {title}\n\n{told}\n\n192.0.2.1\n");
+    let claims = |title: &str| {
+        let reading = rahdar_intel::read("page.adoc", page(title).as_bytes(), &ReadOptions::default()).unwrap();
+        (reading.claims.len(), reading.proposals.len())
+    };
+    assert_eq!(claims("Operation Example: Indicators of Compromise"), (1, 0));
+    assert_eq!(claims("Operation Example"), (0, 1));
+}
+
+#[test]
 fn names_of_a_galaxy_are_known_and_never_made_one() {
     let galaxy = r#"{"type":"threat-actor","uuid":"5a0d5cac-2ef4-4bae-baa4-4a91950d210f","values":[
         {"value":"Wobble","meta":{"synonyms":["BRONZE WOBBLE","Jelly"],"origin:BRONZE WOBBLE":"Example"}}]}"#;

@@ -6,6 +6,7 @@ mod bad_input;
 mod collect;
 mod corpus;
 mod demo;
+mod determinism;
 mod disk;
 mod feeds;
 mod follow;
