@@ -103,6 +103,13 @@ impl Database {
     }
 }
 
+/// The last connection that closes writes the journal back: the book is then one file, which may be copied.
+impl Drop for Database {
+    fn drop(&mut self) {
+        self.runtime.block_on(self.pool.close());
+    }
+}
+
 impl Book for Database {
     fn record(&self, file: &ImportedFile, reading: &Reading) -> Result<Recorded, BookError> {
         self.wait("recording claims", write::reading(&self.pool, file, reading))

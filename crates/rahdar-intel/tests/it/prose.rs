@@ -171,10 +171,12 @@ fn a_list_below_a_note_is_a_list() {
 
 #[test]
 fn a_title_that_says_indicators_heads_a_list() {
-    let told = "We saw it in the morning on a host. It was gone by noon of that day. Nobody asked for it again.";
+    let told =
+        "We saw it in the morning on a host. It was gone by noon of that day. Nobody asked for it again.";
     let page = |title: &str| format!(":toc:\n\n= {title}\n\n{told}\n\n192.0.2.1\n");
     let claims = |title: &str| {
-        let reading = rahdar_intel::read("page.adoc", page(title).as_bytes(), &ReadOptions::default()).unwrap();
+        let reading =
+            rahdar_intel::read("page.adoc", page(title).as_bytes(), &ReadOptions::default()).unwrap();
         (reading.claims.len(), reading.proposals.len())
     };
     assert_eq!(claims("Operation Example: Indicators of Compromise"), (1, 0));

@@ -55,6 +55,15 @@ fn every_field_survives_the_way_to_disk_and_back() {
 }
 
 #[test]
+fn a_book_that_was_closed_is_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    book(&folder).record(&file(TABLE), &reading(TABLE)).unwrap();
+    let files: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(files, ["book.sqlite"]);
+}
+
+#[test]
 fn the_same_content_adds_nothing_again() {
     let folder = tempfile::tempdir().unwrap();
     let book = book(&folder);

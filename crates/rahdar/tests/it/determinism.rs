@@ -45,7 +45,7 @@ fn home_of(scenario: &Path, rewrite: fn(&str) -> String) -> Home {
     let mut import = vec!["flows", "import"];
     import.extend(logs.iter().map(String::as_str));
     home.done(&import);
-    home.done(&["intel", "import", scenario.join("intelligence").to_str().unwrap()]);
+    home.json(&["intel", "import", scenario.join("intelligence").to_str().unwrap()]);
     home.done(&["networks", "import", scenario.join("networks.csv").to_str().unwrap()]);
     home
 }
