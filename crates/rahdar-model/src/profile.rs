@@ -80,7 +80,9 @@ pub struct Profile {
     pub sectors: Vec<Stated<String>>,
     /// Where.
     pub countries: Countries,
-    /// What it does; none where nothing was seen of it.
+    /// What a person says it does; told instead of its behaviour.
+    pub role: Option<Stated<String>>,
+    /// What it was seen to do; none where nothing was seen of it.
     pub behaviour: Option<Behaviour>,
 }
 

@@ -13,7 +13,7 @@ mod entry;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 
-use rahdar_model::{Prefix, Timestamp};
+use rahdar_model::{Address, Prefix, Timestamp};
 use thiserror::Error;
 
 use crate::bgp::entry::{Form, Origins};
@@ -47,6 +47,8 @@ pub struct Rib<'a>(Box<dyn Read + 'a>);
 pub struct RibTally {
     /// When its first record was written.
     pub at: Timestamp,
+    /// The BGP identifier of the collector, which looks like an address, where the dump has it.
+    pub collector: Option<Address>,
     /// Prefixes given, some of them more than once.
     pub prefixes: u64,
     /// Routes and records that could not be read.
@@ -121,7 +123,8 @@ impl Rib<'_> {
             }
             let body = &window.view()[HEADER_OCTETS..HEADER_OCTETS + header.octets];
             match header.form() {
-                Some(Form::Peers | Form::OtherFamily) | None => {}
+                Some(Form::Peers) => tally.collector = tally.collector.or(body.first_chunk().map(identifier)),
+                Some(Form::OtherFamily) | None => {}
                 Some(form) => match entry::route(form, body, &mut origins) {
                     Some(prefix) => {
                         tally.refused += origins.refused();
@@ -140,6 +143,11 @@ impl Rib<'_> {
         }
         Ok(tally)
     }
+}
+
+/// The identifier at the beginning of the table of peers (RFC 6396 §4.3.1).
+fn identifier(octets: &[u8; 4]) -> Address {
+    Address::from_v4_bits(u32::from_be_bytes(*octets))
 }
 
 /// The header of an MRT record (RFC 6396 §2).

@@ -53,7 +53,7 @@ fn rib(subtype: u16, prefix: &[u8], routes: &[Vec<u8>]) -> Vec<u8> {
 }
 
 fn made() -> Vec<u8> {
-    let mut octets = record(13, 1, &[0; 8]);
+    let mut octets = record(13, 1, &[192, 0, 2, 1, 0, 0, 0, 0]);
     let v4 = [path(2, &[64_496, 64_500]), path(2, &[64_497, 64_501]), path(2, &[64_498, 64_501])];
     octets.extend(rib(2, &[24, 203, 0, 113], &v4));
     octets.extend(rib(2, &[25, 198, 51, 100, 128], &[path(1, &[64_502, 64_503]), vec![0x40, 2, 9]]));
@@ -77,6 +77,7 @@ fn prefixes_come_with_their_origins_the_most_seen_first() {
         "a route with broken attributes, and a prefix of 33 bits"
     );
     assert_eq!(tally.at.to_string(), "2021-08-15T08:00:00Z");
+    assert_eq!(tally.collector.unwrap().to_string(), "192.0.2.1");
 }
 
 #[test]
