@@ -14,7 +14,7 @@ use super::profile;
 use crate::report::blind;
 
 /// A hunt in sentences.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Summary<'a> {
     /// How much was looked at and found, and how much is not worded here.
     pub opening: Vec<String>,
@@ -23,7 +23,7 @@ pub struct Summary<'a> {
 }
 
 /// What is said of one victim.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct VictimSummary<'a> {
     /// Which.
     pub victim: &'a Victim,
