@@ -50,7 +50,8 @@ impl HomeShelf {
                 continue;
             }
             let mut head = Vec::new();
-            let read = File::open(&path).and_then(|file| file.take(HEAD_OCTETS as u64).read_to_end(&mut head));
+            let read =
+                File::open(&path).and_then(|file| file.take(HEAD_OCTETS as u64).read_to_end(&mut head));
             read.with_context(|| format!("cannot read `{}`", path.display()))?;
             let label = packed::label(&head).with_context(|| path.display().to_string())?;
             kept.push((label, path));
