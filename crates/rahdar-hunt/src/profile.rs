@@ -3,7 +3,7 @@
 //!
 //! Asked is as of the day of the first believed contact, and once more as of the last: what differs then is
 //! added. A prefix that moved away and came back between the two is not seen to. The operator's own table goes
-//! before every public file, and what it leaves open is filled by the first that speaks. Where the
+//! before every public file, and what it leaves open is filled by the newest that speaks. Where the
 //! network is has three answers, of which none is chosen: the first of where it operates, is registered, and
 //! is geolocated is told as the victim's country, and all stand beside it. An AS is told of a victim only where one
 //! alone announced the prefix.
@@ -83,12 +83,14 @@ pub(crate) fn by_operator(network: &Network) -> Profile {
     }
 }
 
-/// Adds what is not there yet. The same said by the same source as of another day is the same.
+/// Adds what is not there yet, beside what else its source says. The same said by the same source as of
+/// another day is the same.
 fn add(profile: &mut Profile, answer: &Answer) {
     fn each<T: PartialEq + Clone>(list: &mut Vec<Stated<T>>, said: &[Stated<T>]) {
         for said in said {
             if !list.iter().any(|known| known.source == said.source && known.value == said.value) {
-                list.push(said.clone());
+                let last = list.iter().rposition(|known| known.source == said.source);
+                list.insert(last.map_or(list.len(), |last| last + 1), said.clone());
             }
         }
     }

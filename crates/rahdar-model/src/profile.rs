@@ -71,8 +71,8 @@ pub struct Behaviour {
 /// Everything known of one victim, at its first believed contact.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Profile {
-    /// The prefix and its origin, one of each source; more of a source where it moved until the last
-    /// contact, by date.
+    /// The prefix and its origin, the newest source first; of a source where it moved until the last
+    /// contact, both, by date.
     pub origins: Vec<Stated<Origin>>,
     /// Whose network. The first is told.
     pub orgs: Vec<Stated<String>>,

@@ -11,7 +11,7 @@ use rahdar_intel::reading::ReadOptions;
 use rahdar_intel::registry::{self, DUMP_OCTETS_MAX, Dump, DumpError, Routes};
 use rahdar_intel::sheet;
 use rahdar_model::store::{Cell, Table};
-use rahdar_model::{Clock, Day};
+use rahdar_model::{Address, Clock, Day};
 use rahdar_wire::bgp::{self, Opened, Rib};
 
 use crate::clock::{self, SystemClock};
@@ -105,7 +105,8 @@ fn routes(rib: Rib<'_>, as_of: Option<Day>) -> anyhow::Result<(Dump, u64)> {
         return Err(error.into());
     }
     let tally = read?;
-    let source = tally.collector.map_or_else(|| "routes".to_owned(), |id| format!("routes, collector {id}"));
+    let named = tally.collector.filter(|id| *id != Address::UNSPECIFIED);
+    let source = named.map_or_else(|| "routes".to_owned(), |id| format!("routes, collector {id}"));
     Ok((routes.finish(&source, as_of.unwrap_or(tally.at.day()))?, tally.refused))
 }
 

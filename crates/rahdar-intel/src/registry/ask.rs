@@ -1,5 +1,7 @@
 //! Questions of an address on a day.
 
+use std::cmp::Reverse;
+
 use rahdar_model::profile::{Countries, Origin, Stated};
 use rahdar_model::{Address, Day};
 
@@ -32,7 +34,8 @@ pub struct Question {
     pub asn: Option<u32>,
 }
 
-/// All that was known, one statement of each source and topic, in the order of sources.
+/// All that was known, one statement of each source and topic: the newest first, of one day in the order of
+/// sources.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Answer {
     /// Which prefix held it, and who announced that.
@@ -71,6 +74,7 @@ pub fn ask<S: Shelf>(shelf: &S, questions: &[Question]) -> Result<Vec<Answer>, S
             }
         }
     }
+    answers.iter_mut().for_each(Answer::sort);
     Ok(answers)
 }
 
@@ -106,6 +110,18 @@ impl Answer {
             }
         }
         asns
+    }
+
+    /// What was said last comes first; of the same day, in the order of sources.
+    fn sort(&mut self) {
+        fn newest<T>(said: &Stated<T>) -> Reverse<Option<Day>> {
+            Reverse(said.as_of)
+        }
+        self.origins.sort_by_key(newest);
+        let Countries { registered, geolocated, operating } = &mut self.countries;
+        for list in [&mut self.orgs, &mut self.sectors, registered, geolocated, operating] {
+            list.sort_by_key(newest);
+        }
     }
 
     fn note(&mut self, topic: Topic, said: Stated<String>) {
