@@ -1,16 +1,16 @@
 //! What the flows of one host show of it: who called which port of it, and whom it called.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::Hash;
 
 use rahdar_model::flow::{Initiator, protocol, tcp};
 use rahdar_model::store::FanOut;
 use rahdar_model::time::SECOND_US;
 use rahdar_model::{Address, FlowRecord, Prefix};
 
-/// Addresses, networks or ports of one kind that are told apart; chosen here: no feature asks for more.
-const DISTINCT_MAX: usize = 512;
-/// Minutes in which flows are counted apart: those of thirty days.
-const MINUTES_MAX: usize = 30 * 24 * 60;
+/// Addresses, networks or ports of one kind that are told apart; chosen here: no feature asks for more. Only
+/// how many there are is ever used, so that the order of flows does not matter.
+pub(super) const DISTINCT_MAX: usize = 512;
 const MINUTE_US: i64 = 60 * SECOND_US;
 /// A stay of this long on a port is one of a client that waits for news; chosen here: ActiveSync asks every
 /// eight to thirty minutes.
@@ -18,6 +18,10 @@ const LONG_S: i64 = 300;
 
 /// Ports above 1023 at which hosts serve something here.
 const HIGH_SERVICES: [u16; 6] = [1194, 1701, 1723, 8080, 8443, 51820];
+
+/// Ports whose callers are told apart: those of roles, telnet and SMB.
+const WATCHED: [u16; 20] =
+    [25, 465, 587, 993, 995, 143, 110, 80, 443, 8080, 8443, 53, 500, 4500, 1194, 1701, 1723, 51820, 23, 445];
 
 /// ESP and GRE.
 const TUNNELS: [u8; 2] = [50, 47];
@@ -30,12 +34,18 @@ const BGP: u16 = 179;
 pub(super) struct Activity {
     /// Whether a record was sampled, or may have been.
     pub(super) is_sampled: bool,
-    /// Who used a port of the host, by protocol and port.
+    /// Who used a watched port of the host, by protocol and port.
     callers: BTreeMap<(u8, u16), HashSet<Address>>,
-    /// Whose ports the host called, by port: networks.
-    called: BTreeMap<u16, HashSet<Prefix>>,
-    /// All networks that it called.
+    /// Networks that used port 25.
+    pub(super) mailed_by: HashSet<Prefix>,
+    /// Who used any port at which hosts serve something.
+    pub(super) used_by: HashSet<Address>,
+    /// Networks whose ports 25 and 53 the host called.
+    pub(super) mailed_to: HashSet<Prefix>,
+    pub(super) asked: HashSet<Prefix>,
+    /// All networks that it called, and all kinds of service.
     pub(super) reached: HashSet<Prefix>,
+    pub(super) services: BTreeSet<u16>,
     /// Client flows by the minute.
     minutes: HashMap<i64, u32>,
     /// Who sent ESP or GRE.
@@ -111,20 +121,25 @@ impl Activity {
         let Some(is_client) = seen.is_client(is_source) else { return };
         if is_client {
             if seen.out.0 == 0 {
+                // The way back of a call, in a record of its own.
+                if seen.other_port == 25 {
+                    self.mailed.1 = self.mailed.1.saturating_add(seen.back.1);
+                }
                 return;
             }
             let network = network(seen.other);
             insert(&mut self.reached, network);
-            if self.called.len() < DISTINCT_MAX || self.called.contains_key(&seen.other_port) {
-                insert(self.called.entry(seen.other_port).or_default(), network);
+            if is_service(seen.other_port) {
+                self.services.insert(seen.other_port);
             }
-            let minute = seen.flow.start_time.micros().div_euclid(MINUTE_US);
-            if self.minutes.len() < MINUTES_MAX || self.minutes.contains_key(&minute) {
-                *self.minutes.entry(minute).or_default() += 1;
-            }
+            *self.minutes.entry(seen.flow.start_time.micros().div_euclid(MINUTE_US)).or_default() += 1;
             if seen.other_port == 25 {
+                insert(&mut self.mailed_to, network);
                 self.mailed.0 = self.mailed.0.saturating_add(seen.out.1);
                 self.mailed.1 = self.mailed.1.saturating_add(seen.back.1);
+            }
+            if seen.other_port == 53 {
+                insert(&mut self.asked, network);
             }
             self.routes |= seen.other_port == BGP && seen.is_used();
             return;
@@ -135,43 +150,28 @@ impl Activity {
                 self.tried_ports.insert(seen.own_port);
             }
         }
-        if seen.other_port == 25 {
-            self.mailed.1 = self.mailed.1.saturating_add(seen.back.1);
-        }
         if !seen.is_used() {
             return;
         }
         self.routes |= seen.own_port == BGP;
-        let key = (seen.flow.protocol, seen.own_port);
-        if self.callers.len() < DISTINCT_MAX || self.callers.contains_key(&key) {
-            insert(self.callers.entry(key).or_default(), seen.other);
+        if is_service(seen.own_port) {
+            insert(&mut self.used_by, seen.other);
+        }
+        if WATCHED.contains(&seen.own_port) {
+            insert(self.callers.entry((seen.flow.protocol, seen.own_port)).or_default(), seen.other);
+        }
+        if seen.own_port == 25 {
+            insert(&mut self.mailed_by, network(seen.other));
         }
         if seen.own_port == 443 && seen.flow.end_time.since(seen.flow.start_time) >= LONG_S * SECOND_US {
             insert(&mut self.stayed, seen.other);
         }
     }
 
-    /// Who used this port of the host, over TCP or UDP, whichever was used by more.
-    pub(super) fn callers(&self, port: u16) -> impl Iterator<Item = Address> + Clone {
-        let of = |number| self.callers.get(&(number, port));
-        let most =
-            [of(protocol::TCP), of(protocol::UDP)].into_iter().flatten().max_by_key(|callers| callers.len());
-        most.into_iter().flatten().copied()
-    }
-
-    /// The most addresses that used one port of the host.
-    pub(super) fn most_callers(&self) -> usize {
-        self.callers.values().map(HashSet::len).max().unwrap_or(0)
-    }
-
-    /// How many networks have a port of this number that the host called.
-    pub(super) fn called(&self, port: u16) -> usize {
-        self.called.get(&port).map_or(0, HashSet::len)
-    }
-
-    /// How many kinds of service it called.
-    pub(super) fn services_called(&self) -> usize {
-        self.called.keys().filter(|port| is_service(**port)).count()
+    /// How many used this port of the host, over TCP or UDP, whichever more did.
+    pub(super) fn callers(&self, port: u16) -> usize {
+        let of = |number| self.callers.get(&(number, port)).map_or(0, HashSet::len);
+        of(protocol::TCP).max(of(protocol::UDP))
     }
 
     /// The most client flows of one minute.
@@ -225,11 +225,11 @@ fn is_service(port: u16) -> bool {
 }
 
 /// The network of an address: IPv4 /24, IPv6 /48.
-pub(super) fn network(address: Address) -> Prefix {
+fn network(address: Address) -> Prefix {
     Prefix::new(address, if address.is_v4() { 120 } else { 48 })
 }
 
-fn insert<T: std::hash::Hash + Eq>(set: &mut HashSet<T>, value: T) {
+fn insert<T: Hash + Eq>(set: &mut HashSet<T>, value: T) {
     if set.len() < DISTINCT_MAX {
         set.insert(value);
     }
@@ -254,32 +254,29 @@ mod tests {
     #[test]
     fn a_call_in_vain_is_no_use_of_a_port() {
         let call = |flags: u16| flow(&format!("192.0.2.9:50000 > {HOST}:25")).flags(flags).build();
-        let used = |flags: u16| activity(&[call(flags)]).callers(25).count() == 1;
+        let used = |flags: u16| activity(&[call(flags)]).callers(25) == 1;
         assert!(!used(tcp::SYN) && !used(tcp::RST) && !used(tcp::SYN | tcp::RST | tcp::ACK));
         assert!(used(tcp::SYN | tcp::ACK | tcp::PSH) && used(tcp::ACK));
         let reply = |flags: u16| flow(&format!("{HOST}:25 > 192.0.2.9:50000")).flags(flags).build();
-        assert_eq!(activity(&[reply(tcp::SYN | tcp::ACK)]).callers(25).count(), 0);
-        assert_eq!(activity(&[reply(tcp::PSH | tcp::ACK)]).callers(25).count(), 1);
+        assert_eq!(activity(&[reply(tcp::SYN | tcp::ACK)]).callers(25), 0);
+        assert_eq!(activity(&[reply(tcp::PSH | tcp::ACK)]).callers(25), 1);
     }
 
     #[test]
     fn a_datagram_counts_where_the_host_answered() {
         let asked = flow(&format!("192.0.2.9:50000 > {HOST}:53")).udp();
-        assert_eq!(activity(&[asked.clone().build()]).callers(53).count(), 0);
-        assert_eq!(activity(&[asked.answered(1, 200).build()]).callers(53).count(), 1);
-        assert_eq!(
-            activity(&[flow(&format!("{HOST}:53 > 192.0.2.9:50000")).udp().build()]).callers(53).count(),
-            1
-        );
+        assert_eq!(activity(&[asked.clone().build()]).callers(53), 0);
+        assert_eq!(activity(&[asked.answered(1, 200).build()]).callers(53), 1);
+        assert_eq!(activity(&[flow(&format!("{HOST}:53 > 192.0.2.9:50000")).udp().build()]).callers(53), 1);
     }
 
     #[test]
     fn who_opened_a_flow_is_told_by_the_record_or_by_ports() {
         let out = activity(&[flow(&format!("{HOST}:50000 > 192.0.2.9:25")).build()]);
-        assert_eq!((out.called(25), out.callers(25).count(), out.sent), (1, 0, true));
+        assert_eq!((out.mailed_to.len(), out.callers(25), out.sent), (1, 0, true));
         let reply = activity(&[flow(&format!("192.0.2.9:25 > {HOST}:50000")).build()]);
-        assert_eq!((reply.called(25), reply.tried_ports.len(), reply.sent), (0, 0, false));
+        assert_eq!((reply.mailed_to.len(), reply.tried_ports.len(), reply.sent), (0, 0, false));
         let told = flow(&format!("192.0.2.9:25 > {HOST}:50000")).opened_by(Initiator::Source).build();
-        assert_eq!(activity(&[told]).callers(50000).count(), 1);
+        assert_eq!(activity(&[told]).tried_ports.len(), 1);
     }
 }

@@ -44,10 +44,12 @@ impl Known {
         let mut known = Self::default();
         let mut names: BTreeMap<String, BTreeSet<Address>> = BTreeMap::new();
         store.resolutions(&[], &networks, window, &mut |resolution| {
-            if let Answer::Address(address) = resolution.answer
-                && (names.len() < NAMES_MAX || names.contains_key(&resolution.name))
-            {
+            if let Answer::Address(address) = resolution.answer {
                 names.entry(resolution.name).or_default().insert(address);
+                if names.len() > NAMES_MAX {
+                    // The first by name are kept, in whatever order they come.
+                    names.pop_last();
+                }
             }
         })?;
         for (name, addresses) in &names {

@@ -5,8 +5,8 @@
 //! `p = 10^(dB/10) / Σ 10^(dB/10)`, at most 0.95, since nothing has calibrated the weights. A role of 6 dB or
 //! more is told; below, what was seen is as likely of a host without it.
 //!
-//! Looked at are the seven days until the last believed contact, thirty where packets were sampled. "Many" are
-//! ten distinct, under sampling five (§8). A port counts as used where more than a SYN or a refusal was
+//! Looked at is the week of the last believed contact and the seven days before, thirty where packets were
+//! sampled. "Many" are ten distinct, under sampling five (§8). A port counts as used where more than a SYN or a refusal was
 //! seen, and by twice as many as used telnet or SMB, which few serve and everybody scans.
 //!
 //! | role | decibans |
@@ -14,7 +14,7 @@
 //! | mail server | many networks (/24, /48) call port 25 +8; many call 465, 587, 993, 995, 143, 110 +5 each, at most +10; it calls port 25 of many +8; many stay five minutes on 443 +2; what it sends there is four tenths more than what comes (producer-consumer ratio .2–.6) +1; a name such as `mail` or `owa` is its +6; it is somebody's mail exchanger +15; it is called `autodiscover` or so by TLS clients +6 |
 //! | web server | many call 80, 443, 8080, 8443: +7 each, at most +14 |
 //! | DNS resolver | many call 53 +8, and it calls 53 of many +8 |
-//! | DNS authoritative | many call 53 +8, and it calls 53 of few +4 |
+//! | DNS server | (authoritative) many call 53 +8, and it calls 53 of few +4 |
 //! | VPN gateway | many call 500, 4500, 1194, 1701, 1723, 51820: +7 each, at most +14; many send ESP or GRE +8 |
 //! | NAT | as a client, it reaches 200 networks (sampled: 50) +6, 15 kinds of service (8) +6, in 100 flows of one minute (5) +6 |
 //! | router | it tells many that time was exceeded +10; it speaks BGP, OSPF or their like +10 |
@@ -45,7 +45,7 @@ use rahdar_model::coverage::ExporterCoverage;
 use rahdar_model::profile::{Behaviour, Chance};
 use rahdar_model::store::{End, StoreError};
 use rahdar_model::time::DAY_US;
-use rahdar_model::{Address, Day, FlowStore, Prefix, Timestamp, Window};
+use rahdar_model::{Address, Day, FlowStore, Prefix, Quality, Timestamp, Window};
 
 use crate::role::activity::Activity;
 use crate::role::known::Known;
@@ -117,7 +117,7 @@ const LEAST_DB: i32 = 6;
 /// No chance is above it before weights are calibrated (`methods.md`, decision 3).
 const P_MAX: f64 = 0.95;
 
-/// Days that are looked at where nothing was sampled (`methods.md` §8).
+/// Days that are looked at, before the week of the last contact, where nothing was sampled (`methods.md` §8).
 const DAYS: i32 = 7;
 /// Days that are looked at where something was (`methods.md` §8).
 const DAYS_SAMPLED: i32 = 30;
@@ -178,6 +178,9 @@ fn activities(
     let networks: Vec<Prefix> = hosts.iter().copied().map(Prefix::host).collect();
     let mut activities: BTreeMap<Address, Activity> = BTreeMap::new();
     store.sightings(&networks, window, &mut |sighting| {
+        if sighting.flow.quality.intersects(Quality::UNUSABLE) {
+            return;
+        }
         let is_source = sighting.end == End::Source;
         activities.entry(sighting.remote()).or_default().add(&sighting.flow, is_source);
     })?;

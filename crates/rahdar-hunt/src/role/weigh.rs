@@ -1,10 +1,8 @@
 //! From what was seen to decibans: the table of this module's parent.
 
-use std::collections::HashSet;
+use std::fmt;
 
-use rahdar_model::Address;
-
-use crate::role::activity::{Activity, network};
+use crate::role::activity::{Activity, DISTINCT_MAX};
 use crate::role::known::Names;
 use crate::role::{Role, Sum};
 
@@ -24,9 +22,9 @@ const VPN_PORTS: [u16; 6] = [500, 4500, 1194, 1701, 1723, 51820];
 /// What speaks for each role.
 pub(super) fn weigh(activity: &Activity, names: &Names) -> Sum {
     let many = if activity.is_sampled { MANY_SAMPLED } else { MANY };
-    let scans = SCANNED_PORTS.into_iter().map(|port| activity.callers(port).count()).max().unwrap_or(0);
+    let scans = SCANNED_PORTS.into_iter().map(|port| activity.callers(port)).max().unwrap_or(0);
     let served_by = |port: u16| {
-        let callers = activity.callers(port).count();
+        let callers = activity.callers(port);
         (callers >= many.max(scans.saturating_mul(SERVED_RATIO))).then_some(callers)
     };
     let mut sum = Sum::default();
@@ -34,14 +32,18 @@ pub(super) fn weigh(activity: &Activity, names: &Names) -> Sum {
     ports(&mut sum, Role::WebServer, &WEB_PORTS, (7, 14), &served_by);
     ports(&mut sum, Role::VpnGateway, &VPN_PORTS, (7, 14), &served_by);
     if activity.tunnels.len() >= many {
-        sum.add(Role::VpnGateway, 8, format!("ESP or GRE with {} addresses", activity.tunnels.len()));
+        sum.add(Role::VpnGateway, 8, format!("ESP or GRE with {} addresses", Count(activity.tunnels.len())));
     }
     dns(&mut sum, activity, many, &served_by);
     clients(&mut sum, activity, many);
     routers(&mut sum, activity, many);
     let (tried_by, tried_ports) = (activity.tried_by.len(), activity.tried_ports.len());
     if !activity.sent && tried_by >= many && tried_ports >= if activity.is_sampled { 8 } else { 20 } {
-        let reason = format!("{tried_by} networks called {tried_ports} ports, and it never sent anything");
+        let reason = format!(
+            "{} networks called {} ports, and it never sent anything",
+            Count(tried_by),
+            Count(tried_ports)
+        );
         sum.add(Role::Telescope, 16, reason);
     }
     sum
@@ -55,14 +57,14 @@ fn mail(
     served_by: &dyn Fn(u16) -> Option<usize>,
 ) {
     const ROLE: Role = Role::MailServer;
-    let networks: HashSet<_> = activity.callers(25).map(|caller: Address| network(caller)).collect();
-    if networks.len() >= many && served_by(25).is_some() {
-        sum.add(ROLE, 8, format!("{} networks called port 25", networks.len()));
+    let networks = activity.mailed_by.len();
+    if networks >= many && served_by(25).is_some() {
+        sum.add(ROLE, 8, format!("{} networks called port 25", Count(networks)));
     }
     ports(sum, ROLE, &SUBMISSION_PORTS, (5, 10), served_by);
-    let called = activity.called(25);
+    let called = activity.mailed_to.len();
     if called >= many {
-        sum.add(ROLE, 8, format!("it called port 25 of {called} networks"));
+        sum.add(ROLE, 8, format!("it called port 25 of {} networks", Count(called)));
         let (out, back) = activity.mailed;
         let ratio = (out as f64 - back as f64) / (out as f64 + back as f64).max(1.0);
         if (0.2..=0.6).contains(&ratio) {
@@ -70,7 +72,7 @@ fn mail(
         }
     }
     if activity.stayed.len() >= many {
-        sum.add(ROLE, 2, format!("{} addresses stayed on port 443", activity.stayed.len()));
+        sum.add(ROLE, 2, format!("{} addresses stayed on port 443", Count(activity.stayed.len())));
     }
     if let Some(name) = &names.mail {
         sum.add(ROLE, 6, format!("its name is {name}"));
@@ -96,7 +98,7 @@ fn ports(
         if let Some(callers) = served_by(*port).filter(|_| left > 0) {
             let db = each.min(left);
             left -= db;
-            sum.add(role, db, format!("{callers} addresses called port {port}"));
+            sum.add(role, db, format!("{} addresses called port {port}", Count(callers)));
         }
     }
 }
@@ -104,13 +106,15 @@ fn ports(
 fn dns(sum: &mut Sum, activity: &Activity, many: usize, served_by: &dyn Fn(u16) -> Option<usize>) {
     let Some(callers) = served_by(53) else { return };
     for role in [Role::DnsResolver, Role::DnsAuthoritative] {
-        sum.add(role, 8, format!("{callers} addresses called port 53"));
+        sum.add(role, 8, format!("{} addresses called port 53", Count(callers)));
     }
-    match activity.called(53) {
+    match activity.asked.len() {
         called if called >= many => {
-            sum.add(Role::DnsResolver, 8, format!("it called port 53 of {called} networks"));
+            sum.add(Role::DnsResolver, 8, format!("it called port 53 of {} networks", Count(called)));
         }
-        called => sum.add(Role::DnsAuthoritative, 4, format!("it called port 53 of {called} networks")),
+        called => {
+            sum.add(Role::DnsAuthoritative, 4, format!("it called port 53 of {} networks", Count(called)))
+        }
     }
 }
 
@@ -119,9 +123,9 @@ fn clients(sum: &mut Sum, activity: &Activity, many: usize) {
     let least = |exact: usize, sampled: usize| if activity.is_sampled { sampled } else { exact };
     let reached = activity.reached.len();
     if reached >= least(200, 50) {
-        sum.add(Role::Nat, 6, format!("it called {reached} networks"));
+        sum.add(Role::Nat, 6, format!("it called {} networks", Count(reached)));
     }
-    let services = activity.services_called();
+    let services = activity.services.len();
     if services >= least(15, 8) {
         sum.add(Role::Nat, 6, format!("it called {services} kinds of service"));
     }
@@ -130,8 +134,8 @@ fn clients(sum: &mut Sum, activity: &Activity, many: usize) {
         sum.add(Role::Nat, 6, format!("it began {busiest} flows in one minute"));
     }
     if reached > 0 {
-        sum.add(Role::Endpoint, 4, format!("it called {reached} networks"));
-        if activity.most_callers() < many {
+        sum.add(Role::Endpoint, 4, format!("it called {} networks", Count(reached)));
+        if activity.used_by.len() < many {
             sum.add(Role::Endpoint, 6, "nobody calls it".to_owned());
         }
     }
@@ -139,10 +143,20 @@ fn clients(sum: &mut Sum, activity: &Activity, many: usize) {
 
 fn routers(sum: &mut Sum, activity: &Activity, many: usize) {
     if activity.expired.len() >= many {
-        let reason = format!("it told {} addresses that time was exceeded", activity.expired.len());
+        let reason = format!("it told {} addresses that time was exceeded", Count(activity.expired.len()));
         sum.add(Role::Router, 10, reason);
     }
     if activity.routes {
         sum.add(Role::Router, 10, "it speaks a routing protocol".to_owned());
+    }
+}
+
+/// How many were told apart.
+struct Count(usize);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let or_more = if self.0 >= DISTINCT_MAX { " or more" } else { "" };
+        write!(f, "{}{or_more}", self.0)
     }
 }

@@ -301,7 +301,8 @@ fn roles_are_told_apart_without_sampling() {
         let judged = judged(&Role::ALL, 1, seed);
         let scores: Vec<f64> = Role::ALL.into_iter().map(|role| f1(&judged, role)).collect();
         let mean = scores.iter().sum::<f64>() / scores.len() as f64;
-        assert!(mean >= 0.9, "seed {seed}: {mean:.3}: {scores:.3?}");
+        eprintln!("seed {seed}: macro-F1 {mean:.3}: {scores:.3?}");
+        assert!(mean >= 0.9, "seed {seed}");
     }
 }
 
@@ -315,7 +316,8 @@ fn mail_servers_are_found_in_one_packet_of_a_thousand() {
             wrong += usize::from(is != Role::MailServer && said == Role::MailServer);
         }
     }
-    assert!(found * 100 >= all * 95 && wrong == 0, "{found} of {all} found, {wrong} others called so");
+    eprintln!("{found} of {all} mail servers found, {wrong} others called so");
+    assert!(found * 100 >= all * 95 && wrong == 0);
 }
 
 #[test]

@@ -97,7 +97,8 @@ impl PrefixTable {
 
     /// The first row that begins after `address`.
     fn after(&self, address: Address) -> usize {
-        let block = address.v4_bits().and_then(|bits| self.blocks.get((bits >> 16) as usize..)?.first_chunk());
+        let block =
+            address.v4_bits().and_then(|bits| self.blocks.get((bits >> 16) as usize..)?.first_chunk());
         let (from, until) = match block {
             Some(&[from, until]) => (from as usize, until as usize),
             None => (0, self.firsts.len()),
