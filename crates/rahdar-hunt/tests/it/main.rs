@@ -1,10 +1,6 @@
 //! Stories told to `hunt` through a `NaiveStore`: what is found, what is not, and why.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "a test that cannot go on fails, and shows what it measured"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod judgement;
 mod names;

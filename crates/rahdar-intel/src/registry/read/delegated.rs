@@ -13,7 +13,7 @@ const REGISTRIES: [&str; 6] = ["afrinic", "apnic", "arin", "lacnic", "ripencc", 
 
 pub(super) fn is_line(line: &str) -> bool {
     let fields: Vec<&str> = line.split('|').collect();
-    is_header(&fields) || fields.len() >= 6 && REGISTRIES.contains(&fields[0]) || is_block(&fields)
+    is_header(&fields) || fields.len() >= 6 && REGISTRIES.contains(&fields[0])
 }
 
 fn is_header(fields: &[&str]) -> bool {

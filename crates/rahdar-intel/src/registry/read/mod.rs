@@ -91,20 +91,17 @@ pub fn read(kind: Kind, name: &str, bytes: &[u8], as_of: Option<Day>) -> Result<
     }
     let named = date::in_name(name);
     let day = |inside: Option<Day>| as_of.or(inside).or(named).ok_or(DumpError::Undated);
-    if kind == Kind::Mmdb {
-        return mmdb::read(bytes, day);
-    }
     let text =
-        detect::decode(bytes).map_err(|error| DumpError::Damaged { what: "text", why: error.to_string() })?;
+        || detect::decode(bytes).map_err(|error| DumpError::Damaged { what: "text", why: error.to_string() });
     match kind {
-        Kind::Pfx2As => pfx2as::read(&text, day(None)?),
-        Kind::As2OrgJson => as2org::read_json(&text, day(None)?),
-        Kind::As2OrgText => as2org::read_text(&text, day(None)?),
-        Kind::Asdb => asdb::read(&text, day(None)?),
-        Kind::PeeringDb => peeringdb::read(&text, day),
-        Kind::Delegated => delegated::read(&text, day),
-        Kind::Ranges => ranges::read(&text, day(None)?),
-        Kind::Mmdb => Err(DumpError::Empty),
+        Kind::Mmdb => mmdb::read(bytes, day),
+        Kind::Pfx2As => pfx2as::read(&text()?, day(None)?),
+        Kind::As2OrgJson => as2org::read_json(&text()?, day(None)?),
+        Kind::As2OrgText => as2org::read_text(&text()?, day(None)?),
+        Kind::Asdb => asdb::read(&text()?, day(None)?),
+        Kind::PeeringDb => peeringdb::read(&text()?, day),
+        Kind::Delegated => delegated::read(&text()?, day),
+        Kind::Ranges => ranges::read(&text()?, day(None)?),
     }
 }
 
