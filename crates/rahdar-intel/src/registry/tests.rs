@@ -104,9 +104,11 @@ fn an_as_has_an_organisation_a_sector_and_countries() {
         dump("net.json", peering),
         dump("delegated-ripencc-extended-latest", delegated),
     ];
-    let expected = "203.0.113.0/24 [64500] 2021-08-01; org Example Telecom (CAIDA as2org); \
-        org Example Telecom Ltd (PeeringDB); sector Internet Service Provider (ISP); Media, Publishing (ASdb); \
-        sector NSP (PeeringDB); registered AF (delegated, ripencc); registered AF (CAIDA as2org); operating AE (PeeringDB)";
+    // What is newest comes first.
+    let expected = "203.0.113.0/24 [64500] 2021-08-01; org Example Telecom Ltd (PeeringDB); \
+        org Example Telecom (CAIDA as2org); sector NSP (PeeringDB); \
+        sector Internet Service Provider (ISP); Media, Publishing (ASdb); registered AF (delegated, ripencc); \
+        registered AF (CAIDA as2org); operating AE (PeeringDB)";
     assert_eq!(known(&Dumps::of(dumps.clone()), "203.0.113.25", "2021-08-15"), expected);
     let json = "{\"asn\":\"64500\",\"changed\":\"20120224\",\"name\":\"EXAMPLE\",\"organizationId\":\"ORG-1\",\"type\":\"ASN\"}\n\
         {\"changed\":\"\",\"country\":\"AF\",\"name\":\"Example Telecom\",\"organizationId\":\"ORG-1\",\"type\":\"Organization\"}\n";
