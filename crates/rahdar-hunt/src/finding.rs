@@ -22,10 +22,11 @@ use crate::grade::credibility;
 use crate::lead::{Affiliation, Beside, Lead};
 use crate::names::Asked;
 use crate::pair::Pair;
+use crate::role::Shown;
 use crate::surge::series::Series;
 use crate::surge::{self, Study, Told};
 use crate::sweep::{Party, Swept, Tally};
-use crate::{chronology, overlap, rival, seen, upload};
+use crate::{chronology, overlap, profile, rival, seen, upload};
 
 /// The leads of one victim and one cluster, the best first.
 pub(crate) struct Case<'a> {
@@ -190,8 +191,14 @@ impl<'a> Teller<'a> {
         exfil::daily(parts.iter().copied(), &is_day_covered)
     }
 
-    /// The finding of case `i`. `roles` are those that its behaviour shows.
-    pub(crate) fn finding(&self, i: usize, roles: Vec<String>, events: &[Event]) -> Finding {
+    /// The end of the last session that the case tells of.
+    pub(crate) fn last_seen(&self, i: usize) -> Timestamp {
+        let ends = self.cases[i].sessions().map(|(pair, session)| self.pairs[pair].sessions[session].end);
+        ends.max().unwrap_or_default()
+    }
+
+    /// The finding of case `i`, and what its victim shows of itself.
+    pub(crate) fn finding(&self, i: usize, shown: Option<&Shown>, events: &[Event]) -> Finding {
         let case = &self.cases[i];
         let parts = self.parts_of(i);
         let mut starts: Vec<Timestamp> = parts.iter().map(|part| part.contact().start).collect();
@@ -227,7 +234,7 @@ impl<'a> Teller<'a> {
         };
         Finding {
             id: case.id(),
-            victim: self.victim(case.victim, roles),
+            victim: self.victim(case.victim, shown),
             cluster,
             verdict: best.grade.verdict,
             confidence: best.grade.confidence,
@@ -310,18 +317,25 @@ impl<'a> Teller<'a> {
         notes
     }
 
-    /// The victim with what is known of its network, the narrowest that holds it.
-    fn victim(&self, address: Address, roles: Vec<String>) -> Victim {
+    /// The victim with what the operator says of its network, the narrowest that holds it, and of its role;
+    /// where nothing is said of that, the roles that its behaviour shows.
+    fn victim(&self, address: Address, shown: Option<&Shown>) -> Victim {
         let network = narrowest(self.networks, address);
         let text = |field: fn(&Network) -> &String| network.map(field).cloned().unwrap_or_default();
-        let given = text(|network| &network.role);
+        let mut profile = network.map(profile::by_operator).unwrap_or_default();
+        profile.behaviour = shown.map(|shown| shown.behaviour.clone());
+        let roles = match &profile.role {
+            Some(given) => vec![given.value.clone()],
+            None => shown.iter().flat_map(|shown| &shown.roles).map(|role| role.word().to_owned()).collect(),
+        };
         Victim {
             address,
             asn: network.and_then(|network| network.asn),
             org: text(|network| &network.org),
             sector: text(|network| &network.sector),
             country: text(|network| &network.country),
-            roles: if given.is_empty() { roles } else { vec![given] },
+            roles,
+            profile,
         }
     }
 
@@ -422,7 +436,7 @@ impl<'a> Teller<'a> {
     fn untrue(&self, victim: Address, affiliation: &Affiliation, reason: Reason, tally: Tally) -> Finding {
         Finding {
             id: format!("{}@{victim}", affiliation.id()),
-            victim: self.victim(victim, Vec::new()),
+            victim: self.victim(victim, None),
             cluster: self.cluster(affiliation),
             verdict: Verdict::Discounted,
             confidence: 1,

@@ -15,7 +15,8 @@
 //! * [`exfil`], [`upload`], [`seen`], [`chronology`]: how much, of what pattern, since when, before
 //!   or after what;
 //! * [`rival`], [`attribution`], [`overlap`], [`company`], [`role`]: what else may explain it, who may
-//!   be behind it, who else is there, what the victim is.
+//!   be behind it, who else is there, what the victim does;
+//! * [`mod@profile`]: whose network that is, by public files, after the hunt.
 //!
 //! One method a file, each with its formula, its assumptions and when it is wrong. Everything is
 //! a pure function over slices; flows come through [`FlowStore`], intelligence through a
@@ -42,6 +43,7 @@ pub mod mend;
 mod names;
 pub mod overlap;
 mod pair;
+pub mod profile;
 mod regular;
 pub mod rhythm;
 pub mod rival;
@@ -62,7 +64,7 @@ use rahdar_model::coverage::ExporterCoverage;
 use rahdar_model::finding::{Finding, Hunt, Verdict};
 use rahdar_model::intelligence::{ClusterId, Event, Network};
 use rahdar_model::store::StoreError;
-use rahdar_model::{Address, FlowStore, Prefix, Window};
+use rahdar_model::{Address, FlowStore, Prefix, Timestamp, Window};
 use thiserror::Error;
 
 use crate::calibrate::{Calibration, Example};
@@ -240,11 +242,16 @@ fn tell(
     all.extend(teller.resolved(asked));
     all.retain(|finding| is_told(finding.victim.address, &finding.cluster.id));
     let is_believed = |i: &usize| cases[*i].verdict() > Verdict::Discounted;
-    let victims = told.iter().copied().filter(is_believed).map(|i| cases[i].victim).collect();
-    let roles = role::of_hosts(store, victims, window)?;
+    let told_of: BTreeSet<Address> =
+        told.iter().copied().filter(is_believed).map(|i| cases[i].victim).collect();
+    let mut hosts: BTreeMap<Address, Timestamp> = BTreeMap::new();
+    for i in (0..cases.len()).filter(|i| is_believed(i) && told_of.contains(&cases[*i].victim)) {
+        let last = hosts.entry(cases[i].victim).or_insert(Timestamp::MIN);
+        *last = teller.last_seen(i).max(*last);
+    }
+    let shown = role::shown(store, &hosts, window, coverage)?;
     for i in &told {
-        let shown = if is_believed(i) { roles.get(&cases[*i].victim) } else { None };
-        let shown = shown.into_iter().flatten().map(|role| (*role).to_owned()).collect();
+        let shown = if is_believed(i) { shown.get(&cases[*i].victim) } else { None };
         all.push(teller.finding(*i, shown, events));
     }
     all.sort_by(|a, b| order(a).cmp(&order(b)));

@@ -6,6 +6,7 @@
 //! * [`prose`] reads reports; what they say waits for a person as [`assertion::Proposal`]s.
 //! * [`misp`] keeps MISP events whole, to be written again.
 //! * [`sheet`] reads the two small tables that people keep themselves: networks and events.
+//! * [`registry`]: public files about networks, each of a day: origins, organisations, sectors, countries.
 //! * [`book`]: the append-only register of all that was ever claimed, as a trait.
 //! * [`index`]: one version of the book as an immutable snapshot, ready to be asked.
 //! * [`pdns`]: a claim on a domain becomes dated claims on the addresses that it had; [`alias`]: by way
@@ -32,6 +33,7 @@ pub mod pdns;
 pub mod pivot;
 pub mod prose;
 pub mod reading;
+pub mod registry;
 pub mod scan;
 pub mod sheet;
 pub mod stix;

@@ -9,6 +9,7 @@ use crate::address::Address;
 use crate::coverage::ExporterCoverage;
 use crate::estimate::Estimate;
 use crate::intelligence::Cluster;
+use crate::profile::Profile;
 use crate::time::{Day, Timestamp, Window};
 
 /// Everything one hunt says.
@@ -102,8 +103,9 @@ pub struct Finding {
     pub chronology: Vec<Chronology>,
 }
 
-/// A monitored host in contact with an indicator.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A monitored host in contact with an indicator. What is told of it is the first of what is known:
+/// [`Victim::profile`] has the rest, and who says so.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Victim {
     /// Its address.
     pub address: Address,
@@ -117,6 +119,8 @@ pub struct Victim {
     pub country: String,
     /// What it does, by its behaviour or by a person's word: `mail server`, …
     pub roles: Vec<String>,
+    /// All that is known of it.
+    pub profile: Profile,
 }
 
 /// How far a finding is believed (`architecture.md` §5).

@@ -16,7 +16,7 @@
 //!   of the place where flows are kept.
 //! * [`coverage`]: what exporters could see, and what is missing.
 //! * [`estimate`], [`finding`] and [`account`]: numbers with bounds, what a hunt says about a
-//!   victim, and how that stands up to a denial.
+//!   victim, and how that stands up to a denial; [`profile`]: what is known of the victim.
 //!
 //! This crate knows no file, no socket, no database, no engine and no wall clock. It imports
 //! nothing of ours.
@@ -30,6 +30,7 @@ pub mod fact;
 pub mod finding;
 pub mod flow;
 pub mod intelligence;
+pub mod profile;
 pub mod sink;
 pub mod store;
 pub mod time;

@@ -13,6 +13,7 @@
 //! * `netflow`: export datagrams of NetFlow v5, v7, v9 and IPFIX, from captures and from files.
 //! * `sflow`: datagrams of sFlow v5, from captures and from files.
 //! * `nfdump`: the files of nfcapd and its siblings.
+//! * [`bgp`]: routing tables, which are no flows: who announced which prefix.
 //! * [`Collector`]: export datagrams live, as they come; [`Account`]: what became of them.
 //!
 //! It opens no file and no socket, reads no clock, never panics on input, allocates nothing
@@ -20,6 +21,7 @@
 //! understood goes to the sink, the rest is counted and named.
 
 mod account;
+pub mod bgp;
 mod capture;
 mod cloud;
 mod collector;

@@ -390,11 +390,21 @@ pub(crate) struct IntelSync {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Networks {
-    /// Import CSV: prefix,asn,org,sector,country[,role].
-    Import {
-        /// The file.
-        file: PathBuf,
-    },
+    /// Import your own table, or public files about networks, told by their content.
+    ///
+    /// Your own is CSV: prefix,asn,org,sector,country[,role]. Public files are of a day: routing tables (CAIDA pfx2as,
+    /// MRT), CAIDA as2org, ASdb, PeeringDB, delegated statistics of registries, MaxMind databases, ranges.
+    Import(NetworksImport),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NetworksImport {
+    /// The files, packed or not.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// The day of which public files are [default: said in them, or by their names].
+    #[arg(long, value_name = "DATE", allow_hyphen_values = true)]
+    pub(crate) as_of: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

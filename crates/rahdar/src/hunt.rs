@@ -1,8 +1,9 @@
 //! `rahdar hunt`: sweep all history for every claim, and judge what was met.
 
 use rahdar_case::report;
-use rahdar_hunt::Request;
+use rahdar_hunt::{Request, profile};
 use rahdar_intel::book::Book;
+use rahdar_intel::registry::Shelf as _;
 use rahdar_model::finding::{self, Finding};
 use rahdar_model::intelligence::ClusterId;
 use rahdar_model::store::{Cell, Table};
@@ -10,6 +11,7 @@ use rahdar_model::store::{Cell, Table};
 use crate::clock::{self, Stopwatch};
 use crate::command::{self, Format, Scope};
 use crate::home::Home;
+use crate::shelf::HomeShelf;
 use crate::{Outcome, beacons, calibrate, note, output};
 
 /// Hunts, and prints the findings.
@@ -49,7 +51,7 @@ pub(crate) fn hunt(home: &Home, scope: &Scope) -> anyhow::Result<finding::Hunt> 
         cluster: scope.cluster.as_deref().map(ClusterId::of_name),
         calibration: calibrate::of(home, scope.calibration.as_deref())?,
     };
-    let hunt = rahdar_hunt::hunt(
+    let mut hunt = rahdar_hunt::hunt(
         // A hunt asks many questions: all answers are of one version, whatever is imported meanwhile.
         &home.lake()?.pinned()?,
         &database.snapshot()?,
@@ -57,6 +59,13 @@ pub(crate) fn hunt(home: &Home, scope: &Scope) -> anyhow::Result<finding::Hunt> 
         &database.events()?,
         &request,
     )?;
+    let shelf = HomeShelf::open(home.path())?;
+    profile::describe(&mut hunt, &shelf)?;
+    if let Some((victims, earliest)) = profile::before_routes(&hunt, shelf.labels()) {
+        note!(
+            "{victims} victims were in contact before {earliest}, the day of the earliest routing table: import an older one"
+        );
+    }
     Ok(hunt)
 }
 

@@ -17,6 +17,7 @@ mod output;
 mod register;
 mod report;
 mod scenario;
+mod shelf;
 
 use std::process::ExitCode;
 
@@ -78,7 +79,7 @@ fn run(command: &Command) -> anyhow::Result<Outcome> {
             intel::lookup::run(&home()?, subject, at.as_deref(), global.format)
         }
         Verb::Intel(Intel::Pivot(args)) => intel::pivot::run(&home()?, args, global.format),
-        Verb::Networks(Networks::Import { file }) => networks::run(&home()?, file, global.format),
+        Verb::Networks(Networks::Import(args)) => networks::run(&home()?, args, global.format),
         Verb::Events(Events::Import { file }) => events::run(&home()?, file, global.format),
         Verb::Hunt(args) => hunt::run(&home()?, args, global.format),
         Verb::Calibrate(args) => calibrate::run(&home()?, args, global.format),

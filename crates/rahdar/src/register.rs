@@ -24,19 +24,22 @@ impl Summary {
         Self { rows: sheet.rows.len(), recorded, refused: sheet.refused.len() }
     }
 
+    /// Rows read, rows added, lines refused, and the version of the book.
+    pub(crate) fn counts(&self) -> [Cell; 4] {
+        let count = |n: usize| Cell::Int(n.try_into().unwrap_or(i64::MAX));
+        let version = Cell::Int(self.recorded.version.try_into().unwrap_or(i64::MAX));
+        [count(self.rows), count(self.recorded.added), count(self.refused), version]
+    }
+
+    /// How the import ended.
+    pub(crate) fn outcome(&self) -> Outcome {
+        if self.refused > 0 { Outcome::Refused } else { Outcome::Done }
+    }
+
     /// Prints the summary.
     pub(crate) fn print(&self, format: Format) -> anyhow::Result<Outcome> {
-        let count = |n: usize| Cell::Int(n.try_into().unwrap_or(i64::MAX));
-        let table = Table {
-            columns: ["rows", "added", "refused", "version"].map(str::to_owned).to_vec(),
-            rows: vec![vec![
-                count(self.rows),
-                count(self.recorded.added),
-                count(self.refused),
-                Cell::Int(self.recorded.version.try_into().unwrap_or(i64::MAX)),
-            ]],
-        };
-        output::print(&table, format)?;
-        Ok(if self.refused > 0 { Outcome::Refused } else { Outcome::Done })
+        let columns = ["rows", "added", "refused", "version"].map(str::to_owned).to_vec();
+        output::print(&Table { columns, rows: vec![self.counts().to_vec()] }, format)?;
+        Ok(self.outcome())
     }
 }

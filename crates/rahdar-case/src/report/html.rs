@@ -406,6 +406,10 @@ fn victim_facts(hunt: &Hunt, victim: &Victim) -> Vec<(&'static str, String)> {
         ("Roles", roles.join(", ")),
     ];
     facts.retain(|(_, value)| !value.is_empty());
+    // What sources say in full goes before what is told of it in short.
+    let stated = words::profile::facts(victim);
+    facts.retain(|(name, _)| stated.iter().all(|(other, _)| other != name));
+    facts.extend(stated);
     if let Some(total) = hunt.victims.iter().find(|total| total.address == victim.address) {
         facts.push(("Octets out, all clusters together", interval(&total.octets_out)));
     }

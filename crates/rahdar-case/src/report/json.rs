@@ -17,6 +17,7 @@ use rahdar_model::{Day, Estimate, Timestamp};
 use serde::Serialize;
 
 use super::account::{ChronologyJson, ClusterAccountJson, CompanyJson, RivalJson, UploadJson};
+use super::profile::ProfileJson;
 
 /// The JSON form of `hunt`, which took `seconds`.
 pub fn json(hunt: &Hunt, seconds: f64) -> HuntJson<'_> {
@@ -113,6 +114,7 @@ struct VictimJson<'a> {
     sector: &'a str,
     country: &'a str,
     roles: &'a [String],
+    profile: ProfileJson<'a>,
 }
 
 #[derive(Debug, Serialize)]
@@ -244,6 +246,7 @@ impl<'a> From<&'a Victim> for VictimJson<'a> {
             sector: &victim.sector,
             country: &victim.country,
             roles: &victim.roles,
+            profile: (&victim.profile).into(),
         }
     }
 }
@@ -342,6 +345,6 @@ pub(super) fn time(time: Timestamp) -> Option<String> {
 }
 
 /// ISO 8601; none outside the years that RFC 3339 can write.
-fn date(day: Day) -> Option<String> {
+pub(super) fn date(day: Day) -> Option<String> {
     day.to_date().filter(|(year, ..)| (0..=9999).contains(year)).map(|_| day.to_string())
 }

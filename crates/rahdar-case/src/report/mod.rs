@@ -8,6 +8,7 @@
 mod account;
 mod html;
 mod json;
+mod profile;
 
 pub mod blind;
 pub mod words;

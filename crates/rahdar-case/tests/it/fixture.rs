@@ -11,6 +11,7 @@ use rahdar_model::finding::{
     VictimTotal,
 };
 use rahdar_model::intelligence::{Cluster, ClusterId, Event, Tlp};
+use rahdar_model::profile::{Behaviour, Chance, Countries, Origin, Profile, Stated};
 use rahdar_model::{Day, Estimate, Timestamp, Window};
 
 use rahdar_case::report::Context;
@@ -283,6 +284,43 @@ pub(crate) fn mail_server() -> Victim {
         sector: "telecom".to_owned(),
         country: "AF".to_owned(),
         roles: vec!["mail server".to_owned()],
+        profile: profile(),
+    }
+}
+
+/// What is known of the mail server's network.
+fn profile() -> Profile {
+    let day = |text: &str| time(text).day();
+    let said = |value: &str, source: &str, as_of: Option<&str>| Stated {
+        value: value.to_owned(),
+        source: source.into(),
+        as_of: as_of.map(day),
+    };
+    let origin = Origin { prefix: "203.0.113.0/24".parse().unwrap(), asns: vec![64500] };
+    let chance = |role: &str, p| Chance { role: role.to_owned(), p };
+    Profile {
+        origins: vec![Stated {
+            value: origin,
+            source: "CAIDA pfx2as, IPv4".into(),
+            as_of: Some(day("2020-07-01")),
+        }],
+        orgs: vec![
+            said("Example Telecom", "the operator", None),
+            said("EXTEL", "CAIDA as2org", Some("2020-07-01")),
+        ],
+        sectors: vec![said("telecom", "the operator", None)],
+        countries: Countries {
+            registered: vec![said("AF", "delegated, ripencc", Some("2020-07-01"))],
+            geolocated: Vec::new(),
+            operating: vec![said("AF", "the operator", None)],
+        },
+        role: None,
+        behaviour: Some(Behaviour {
+            top: chance("mail server", 0.95),
+            runner_up: chance("web server", 0.04),
+            reasons: vec!["mail server: 40 networks called port 25 (+8 dB)".to_owned()],
+            until: day("2021-09-29"),
+        }),
     }
 }
 
@@ -292,6 +330,7 @@ fn second_telecom() -> Victim {
         asn: Some(64501),
         org: "Second Telecom".to_owned(),
         roles: Vec::new(),
+        profile: Profile::default(),
         ..mail_server()
     }
 }

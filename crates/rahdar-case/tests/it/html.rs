@@ -139,6 +139,12 @@ fn poison(hunt: &mut Hunt, text: &str) {
         finding.victim.sector = text.to_owned();
         finding.victim.country = text.to_owned();
         finding.victim.roles = vec![text.to_owned(); 3];
+        let profile = &mut finding.victim.profile;
+        for said in
+            profile.orgs.iter_mut().chain(&mut profile.sectors).chain(&mut profile.countries.registered)
+        {
+            (said.value, said.source) = (text.to_owned(), text.into());
+        }
         finding.rhythm.why = text.to_owned();
         for reason in &mut finding.reasons {
             reason.text = text.to_owned();

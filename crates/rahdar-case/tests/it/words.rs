@@ -31,6 +31,27 @@ fn a_hunt_in_sentences() {
 }
 
 #[test]
+fn sources_of_the_victims_network_that_differ_are_told() {
+    let mut hunt = roshan();
+    let profile = &mut hunt.findings[0].victim.profile;
+    profile.countries.registered[0].value = "AE".to_owned();
+    let mut later = profile.origins[0].clone();
+    later.value.asns = vec![64_502, 64_503];
+    later.as_of = Some(crate::fixture::time("2021-09-01").day());
+    profile.origins.push(later);
+    let text = lines(&hunt);
+    for sentence in [
+        "Where its network is, sources differ: operating in AF (the operator); registered in AE (delegated, ripencc, 2020-07-01).",
+        "Several announced 203.0.113.0/24: AS64502, AS64503 (CAIDA pfx2as, IPv4, 2021-09-01).",
+        "Its prefix moved while contact lasted: 203.0.113.0/24 of AS64500 (CAIDA pfx2as, IPv4, 2020-07-01), then \
+         203.0.113.0/24 of AS64502 and AS64503 (CAIDA pfx2as, IPv4, 2021-09-01).",
+        "communicated with one mail server (203.0.113.25, telecom, AF).",
+    ] {
+        assert!(text.contains(sentence), "{sentence}\n{text}");
+    }
+}
+
+#[test]
 fn each_finding_in_one_sentence() {
     let hunt = roshan();
     let headlines: Vec<_> = hunt.findings.iter().map(words::headline).collect();

@@ -10,6 +10,7 @@
 
 pub mod backscatter;
 pub mod horizontal;
+mod servers;
 pub mod vertical;
 pub mod walk;
 
@@ -22,7 +23,6 @@ use rahdar_model::flow::protocol;
 use rahdar_model::store::StoreError;
 use rahdar_model::{Address, FlowStore, Prefix, Timestamp, Window};
 
-use crate::role;
 use crate::scanner::walk::{HELD_US, Walks};
 use crate::vantage::Vantage;
 
@@ -208,11 +208,8 @@ fn scans(
         }
     }
     let hosts = horizontal.hosts().chain(slow.hosts()).collect();
-    let roles = role::of_hosts(store, hosts, window)?;
-    let serves = |address: &Address| {
-        let roles = roles.get(address);
-        roles.is_some_and(|own| own.iter().any(|own| [role::MAIL_SERVER, role::DNS_SERVER].contains(own)))
-    };
+    let servers = servers::among(store, hosts, window)?;
+    let serves = |address: &Address| servers.contains(address);
     Ok(Scans { horizontal: horizontal.without(&serves), vertical, slow: slow.without(&serves) })
 }
 

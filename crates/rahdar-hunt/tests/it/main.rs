@@ -7,6 +7,7 @@ mod names;
 mod octets;
 mod order;
 mod powers;
+mod roles;
 mod scanners;
 mod stories;
 mod table;

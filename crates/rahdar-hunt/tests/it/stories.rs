@@ -344,7 +344,7 @@ fn nothing_met_is_nothing_found() {
 
 #[test]
 fn the_mail_server_of_two_telecoms_clusters_is_named_with_both() {
-    let mail = |n: i32, port: u16| flow(&format!("198.51.100.{n}:50000 > {VICTIM}:{port}")).at_time(noon(n));
+    let mail = |n: i32, port: u16| flow(&format!("198.18.{n}.1:50000 > {VICTIM}:{port}")).at_time(noon(3));
     let users = (1..30).flat_map(|n| [mail(n, 25), mail(n, 993)]);
     let talks = (0..5).flat_map(|day| [talk(C2, day), talk(OTHER_C2, day)]);
     let hunt =

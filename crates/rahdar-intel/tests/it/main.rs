@@ -4,6 +4,7 @@
 mod corpus;
 mod cut;
 mod malformed;
+mod networks;
 mod prose;
 mod python;
 mod sources;

@@ -43,6 +43,7 @@ fn finding(truth: &Truth, pair: &Pair) -> Finding {
             sector: host.sector.clone(),
             country: host.country.clone(),
             roles: [host.role.clone()].into_iter().filter(|role| !role.is_empty()).collect(),
+            profile: Default::default(),
         },
         cluster: Cluster {
             id: ClusterId::of_name(&cluster.name),

@@ -13,6 +13,7 @@ mod input;
 mod kept;
 mod made;
 mod nfcapd;
+mod rib;
 mod sflow;
 mod tables;
 mod tunnel;

@@ -13,6 +13,7 @@ mod follow;
 mod harness;
 mod killed;
 mod names;
+mod networks;
 mod pivot;
 mod reports;
 mod rivals;

@@ -3,7 +3,7 @@
 use crate::harness::Home;
 
 /// Two days of conversation between 203.0.113.25 and a listed server, and one stranger.
-fn telemetry() -> String {
+pub(crate) fn telemetry() -> String {
     let mut log = String::from(
         "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tconn\n\
          #fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tservice\tduration\torig_bytes\tresp_bytes\tconn_state\thistory\torig_pkts\torig_ip_bytes\tresp_pkts\tresp_ip_bytes\n\

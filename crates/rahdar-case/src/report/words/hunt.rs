@@ -10,10 +10,11 @@ use rahdar_model::{Address, Estimate, Window};
 
 use super::finding::change;
 use super::phrase::{self, counted};
+use super::profile;
 use crate::report::blind;
 
 /// A hunt in sentences.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Summary<'a> {
     /// How much was looked at and found, and how much is not worded here.
     pub opening: Vec<String>,
@@ -22,11 +23,11 @@ pub struct Summary<'a> {
 }
 
 /// What is said of one victim.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct VictimSummary<'a> {
     /// Which.
     pub victim: &'a Victim,
-    /// Which clusters, and how much left in total.
+    /// Which clusters, how much left in total, and what sources of its network disagree on.
     pub sentences: Vec<String>,
     /// A line for each cluster: since when, until when, and whether it grew.
     pub clusters: Vec<String>,
@@ -50,6 +51,7 @@ pub fn summary(hunt: &Hunt) -> Summary<'_> {
         let findings = findings_on(hunt, victim.address);
         let mut sentences = clusters_on(victim, &findings);
         sentences.extend(left_in_total(hunt, victim));
+        sentences.extend(profile::caveats(victim));
         let mut clusters: Vec<String> =
             findings.iter().take(MOST_LINES).map(|finding| life(hunt, finding)).collect();
         if findings.len() > MOST_LINES {

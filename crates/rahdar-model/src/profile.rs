@@ -1,0 +1,104 @@
+//! What is known of a victim: whose network, where, and what the host does; each with who says so, and
+//! as of which day.
+
+use std::sync::Arc;
+
+use crate::address::Prefix;
+use crate::time::Day;
+
+/// What one source says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stated<T> {
+    /// What.
+    pub value: T,
+    /// Who.
+    pub source: Arc<str>,
+    /// As of which day; none for the operator, whose word holds until it is changed.
+    pub as_of: Option<Day>,
+}
+
+/// The longest prefix that was announced, and by which AS. Several where several announced it, or where
+/// the path ended in a set: nobody can tell which of them had the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// What was announced.
+    pub prefix: Prefix,
+    /// By which, in the order of the source.
+    pub asns: Vec<u32>,
+}
+
+/// Where a network is. Three questions, whose answers may differ.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Countries {
+    /// Where its registry has it.
+    pub registered: Vec<Stated<String>>,
+    /// Where a database of places has it.
+    pub geolocated: Vec<Stated<String>>,
+    /// Where its operator works.
+    pub operating: Vec<Stated<String>>,
+}
+
+impl Countries {
+    /// Whether two statements name different countries.
+    pub fn disagree(&self) -> bool {
+        let mut all = self.operating.iter().chain(&self.registered).chain(&self.geolocated);
+        all.next().is_some_and(|first| all.any(|other| other.value != first.value))
+    }
+}
+
+/// A role, and the chance that it is the host's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chance {
+    /// Such as `mail server`.
+    pub role: String,
+    /// 0–1; with the others that were weighed, 1.
+    pub p: f64,
+}
+
+/// What the behaviour of a host says of its role (`methods.md` §8).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Behaviour {
+    /// The likeliest.
+    pub top: Chance,
+    /// The next.
+    pub runner_up: Chance,
+    /// What was seen, heaviest first.
+    pub reasons: Vec<String>,
+    /// The last day that was looked at.
+    pub until: Day,
+}
+
+/// Everything known of one victim, at its first believed contact.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Profile {
+    /// The prefix and its origin, the newest source first; of a source where it moved until the last
+    /// contact, both, by date.
+    pub origins: Vec<Stated<Origin>>,
+    /// Whose network. The first is told.
+    pub orgs: Vec<Stated<String>>,
+    /// Of which sector. The first is told.
+    pub sectors: Vec<Stated<String>>,
+    /// Where.
+    pub countries: Countries,
+    /// What a person says it does; told instead of its behaviour.
+    pub role: Option<Stated<String>>,
+    /// What it was seen to do; none where nothing was seen of it.
+    pub behaviour: Option<Behaviour>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn countries_disagree_where_two_are_named() {
+        let stated = |code: &str| Stated { value: code.to_owned(), source: "x".into(), as_of: None };
+        let mut countries = Countries::default();
+        assert!(!countries.disagree());
+        countries.registered = vec![stated("AF")];
+        countries.operating = vec![stated("AF")];
+        assert!(!countries.disagree());
+        countries.geolocated = vec![stated("AE")];
+        assert!(countries.disagree());
+    }
+}
