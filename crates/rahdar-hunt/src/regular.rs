@@ -3,7 +3,8 @@
 //! Every lead that no kill rule has ended and that has enough contacts is a question. Questions
 //! about the same contacts are one. All are looked at for even intervals, which takes one pass;
 //! at most [`MOST_QUESTIONS`] are searched by every method, those with the most even intervals. The
-//! others are not assessable, and say so. Where several victims called one address, they are
+//! others are not assessable, and say so. Where so little was seen that intervals tell nothing, a
+//! schedule alone is searched for. Where several victims called one address, they are
 //! searched together too. The false-discovery rate is held over everything that was looked at.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +14,7 @@ use rahdar_model::{Address, Timestamp};
 use crate::discovery::{RATE, adjusted};
 use crate::evidence::rhythm::Rhythm;
 use crate::rhythm::series::{LEAST_CONTACTS, Series};
-use crate::rhythm::{Assessment, Finder, LEAST_SEEN, METHODS, dispersion, seen};
+use crate::rhythm::{Assessment, Finder, LEAST_SEEN, LEAST_TELLING, METHODS, dispersion, seen};
 use crate::sweep::Rate;
 
 /// Questions that one hunt searches by every method. Chosen here: at some 30 ms each (measured
@@ -44,6 +45,11 @@ impl Question<'_> {
             *known = (*known).min(*rate);
         }
         seen(best.into_values())
+    }
+
+    /// Whether intervals would tell a period.
+    fn is_telling(&self) -> bool {
+        self.seen() >= LEAST_TELLING
     }
 
     /// Why silence says nothing; none where it would.
@@ -87,8 +93,12 @@ pub(crate) fn rhythms(questions: &[Question<'_>], others: &[f64]) -> Vec<Rhythm>
             let known = *known;
             assessed.insert(*place, known);
         } else if let Ok(series) = &series[*place] {
-            let finder = finder.get_or_insert_with(Finder::new);
-            assessed.insert(*place, finder.assess(series, &questions[*place].id()));
+            let (finder, question) = (finder.get_or_insert_with(Finder::new), &questions[*place]);
+            let assessment = match question.is_telling() {
+                true => finder.assess(series, &question.id()),
+                false => finder.assess_schedule(series),
+            };
+            assessed.insert(*place, assessment);
         }
     }
     for (remote, members) in fleet_members(questions, &chosen) {
@@ -165,7 +175,8 @@ fn chosen(questions: &[Question<'_>], series: &[Result<Series, String>], even: &
 /// The questions of each address that several monitored victims called, one for each victim.
 fn fleet_members(questions: &[Question<'_>], chosen: &BTreeSet<usize>) -> BTreeMap<Address, Vec<usize>> {
     let mut fleets: BTreeMap<Address, BTreeMap<Address, usize>> = BTreeMap::new();
-    for place in chosen.iter().filter(|place| questions[**place].is_monitored) {
+    let is_member = |question: &Question<'_>| question.is_monitored && question.is_telling();
+    for place in chosen.iter().filter(|place| is_member(&questions[**place])) {
         let question = &questions[*place];
         fleets.entry(question.remote).or_default().entry(question.victim).or_insert(*place);
     }

@@ -284,8 +284,8 @@ impl Cluster {
     /// The days with contact, and how much of the total each carries.
     ///
     /// A chain of two states keeps the share of active days and correlates neighbours. The first
-    /// and the last day are active and carry what an average day does, so that the dates of the
-    /// plan are those of the traffic.
+    /// and the last day are active and carry what an average day does, and an increase begins with a
+    /// day of contact, so that the dates of the plan are those of the traffic.
     fn active_days(&self, campaign: &Campaign, draw: &mut Draw) -> (Vec<Day>, Vec<u64>) {
         let (first, last) = (day(campaign.first), day(campaign.last));
         let mut days = Vec::new();
@@ -298,7 +298,7 @@ impl Cluster {
             let edge = day == first || day == last;
             active = draw.below(1_000_000) < stay * 1_000 + share * (1_000 - PERSISTENCE_PER_MILLE);
             let weight = draw.log_normal(DAY_MEDIAN, DAY_SIGMA).max(1);
-            active |= edge;
+            active |= edge || change.is_some_and(|change| day == crate::plan::day(change.on));
             if active {
                 let weight = if edge { weight.max(DAY_MEDIAN * 3 / 2) } else { weight };
                 days.push(day);

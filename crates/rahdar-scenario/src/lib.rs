@@ -14,7 +14,7 @@
 //! * `actors`, `decoys`, `background`: what happens.
 //! * `sampling`: what an exporter records of it. `encode`: how it is written.
 //! * `telemetry`, `intelligence` and `passive_dns`: the files.
-//! * [`truth`]: what really happened. [`score`](mod@score): the judge.
+//! * [`truth`]: what really happened. [`score`](mod@score): the judge. [`grade`]: over many seeds.
 //!
 //! The same settings make the same octets on every machine. The crate writes where it is told to and
 //! knows no clock, no network and nothing of how findings are made.
@@ -24,6 +24,7 @@ mod background;
 mod decoys;
 mod draw;
 mod encode;
+pub mod grade;
 mod intelligence;
 mod passive_dns;
 mod path;
@@ -42,6 +43,7 @@ use rahdar_model::Day;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use grade::Grade;
 pub use score::{Score, score};
 pub use truth::Truth;
 

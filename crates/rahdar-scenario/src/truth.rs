@@ -73,6 +73,8 @@ pub struct ClusterTruth {
     pub change: Option<Day>,
     /// Seconds between check-ins on the mean; none without check-ins.
     pub beacon_s: Option<u64>,
+    /// Whether check-ins keep a schedule; else each sleeps from the one before.
+    pub keeps_clock: bool,
 }
 
 /// A command server.
@@ -119,8 +121,26 @@ pub struct Pair {
     pub visible: Traffic,
     /// What passed each exporter while it was up, before sampling.
     pub exporters: Vec<Seen>,
+    /// Server by server, by address; those that no sensor saw are left out.
+    pub servers: Vec<ServerTruth>,
     /// Day by day; days without contact are left out.
     pub days: Vec<DayTruth>,
+}
+
+/// What passed a sensor between a victim and one server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerTruth {
+    /// The server.
+    #[serde(with = "text")]
+    pub address: Address,
+    /// First packet.
+    #[serde(with = "text")]
+    pub first_visible: Timestamp,
+    /// Last packet.
+    #[serde(with = "text")]
+    pub last_visible: Timestamp,
+    /// What passed.
+    pub visible: Traffic,
 }
 
 /// Traffic between a victim and a cluster, in IP octets.
@@ -297,6 +317,7 @@ fn cluster(cluster: &Cluster) -> ClusterTruth {
             Beacon::Sleep(least, most) => Some((least + most) / 2),
             Beacon::Hourly(..) => Some(3_600),
         },
+        keeps_clock: matches!(cluster.beacon, Beacon::Hourly(..)),
     }
 }
 
@@ -308,6 +329,7 @@ fn pair(world: &World, played: &Played) -> Pair {
     let mut days: BTreeMap<Day, (Traffic, Traffic)> = BTreeMap::new();
     let mut contact = Span::default();
     let mut in_sight = Span::default();
+    let mut servers: BTreeMap<Address, (Span, Traffic)> = BTreeMap::new();
     for session in &played.sessions {
         let whole = Traffic::of(session, victim, WHOLE);
         // A session that passes two exporters is seen whole as soon as one saw it whole.
@@ -326,6 +348,10 @@ fn pair(world: &World, played: &Played) -> Pair {
         contact.cover(session);
         if share > 0 {
             in_sight.cover(session);
+            let server = if session.client.address == victim { session.server } else { session.client };
+            let (span, traffic) = servers.entry(server.address).or_default();
+            span.cover(session);
+            traffic.add(part);
         }
     }
     Pair {
@@ -342,6 +368,15 @@ fn pair(world: &World, played: &Played) -> Pair {
             .iter()
             .zip(seen)
             .map(|(exporter, traffic)| Seen { exporter: exporter.name.to_owned(), traffic })
+            .collect(),
+        servers: servers
+            .into_iter()
+            .map(|(address, (span, visible))| ServerTruth {
+                address,
+                first_visible: span.first,
+                last_visible: span.last,
+                visible,
+            })
             .collect(),
         days: days.into_iter().map(|(day, (real, visible))| DayTruth { day, real, visible }).collect(),
     }

@@ -257,7 +257,7 @@ impl FlowStore for NaiveStore {
                 flows: flows.len() as u64,
                 sampling: sampling.into_iter().collect(),
                 tcp_flows: tcp.len() as u64,
-                tcp_flows_two_way: tcp.iter().filter(|flow| is_two_way(flow, &flows, DAY_US)).count() as u64,
+                tcp_flows_two_way: two_way(&tcp, &flows, DAY_US),
                 marked: flows.iter().filter(|flow| flow.quality != Quality::NONE).count() as u64,
                 silent: silent(&flows),
                 lost: Lost::of(gaps.iter().copied()),
@@ -293,7 +293,7 @@ impl FlowStore for NaiveStore {
                 flows: flows.len() as u64,
                 sampling: sampling.into_iter().collect(),
                 tcp_flows: tcp.len() as u64,
-                tcp_flows_two_way: tcp.iter().filter(|flow| is_two_way(flow, &flows, HOUR_US)).count() as u64,
+                tcp_flows_two_way: two_way(&tcp, &flows, HOUR_US),
                 clock_behind_us: behind,
                 marks: marks.filter(|(_, flows)| *flows > 0).collect(),
                 lost: Lost::of(gaps),
@@ -706,29 +706,44 @@ fn span(flows: &[&FlowRecord]) -> Option<Window> {
     Some(Window::new(from, until))
 }
 
-/// Whether a flow has a reverse direction, in itself or in another that starts in the same bin.
-fn is_two_way(flow: &FlowRecord, all: &[&FlowRecord], bin_us: i64) -> bool {
-    let ends = |flow: &FlowRecord| ((flow.src, flow.src_port), (flow.dst, flow.dst_port));
-    let (src, dst) = ends(flow);
-    match flow.rev_packets {
-        Some(packets) => packets > 0,
-        None => all.iter().any(|other| {
-            other.protocol == flow.protocol
-                && other.rev_packets.is_none()
-                && other.start_time.micros().div_euclid(bin_us) == flow.start_time.micros().div_euclid(bin_us)
-                && src != dst
-                && ends(other) == (dst, src)
-        }),
-    }
+/// What tells a one-way flow from others in its bin: protocol, bin, sender, receiver.
+type OneWay = (u8, i64, (Address, u16), (Address, u16));
+
+fn one_way(flow: &FlowRecord, bin_us: i64) -> OneWay {
+    let bin = flow.start_time.micros().div_euclid(bin_us);
+    (flow.protocol, bin, (flow.src, flow.src_port), (flow.dst, flow.dst_port))
 }
 
+/// How many of `flows` have a reverse direction, in themselves or in another of `all` that starts in
+/// the same bin.
+fn two_way(flows: &[&FlowRecord], all: &[&FlowRecord], bin_us: i64) -> u64 {
+    let alone = all.iter().filter(|flow| flow.rev_packets.is_none());
+    let alone: BTreeSet<OneWay> = alone.map(|flow| one_way(flow, bin_us)).collect();
+    let is_two_way = |flow: &&&FlowRecord| match flow.rev_packets {
+        Some(packets) => packets > 0,
+        None => {
+            let (ip_protocol, bin, src, dst) = one_way(flow, bin_us);
+            src != dst && alone.contains(&(ip_protocol, bin, dst, src))
+        }
+    };
+    flows.iter().filter(is_two_way).count() as u64
+}
+
+/// The hours in which no flow was active.
 fn silent(flows: &[&FlowRecord]) -> Vec<Window> {
     let mut silent: Vec<Window> = Vec::new();
     let Some(window) = span(flows) else { return silent };
+    let mut begun = flows.to_vec();
+    begun.sort_by_key(|flow| flow.start_time);
+    let mut begun = begun.into_iter().peekable();
+    let mut last_end = Timestamp::MIN;
     let mut hour = window.from.hour();
     while hour <= window.until {
         let next = hour.plus_micros(HOUR_US);
-        if !flows.iter().any(|flow| flow.start_time < next && flow.end_time >= hour) {
+        while let Some(flow) = begun.next_if(|flow| flow.start_time < next) {
+            last_end = last_end.max(flow.end_time);
+        }
+        if last_end < hour {
             match silent.last_mut() {
                 Some(last) if last.until == hour => last.until = next,
                 _ => silent.push(Window::new(hour, next)),

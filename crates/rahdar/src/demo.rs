@@ -109,7 +109,7 @@ fn scored(score: &Score) -> Table {
                     text(&line.item),
                     text(&line.expected),
                     text(&line.got),
-                    text(match (line.pass, line.mostly) {
+                    text(match (line.pass, line.may_miss()) {
                         (true, _) => "yes",
                         (false, true) => "missed",
                         (false, false) => "no",

@@ -3,7 +3,7 @@
 //!
 //! * [`series`]: octets a day over the life of a cluster on a victim;
 //! * [`event`]: a date registered before anybody looked, and [`shift`]: which of two dates;
-//! * [`change`]: the date found by the test itself;
+//! * [`change`]: an increase at a date that nobody named, and [`onset`]: the day it began;
 //! * [`ratio`]: how many times as much;
 //! * [`spike`]: single days.
 //!
@@ -12,14 +12,14 @@
 //! found dates another, because the first were chosen beforehand. Narrowing a hunt to one victim
 //! or cluster narrows what is told, not the family.
 //!
-//! A confirmed increase has a date of its own beside the event's: the best split of the series
-//! ([`change`]), told as an estimate.
+//! A confirmed increase has a date of its own beside the event's: its [`onset`], told as an estimate.
 //!
-//! Of two events that one increase would explain, the one that divides the series best is told;
-//! the other is told too if it stands out among the dates on its own side of the first.
+//! Of several events that one increase would explain, the last before its onset is told; another is
+//! told too if it stands out among the dates on its own side of that onset.
 
 pub mod change;
 pub mod event;
+pub mod onset;
 pub mod ratio;
 pub mod series;
 pub mod shift;
@@ -157,10 +157,11 @@ impl Study {
     ) -> Surge {
         let octets = &series.octets()[part.clone()];
         let ratio = ratio::ratio(octets, place - part.start, self.id.as_bytes());
+        let onset = onset::onset(&series.winsorised()[part.clone()]);
         let until = series.days()[part.end - 1].window().until;
         Surge {
             window: Window::new(from.start(), until),
-            since: change::rise(series, part).map_or(from, |place| series.days()[place]),
+            since: onset.map_or(from, |place| series.days()[part.start + place]),
             ratio: ratio.point,
             ratio_low: ratio.low,
             ratio_high: ratio.high,
@@ -171,33 +172,29 @@ impl Study {
     }
 }
 
-/// Of confirmed events, those that are not explained by one that divides the series better, each
-/// with the part of the series that it divides.
+/// Of confirmed events, one for each increase, with the part of the series that it divides: the last
+/// that came before the increase began.
 fn distinct(series: &Series, confirmed: &[(usize, Test, f64)]) -> Vec<(usize, Range<usize>)> {
     let octets = series.winsorised();
     let mut told = Vec::new();
     let mut open = vec![(0..octets.len(), confirmed.to_vec())];
     while let Some((part, candidates)) = open.pop() {
-        let height = |test: &Test| {
-            let (before, after) = (test.place - part.start, part.end - test.place);
-            let own = &octets[part.clone()];
-            let rise = series::mean(&own[before..]) - series::mean(&own[..before]);
-            rise * (before as f64 * after as f64 / own.len() as f64).sqrt()
-        };
-        // Of equals the earliest.
-        let best = candidates.iter().rev().max_by(|a, b| height(&a.1).total_cmp(&height(&b.1)));
-        let Some((best, test, _)) = best else { continue };
-        told.push((*best, part.clone()));
+        let began = onset::onset(&octets[part.clone()]).map(|place| part.start + place);
+        let came_before = |test: &Test| began.is_some_and(|began| test.place <= began + onset::NEAR_DAYS);
+        let last = candidates.iter().rfind(|(_, test, _)| came_before(test));
+        let Some((best, test, _)) = last.or(candidates.first()).copied() else { continue };
+        told.push((best, part.clone()));
         // Every event that is left is one more that may stand out by chance.
         let least = RATE / (candidates.len() - 1).max(1) as f64;
-        for side in [part.start..test.place, test.place..part.end] {
+        let began = began.unwrap_or(test.place);
+        for side in [part.start..began, began..part.end] {
             let stays = |place: usize| {
                 place > side.start
                     && side.end.saturating_sub(place) >= event::LEAST_DAYS_AFTER
                     && shift::p_value(&octets[side.clone()], place - side.start) <= least
             };
-            let left: Vec<_> = candidates.iter().copied().filter(|(_, test, _)| stays(test.place)).collect();
-            open.push((side, left));
+            let is_left = |(other, test, _): &(usize, Test, f64)| *other != best && stays(test.place);
+            open.push((side.clone(), candidates.iter().copied().filter(is_left).collect()));
         }
     }
     told

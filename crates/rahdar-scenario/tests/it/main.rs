@@ -1,10 +1,14 @@
 //! The scenario's files, read by readers that share nothing with the writers.
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may fail, and says how seeds fared")]
 
+mod bounds;
 mod capture;
+mod faults;
 mod files;
-mod hunted;
+mod grade;
 mod names;
+mod order;
+mod road;
 mod zeek;
 
 use std::path::PathBuf;

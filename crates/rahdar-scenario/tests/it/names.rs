@@ -9,7 +9,7 @@ use rahdar_model::intelligence::{ClusterId, Indicator, WindowBasis};
 use rahdar_model::{Address, Timestamp};
 
 use crate::SAMPLED;
-use crate::hunted::{book, everything, networks, readings, store};
+use crate::road::{book, everything, networks, readings, store};
 
 /// What the scenario's files say of RedFoxtrot's names, and passive DNS.
 fn names_alone() -> Vec<Reading> {
