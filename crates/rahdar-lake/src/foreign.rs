@@ -607,9 +607,7 @@ mod tests {
     fn our_own_tables_are_read_back() {
         let flow =
             rahdar_testkit::flow("192.0.2.1:5 > [2001:db8::9]:443").sent(3, 900).answered(2, 80).build();
-        let mut rows = crate::batch::Rows::<FlowRecord>::new();
-        rows.push(&flow).unwrap();
-        let batch = rows.into_batches().unwrap().remove(0);
+        let batch = crate::rows::tests::batches(std::slice::from_ref(&flow)).remove(0);
         let schema = batch.schema();
         let columns = schema
             .fields()

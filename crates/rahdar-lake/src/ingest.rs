@@ -21,10 +21,10 @@ use rahdar_model::{FlowRecord, FlowSink, Problem};
 use tokio::task::JoinHandle;
 
 use crate::Lake;
-use crate::batch::{Rows, beyond_calendar};
 use crate::error::failed;
 use crate::file::DataFile;
 use crate::leftovers;
+use crate::rows::{Rows, beyond_calendar};
 use crate::schema::Kept;
 use crate::table::{LOG, Table};
 use crate::turn::{self, Held};
@@ -281,8 +281,8 @@ impl<R: Kept> Staged<R> {
             self.await_oldest_file(lake)?;
         }
         let encoded = lake.runtime.runtime().spawn_blocking(move || {
-            let rows = rows.into_batches().map_err(failed("encoding rows"))?;
-            DataFile::encode(R::layout(), day, &rows).map_err(failed("encoding rows"))
+            let rows = rows.into_columns().map_err(failed("encoding rows"))?;
+            DataFile::encode(R::layout(), day, rows).map_err(failed("encoding rows"))
         });
         let table = self.table.clone();
         self.in_flight.push_back(lake.runtime.runtime().spawn(async move {

@@ -4,8 +4,8 @@
 //! The only room that knows Arrow, Parquet, Delta and DataFusion; it hides them behind
 //! [`FlowStore`]. In reading order:
 //!
-//! * `schema`, `batch`: the column tables as Arrow columns, and records in and out of them.
-//! * `file`, `disk`, `durable`: one Parquet file; the calls that change the disk, and in which order they
+//! * `schema`, `rows`, `batch`: the column tables as Arrow columns, records into them and out of them.
+//! * `file`, `same`, `disk`, `durable`: one Parquet file, and its columns that say one thing; the calls that change the disk, and in which order they
 //!   come: synced before anything is acknowledged.
 //! * `table`: one table on disk: its log, what a commit is, what is left when one is killed.
 //! * `ingest`, `turn`, `leftovers`: an import, buffered by day and committed once; who may go on
@@ -34,6 +34,8 @@ mod leftovers;
 mod names;
 mod networks;
 mod plan;
+mod rows;
+mod same;
 mod scan;
 mod schema;
 mod session;

@@ -20,6 +20,62 @@ pub(crate) enum ObjectError {
 #[error("octet {0} of the line is no JSON")]
 pub(crate) struct Malformed(usize);
 
+/// What a number or a word ends before.
+const ENDS_BARE: [bool; 256] = {
+    let mut ends = [false; 256];
+    let mut octets: &[u8] = b",}] \t\n\r";
+    while let [octet, rest @ ..] = octets {
+        ends[*octet as usize] = true;
+        octets = rest;
+    }
+    ends
+};
+
+/// What stood before the values of an object like the next: most objects of a log have the same keys in the same
+/// order, so a key is mostly known by a look at what follows the value before it.
+pub(crate) struct Keys<T> {
+    /// What stands between two values, the key in it, and what the key means.
+    known: Vec<(Box<[u8]>, T)>,
+    /// The one that comes next if the object is like those before.
+    next: usize,
+}
+
+impl<T: Copy> Keys<T> {
+    /// The most keys that are kept. Chosen here: logs have some twenty.
+    const KNOWN_MAX: usize = 64;
+    /// The longest that is kept. Chosen here: longer than any key of a log.
+    const OCTETS_MAX: usize = 64;
+
+    pub(crate) fn new() -> Self {
+        Self { known: Vec::new(), next: 0 }
+    }
+
+    /// An object begins.
+    pub(crate) fn begin(&mut self) {
+        self.next = 0;
+    }
+
+    /// What the key means with which `rest` begins, and its octets. The one after the last is tried first; values
+    /// that are unset are left out with their keys, so those after it come next.
+    #[inline(always)]
+    fn find(&mut self, rest: &[u8]) -> Option<(T, usize)> {
+        let (before, after) = self.known.split_at(self.next);
+        let at = after.iter().chain(before).position(|(text, _)| rest.starts_with(text))?;
+        let at = if at < after.len() { self.next + at } else { at - after.len() };
+        self.next = at + 1;
+        let (text, meaning) = &self.known[at];
+        Some((*meaning, text.len()))
+    }
+
+    #[cold]
+    fn learn(&mut self, text: &[u8], meaning: T) {
+        if self.known.len() < Self::KNOWN_MAX && text.len() <= Self::OCTETS_MAX {
+            self.known.insert(self.next, (text.into(), meaning));
+            self.next += 1;
+        }
+    }
+}
+
 /// One value of an object, as it stands in the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Value<'l> {
@@ -55,6 +111,14 @@ impl<'l> Members<'l> {
     }
 
     fn step(&mut self) -> Result<Option<(&'l [u8], Value<'l>)>, Malformed> {
+        match self.key()? {
+            Some(key) => Ok(Some((key, self.value()?))),
+            None => Ok(None),
+        }
+    }
+
+    /// Goes to the next value and returns its key; none after the last.
+    fn key(&mut self) -> Result<Option<&'l [u8]>, Malformed> {
         let first = self.state == State::Before;
         if first {
             self.expect(b'{')?;
@@ -78,7 +142,30 @@ impl<'l> Members<'l> {
         }
         let key = self.text()?;
         self.expect(b':')?;
-        Ok(Some((key, self.value()?)))
+        self.peek();
+        Ok(Some(key))
+    }
+
+    /// The next value, and what its key means: `meaning` tells of keys that were not met before.
+    #[inline(always)]
+    pub(crate) fn next_of<T: Copy>(
+        &mut self,
+        keys: &mut Keys<T>,
+        meaning: impl FnOnce(&[u8]) -> T,
+    ) -> Result<Option<(T, Value<'l>)>, Malformed> {
+        // What stands before the first key does not stand before another.
+        let is_first = self.state == State::Before;
+        if !is_first && let Some((meaning, octets)) = keys.find(&self.line[self.at..]) {
+            self.at += octets;
+            return Ok(Some((meaning, self.value()?)));
+        }
+        let start = self.at;
+        let Some(key) = self.key()? else { return Ok(None) };
+        let meaning = meaning(key);
+        if !is_first {
+            keys.learn(&self.line[start..self.at], meaning);
+        }
+        Ok(Some((meaning, self.value()?)))
     }
 
     fn value(&mut self) -> Result<Value<'l>, Malformed> {
@@ -88,8 +175,7 @@ impl<'l> Members<'l> {
             Some(_) => {
                 let start = self.at;
                 let rest = &self.line[start..];
-                let length =
-                    rest.iter().position(|c| matches!(c, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r'));
+                let length = rest.iter().position(|c| ENDS_BARE[usize::from(*c)]);
                 self.at = start + length.unwrap_or(rest.len());
                 match &self.line[start..self.at] {
                     b"" => Err(self.wrong()),
@@ -279,6 +365,37 @@ pub(crate) fn unescape(text: &[u8], into: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn known_keys_are_those_that_would_be_read() {
+        let mut keys = Keys::new();
+        for line in [
+            r#"{"a": 1, "b": "x", "c": [1], "d": null}"#,
+            r#"{"a": 2, "b": "y", "c": [2], "d": true}"#,
+            r#"{"a": 2, "d": 1}"#,
+            r#"{"b": 3, "a" : 4,"c":  5, "e": 6}"#,
+            r#"{"a": 2, "b": "y", "bb": 7, "c": {}, "e": 8}"#,
+            r#"{"a": 2, "b": "y"; "c": 3}"#,
+            r#"{"a": 2, "b": }"#,
+            r#"{"a": 2, "b": 1,}"#,
+            "{}",
+        ] {
+            let read: Result<Vec<_>, _> = Members::new(line.as_bytes())
+                .map(|member| member.map(|(key, value)| ((key.len(), key[0]), value)))
+                .collect();
+            let mut members = Members::new(line.as_bytes());
+            keys.begin();
+            let mut known = Vec::new();
+            let known = loop {
+                match members.next_of(&mut keys, |key| (key.len(), key[0])) {
+                    Ok(Some(member)) => known.push(member),
+                    Ok(None) => break Ok(known),
+                    Err(error) => break Err(error),
+                }
+            };
+            assert_eq!(known, read, "{line}");
+        }
+    }
 
     fn check(line: &str, expected: Option<&[(&str, Value<'_>)]>) {
         let members: Result<Vec<_>, _> = Members::new(line.as_bytes()).collect();

@@ -13,7 +13,7 @@ use super::field::Field;
 use super::{EXPORTER, Form, Log, conn, deliver, dns, http, other_log, ssl};
 use crate::delivery::Delivery;
 use crate::facts::Facts;
-use crate::json::{Items, Members, ObjectError, Value, unescape};
+use crate::json::{Items, Keys, Members, ObjectError, Value, unescape};
 use crate::lines::{self, Text};
 use crate::{Options, WireError};
 
@@ -27,6 +27,7 @@ pub(crate) fn decode(
     let delivery = Delivery::new(EXPORTER, source, options, sink);
     let mut facts = Facts::new(&delivery);
     let mut log = Log::Conn;
+    let mut keys = Log::ALL.map(|_| Keys::new());
     lines::read(input, delivery, |delivery, text| {
         if text.line.trim_ascii().is_empty() {
             delivery.tally.beside += 1;
@@ -34,11 +35,12 @@ pub(crate) fn decode(
         }
         // Objects are mostly of the same log as the one before: one look at most of them is enough.
         for _ in 0..2 {
+            let keys = &mut keys[log as usize];
             let other = match log {
-                Log::Conn => object::<conn::Row<'_>>(text, delivery, &mut facts)?,
-                Log::Dns => object::<dns::Row<'_>>(text, delivery, &mut facts)?,
-                Log::Ssl => object::<ssl::Row<'_>>(text, delivery, &mut facts)?,
-                Log::Http => object::<http::Row<'_>>(text, delivery, &mut facts)?,
+                Log::Conn => object::<conn::Row<'_>>(text, keys, delivery, &mut facts)?,
+                Log::Dns => object::<dns::Row<'_>>(text, keys, delivery, &mut facts)?,
+                Log::Ssl => object::<ssl::Row<'_>>(text, keys, delivery, &mut facts)?,
+                Log::Http => object::<http::Row<'_>>(text, keys, delivery, &mut facts)?,
             };
             match other {
                 Seen::Done => return Ok(()),
@@ -64,11 +66,12 @@ enum Seen {
 /// Reads one object and gives what it says to the sink, or refuses it.
 fn object<'l, R: super::Row<'l>>(
     text: Text<'l>,
+    keys: &mut Keys<Meaning>,
     delivery: &mut Delivery<'_>,
     facts: &mut Facts,
 ) -> Result<Seen, WireError> {
     let mut row = R::default();
-    match read(text.line, &mut row) {
+    match read(text.line, keys, &mut row) {
         Ok(None) => deliver(&row, text, &Json, delivery, facts)?,
         Ok(Some(other)) => return Ok(other),
         Err(error) => delivery.refuse(text.place(), format_args!("{error}")),
@@ -76,13 +79,41 @@ fn object<'l, R: super::Row<'l>>(
     Ok(Seen::Done)
 }
 
+/// What a key of an object stands for.
+#[derive(Debug, Clone, Copy)]
+enum Meaning {
+    /// An object with the endpoints.
+    Endpoints,
+    /// The path of the log.
+    Stream,
+    Field(Field),
+    /// Nothing that is read.
+    Other,
+}
+
+impl Meaning {
+    fn of(key: &[u8]) -> Self {
+        match key {
+            b"id" => Self::Endpoints,
+            key if is_stream_key(key) => Self::Stream,
+            key => Field::from_name(key).map_or(Self::Other, Self::Field),
+        }
+    }
+}
+
 /// Fills the row with an object; what the object is instead, if it is of another log.
-fn read<'l, R: super::Row<'l>>(line: &'l [u8], row: &mut R) -> Result<Option<Seen>, ObjectError> {
+fn read<'l, R: super::Row<'l>>(
+    line: &'l [u8],
+    keys: &mut Keys<Meaning>,
+    row: &mut R,
+) -> Result<Option<Seen>, ObjectError> {
     let mut is_named = false;
     let mut marked = None;
-    for member in Members::new(line) {
-        match member? {
-            (b"id", Value::Nested(endpoints)) => {
+    let mut members = Members::new(line);
+    keys.begin();
+    while let Some((meaning, value)) = members.next_of(keys, Meaning::of)? {
+        match (meaning, value) {
+            (Meaning::Endpoints, Value::Nested(endpoints)) => {
                 for member in Members::new(endpoints) {
                     let (key, value) = member?;
                     if let (Some(field), Some(value)) = (endpoint(key), value.scalar()) {
@@ -90,13 +121,12 @@ fn read<'l, R: super::Row<'l>>(line: &'l [u8], row: &mut R) -> Result<Option<See
                     }
                 }
             }
-            (key, Value::Text(stream)) if is_stream_key(key) => match Log::from_path(stream) {
+            (Meaning::Stream, Value::Text(stream)) => match Log::from_path(stream) {
                 Some(log) if log == R::LOG => is_named = true,
                 Some(log) => return Ok(Some(Seen::Of(log))),
                 None => return Ok(Some(Seen::Unread)),
             },
-            (key, value) => {
-                let Some(field) = Field::from_name(key) else { continue };
+            (Meaning::Field(field), value) => {
                 marked = marked.or(field.mark());
                 match value {
                     Value::Text(value) | Value::Bare(value) => row.set(field, value)?,
@@ -104,6 +134,7 @@ fn read<'l, R: super::Row<'l>>(line: &'l [u8], row: &mut R) -> Result<Option<See
                     Value::Nested(_) | Value::Null => {}
                 }
             }
+            (Meaning::Endpoints | Meaning::Stream | Meaning::Other, _) => {}
         }
     }
     let log = marked.unwrap_or(Log::Conn);

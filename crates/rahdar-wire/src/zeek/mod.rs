@@ -40,6 +40,9 @@ pub(crate) enum Log {
 }
 
 impl Log {
+    /// Every log that is read.
+    const ALL: [Self; 4] = [Self::Conn, Self::Dns, Self::Ssl, Self::Http];
+
     /// The log of this path, as Zeek calls it.
     fn from_path(path: &[u8]) -> Option<Self> {
         Some(match path {
