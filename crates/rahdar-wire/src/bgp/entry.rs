@@ -116,7 +116,7 @@ fn prefix(octets: &[u8], length: usize, is_v4: bool) -> Option<Prefix> {
 }
 
 /// The AS of the last segment of the path, if that is a set; its last AS, if that is a sequence; none of an
-/// empty path. `None` if the attributes cannot be read, or hold no path.
+/// empty path, or without one. `None` if the attributes cannot be read.
 fn last_segment(attributes: &[u8], asn_octets: usize) -> Option<Vec<u32>> {
     const EXTENDED_LENGTH: u8 = 0x10;
     const AS_PATH: usize = 2;
@@ -134,7 +134,8 @@ fn last_segment(attributes: &[u8], asn_octets: usize) -> Option<Vec<u32>> {
             _ => {}
         }
     }
-    let path = path?;
+    // Routes of other protocols have none.
+    let path = path.unwrap_or_default();
     // What speaks two octets puts the true origin into an attribute beside (RFC 6793 §4.2.2).
     Some(if path == [AS_TRANS] { wide.unwrap_or(path) } else { path })
 }

@@ -150,16 +150,17 @@ fn the_old_table_of_the_corpus_is_read_as_bgpdump_reads_it() {
     assert_eq!(sorted(table), sorted(expected));
 }
 
+/// Expected are the prefixes to which a route with a path leads, as an independent reading counted them.
 #[test]
 fn every_table_of_the_corpus_is_read() {
     let Some(corpus) = corpus() else { return };
     for (name, prefixes) in [
         ("zannotate/data-snapshots/routing.mrt", 2),
-        ("mrtparse/samples/openbgpd_rib_table", 31),
-        ("mrtparse/samples/openbgpd_rib_table-v2", 21),
+        ("mrtparse/samples/openbgpd_rib_table", 2),
+        ("mrtparse/samples/openbgpd_rib_table-v2", 2),
         ("mrtparse/samples/quagga_rib", 6),
-        ("mrtparse/samples/bird-mrtdump_rib", 12),
-        ("mrtparse/samples/bird6-mrtdump_rib", 7),
+        ("mrtparse/samples/bird-mrtdump_rib", 6),
+        ("mrtparse/samples/bird6-mrtdump_rib", 3),
         ("ripe-bgpdump/test_data/bview.64k_stream_overflow.gz", 1),
         ("ripe-bgpdump/test_data/bview.ipv4_unicast_add_path.gz", 31),
         ("ripe-bgpdump/test_data/bview.ipv6_unicast_add_path.gz", 31),
