@@ -21,6 +21,8 @@ use crate::{Made, make};
 /// Seeds that the share below allows for.
 const NIGHTLY: u64 = 200;
 const USUAL: u64 = 2;
+/// Seeds after which a run that lasts says how far it is.
+const TELL_EVERY: u64 = 20;
 /// Bounds of 95 % hold in so many of 100 seeds, with slack for 200 of them.
 const LEAST_PERCENT: u64 = 92;
 
@@ -43,6 +45,9 @@ fn bounds_hold_in_as_many_seeds_as_they_promise() {
             let is_below = bounds.low <= visible as f64;
             held.low += u64::from(is_below);
             held.both += u64::from(is_below && bounds.high.is_some_and(|high| visible as f64 <= high));
+        }
+        if seed.is_multiple_of(TELL_EVERY) {
+            eprintln!("{seed} seeds: {held:?}");
         }
     }
     for (item, Held { low, both }) in &held {
