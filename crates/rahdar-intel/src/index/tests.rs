@@ -265,29 +265,25 @@ fn lookups_go_on_while_versions_are_replaced() {
     let live = Live::new(version(1));
     let first = live.get();
     let is_over = std::sync::atomic::AtomicBool::new(false);
-    let slowest_us = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let ask = || {
-            let (mut seen, mut slowest_us, mut last) = (0, 0, false);
+            let (mut seen, mut last) = (0, false);
             while !last {
                 last = is_over.load(std::sync::atomic::Ordering::Acquire);
-                let begun = std::time::Instant::now();
                 let book = live.get();
                 let told: Vec<_> =
                     book.claims_on("10.0.42.7".parse().unwrap()).map(|claim| claim.place.as_str()).collect();
-                slowest_us = slowest_us.max(begun.elapsed().as_micros());
                 assert_eq!(told, [book.version().to_string(), book.version().to_string()]);
                 assert!(seen <= book.version(), "an older version came after a newer one");
                 seen = book.version();
             }
             assert_eq!(seen, 100, "the last version is seen");
-            slowest_us
         };
         let readers = [scope.spawn(ask), scope.spawn(ask)];
         (2..=100).for_each(|n| live.replace(version(n)));
         is_over.store(true, std::sync::atomic::Ordering::Release);
-        readers.map(|reader| reader.join().unwrap())
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
     });
-    eprintln!("slowest lookup beside 99 replacements: {slowest_us:?} µs");
     live.replace(version(50));
     assert_eq!(live.get().version(), 100, "an older version takes no one's place");
     assert_eq!(first.version(), 1, "who holds a version keeps it");
