@@ -84,7 +84,7 @@ def imports(args, first):
             commands[name, engine] = [sys.executable, "benches/rivals.py", "import", engine, form, f"{day}/{log}", out]
     if nfcapd.installed():
         for name in ["IPFIX in pcap, a day", "NetFlow v9 in pcap, a day", "NetFlow v5 in pcap, a day"]:
-            commands[name, "nfcapd"] = lambda path=sources[name]: nfcapd.Run(path, args.work)
+            commands[name, f"nfcapd, {nfcapd.compression()[1]}"] = lambda path=sources[name]: nfcapd.Run(path, args.work)
     runs = rounds(commands)
     for home in homes:
         shutil.rmtree(home)

@@ -20,8 +20,18 @@ BUFFER = 4 << 20
 BURST = 200
 
 
+# Debian's have no zstd; others are named by the paths of their programs.
+NFCAPD, NFDUMP = os.environ.get("NFCAPD", "nfcapd"), os.environ.get("NFDUMP", "nfdump")
+
+
 def installed():
-    return shutil.which("nfcapd") and shutil.which("nfdump")
+    return shutil.which(NFCAPD) and shutil.which(NFDUMP)
+
+
+def compression():
+    """The best compression that this nfcapd has: its option and its name."""
+    told = subprocess.run([NFCAPD, "-h"], capture_output=True, text=True)
+    return ("-z=zstd", "zstd") if "zstd" in told.stdout + told.stderr else ("-y", "LZ4")
 
 
 def datagrams(capture):
@@ -42,13 +52,13 @@ def waiting():
 
 
 class Run:
-    """What measure.Run has, of nfcapd, with LZ4."""
+    """What measure.Run has, of nfcapd."""
 
     def __init__(self, capture, work):
         folder = tempfile.mkdtemp(dir=work, prefix="nfcapd-")
         begun = time.monotonic()
         child = subprocess.Popen(
-            ["nfcapd", "-w", folder, "-b", "127.0.0.1", "-p", str(PORT), "-y", "-t", "3600", "-B", str(BUFFER)],
+            [NFCAPD, "-w", folder, "-b", "127.0.0.1", "-p", str(PORT), compression()[0], "-t", "3600", "-B", str(BUFFER)],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until(lambda: waiting() is not None)
         sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -62,7 +72,7 @@ class Run:
         self.wall = time.monotonic() - begun
         self.cpu = used.ru_utime + used.ru_stime
         self.memory_mb = used.ru_maxrss / 1024
-        told = subprocess.run(["nfdump", "-I", "-R", folder], capture_output=True, text=True).stdout
+        told = subprocess.run([NFDUMP, "-I", "-R", folder], capture_output=True, text=True).stdout
         self.answer = re.search(r"^Flows: (\d+)", told, re.MULTILINE).group(1)
         shutil.rmtree(folder)
 
