@@ -2,7 +2,7 @@
 //!
 //! Each role has features, each feature a weight in decibans; the weights of a role are added, and no
 //! role begins with more than another. The chance of a role is its odds over those of all:
-//! `p = 10^(dB/10) / Σ 10^(dB/10)`, at most 0.95, since nothing has calibrated the weights. A role of 6 dB or
+//! `p = 10^(dB/10) / Σ 10^(dB/10)`, at most 0.95, since nothing has calibrated the weights. A role of 7 dB or
 //! more is told; below, what was seen is as likely of a host without it.
 //!
 //! Looked at is the week of the last believed contact and the seven days before, thirty where packets were
@@ -112,8 +112,8 @@ pub struct Shown {
     pub behaviour: Behaviour,
 }
 
-/// A role of less is not told (decibans; `methods.md` §1.3 calls less than 6 unknown).
-const LEAST_DB: i32 = 6;
+/// A role of less is not told, in decibans. Chosen here: a name alone, or one feature of NAT, is none.
+const LEAST_DB: i32 = 7;
 /// No chance is above it before weights are calibrated (`methods.md`, decision 3).
 const P_MAX: f64 = 0.95;
 
