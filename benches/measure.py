@@ -17,7 +17,8 @@ import time
 
 import nfcapd
 
-BEGIN, END = "<!-- figures: written by make bench -->", "<!-- end of figures -->"
+# Each part of the page has marks of its own, so that one may be measured alone.
+BEGIN, END = "<!-- {}: written by make bench -->", "<!-- end of {} -->"
 # The column of `flows import --format csv` that counts decoded records.
 DECODED = 5
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
@@ -118,41 +119,47 @@ def sweeps(args):
                 yield flows, claims, name, cpu, cpu / ours, median(made, "wall"), max(run.memory_mb for run in made)
 
 
+def import_table(args):
+    yield "| input | engine | records | CPU s | records per CPU s | wall s | memory MB |"
+    yield "|---|---|--:|--:|--:|--:|--:|"
+    for name, engine, records, cpu, rate, wall, memory in imports(args, args.flows[0]):
+        yield f"| {name} | {engine} | {records:,} | {cpu:.2f} | {rate:,.0f} | {wall:.2f} | {memory:.0f} |"
+
+
+def sweep_table(args):
+    yield "| flows | claims | engine | CPU s | CPU, rahdar = 1 | wall s | memory MB |"
+    yield "|--:|--:|---|--:|--:|--:|--:|"
+    for flows, claims, name, cpu, ratio, wall, memory in sweeps(args):
+        yield f"| {flows:,} | {claims:,} | {name} | {cpu:.2f} | {ratio:.2f} | {wall:.2f} | {memory:.0f} |"
+
+
+TABLES = {"import": import_table, "sweep": sweep_table}
+
+
 def main():
     parser = argparse.ArgumentParser()
     for name in ["rahdar", "sweep", "work", "out"]:
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--flows", nargs="+", type=int, required=True)
     parser.add_argument("--claims", nargs="+", type=int, required=True)
+    parser.add_argument("--parts", nargs="+", choices=TABLES, default=list(TABLES))
     args = parser.parse_args()
 
     today = datetime.date.today().isoformat()
     revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-    text = [
-        f"Measured on {today} at revision {revision}: {os.cpu_count()} cores, {platform.machine()}, median of {ROUNDS} rounds, whole",
-        "processes, CPU = user + system seconds, memory = largest peak. `benches/README.md` says what is measured.",
-        "",
-        "## Import: file to committed table",
-        "",
-        "| input | engine | records | CPU s | records per CPU s | wall s | memory MB |",
-        "|---|---|--:|--:|--:|--:|--:|",
-    ]
-    for name, engine, records, cpu, rate, wall, memory in imports(args, args.flows[0]):
-        text.append(f"| {name} | {engine} | {records:,} | {cpu:.2f} | {rate:,.0f} | {wall:.2f} | {memory:.0f} |")
-    text += [
-        "",
-        "## Sweep: flows that meet a list of addresses",
-        "",
-        "| flows | claims | engine | CPU s | CPU, rahdar = 1 | wall s | memory MB |",
-        "|--:|--:|---|--:|--:|--:|--:|",
-    ]
-    for flows, claims, name, cpu, ratio, wall, memory in sweeps(args):
-        text.append(f"| {flows:,} | {claims:,} | {name} | {cpu:.2f} | {ratio:.2f} | {wall:.2f} | {memory:.0f} |")
-    with open(args.out) as page:
-        before, rest = page.read().split(BEGIN)
-    _, after = rest.split(END)
-    with open(args.out, "w") as page:
-        page.write("\n".join([before + BEGIN, *text, END]) + after)
+    for part in args.parts:
+        text = [
+            f"Measured on {today} at revision {revision}: {os.cpu_count()} cores, {platform.machine()}, median of {ROUNDS} rounds, whole",
+            "processes, CPU = user + system seconds, memory = largest peak. `benches/README.md` says what is measured.",
+            "",
+            *TABLES[part](args),
+        ]
+        begin, end = BEGIN.format(part), END.format(part)
+        with open(args.out) as page:
+            before, rest = page.read().split(begin)
+        _, after = rest.split(end)
+        with open(args.out, "w") as page:
+            page.write("\n".join([before + begin, *text, end]) + after)
 
 
 if __name__ == "__main__":
