@@ -39,7 +39,7 @@ fn the_same_seed_makes_the_same_octets() {
 
 /// FNV-1a over the captures and the truth of seed 1. Another value means another scenario: say so in
 /// the changelog. Compressed logs are left out, for a compressor may learn.
-const SEED_1: u64 = 0xe9ae_c0dd_b22f_a162;
+const SEED_1: u64 = 0x74ca_06a4_74e6_d003;
 
 #[test]
 fn a_seed_means_the_same_octets_on_every_machine() {
