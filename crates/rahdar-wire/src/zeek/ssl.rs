@@ -61,12 +61,7 @@ impl<'r> super::Row<'r> for Row<'r> {
         delivery: &mut Delivery<'_>,
         facts: &mut Facts,
     ) -> Result<bool, ValueError> {
-        let (time, client, server) = self.talk.who()?;
-        let handshake = facts.begin_handshake(time, delivery.record.source_row, delivery);
-        handshake.client = client;
-        handshake.client_port = self.talk.orig_port;
-        handshake.server = server;
-        handshake.server_port = self.talk.resp_port;
+        let handshake = self.talk.handshake(delivery, facts)?;
         handshake.established = self.established;
         let plain = |text: &[u8], into: &mut String| form.text(text, into);
         set_name(self.server_name, &mut handshake.server_name, &plain);

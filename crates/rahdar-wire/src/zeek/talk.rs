@@ -1,8 +1,11 @@
 //! What a row of every log says: when, and who talked to whom.
 
+use rahdar_model::fact::Handshake;
 use rahdar_model::{Address, Timestamp};
 
 use super::field::Field;
+use crate::delivery::Delivery;
+use crate::facts::Facts;
 use crate::value::{ValueError, address, short, time};
 
 /// Time and ends of a row.
@@ -36,5 +39,20 @@ impl Talk {
         let orig = self.orig.ok_or(ValueError::missing(Field::OrigH.name()))?;
         let resp = self.resp.ok_or(ValueError::missing(Field::RespH.name()))?;
         Ok((time, orig, resp))
+    }
+
+    /// Begins the handshake of a row: when it was, and who called whom.
+    pub(super) fn handshake<'f>(
+        &self,
+        delivery: &Delivery<'_>,
+        facts: &'f mut Facts,
+    ) -> Result<&'f mut Handshake, ValueError> {
+        let (time, client, server) = self.who()?;
+        let handshake = facts.begin_handshake(time, delivery.record.source_row, delivery);
+        handshake.client = client;
+        handshake.client_port = self.orig_port;
+        handshake.server = server;
+        handshake.server_port = self.resp_port;
+        Ok(handshake)
     }
 }
