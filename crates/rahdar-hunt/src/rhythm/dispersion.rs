@@ -10,7 +10,8 @@
 //! below 10⁻⁵, the last column.
 //!
 //! Not asked where the median interval is below ten times [`MERGE_S`]: joining calls at once would
-//! by itself make intervals even. Assumes intervals that do not depend on one another. Wrong, and
+//! by itself make intervals even. Nor above twelve hours: the calendar makes the days of people
+//! even. Assumes intervals that do not depend on one another. Wrong, and
 //! blind, where check-ins are lost: with half of them missing CV rises to 0.7, with nine in ten
 //! to 0.95.
 //!
@@ -49,6 +50,8 @@ pub const TABLE: [(usize, [f64; 11]); 14] = [
 
 /// A window that is searched has a median interval of this or more, in seconds.
 const LEAST_MEDIAN_S: f64 = 10.0 * MERGE_S;
+/// And of this or less: the longest period of [`phase`](super::phase).
+const MOST_MEDIAN_S: f64 = super::phase::LONGEST_S;
 
 /// The standard deviation of the intervals over their mean; infinite of none.
 pub fn cv(intervals_s: &[f64]) -> f64 {
@@ -66,7 +69,7 @@ pub fn p_value(intervals_s: &[f64]) -> Option<f64> {
     }
     let mut sorted = intervals_s.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
-    (median(&sorted) >= LEAST_MEDIAN_S).then(|| probability(n, cv(intervals_s)))
+    (LEAST_MEDIAN_S..=MOST_MEDIAN_S).contains(&median(&sorted)).then(|| probability(n, cv(intervals_s)))
 }
 
 /// The share of sets of `n` exponential intervals whose CV is `cv` or lower.
@@ -113,10 +116,11 @@ mod tests {
     }
 
     #[test]
-    fn few_or_crowded_intervals_are_not_judged() {
+    fn few_crowded_or_rare_contacts_are_not_judged() {
         assert_eq!(p_value(&[60.0; 6]), None);
         assert_eq!(p_value(&[29.0; 20]), None);
         assert_eq!(p_value(&[30.0; 20]), Some(1e-5));
+        assert_eq!(p_value(&[13.0 * 3_600.0; 20]), None);
         assert_eq!(p_value(&[]), None);
     }
 }

@@ -6,7 +6,7 @@
 //! more is told; below, what was seen is as likely of a host without it.
 //!
 //! Looked at is the week of the last believed contact and the seven days before, thirty where packets were
-//! sampled. "Many" are ten distinct, under sampling five (§8). A port counts as used where more than a SYN or a refusal was
+//! sampled or where seven show no role. "Many" are ten distinct, under sampling five (§8). A port counts as used where more than a SYN or a refusal was
 //! seen, and by twice as many as used telnet or SMB, which few serve and everybody scans.
 //!
 //! | role | decibans |
@@ -149,21 +149,28 @@ pub fn shown(
     coverage: &[ExporterCoverage],
 ) -> Result<BTreeMap<Address, Shown>, StoreError> {
     let is_sampled = coverage.iter().any(|one| one.sampling.iter().any(|interval| *interval != Some(1)));
-    let days = if is_sampled { DAYS_SAMPLED } else { DAYS };
+    let spans: &[i32] = if is_sampled { &[DAYS_SAMPLED] } else { &[DAYS, DAYS_SAMPLED] };
     let mut weeks: BTreeMap<i32, Vec<Address>> = BTreeMap::new();
     for (host, until) in hosts {
         weeks.entry(until.day().0.div_euclid(WEEK_DAYS)).or_default().push(*host);
     }
     let mut shown = BTreeMap::new();
-    for (week, hosts) in weeks {
+    for (week, mut hosts) in weeks {
         let end = Day(week.saturating_add(1).saturating_mul(WEEK_DAYS));
-        let from = end.start().plus_micros(-i64::from(days + WEEK_DAYS) * DAY_US);
-        let window = Window::new(from, end.start()).intersect(window);
         let last = Day(end.0.saturating_sub(1));
-        let known = Known::of(store, &hosts, window)?;
-        for (host, activity) in activities(store, &hosts, window)? {
-            let sum = weigh::weigh(&activity, known.of_host(host));
-            shown.insert(host, sum.shown(last));
+        for days in spans {
+            let from = end.start().plus_micros(-i64::from(days + WEEK_DAYS) * DAY_US);
+            let window = Window::new(from, end.start()).intersect(window);
+            let known = Known::of(store, &hosts, window)?;
+            for (host, activity) in activities(store, &hosts, window)? {
+                let sum = weigh::weigh(&activity, known.of_host(host));
+                shown.insert(host, sum.shown(last));
+            }
+            let is_open = |host: &Address| shown.get(host).is_none_or(|shown: &Shown| shown.roles.is_empty());
+            hosts.retain(is_open);
+            if hosts.is_empty() {
+                break;
+            }
         }
     }
     Ok(shown)
