@@ -6,6 +6,7 @@ Every figure is the median of the rounds. A rival whose answer differs stops the
 import argparse
 import datetime
 import glob
+import itertools
 import os
 import platform
 import shutil
@@ -70,24 +71,35 @@ def imports(args, first):
         "Zeek TSV, 454 days": f"{args.work}/zeek-{first}/telemetry",
         "IPFIX in pcap, 454 days": next(iter(glob.glob(f"{exports}/*ipfix*"))),
     }
-    homes = []
+    homes = {}
 
     def into_new_home(path):
         def command():
-            homes.append(tempfile.mkdtemp(dir=args.work, prefix="home-"))
-            return [args.rahdar, "--home", homes[-1], "flows", "import", path, "--format", "csv"]
+            home = tempfile.mkdtemp(dir=args.work, prefix="home-")
+            homes.setdefault(path, []).append(home)
+            return [args.rahdar, "--home", home, "flows", "import", path, "--format", "csv"]
         return command
 
     commands = {(name, "rahdar"): into_new_home(path) for name, path in sources.items()}
+    compared = {}
     for engine in ["duckdb", "polars"]:
         for name, form, log in [("Zeek TSV, a day", "tsv", "conn.log"), ("Zeek JSON, a day", "json", "conn.json")]:
             out = f"{args.work}/{engine}-{form}.parquet"
             commands[name, engine] = [sys.executable, "benches/rivals.py", "import", engine, form, f"{day}/{log}", out]
+            out = f"{args.work}/{engine}-{form}-columns.parquet"
+            commands[name, f"{engine}, the same columns"] = [
+                sys.executable, "benches/columns.py", engine, form, f"{day}/{log}", out]
+            compared.setdefault(f"{day}/{log}", []).append(out)
     if nfcapd.installed():
         for name in ["IPFIX in pcap, a day", "NetFlow v9 in pcap, a day", "NetFlow v5 in pcap, a day"]:
             commands[name, f"nfcapd, {nfcapd.compression()[1]}"] = lambda path=sources[name]: nfcapd.Run(path, args.work)
     runs = rounds(commands)
-    for home in homes:
+    for path, others in compared.items():
+        ours = glob.glob(f"{homes[path][-1]}/flows/**/part-*.parquet", recursive=True)
+        sums = {Run([sys.executable, "benches/columns.py", "sums", *files]).answer for files in [ours, *([other] for other in others)]}
+        if len(sums) != 1:
+            sys.exit(f"{path}: the columns differ: {sums}")
+    for home in itertools.chain(*homes.values()):
         shutil.rmtree(home)
     for (name, engine), made in sorted(runs.items(), key=lambda run: list(sources).index(run[0][0])):
         records = int(made[0].answer.split(",")[DECODED] if engine == "rahdar" else made[0].answer)

@@ -74,32 +74,42 @@ NUMBERS = {"ts": float, "duration": float, "id.orig_p": int, "id.resp_p": int, "
            "missed_bytes": int, "orig_pkts": int, "orig_ip_bytes": int, "resp_pkts": int, "resp_ip_bytes": int}
 
 
-def convert_duckdb(form, log, out):
+def duckdb_engine():
     import duckdb
     db = duckdb.connect()
     db.execute(f"SET threads={THREADS}")
+    return db
+
+
+def duckdb_source(form, log):
     if form == "json":
-        source = f"read_json('{log}', format='newline_delimited')"
-    else:
-        # Without a table of columns DuckDB takes minutes to find out what the lines are.
-        kinds = {float: "DOUBLE", int: "BIGINT", None: "VARCHAR"}
-        columns = ", ".join(f"'{field}': '{kinds[NUMBERS.get(field)]}'" for field in fields_of(log))
-        source = (f"read_csv('{log}', delim='\t', comment='#', header=false, nullstr='-', quote='', escape='', "
-                  f"auto_detect=false, columns={{{columns}}})")
-    db.execute(f"COPY (SELECT * FROM {source}) TO '{out}' (FORMAT parquet, COMPRESSION zstd)")
+        return f"read_json('{log}', format='newline_delimited')"
+    # Without a table of columns DuckDB takes minutes to find out what the lines are.
+    kinds = {float: "DOUBLE", int: "BIGINT", None: "VARCHAR"}
+    columns = ", ".join(f"'{field}': '{kinds[NUMBERS.get(field)]}'" for field in fields_of(log))
+    return (f"read_csv('{log}', delim='\t', comment='#', header=false, nullstr='-', quote='', escape='', "
+            f"auto_detect=false, columns={{{columns}}})")
+
+
+def convert_duckdb(form, log, out):
+    db = duckdb_engine()
+    db.execute(f"COPY (SELECT * FROM {duckdb_source(form, log)}) TO '{out}' (FORMAT parquet, COMPRESSION zstd)")
     return db.execute(f"SELECT count(*) FROM '{out}'").fetchone()
+
+
+def polars_frame(form, log):
+    import polars
+    if form == "json":
+        return polars.scan_ndjson(log)
+    kinds = {float: polars.Float64, int: polars.Int64, None: polars.String}
+    schema = {field: kinds[NUMBERS.get(field)] for field in fields_of(log)}
+    return polars.scan_csv(log, separator="\t", comment_prefix="#", has_header=False, null_values="-",
+                           quote_char=None, schema=schema)
 
 
 def convert_polars(form, log, out):
     import polars
-    if form == "json":
-        frame = polars.scan_ndjson(log)
-    else:
-        kinds = {float: polars.Float64, int: polars.Int64, None: polars.String}
-        schema = {field: kinds[NUMBERS.get(field)] for field in fields_of(log)}
-        frame = polars.scan_csv(log, separator="\t", comment_prefix="#", has_header=False, null_values="-",
-                                quote_char=None, schema=schema)
-    frame.sink_parquet(out, compression="zstd")
+    polars_frame(form, log).sink_parquet(out, compression="zstd")
     return [polars.scan_parquet(out).select(polars.len()).collect().item()]
 
 
