@@ -232,9 +232,10 @@ fn tell(
     let teller = Teller::new(pairs, &cases, book, networks, coverage, unusable, events);
     let asked = surroundings.names.asked.iter().filter(|((host, _), _)| is_host_of(networks, *host));
 
+    let is_asked = |cluster: &ClusterId| request.cluster.as_ref().is_none_or(|asked| asked == cluster);
     let is_told = |victim: Address, cluster: &ClusterId| {
         (request.victims.is_empty() || request.victims.iter().any(|prefix| prefix.contains(victim)))
-            && request.cluster.as_ref().is_none_or(|asked| asked == cluster)
+            && is_asked(cluster)
     };
     let told: Vec<usize> =
         (0..cases.len()).filter(|i| is_told(cases[*i].victim, &cases[*i].affiliation.id())).collect();
@@ -266,6 +267,8 @@ fn tell(
         calibration: request.calibration.as_ref().map(|calibration| calibration.name.clone()),
         window,
         flows_swept: store.count(window)?,
+        claims_asked: book.claims().iter().filter(|claim| is_asked(&Affiliation::of(claim).id())).count()
+            as u64,
         intelligence_version: book.version(),
         table_version: store.version()?,
         findings,

@@ -18,6 +18,7 @@ use rahdar_model::column::flow::{COLUMNS, column};
 use rahdar_model::column::{Column, Kind, Value};
 use rahdar_model::flow::protocol;
 use rahdar_model::sink::{Place, SinkError};
+use rahdar_model::time::Shift;
 use rahdar_model::{Address, FlowRecord, FlowSink, Problem, Quality, Tally, Timestamp};
 use thiserror::Error;
 
@@ -114,8 +115,8 @@ pub struct Foreign {
     pub exporter: Option<Arc<str>>,
     /// The sampling interval, in place of what the file says.
     pub sampling: Option<u32>,
-    /// Moves every time by this many microseconds.
-    pub time_offset_us: i64,
+    /// Moves the times.
+    pub shift: Shift,
 }
 
 /// Our columns and theirs.
@@ -358,12 +359,12 @@ impl Rows<'_> {
         if record.end_time == Timestamp::MIN {
             record.end_time = record.start_time;
         }
-        if self.foreign.time_offset_us != 0 {
-            let offset = self.foreign.time_offset_us;
-            record.start_time = record.start_time.plus_micros(offset);
-            record.end_time = record.end_time.plus_micros(offset);
+        let shift = self.foreign.shift;
+        if shift.moves(record.start_time) {
             record.quality |= Quality::TIME_SHIFTED;
         }
+        record.start_time = shift.moved(record.start_time);
+        record.end_time = shift.moved(record.end_time);
         if record.end_time < record.start_time {
             record.end_time = record.start_time;
             record.quality |= Quality::END_BEFORE_START;
@@ -534,7 +535,8 @@ mod tests {
         writer.close().unwrap();
         std::io::Seek::rewind(&mut file).unwrap();
         let columns = if map.is_empty() { ColumnMap::default() } else { map.parse()? };
-        let foreign = Foreign { columns, exporter: Some("theirs".into()), sampling: None, time_offset_us: 0 };
+        let foreign =
+            Foreign { columns, exporter: Some("theirs".into()), sampling: None, shift: Shift::None };
         let mut kept = Kept::default();
         let tally = decode(file, "their.parquet".into(), &foreign, &mut kept)?;
         assert!(tally.balances());

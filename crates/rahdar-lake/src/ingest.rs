@@ -184,6 +184,21 @@ impl Import for LakeImport<'_> {
         })
     }
 
+    fn withdraw(&mut self) -> bool {
+        let begun = std::mem::take(&mut self.admitted);
+        let is_untouched = [
+            self.flows.withdraw(),
+            self.resolutions.withdraw(),
+            self.handshakes.withdraw(),
+            self.gaps.withdraw(),
+        ];
+        if begun {
+            self.inputs.pop();
+        }
+        self.failed |= is_untouched.contains(&false);
+        !self.failed
+    }
+
     fn flows(&self) -> u64 {
         self.flows.rows
     }
@@ -239,6 +254,12 @@ impl<R: Kept> Staged<R> {
     fn begin(&mut self, lake: &Lake, input: &Input) {
         self.admitted = !lake.wait(self.table.holds(input));
         self.begun = self.admitted.then(|| input.clone());
+    }
+
+    /// Forgets the input at hand; false if a row of it came.
+    fn withdraw(&mut self) -> bool {
+        let was_admitted = std::mem::take(&mut self.admitted);
+        self.begun.take().is_some() == was_admitted
     }
 
     fn take(&mut self, lake: &Lake, record: &R) -> Result<(), StoreError> {

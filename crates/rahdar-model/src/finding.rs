@@ -19,6 +19,8 @@ pub struct Hunt {
     pub window: Window,
     /// Flows in it.
     pub flows_swept: u64,
+    /// Claims that were asked for: all of the book, or those of one cluster.
+    pub claims_asked: u64,
     /// The version of the book that the claims came from.
     pub intelligence_version: u64,
     /// The version of the flow table that was read.

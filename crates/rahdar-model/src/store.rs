@@ -176,6 +176,10 @@ pub trait Import: FlowSink {
     /// begun before is [`Admission::Stored`].
     fn begin(&mut self, input: &Input) -> Result<Admission, StoreError>;
 
+    /// Takes the input back that was begun last: it could not be read. False if a row of it was taken; the
+    /// import can only be dropped then.
+    fn withdraw(&mut self) -> bool;
+
     /// Flows taken since the import was opened.
     fn flows(&self) -> u64;
 

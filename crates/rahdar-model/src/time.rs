@@ -246,6 +246,39 @@ pub fn parse_relative(text: &str, now: Timestamp) -> Result<Timestamp, TimeError
     Ok(now.plus_micros(-back_us))
 }
 
+/// Before this no flow was exported: 1990-01-01, older than NetFlow, pcap and Zeek. Earlier times come from clocks that
+/// count from some second 0 of their own.
+pub const EARLIEST_CLOCK: Timestamp = Timestamp::from_seconds(631_152_000);
+
+/// How the operator moves the times of an input.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Shift {
+    /// Not at all.
+    #[default]
+    None,
+    /// Every time, by so many microseconds.
+    By(i64),
+    /// The times of clocks that count from their own second 0, which was at this time. Those after
+    /// [`EARLIEST_CLOCK`] stay: they are dates already.
+    Zero(Timestamp),
+}
+
+impl Shift {
+    /// The time, moved.
+    pub fn moved(self, time: Timestamp) -> Timestamp {
+        match self {
+            Self::By(us) => time.plus_micros(us),
+            Self::Zero(zero) if time < EARLIEST_CLOCK => time.plus_micros(zero.micros()),
+            Self::Zero(_) | Self::None => time,
+        }
+    }
+
+    /// Whether it moves this time.
+    pub fn moves(self, time: Timestamp) -> bool {
+        self.moved(time) != time
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -285,6 +318,16 @@ mod tests {
             assert_eq!(end.day().to_date(), None);
             assert!(end.day().window().contains(end.plus_micros(-1)));
         }
+    }
+
+    #[test]
+    fn a_date_places_only_clocks_that_count_from_their_own_zero() {
+        let [early, late, zero] =
+            ["1970-01-01T00:00:07Z", "2021-08-15", "2021-01-01"].map(|t| t.parse().unwrap());
+        assert_eq!(Shift::Zero(zero).moved(early).to_string(), "2021-01-01T00:00:07Z");
+        assert_eq!(Shift::Zero(zero).moved(late), late);
+        assert_eq!(Shift::By(-DAY_US).moved(late).to_string(), "2021-08-14T00:00:00Z");
+        assert!(Shift::By(1).moves(late) && !Shift::Zero(zero).moves(late) && !Shift::None.moves(early));
     }
 
     #[test]

@@ -147,6 +147,7 @@ impl FlowStore for NaiveStore {
             facts: Facts::default(),
             inputs: BTreeSet::new(),
             admitted: false,
+            begun: None,
             failed: false,
         }))
     }
@@ -760,10 +761,17 @@ struct NaiveImport<'a> {
     facts: Facts,
     inputs: BTreeSet<String>,
     admitted: bool,
+    /// The input begun last, and the rows there were before it.
+    begun: Option<(String, usize)>,
     failed: bool,
 }
 
 impl NaiveImport<'_> {
+    fn rows(&self) -> usize {
+        let Facts { resolutions, handshakes, gaps } = &self.facts;
+        self.flows.len() + resolutions.len() + handshakes.len() + gaps.len()
+    }
+
     fn check(&self) -> Result<(), StoreError> {
         if self.failed {
             return Err(StoreError::Failed {
@@ -805,7 +813,17 @@ impl Import for NaiveImport<'_> {
         let is_stored = self.store.read().inputs.contains(&input.id)
             || self.store.guard.as_ref().is_some_and(|guard| guard.has(input));
         self.admitted = !is_stored && self.inputs.insert(input.id.clone());
+        self.begun = self.admitted.then(|| (input.id.clone(), self.rows()));
         Ok(if self.admitted { Admission::New } else { Admission::Stored })
+    }
+
+    fn withdraw(&mut self) -> bool {
+        self.admitted = false;
+        if let Some((input, rows)) = self.begun.take() {
+            self.inputs.remove(&input);
+            self.failed |= rows != self.rows();
+        }
+        !self.failed
     }
 
     fn flows(&self) -> u64 {

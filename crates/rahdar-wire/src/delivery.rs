@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rahdar_model::fact::Fact;
 use rahdar_model::flow::{Sampler, SamplingSource};
 use rahdar_model::sink::{Place, SinkError};
+use rahdar_model::time::{EARLIEST_CLOCK, Shift};
 use rahdar_model::{FlowRecord, FlowSink, Problem, Quality, Tally, Timestamp, Window};
 
 use crate::Options;
@@ -14,10 +15,8 @@ use crate::Options;
 /// hostile input cannot flood the reader of the list. Chosen here: more than anybody reads.
 const PROBLEMS_NAMED_MAX: u64 = 1_000;
 
-/// Times outside of this come from no real clock: 1990-01-01, older than NetFlow, pcap and Zeek,
-/// until 2100-01-01.
-const CLOCK_PLAUSIBLE: Window =
-    Window::new(Timestamp::from_seconds(631_152_000), Timestamp::from_seconds(4_102_444_800));
+/// Times outside of this come from no real clock: until 2100-01-01.
+const CLOCK_PLAUSIBLE: Window = Window::new(EARLIEST_CLOCK, Timestamp::from_seconds(4_102_444_800));
 
 /// Times outside of this have no name that all engines read: 0001-01-01 until the end of 9999-12-30.
 const CALENDAR: (Timestamp, Timestamp) =
@@ -120,7 +119,7 @@ impl<'a> Delivery<'a> {
 /// What the operator corrects in every record, and what its times say by themselves.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Correction {
-    offset_us: i64,
+    shift: Shift,
     sampling: Option<u32>,
     flows_sampled: bool,
 }
@@ -128,8 +127,8 @@ pub(crate) struct Correction {
 impl Correction {
     /// The corrections of these options. An interval of 0 corrects nothing.
     pub(crate) fn new(options: &Options) -> Self {
-        let Options { time_offset_us, sampling, flows_sampled, .. } = *options;
-        Self { offset_us: time_offset_us, sampling: sampling.filter(|n| *n > 0), flows_sampled }
+        let Options { shift, sampling, flows_sampled, .. } = *options;
+        Self { shift, sampling: sampling.filter(|n| *n > 0), flows_sampled }
     }
 
     /// The window, moved as the times of records are.
@@ -139,19 +138,13 @@ impl Correction {
 
     /// The time, moved likewise. One beyond the calendar stops at its end.
     fn moved_time(self, time: Timestamp) -> Timestamp {
-        time.plus_micros(self.offset_us).clamp(CALENDAR.0, CALENDAR.1)
+        self.shift.moved(time).clamp(CALENDAR.0, CALENDAR.1)
     }
 
     /// Moves and mends the times, marks what is doubtful about them, sets the operator's interval.
     pub(crate) fn apply(self, record: &mut FlowRecord) {
-        if self.offset_us != 0 {
-            for time in [&mut record.start_time, &mut record.end_time] {
-                *time = time.plus_micros(self.offset_us);
-            }
-            for time in [&mut record.export_time, &mut record.received_time].into_iter().flatten() {
-                *time = time.plus_micros(self.offset_us);
-            }
-            record.quality |= Quality::TIME_SHIFTED;
+        if self.shift != Shift::None {
+            self.shift_times(record);
         }
         if record.end_time < record.start_time {
             record.end_time = record.start_time;
@@ -170,6 +163,19 @@ impl Correction {
         }
         if self.flows_sampled {
             record.sampler = Some(Sampler::Flow);
+        }
+    }
+
+    #[cold]
+    fn shift_times(self, record: &mut FlowRecord) {
+        if self.shift.moves(record.start_time) {
+            record.quality |= Quality::TIME_SHIFTED;
+        }
+        for time in [&mut record.start_time, &mut record.end_time] {
+            *time = self.shift.moved(*time);
+        }
+        for time in [&mut record.export_time, &mut record.received_time].into_iter().flatten() {
+            *time = self.shift.moved(*time);
         }
     }
 }

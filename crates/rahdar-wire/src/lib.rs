@@ -46,6 +46,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use rahdar_model::sink::{Place, SinkError};
+use rahdar_model::time::Shift;
 use rahdar_model::{FlowSink, Problem, Tally};
 use thiserror::Error;
 
@@ -171,8 +172,8 @@ pub struct Options {
     /// Whether one *flow* in the interval was kept, whole, in place of one packet. No exporter says so
     /// (ipt-netflow announces both alike), and octets are estimated differently.
     pub flows_sampled: bool,
-    /// Moves every time of the input by this many microseconds.
-    pub time_offset_us: i64,
+    /// Moves the times of the input.
+    pub shift: Shift,
 }
 
 /// What an input is, by its first octets.

@@ -8,7 +8,11 @@ use std::time::Duration;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rahdar_model::intelligence::Tlp;
-use rahdar_model::{Address, Prefix};
+use rahdar_model::time::Shift;
+use rahdar_model::{Address, Prefix, Timestamp};
+
+use crate::clock;
+use crate::flows::import;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -160,7 +164,7 @@ pub(crate) struct FlowsCoverage {
 
 #[derive(Debug, Args)]
 pub(crate) struct FlowsImport {
-    /// Files and folders.
+    /// Files and folders; `-` is standard input.
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     #[command(flatten)]
@@ -203,9 +207,9 @@ pub(crate) struct Reading {
     /// Which column of a Parquet file is which: src=client_ip,dst=server_ip,start_time=ts. Usual names are known.
     #[arg(long, value_name = "MAP")]
     pub(crate) columns: Option<String>,
-    /// Place relative clocks: a time that stands for second 0 of the input, or a span such as 90m or 2d.
-    #[arg(long, value_name = "T", allow_hyphen_values = true)]
-    pub(crate) time_offset: Option<String>,
+    /// Move times: a date places clocks that count from their own zero, a span such as 90m or -2d moves all.
+    #[arg(long, value_name = "T", allow_hyphen_values = true, value_parser = import::shift)]
+    pub(crate) time_offset: Option<Shift>,
 }
 
 #[derive(Debug, Args)]
@@ -268,11 +272,11 @@ pub(crate) struct FlowsSql {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Period {
     /// From this time.
-    #[arg(long, value_name = "T", allow_hyphen_values = true)]
-    pub(crate) from: Option<String>,
+    #[arg(long, value_name = "T", allow_hyphen_values = true, value_parser = clock::time)]
+    pub(crate) from: Option<Timestamp>,
     /// Until before this time.
-    #[arg(long, value_name = "T", allow_hyphen_values = true)]
-    pub(crate) until: Option<String>,
+    #[arg(long, value_name = "T", allow_hyphen_values = true, value_parser = clock::time)]
+    pub(crate) until: Option<Timestamp>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -291,8 +295,8 @@ pub(crate) enum Intel {
         #[arg(value_name = "ADDRESS-OR-NAME")]
         subject: String,
         /// At this time [default: now].
-        #[arg(long, value_name = "T", allow_hyphen_values = true)]
-        at: Option<String>,
+        #[arg(long, value_name = "T", allow_hyphen_values = true, value_parser = clock::time)]
+        at: Option<Timestamp>,
     },
     /// Say what rare traits tie to known infrastructure: certificates, keys, names, fingerprints.
     Pivot(IntelPivot),
@@ -307,8 +311,8 @@ pub(crate) struct IntelPivot {
     #[arg(long, value_name = "NAME")]
     pub(crate) cluster: Option<String>,
     /// By what had been seen until this time [default: now].
-    #[arg(long, value_name = "T", allow_hyphen_values = true)]
-    pub(crate) at: Option<String>,
+    #[arg(long, value_name = "T", allow_hyphen_values = true, value_parser = clock::time)]
+    pub(crate) at: Option<Timestamp>,
     /// The lowest score shown, in decibans; a link takes 15.
     #[arg(long, value_name = "DB", default_value_t = 15.0)]
     pub(crate) least: f64,
@@ -343,7 +347,7 @@ pub(crate) struct IntelList {
 
 #[derive(Debug, Args)]
 pub(crate) struct IntelImport {
-    /// Files and folders.
+    /// Files and folders; `-` is standard input.
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// Whose infrastructure it is.
@@ -353,14 +357,14 @@ pub(crate) struct IntelImport {
     #[arg(long, value_name = "TEXT")]
     pub(crate) source: Option<String>,
     /// When it was published.
-    #[arg(long, value_name = "DATE")]
-    pub(crate) published: Option<String>,
+    #[arg(long, value_name = "DATE", value_parser = clock::time)]
+    pub(crate) published: Option<Timestamp>,
     /// The claims hold from this time.
-    #[arg(long, value_name = "T", allow_hyphen_values = true)]
-    pub(crate) valid_from: Option<String>,
+    #[arg(long, value_name = "T", allow_hyphen_values = true, value_parser = clock::time)]
+    pub(crate) valid_from: Option<Timestamp>,
     /// The claims hold until this time; a date alone: to the end of that day.
-    #[arg(long, value_name = "T", allow_hyphen_values = true)]
-    pub(crate) valid_until: Option<String>,
+    #[arg(long, value_name = "T", allow_hyphen_values = true, value_parser = clock::validity_end)]
+    pub(crate) valid_until: Option<Timestamp>,
     /// Traffic Light Protocol: clear, green, amber, amber+strict, red.
     #[arg(long, value_name = "L", value_parser = tlp)]
     pub(crate) tlp: Option<Tlp>,
@@ -403,8 +407,8 @@ pub(crate) struct NetworksImport {
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// The day of which public files are [default: said in them, or by their names].
-    #[arg(long, value_name = "DATE", allow_hyphen_values = true)]
-    pub(crate) as_of: Option<String>,
+    #[arg(long, value_name = "DATE", allow_hyphen_values = true, value_parser = clock::time)]
+    pub(crate) as_of: Option<Timestamp>,
 }
 
 #[derive(Debug, Subcommand)]

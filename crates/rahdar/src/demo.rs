@@ -88,9 +88,9 @@ fn claim(home: &Home, settings: &Settings) -> anyhow::Result<()> {
 fn import(home: &Home, manifest: &Manifest) -> anyhow::Result<()> {
     networks::import(home, &manifest.networks)?;
     events::import(home, &manifest.events)?;
-    let claims = files::find(&manifest.intelligence)?;
+    let claims = files::find(&manifest.intelligence)?.files;
     intel::import::import(home, &claims, &ReadOptions::default(), false)?;
-    let telemetry = files::find(&manifest.telemetry)?;
+    let telemetry = files::find(&manifest.telemetry)?.files;
     let bar = files::bar(&telemetry);
     let summary = flows::import::import(&home.lake()?, &telemetry, &Default::default(), &bar)?;
     note!("{} rows added", summary.rows());

@@ -1,12 +1,25 @@
 //! What is said of an error: each cause once, and what can be done.
 
 use std::error::Error;
+use std::fmt;
 use std::io::{self, ErrorKind};
 
 use rahdar_model::store::StoreError;
 
 /// EIO of Linux and of every other Unix.
 const INPUT_OUTPUT_ERROR: i32 = 5;
+
+/// A command line that reads well and asks for nothing that could be: it ends as others that cannot be read.
+#[derive(Debug)]
+pub(crate) struct Usage(pub(crate) String);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for Usage {}
 
 /// An error and its causes. Some libraries repeat their cause in their own text; it is left out there.
 pub(crate) fn told(error: &anyhow::Error) -> String {

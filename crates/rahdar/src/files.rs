@@ -2,15 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{IsTerminal as _, Read, Seek as _, SeekFrom};
+use std::io::{self, IsTerminal as _, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use tempfile::{NamedTempFile, TempPath};
+
+use crate::note;
 
 /// Octets that show what a file is.
 const HEAD_OCTETS: u64 = 16;
+
+/// The path that stands for standard input.
+const STANDARD_INPUT: &str = "-";
 
 /// A file to import.
 #[derive(Debug, Clone)]
@@ -25,6 +31,17 @@ pub(crate) struct Found {
     pub(crate) named: bool,
     /// The part of it that is meant; none: all of it.
     pub(crate) part: Option<Part>,
+    /// What came through a pipe is kept here, for a pipe is read once; removed with the last who knows of it.
+    pub(crate) _kept: Option<Arc<TempPath>>,
+}
+
+/// What was found at some paths.
+#[derive(Debug, Default)]
+pub(crate) struct Search {
+    /// The files, in the order of the paths, each folder sorted by name.
+    pub(crate) files: Vec<Found>,
+    /// What could not be looked at, and why.
+    pub(crate) unseen: Vec<String>,
 }
 
 /// A part of a log that grows.
@@ -58,59 +75,93 @@ impl Found {
     }
 }
 
-/// Every file under these paths, in the order of the paths, each folder sorted by name. Hidden
-/// files and what is not a file (sockets, pipes) are left out; links are followed once.
-pub(crate) fn find(paths: &[PathBuf]) -> anyhow::Result<Vec<Found>> {
-    let found = list(paths)?;
-    if found.is_empty() {
+impl Search {
+    /// Says what could not be looked at; how much that is.
+    pub(crate) fn tell_unseen(&self) -> usize {
+        for unseen in &self.unseen {
+            note!("{unseen}");
+        }
+        self.unseen.len()
+    }
+}
+
+/// Every file under these paths; `-` is standard input. Hidden files, sockets and pipes in folders are left out; links
+/// are followed once.
+pub(crate) fn find(paths: &[PathBuf]) -> anyhow::Result<Search> {
+    let search = list(paths)?;
+    if search.files.is_empty() && search.unseen.is_empty() {
         let shown: Vec<_> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
         bail!("{} holds no files", shown.join(", "));
     }
-    Ok(found)
+    Ok(search)
 }
 
 /// As [`find`], and empty folders are no error.
-pub(crate) fn list(paths: &[PathBuf]) -> anyhow::Result<Vec<Found>> {
-    let mut found = Vec::new();
+pub(crate) fn list(paths: &[PathBuf]) -> anyhow::Result<Search> {
+    let mut search = Search::default();
     let mut seen = BTreeSet::new();
     for path in paths {
-        let meta = fs::metadata(path).with_context(|| format!("cannot find `{}`", path.display()))?;
-        if meta.is_dir() {
-            folder(path, &mut seen, &mut found)?;
-        } else {
-            found.push(file(path, meta.len(), true));
-        }
-    }
-    Ok(found)
-}
-
-fn folder(path: &Path, seen: &mut BTreeSet<PathBuf>, found: &mut Vec<Found>) -> anyhow::Result<()> {
-    let context = || format!("cannot list `{}`", path.display());
-    if !seen.insert(fs::canonicalize(path).with_context(context)?) {
-        return Ok(());
-    }
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(path).with_context(context)? {
-        entries.push(entry.with_context(context)?.path());
-    }
-    entries.sort();
-    for entry in entries {
-        let hidden = entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        let Ok(meta) = fs::metadata(&entry) else { continue };
-        if hidden {
+        if path.as_os_str() == STANDARD_INPUT {
+            search.files.push(stream(io::stdin(), "standard input")?);
             continue;
         }
+        let shown = path.display();
+        let meta = fs::metadata(path).with_context(|| format!("cannot find `{shown}`"))?;
         if meta.is_dir() {
-            folder(&entry, seen, found)?;
+            folder(path, &mut seen, &mut search).with_context(|| format!("cannot list `{shown}`"))?;
         } else if meta.is_file() {
-            found.push(file(&entry, meta.len(), false));
+            search.files.push(file(path, meta.len(), true));
+        } else {
+            let opened = File::open(path).with_context(|| format!("cannot open `{shown}`"))?;
+            search.files.push(stream(opened, &path.to_string_lossy())?);
+        }
+    }
+    Ok(search)
+}
+
+fn folder(path: &Path, seen: &mut BTreeSet<PathBuf>, search: &mut Search) -> io::Result<()> {
+    if !seen.insert(fs::canonicalize(path)?) {
+        return Ok(());
+    }
+    let mut entries = fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    entries.sort();
+    for entry in entries {
+        if entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')) {
+            continue;
+        }
+        let looked = fs::metadata(&entry).and_then(|meta| {
+            if meta.is_dir() {
+                folder(&entry, seen, search)?;
+            } else if meta.is_file() {
+                search.files.push(file(&entry, meta.len(), false));
+            }
+            Ok(())
+        });
+        if let Err(error) = looked {
+            search.unseen.push(format!("{}: cannot look at it: {error}", entry.display()));
         }
     }
     Ok(())
 }
 
 fn file(path: &Path, octets: u64, named: bool) -> Found {
-    Found { path: path.to_owned(), name: path.to_string_lossy().into(), octets, named, part: None }
+    Found {
+        path: path.to_owned(),
+        name: path.to_string_lossy().into(),
+        octets,
+        named,
+        part: None,
+        _kept: None,
+    }
+}
+
+/// A file of all that comes through a pipe.
+fn stream(mut input: impl Read, name: &str) -> anyhow::Result<Found> {
+    let mut kept =
+        NamedTempFile::new().context("cannot make a temporary file for what comes through a pipe")?;
+    let octets = io::copy(&mut input, &mut kept).with_context(|| format!("cannot read {name} to its end"))?;
+    let found = file(kept.path(), octets, true);
+    Ok(Found { name: name.into(), _kept: Some(Arc::new(kept.into_temp_path())), ..found })
 }
 
 /// A progress bar over the octets of these files; hidden unless someone watches.
@@ -136,13 +187,36 @@ mod tests {
         for name in ["c.log", "a.log", "b/x.log", ".hidden"] {
             fs::write(folder.path().join(name), "x").unwrap();
         }
-        let found = find(&[folder.path().to_owned()]).unwrap();
+        let found = find(&[folder.path().to_owned()]).unwrap().files;
         let names: Vec<_> = found
             .iter()
             .map(|file| file.path.strip_prefix(folder.path()).unwrap().to_str().unwrap())
             .collect();
         assert_eq!(names, ["a.log", "b/x.log", "c.log"]);
         assert!(found.iter().all(|file| !file.named));
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_told_and_the_rest_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.log"), "x").unwrap();
+        std::os::unix::fs::symlink("nowhere", folder.path().join("dangling")).unwrap();
+        let search = find(&[folder.path().to_owned()]).unwrap();
+        assert_eq!(search.files.len(), 1);
+        assert!(search.unseen[0].contains("dangling: cannot look at it"), "{:?}", search.unseen);
+    }
+
+    #[test]
+    fn what_comes_through_a_pipe_is_read_more_than_once_and_then_gone() {
+        let found = stream(&b"one"[..], "standard input").unwrap();
+        let path = found.path.clone();
+        for _ in 0..2 {
+            let mut text = String::new();
+            found.open().unwrap().read_to_string(&mut text).unwrap();
+            assert_eq!(text, "one");
+        }
+        drop(found);
+        assert!(!path.try_exists().unwrap());
     }
 
     #[test]

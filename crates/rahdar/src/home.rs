@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use etcetera::BaseStrategy as _;
 use rahdar_lake::Lake;
 use rahdar_store::Database;
@@ -15,15 +15,20 @@ pub(crate) struct Home {
 impl Home {
     /// The folder given, or the XDG data folder. It is made if it is not there.
     pub(crate) fn open(given: Option<&Path>) -> anyhow::Result<Self> {
-        let path = match given {
-            Some(path) => path.to_owned(),
-            None => etcetera::choose_base_strategy()
-                .context("there is no home folder; give --home DIR")?
-                .data_dir()
-                .join("rahdar"),
-        };
+        let path = chosen(given)?;
         std::fs::create_dir_all(&path)
             .with_context(|| format!("cannot make `{}`; give another --home", path.display()))?;
+        Ok(Self { path })
+    }
+
+    /// The same folder, which must be there.
+    pub(crate) fn held(given: Option<&Path>) -> anyhow::Result<Self> {
+        let path = chosen(given)?;
+        ensure!(
+            path.is_dir(),
+            "there is no home at `{}`: import something, or give another --home",
+            path.display()
+        );
         Ok(Self { path })
     }
 
@@ -40,5 +45,15 @@ impl Home {
     /// The book, networks and events.
     pub(crate) fn database(&self) -> anyhow::Result<Database> {
         Ok(Database::open(&self.path.join("book.sqlite"))?)
+    }
+}
+
+fn chosen(given: Option<&Path>) -> anyhow::Result<PathBuf> {
+    match given {
+        Some(path) => Ok(path.to_owned()),
+        None => Ok(etcetera::choose_base_strategy()
+            .context("there is no home folder; give --home DIR")?
+            .data_dir()
+            .join("rahdar")),
     }
 }

@@ -30,13 +30,21 @@ pub(crate) fn run(home: &Home, args: &command::Hunt, format: Format) -> anyhow::
                 hunt.findings.iter().chain(&hunt.discounted).try_for_each(explain)?;
             }
             note!(
-                "{} findings, {} discounted; {} flows swept in {seconds:.1} s; book version {}, table version {}",
+                "{} findings, {} discounted; {} flows swept for {} claims in {seconds:.1} s; book version {}, table version {}",
                 hunt.findings.len(),
                 hunt.discounted.len(),
                 hunt.flows_swept,
+                hunt.claims_asked,
                 hunt.intelligence_version,
                 hunt.table_version
             );
+        }
+    }
+    for (asked, what) in
+        [(hunt.flows_swept, "no flow is stored"), (hunt.claims_asked, "the book holds no claim")]
+    {
+        if asked == 0 {
+            note!("{what} that this could be about: that nothing was found says nothing");
         }
     }
     Ok(Outcome::Done)

@@ -52,7 +52,7 @@ fn main() -> ExitCode {
             if let Some(hint) = failure::hint(&error) {
                 note!("hint: {hint}");
             }
-            ExitCode::FAILURE
+            if error.is::<failure::Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -60,32 +60,36 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> anyhow::Result<Outcome> {
     let global = &command.global;
     let home = || Home::open(global.home.as_deref());
+    // Who only reads and mistypes the name of the home is told so, and not that there is nothing.
+    let held = || Home::held(global.home.as_deref());
     match &command.verb {
         Verb::Demo(args) => demo::run(&home()?, args),
         Verb::Scenario(Scenario::Roshan2021 { out, settings }) => scenario::run(out, settings),
         Verb::Flows(Flows::Import(args)) => flows::import::run(&home()?, args, global.format),
         Verb::Flows(Flows::Follow(args)) => flows::follow::run(&home()?, args, global.format),
         Verb::Flows(Flows::Collect(args)) => flows::collect::run(&home()?, args, global.format),
-        Verb::Flows(Flows::Sql(args)) => flows::sql::run(&home()?, args, global.format),
+        Verb::Flows(Flows::Sql(args)) => flows::sql::run(&held()?, args, global.format),
         Verb::Flows(Flows::Coverage(args)) => {
-            flows::coverage::run(&home()?, &args.period, args.hourly, global.format)
+            flows::coverage::run(&held()?, &args.period, args.hourly, global.format)
         }
-        Verb::Flows(Flows::Scanners(args)) => flows::scanners::run(&home()?, args, global.format),
+        Verb::Flows(Flows::Scanners(args)) => flows::scanners::run(&held()?, args, global.format),
         Verb::Intel(Intel::Import(args)) => intel::import::run(&home()?, args, global.format),
         Verb::Intel(Intel::Sync(args)) => intel::sync::run(&home()?, args, global.format),
         Verb::Intel(Intel::Accept(args)) => intel::accept::run(&home()?, args, global.format),
-        Verb::Intel(Intel::List(args)) => intel::list::run(&home()?, args, global.format),
+        Verb::Intel(Intel::List(args)) => intel::list::run(&held()?, args, global.format),
         Verb::Intel(Intel::Lookup { subject, at }) => {
-            intel::lookup::run(&home()?, subject, at.as_deref(), global.format)
+            intel::lookup::run(&held()?, subject, *at, global.format)
         }
-        Verb::Intel(Intel::Pivot(args)) => intel::pivot::run(&home()?, args, global.format),
+        Verb::Intel(Intel::Pivot(args)) => intel::pivot::run(&held()?, args, global.format),
         Verb::Networks(Networks::Import(args)) => networks::run(&home()?, args, global.format),
         Verb::Events(Events::Import { file }) => events::run(&home()?, file, global.format),
-        Verb::Hunt(args) => hunt::run(&home()?, args, global.format),
-        Verb::Calibrate(args) => calibrate::run(&home()?, args, global.format),
-        Verb::Report(args) => report::run(&home()?, args),
+        Verb::Hunt(args) => hunt::run(&held()?, args, global.format),
+        Verb::Calibrate(args) => calibrate::run(&held()?, args, global.format),
+        Verb::Report(args) => report::run(&held()?, args),
         Verb::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Command::command(), "rahdar", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Command::command(), "rahdar", &mut script);
+            output::line(String::from_utf8(script)?.trim_end())?;
             Ok(Outcome::Done)
         }
         Verb::Man { dir } => {

@@ -14,7 +14,7 @@ use rahdar_model::store::{Cell, Table};
 use rahdar_model::{Address, Clock, Day};
 use rahdar_wire::bgp::{self, Opened, Rib};
 
-use crate::clock::{self, SystemClock};
+use crate::clock::SystemClock;
 use crate::command::{Format, NetworksImport};
 use crate::home::Home;
 use crate::shelf::{HomeShelf, Put};
@@ -24,7 +24,7 @@ const COLUMNS: [&str; 7] = ["rows", "added", "refused", "version", "file", "sour
 
 /// Imports the files, and prints what became of each.
 pub(crate) fn run(home: &Home, args: &NetworksImport, format: Format) -> anyhow::Result<Outcome> {
-    let as_of = clock::time(args.as_of.as_deref())?.map(|at| at.day());
+    let as_of = args.as_of.map(|at| at.day());
     let mut rows = Vec::new();
     let mut outcome = Outcome::Done;
     let mut taken = Ok(());

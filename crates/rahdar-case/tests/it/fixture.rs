@@ -145,6 +145,7 @@ pub(crate) fn roshan() -> Hunt {
     Hunt {
         window: span("2020-07-01", "2021-09-28"),
         flows_swept: 1_204_331,
+        claims_asked: 24,
         intelligence_version: 17,
         table_version: 42,
         findings: vec![calypso, plugx, winnti, fox, fox_too],
@@ -263,6 +264,7 @@ pub(crate) fn empty() -> Hunt {
     Hunt {
         window: Window::ALL,
         flows_swept: 0,
+        claims_asked: 0,
         intelligence_version: 0,
         table_version: 0,
         findings: Vec::new(),

@@ -95,6 +95,32 @@ fn a_dropped_import_leaves_no_row_and_no_file() {
 }
 
 #[test]
+fn an_input_that_was_withdrawn_may_come_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::open(folder.path()).unwrap();
+    let mut first = lake.import().unwrap();
+    first.begin(&input("good")).unwrap();
+    first.flow(&any_flow().build()).unwrap();
+    first.begin(&input("bad")).unwrap();
+    assert!(first.withdraw());
+    assert_eq!(first.commit().unwrap(), Commit { version: 1, rows: 1 });
+    assert_eq!(import(&lake, "good", &[any_flow().build()]).unwrap().rows, 0);
+    assert_eq!(import(&lake, "bad", &[any_flow().build()]).unwrap().rows, 1);
+}
+
+#[test]
+fn an_input_whose_rows_were_taken_is_not_withdrawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::open(folder.path()).unwrap();
+    let mut import = lake.import().unwrap();
+    import.begin(&input("a")).unwrap();
+    import.flow(&any_flow().build()).unwrap();
+    assert!(!import.withdraw());
+    assert!(import.commit().is_err());
+    assert_eq!(count(&lake), 0);
+}
+
+#[test]
 fn of_two_imports_of_the_same_input_one_wins() {
     let folder = tempfile::tempdir().unwrap();
     let (lake, other) = (Lake::open(folder.path()).unwrap(), Lake::open(folder.path()).unwrap());

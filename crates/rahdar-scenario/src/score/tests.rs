@@ -171,6 +171,7 @@ fn perfect(truth: &Truth) -> Hunt {
     Hunt {
         window: Window::ALL,
         flows_swept: 0,
+        claims_asked: 0,
         intelligence_version: 1,
         table_version: 1,
         discounted: Vec::new(),

@@ -1,6 +1,7 @@
 //! Times that no calendar has. Whatever a clock or an operator says, no time beyond it reaches the
 //! sink, which [`decode_all`] checks.
 
+use rahdar_model::time::Shift;
 use rahdar_model::{Quality, Timestamp};
 use rahdar_wire::Options;
 
@@ -36,7 +37,7 @@ fn an_offset_of_any_size_stops_at_the_calendar() {
     ];
     for input in inputs {
         for (time_offset_us, end) in [(i64::MIN, CALENDAR.0), (i64::MAX, CALENDAR.1)] {
-            check(&input, &Options { time_offset_us, ..Options::default() }, end);
+            check(&input, &Options { shift: Shift::By(time_offset_us), ..Options::default() }, end);
         }
     }
 }
@@ -62,7 +63,8 @@ fn a_fact_of_any_time_stops_at_the_calendar() {
     for (log, time_offset_us, end) in
         [(&log, i64::MIN, CALENDAR.0), (&log, i64::MAX, CALENDAR.1), (&absurd, 0, CALENDAR.1)]
     {
-        let (kept, result) = decode_all(log.as_bytes(), &Options { time_offset_us, ..Options::default() });
+        let (kept, result) =
+            decode_all(log.as_bytes(), &Options { shift: Shift::By(time_offset_us), ..Options::default() });
         assert_eq!(result.unwrap().facts, 3);
         assert!(kept.resolutions.iter().all(|resolution| resolution.time == end));
         assert_eq!(kept.handshakes[0].time, end);

@@ -3,6 +3,7 @@
 use std::fs::File;
 
 use rahdar_model::fact::Answer;
+use rahdar_model::time::Shift;
 use rahdar_wire::Options;
 
 use crate::corpus::corpus;
@@ -146,7 +147,7 @@ fn an_object_that_names_two_logs_is_beside() {
 
 #[test]
 fn times_of_facts_move_with_the_others() {
-    let options = Options { time_offset_us: 86_400_000_000, ..Options::default() };
+    let options = Options { shift: Shift::By(86_400_000_000), ..Options::default() };
     let (kept, _) = decode_all(format!("{DNS_JSON}{SSL_JSON}").as_bytes(), &options);
     assert_eq!(kept.resolutions[0].time.to_string(), "2021-08-16T00:00:00.25Z");
     assert_eq!(kept.handshakes[0].time.to_string(), "2021-08-16T00:00:00.25Z");

@@ -2,6 +2,7 @@
 
 use rahdar_model::Timestamp;
 use rahdar_model::flow::{Initiator, SamplingSource};
+use rahdar_model::time::Shift;
 use rahdar_wire::{Detection, Options, WireError, detect};
 
 use crate::kept::{decode_all, decoded, line};
@@ -224,7 +225,7 @@ fn the_operator_has_the_last_word() {
     let options = Options {
         exporter: Some("border".into()),
         sampling: Some(100),
-        time_offset_us: 86_400_000_000,
+        shift: Shift::By(86_400_000_000),
         ..Options::default()
     };
     let (kept, _) = decode_all(format!("{CONN_HEADER}{CONN_ROW}").as_bytes(), &options);
@@ -239,7 +240,7 @@ fn the_operator_has_the_last_word() {
 #[test]
 fn relative_times_can_be_placed() {
     let log = format!("{CONN_HEADER}{}", CONN_ROW.replace("1628985600.25", "16.25"));
-    let options = Options { time_offset_us: i64::from(BEGIN_S) * 1_000_000, ..Options::default() };
+    let options = Options { shift: Shift::By(i64::from(BEGIN_S) * 1_000_000), ..Options::default() };
     let (kept, _) = decode_all(log.as_bytes(), &options);
     assert_eq!(line(&kept.flows[0]), format!("{ROW_LINE}, time shifted"));
 }

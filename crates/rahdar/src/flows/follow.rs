@@ -75,7 +75,7 @@ impl Follower {
     /// Imports what is new in the folder.
     fn look(&self, dir: &Path, notebook: &mut Notebook) -> anyhow::Result<Summary> {
         let mut summary = Summary::default();
-        let found = files::list(&[dir.to_owned()])?;
+        let found = files::list(&[dir.to_owned()])?.files;
         notebook.keep_only(&found);
         for file in found {
             let Ok(meta) = fs::metadata(&file.path) else { continue };

@@ -11,8 +11,8 @@ use rahdar_lake::foreign::{self, Foreign, ForeignError};
 use rahdar_model::fact::Fact;
 use rahdar_model::sink::SinkError;
 use rahdar_model::store::{Admission, Cell, FlowStore, Import, Input, StoreError, Table};
-use rahdar_model::time::{DAY_US, HOUR_US, SECOND_US};
-use rahdar_model::{FlowRecord, FlowSink, Problem, Tally, Timestamp};
+use rahdar_model::time::{DAY_US, HOUR_US, SECOND_US, Shift};
+use rahdar_model::{FlowRecord, FlowSink, Problem, Quality, Tally, Timestamp};
 use rahdar_wire::{Format, Options, WireError};
 
 use crate::Outcome;
@@ -29,12 +29,16 @@ const FLOWS_A_COMMIT: u64 = 1_000_000;
 /// Problems shown per input; the rest are counted. Chosen here: a screen.
 const PROBLEMS_SHOWN: usize = 5;
 
+/// Files of a kind that are named where they are left alone. Chosen here: a line or two.
+const LEFT_ALONE_SHOWN: usize = 5;
+
 /// Imports what the command names, and prints what became of it.
 pub(crate) fn run(home: &Home, args: &FlowsImport, format: command::Format) -> anyhow::Result<Outcome> {
     let how = How::of(&args.reading)?;
-    let found = files::find(&args.paths)?;
+    let search = files::find(&args.paths)?;
     let watch = Stopwatch::start();
-    let summary = import(&home.lake()?, &found, &how, &files::bar(&found))?;
+    let mut summary = import(&home.lake()?, &search.files, &how, &files::bar(&search.files))?;
+    summary.failed += search.tell_unseen() as u64;
     output::print(&summary.table(watch.elapsed().as_secs_f64()), format)?;
     summary.outcome()
 }
@@ -114,14 +118,14 @@ pub(crate) fn import(
     bar: &ProgressBar,
 ) -> anyhow::Result<Summary> {
     let mut summary = Summary::default();
-    let mut left_alone = BTreeMap::<String, u64>::new();
+    let mut left_alone = BTreeMap::<String, Vec<&str>>::new();
     let mut known = Vec::new();
     for file in found {
         match identify(file, how) {
             Ok(input) => known.push((file, input)),
             Err(Reject::NoFlows(kind)) if !file.named => {
                 summary.left_alone += 1;
-                *left_alone.entry(kind).or_default() += 1;
+                left_alone.entry(kind).or_default().push(&file.name);
             }
             Err(Reject::NoFlows(kind)) => {
                 summary.failed += 1;
@@ -136,7 +140,9 @@ pub(crate) fn import(
     store_all(store, &known, how, bar, &mut summary)?;
     bar.finish_and_clear();
     for (kind, files) in left_alone {
-        note!("left alone: {files} × {kind}");
+        let (shown, rest) = files.split_at(files.len().min(LEFT_ALONE_SHOWN));
+        let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+        note!("left alone: {} × {kind}: {}{more}", files.len(), shown.join(", "));
     }
     Ok(summary)
 }
@@ -236,9 +242,17 @@ fn attempt(
             bar.inc(file.octets);
             continue;
         }
-        let mut sink = Noting { import: import.as_mut(), problems: Vec::new(), unseen: 0 };
+        let mut sink = Noting { import: import.as_mut(), problems: Vec::new(), unseen: 0, unmoved: 0 };
         let decoded = decode(file, input, how, bar, &mut sink);
         part.notes.extend(sink.notes(&input.name));
+        if how.places_clocks() && sink.unmoved > 0 {
+            let unmoved = sink.unmoved;
+            part.notes.push(format!(
+                "{}: {unmoved} flows stay where they are: their times are dates, and a date in --time-offset moves only \
+                 clocks that count from their own zero; a span such as -2d moves every time",
+                input.name
+            ));
+        }
         match decoded {
             Ok(tally) => {
                 part.imported += 1;
@@ -251,10 +265,11 @@ fn attempt(
             Err(Undecoded::Midway(error)) => {
                 return Ok(Attempt::Without(position, format!("reading it failed midway: {error:#}")));
             }
-            Err(Undecoded::Never(error)) => {
+            Err(Undecoded::Never(error)) if import.withdraw() => {
                 part.failed += 1;
                 part.notes.push(format!("{}: {error:#}", input.name));
             }
+            Err(Undecoded::Never(error)) => return Ok(Attempt::Without(position, format!("{error:#}"))),
         }
         if import.flows() >= FLOWS_A_COMMIT {
             break;
@@ -317,6 +332,8 @@ struct Noting<'a> {
     import: &'a mut dyn Import,
     problems: Vec<Problem>,
     unseen: usize,
+    /// Flows whose times the operator did not move.
+    unmoved: u64,
 }
 
 impl Noting<'_> {
@@ -332,6 +349,7 @@ impl Noting<'_> {
 
 impl FlowSink for Noting<'_> {
     fn flow(&mut self, record: &FlowRecord) -> Result<(), SinkError> {
+        self.unmoved += u64::from(!record.quality.contains(Quality::TIME_SHIFTED));
         self.import.flow(record)
     }
 
@@ -420,27 +438,29 @@ impl How {
             ),
             None => None,
         };
-        let time_offset_us = match args.time_offset.as_deref() {
-            Some(text) => offset_us(text)?,
-            None => 0,
-        };
+        let shift = args.time_offset.unwrap_or_default();
         let exporter = args.exporter.as_deref().map(Arc::from);
         let foreign = Foreign {
             columns: args.columns.as_deref().map(str::parse).transpose()?.unwrap_or_default(),
             exporter: exporter.clone(),
             sampling: args.sampling,
-            time_offset_us,
+            shift,
         };
         let (sampling, flows_sampled) = (args.sampling, args.flows_sampled);
-        let options = Options { format, exporter, sampling, flows_sampled, time_offset_us };
+        let options = Options { format, exporter, sampling, flows_sampled, shift };
         Ok(Self { options, foreign })
+    }
+
+    /// Whether the operator said when the zero of relative clocks was.
+    fn places_clocks(&self) -> bool {
+        matches!(self.options.shift, Shift::Zero(_))
     }
 }
 
-/// Reads an offset: a time that stands for second 0 of the input, or a span with sign and unit.
-fn offset_us(text: &str) -> anyhow::Result<i64> {
+/// Reads how times are to be moved: a time that stands for second 0 of the input, or a span with sign and unit.
+pub(crate) fn shift(text: &str) -> anyhow::Result<Shift> {
     if let Ok(time) = text.parse::<Timestamp>() {
-        return Ok(time.micros());
+        return Ok(Shift::Zero(time));
     }
     let error = || format!("`{text}` is no offset: write 2021-08-15T12:00:00Z, 90m or -2d");
     let (sign, span) = match text.strip_prefix('-') {
@@ -455,7 +475,7 @@ fn offset_us(text: &str) -> anyhow::Result<i64> {
         _ => bail!(error()),
     };
     let count: i64 = span[..span.len() - 1].parse().ok().with_context(error)?;
-    count.checked_mul(sign * unit_us).with_context(error)
+    count.checked_mul(sign * unit_us).map(Shift::By).with_context(error)
 }
 
 fn readable() -> String {
@@ -470,12 +490,12 @@ mod tests {
 
     #[test]
     fn an_offset_is_a_time_or_a_span() {
-        assert_eq!(offset_us("1970-01-02").unwrap(), DAY_US);
-        assert_eq!(offset_us("90m").unwrap(), 90 * 60 * SECOND_US);
-        assert_eq!(offset_us("-2d").unwrap(), -2 * DAY_US);
-        assert_eq!(offset_us("+5s").unwrap(), 5 * SECOND_US);
+        assert_eq!(shift("1970-01-02").unwrap(), Shift::Zero(Timestamp::from_micros(DAY_US)));
+        assert_eq!(shift("90m").unwrap(), Shift::By(90 * 60 * SECOND_US));
+        assert_eq!(shift("-2d").unwrap(), Shift::By(-2 * DAY_US));
+        assert_eq!(shift("+5s").unwrap(), Shift::By(5 * SECOND_US));
         for wrong in ["", "d", "7", "7y", "9223372036854775807d"] {
-            assert!(offset_us(wrong).is_err(), "{wrong}");
+            assert!(shift(wrong).is_err(), "{wrong}");
         }
     }
 }

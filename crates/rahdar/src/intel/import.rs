@@ -14,12 +14,12 @@ use rahdar_model::store::{Cell, Table};
 use rahdar_store::Database;
 
 use super::proposal;
-use crate::clock::{self, SystemClock};
+use crate::clock::SystemClock;
 use crate::command::{Format, IntelImport};
 use crate::files::{self, Found};
 use crate::home::Home;
 use crate::intel::history::{self, Kept};
-use crate::{Outcome, note, output};
+use crate::{Outcome, failure, note, output};
 
 /// Octets of the largest file that is read.
 const FILE_OCTETS: u64 = rahdar_intel::FILE_MAX as u64;
@@ -35,16 +35,21 @@ pub(crate) fn run(home: &Home, args: &IntelImport, format: Format) -> anyhow::Re
     let options = ReadOptions {
         cluster: args.cluster.clone(),
         source: args.source.clone(),
-        published: clock::time(args.published.as_deref())?,
-        valid_from: clock::time(args.valid_from.as_deref())?,
-        valid_until: clock::validity_end(args.valid_until.as_deref())?,
+        published: args.published,
+        valid_from: args.valid_from,
+        valid_until: args.valid_until,
         tlp: args.tlp,
         confidence: args.confidence,
         rules: args.rules.as_deref().map(rules).transpose()?,
     };
     let summary = match args.history {
         true => import_histories(home, &history::find(&args.paths)?, &options)?,
-        false => import(home, &files::find(&args.paths)?, &options, args.accept)?,
+        false => {
+            let search = files::find(&args.paths)?;
+            let mut summary = import(home, &search.files, &options, args.accept)?;
+            summary.failed += search.tell_unseen();
+            summary
+        }
     };
     output::print(&summary.table(), format)?;
     summary.outcome()
@@ -148,7 +153,14 @@ pub(crate) fn import(
     let mut summary = Summary { version: book.version()?, ..Summary::default() };
     let mut names = known_names(&book)?;
     for file in found {
-        let content = read(file)?;
+        let content = match read(file) {
+            Ok(content) => content,
+            Err(error) => {
+                summary.failed += 1;
+                note!("{}: {}", file.name, failure::told(&error));
+                continue;
+            }
+        };
         let reading = rahdar_intel::read_knowing(&file.name, &content, options, &names);
         let imported = ImportedFile::new(&file.name, &content, options, SystemClock.now());
         let tells_names = reading.as_ref().is_ok_and(|reading| !reading.assertions.is_empty());
@@ -259,9 +271,9 @@ fn known_names(book: &Database) -> anyhow::Result<Names> {
 
 fn read(file: &Found) -> anyhow::Result<Vec<u8>> {
     if file.octets > FILE_OCTETS {
-        bail!("`{}` is larger than {} MiB; split it", file.name, FILE_OCTETS >> 20);
+        bail!("it is larger than {} MiB; split it", FILE_OCTETS >> 20);
     }
-    std::fs::read(&file.path).with_context(|| format!("cannot read `{}`", file.name))
+    std::fs::read(&file.path).context("cannot read it")
 }
 
 /// The rules of a file.

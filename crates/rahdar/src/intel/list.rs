@@ -1,5 +1,6 @@
 //! `rahdar intel list`: every claim of the book, or what waits to be one.
 
+use rahdar_hunt::HuntError;
 use rahdar_intel::assertion::Statement;
 use rahdar_intel::book::{Book, Kept};
 use rahdar_intel::index::Snapshot;
@@ -19,6 +20,11 @@ pub(crate) fn run(home: &Home, args: &IntelList, format: Format) -> anyhow::Resu
         return statements(&database.proposals()?, wanted.as_ref(), args.assertions, format);
     }
     let book = database.snapshot()?;
+    if let Some(cluster) = &wanted
+        && !book.claims().iter().any(|claim| claim.cluster.as_ref() == Some(cluster))
+    {
+        return Err(HuntError::UnknownCluster(cluster.clone()).into());
+    }
     let claims = book.claims().iter().filter(|claim| wanted.is_none() || claim.cluster == wanted);
     let columns = [
         "indicator",

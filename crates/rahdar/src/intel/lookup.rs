@@ -7,7 +7,7 @@ use rahdar_model::store::{Cell, Table};
 use rahdar_model::{Address, Clock, Timestamp};
 use serde::Serialize;
 
-use crate::clock::{self, SystemClock};
+use crate::clock::SystemClock;
 use crate::command::Format;
 use crate::home::Home;
 use crate::{Outcome, note, output};
@@ -52,8 +52,13 @@ struct Fact<'a> {
 }
 
 /// Prints every claim on the subject, valid or not.
-pub(crate) fn run(home: &Home, subject: &str, at: Option<&str>, format: Format) -> anyhow::Result<Outcome> {
-    let at = clock::time(at)?.unwrap_or_else(|| SystemClock.now());
+pub(crate) fn run(
+    home: &Home,
+    subject: &str,
+    at: Option<Timestamp>,
+    format: Format,
+) -> anyhow::Result<Outcome> {
+    let at = at.unwrap_or_else(|| SystemClock.now());
     let subject = rahdar_intel::refanged(subject);
     let book = home.database()?.about(&Subject::of(&subject))?;
     let answer = answer(&book, &subject, at);

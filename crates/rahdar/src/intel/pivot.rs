@@ -12,7 +12,7 @@ use rahdar_store::Database;
 use serde::Serialize;
 
 use super::proposal;
-use crate::clock::{self, SystemClock};
+use crate::clock::SystemClock;
 use crate::command::{Format, IntelPivot};
 use crate::home::Home;
 use crate::{Outcome, note, output};
@@ -60,7 +60,7 @@ pub(crate) fn run(home: &Home, args: &IntelPivot, format: Format) -> anyhow::Res
     let database = home.database()?;
     let book = database.snapshot()?;
     let now = SystemClock.now();
-    let at = clock::time(args.at.as_deref())?.unwrap_or(now);
+    let at = args.at.unwrap_or(now);
     let world = World::of_book(&book, &database.traits()?, &database.resolutions()?, at);
     let known = known(args, &world)?;
     let world = world.with_hostile(&known);

@@ -1,9 +1,19 @@
 //! Bad input gets an error that names file, place and remedy, and loses nothing that was good.
 
+use std::io::Write as _;
+use std::process::Stdio;
+
 use crate::harness::Home;
+
+/// A log of one flow.
+const LOG: &str = "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tconn\n\
+    #fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\torig_pkts\torig_ip_bytes\n\
+    #types\ttime\tstring\taddr\tport\taddr\tport\tenum\tcount\tcount\n\
+    1621468800.5\tC1\t203.0.113.1\t5000\t192.0.2.1\t443\ttcp\t10\t1000\n";
 
 fn check(args: &[&str], code: i32, says: &[&str]) {
     let home = Home::new();
+    home.file("home/.keep", "");
     let ran = home.run(args);
     assert_eq!(ran.code, Some(code), "{args:?}\n{}", ran.stderr);
     for word in says {
@@ -15,12 +25,88 @@ fn check(args: &[&str], code: i32, says: &[&str]) {
 fn a_wrong_command_line_ends_with_2() {
     check(&["flows", "import"], 2, &["PATH"]);
     check(&["hunt", "--victim", "nowhere"], 2, &["nowhere"]);
+    check(&["hunt", "--from", "banana"], 2, &["banana", "2021-08-15"]);
+    check(&["report", "--from", "2022-01-01", "--until", "2021-01-01"], 2, &["nothing lies between"]);
+    check(&["flows", "import", "--time-offset", "soon", "x"], 2, &["soon", "-2d"]);
 }
 
 #[test]
 fn a_missing_file_is_named() {
     check(&["flows", "import", "/nowhere/conn.log"], 1, &["/nowhere/conn.log"]);
     check(&["intel", "import", "/nowhere/list.txt"], 1, &["/nowhere/list.txt"]);
+}
+
+#[test]
+fn a_home_that_is_not_there_is_named_by_whoever_reads() {
+    for args in [&["hunt"][..], &["report"], &["flows", "coverage"], &["intel", "lookup", "192.0.2.1"]] {
+        let home = Home::new();
+        let ran = home.run(args);
+        assert_eq!(ran.code, Some(1), "{args:?}\n{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("there is no home at") && !home.path().join("home").try_exists().unwrap(),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
+#[test]
+fn a_hunt_in_nothing_does_not_pass_for_a_clean_bill_of_health() {
+    let home = Home::new();
+    home.file("home/.keep", "");
+    let ran = home.done(&["hunt"]);
+    assert!(ran.stderr.contains("no flow is stored") && ran.stderr.contains("no claim"), "{}", ran.stderr);
+    assert_eq!(home.json(&["hunt"])["hunt"]["claims_asked"], 0);
+}
+
+#[test]
+fn what_could_not_be_read_may_be_imported_by_its_right_name() {
+    let home = Home::new();
+    let log = home.file("conn.log", LOG);
+    assert_eq!(home.run(&["flows", "import", &log, "--as", "silk"]).code, Some(1));
+    home.done(&["flows", "import", &log]);
+    assert_eq!(home.rows(), 1);
+}
+
+#[test]
+fn a_log_comes_through_a_pipe() {
+    let home = Home::new();
+    let piped = |path: &str| {
+        let mut import = home.command(&["flows", "import", path]).stdin(Stdio::piped()).spawn().unwrap();
+        import.stdin.take().unwrap().write_all(LOG.as_bytes()).unwrap();
+        assert!(import.wait().unwrap().success(), "{path}");
+    };
+    piped("-");
+    assert_eq!(home.rows(), 1);
+    piped("/dev/stdin");
+    assert_eq!(home.rows(), 1, "the same content is stored once");
+}
+
+#[test]
+fn what_is_left_alone_and_what_cannot_be_looked_at_is_named() {
+    let home = Home::new();
+    home.file("logs/conn.log", LOG);
+    home.file("logs/notes.txt", "nothing to see\n");
+    std::os::unix::fs::symlink("nowhere", home.path().join("logs/dangling")).unwrap();
+    let ran = home.run(&["flows", "import", home.path().join("logs").to_str().unwrap()]);
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    assert!(ran.stderr.contains("notes.txt") && ran.stderr.contains("dangling"), "{}", ran.stderr);
+    assert_eq!(home.rows(), 1);
+}
+
+#[test]
+fn a_date_moves_no_clock_that_tells_dates() {
+    let home = Home::new();
+    let log = home.file("conn.log", LOG);
+    let ran = home.done(&["flows", "import", &log, "--time-offset", "2022-01-01"]);
+    assert!(ran.stderr.contains("1 flows stay where they are"), "{}", ran.stderr);
+    let rows = home.json(&["flows", "sql", "SELECT CAST(start_time AS VARCHAR) AS start FROM flows"]);
+    assert!(rows[0]["start"].as_str().unwrap().starts_with("2021-05-20"), "{rows}");
+}
+
+#[test]
+fn a_cluster_that_nobody_claims_is_named() {
+    check(&["intel", "list", "--cluster", "nobody"], 1, &["nobody"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use rahdar_model::flow::{Direction, FlowRecord, Initiator, Quality};
-use rahdar_model::time::SECOND_US;
+use rahdar_model::time::{SECOND_US, Shift};
 use rahdar_wire::{Format, Options, WireError};
 
 use super::message::{
@@ -287,8 +287,11 @@ fn uptimes_of_ipfix_count_from_a_start_that_an_option_tells() {
 #[test]
 fn the_operator_moves_times_and_names_the_exporter() {
     let message = v9(&[v9_template(FLOWS, FLOW_FIELDS), set(FLOWS, &flow(1_000))]);
-    let options =
-        Options { exporter: Some("edge-1".into()), time_offset_us: 3_600 * SECOND_US, ..Options::default() };
+    let options = Options {
+        exporter: Some("edge-1".into()),
+        shift: Shift::By(3_600 * SECOND_US),
+        ..Options::default()
+    };
     let (kept, _) = messages_with(&[message], options);
     let flow = &kept.flows[0];
     assert_eq!((seconds_before_export(flow), &*flow.exporter), ((60 - 3_600, 50 - 3_600), "edge-1"));

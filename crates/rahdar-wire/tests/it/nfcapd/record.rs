@@ -1,6 +1,7 @@
 //! What the records of a file become.
 
 use rahdar_model::flow::{Direction, Initiator};
+use rahdar_model::time::Shift;
 use rahdar_model::{FlowRecord, Quality, Timestamp};
 use rahdar_wire::Options;
 
@@ -284,7 +285,7 @@ fn an_unannounced_exporter_is_named_by_its_router_or_by_the_source() {
 #[test]
 fn the_operator_names_time_and_exporter() {
     let options =
-        Options { exporter: Some("edge".into()), time_offset_us: 3_600_000_000, ..Options::default() };
+        Options { exporter: Some("edge".into()), shift: Shift::By(3_600_000_000), ..Options::default() };
     let file = v2(0, &[exporter(1, 9, 7), v2_flow(HEAD, &[generic(COMMON), v4()])]);
     let (kept, _) = decode_all(&*file, &options);
     let flow = &kept.flows[0];

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use rahdar_model::fact::{Loss, Unit};
+use rahdar_model::time::Shift;
 use rahdar_model::{Timestamp, Window};
 use rahdar_wire::Options;
 
@@ -67,7 +68,7 @@ fn a_gap_says_whose_it_is_and_when_it_was() {
 fn a_gap_is_moved_with_the_times_of_records() {
     let all = [1, 3].map(|number| datagram(number, &[of_kind(2, &[])]));
     let still = datagrams(&all).0.gaps.remove(0).window;
-    let options = Options { time_offset_us: 1_000_000, ..Options::default() };
+    let options = Options { shift: Shift::By(1_000_000), ..Options::default() };
     let moved = datagrams_with(&all, options).0.gaps.remove(0).window;
     assert_eq!(moved.from.since(still.from), 1_000_000);
     assert_eq!(moved.until.since(still.until), 1_000_000);
