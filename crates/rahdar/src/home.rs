@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use etcetera::BaseStrategy as _;
 use rahdar_lake::Lake;
 use rahdar_store::Database;
+
+use crate::note;
 
 /// The home of one installation.
 pub(crate) struct Home {
@@ -21,15 +23,13 @@ impl Home {
         Ok(Self { path })
     }
 
-    /// The same folder, which must be there.
+    /// The same, for who only reads: a home that was not there is told of, for it may be a mistyped one.
     pub(crate) fn held(given: Option<&Path>) -> anyhow::Result<Self> {
         let path = chosen(given)?;
-        ensure!(
-            path.is_dir(),
-            "there is no home at `{}`: import something, or give another --home",
-            path.display()
-        );
-        Ok(Self { path })
+        if !path.is_dir() {
+            note!("there was no home at `{}`: it is made, and holds nothing; is --home meant so?", path.display());
+        }
+        Self::open(given)
     }
 
     /// The folder itself.
