@@ -27,7 +27,10 @@ impl Home {
     pub(crate) fn held(given: Option<&Path>) -> anyhow::Result<Self> {
         let path = chosen(given)?;
         if !path.is_dir() {
-            note!("there was no home at `{}`: it is made, and holds nothing; is --home meant so?", path.display());
+            note!(
+                "there was no home at `{}`: it is made, and holds nothing; is --home meant so?",
+                path.display()
+            );
         }
         Self::open(given)
     }
