@@ -16,7 +16,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rahdar_model::column::flow::{COLUMNS, column};
 use rahdar_model::column::{Column, Kind, Value};
-use rahdar_model::flow::protocol;
+use rahdar_model::flow::{Sampler, protocol};
 use rahdar_model::sink::{Place, SinkError};
 use rahdar_model::time::Shift;
 use rahdar_model::{Address, FlowRecord, FlowSink, Problem, Quality, Tally, Timestamp};
@@ -115,6 +115,8 @@ pub struct Foreign {
     pub exporter: Option<Arc<str>>,
     /// The sampling interval, in place of what the file says.
     pub sampling: Option<u32>,
+    /// Whether one flow in the interval was kept, whole, in place of one packet.
+    pub flows_sampled: bool,
     /// Moves the times.
     pub shift: Shift,
 }
@@ -369,6 +371,9 @@ impl Rows<'_> {
             record.end_time = record.start_time;
             record.quality |= Quality::END_BEFORE_START;
         }
+        if self.foreign.flows_sampled {
+            record.sampler = Some(Sampler::Flow);
+        }
         if self.foreign.exporter.is_some() {
             record.exporter = self.exporter.clone();
         }
@@ -525,6 +530,11 @@ mod tests {
     }
 
     fn read(columns: Vec<(&str, ArrayRef)>, map: &str) -> Result<(Kept, Tally), ForeignError> {
+        let map = if map.is_empty() { ColumnMap::default() } else { map.parse()? };
+        read_as(columns, &Foreign { columns: map, exporter: Some("theirs".into()), ..Foreign::default() })
+    }
+
+    fn read_as(columns: Vec<(&str, ArrayRef)>, foreign: &Foreign) -> Result<(Kept, Tally), ForeignError> {
         let batch = RecordBatch::try_from_iter_with_nullable(
             columns.into_iter().map(|(name, array)| (name, array, true)),
         )
@@ -534,11 +544,8 @@ mod tests {
         writer.write(&batch).unwrap();
         writer.close().unwrap();
         std::io::Seek::rewind(&mut file).unwrap();
-        let columns = if map.is_empty() { ColumnMap::default() } else { map.parse()? };
-        let foreign =
-            Foreign { columns, exporter: Some("theirs".into()), sampling: None, shift: Shift::None };
         let mut kept = Kept::default();
-        let tally = decode(file, "their.parquet".into(), &foreign, &mut kept)?;
+        let tally = decode(file, "their.parquet".into(), foreign, &mut kept)?;
         assert!(tally.balances());
         Ok((kept, tally))
     }
@@ -573,6 +580,26 @@ mod tests {
         assert!(first.quality.contains(Quality::RATE_UNKNOWN));
         assert_eq!(kept.0[1].protocol, 17);
         assert_eq!(kept.1, ["line 3: the row has not both addresses"]);
+    }
+
+    #[test]
+    fn what_the_operator_says_of_sampling_and_clocks_goes_into_every_row() {
+        let columns = vec![
+            ("src", texts(&[Some("192.0.2.1")])),
+            ("dst", texts(&[Some("203.0.113.9")])),
+            ("ts", Arc::new(TimestampMillisecondArray::from(vec![250])) as ArrayRef),
+        ];
+        let zero = "2021-08-15".parse().unwrap();
+        let foreign = Foreign {
+            sampling: Some(64),
+            flows_sampled: true,
+            shift: Shift::Zero(zero),
+            ..Foreign::default()
+        };
+        let flow = &read_as(columns, &foreign).unwrap().0.0[0];
+        assert_eq!((flow.sampling_interval, flow.sampler), (Some(64), Some(Sampler::Flow)));
+        assert_eq!(flow.start_time.to_string(), "2021-08-15T00:00:00.25Z");
+        assert_eq!(flow.quality, Quality::TIME_SHIFTED);
     }
 
     #[test]

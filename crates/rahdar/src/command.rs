@@ -201,7 +201,7 @@ pub(crate) struct Reading {
     /// The sampling interval: one packet in N was metered.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) sampling: Option<u32>,
-    /// The sampling interval counts flows: one flow in N was kept, whole. Not for Parquet, whose column `sampler` says it.
+    /// The sampling interval counts flows: one flow in N was kept, whole.
     #[arg(long)]
     pub(crate) flows_sampled: bool,
     /// Which column of a Parquet file is which: src=client_ip,dst=server_ip,start_time=ts. Usual names are known.

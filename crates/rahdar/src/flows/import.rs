@@ -444,6 +444,7 @@ impl How {
             columns: args.columns.as_deref().map(str::parse).transpose()?.unwrap_or_default(),
             exporter: exporter.clone(),
             sampling: args.sampling,
+            flows_sampled: args.flows_sampled,
             shift,
         };
         let (sampling, flows_sampled) = (args.sampling, args.flows_sampled);
