@@ -165,8 +165,9 @@ fn flows_of_a_rate_that_the_operator_told_are_stored_at_once() {
     let (ledger, _) = running.stop();
     assert_eq!(ledger.rows, 6, "what waits for a word is stored at the stop");
     let unknown = |flow: &&FlowRecord| flow.quality.contains(Quality::RATE_UNKNOWN);
-    let of_others: Vec<_> = flows(&*store).iter().filter(unknown).map(|flow| flow.exporter.clone()).collect();
-    assert_eq!(of_others, ["127.0.0.2".into(); 3]);
+    let stored = flows(&*store);
+    let of_others: Vec<_> = stored.iter().filter(unknown).map(|flow| &*flow.exporter).collect();
+    assert_eq!(of_others, ["127.0.0.2"; 3]);
 }
 
 #[test]
