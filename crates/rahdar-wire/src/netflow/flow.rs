@@ -157,7 +157,7 @@ impl Books {
         } else if self.sampling_known.contains(&address) {
             RateKnown::OfSender
         } else {
-            RateKnown::OfNone
+            RateKnown::No
         }
     }
 
@@ -170,8 +170,8 @@ impl Books {
 /// The flows of which the operator knows the rate, so that none of them waits until it is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RateKnown {
-    /// Of none.
-    OfNone,
+    /// It knows none.
+    No,
     /// Of those that the sender metered itself, not of those that it hands on for others.
     OfSender,
     /// Of all.
@@ -182,7 +182,7 @@ impl RateKnown {
     /// Whether it is known of the records of this template.
     pub(super) fn is_of(self, plan: &Plan) -> bool {
         match self {
-            Self::OfNone => false,
+            Self::No => false,
             Self::OfSender => !plan.has_exporter,
             Self::OfAll => true,
         }
