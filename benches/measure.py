@@ -67,6 +67,7 @@ def imports(args, first):
         "IPFIX in pcap, a day": f"{day}/ipfix.pcap",
         "NetFlow v9 in pcap, a day": f"{day}/netflow_v9.pcap",
         "NetFlow v5 in pcap, a day": f"{day}/netflow_v5.pcap",
+        "sFlow in pcap, a day": f"{args.work}/sflow/sflow.pcap",
         "packets": f"{args.work}/packets",
         "Zeek TSV, 454 days": f"{args.work}/zeek-{first}/telemetry",
         "IPFIX in pcap, 454 days": next(iter(glob.glob(f"{exports}/*ipfix*"))),
@@ -90,9 +91,11 @@ def imports(args, first):
             commands[name, f"{engine}, the same columns"] = [
                 sys.executable, "benches/columns.py", engine, form, f"{day}/{log}", out]
             compared.setdefault(f"{day}/{log}", []).append(out)
-    if nfcapd.installed():
-        for name in ["IPFIX in pcap, a day", "NetFlow v9 in pcap, a day", "NetFlow v5 in pcap, a day"]:
-            commands[name, f"nfcapd, {nfcapd.compression()[1]}"] = lambda path=sources[name]: nfcapd.Run(path, args.work)
+    for name, program in [("IPFIX in pcap, a day", nfcapd.NFCAPD), ("NetFlow v9 in pcap, a day", nfcapd.NFCAPD),
+                          ("NetFlow v5 in pcap, a day", nfcapd.NFCAPD), ("sFlow in pcap, a day", nfcapd.SFCAPD)]:
+        if nfcapd.installed(program):
+            label = f"{os.path.basename(program)}, {nfcapd.compression(program)[1]}"
+            commands[name, label] = lambda of=program, path=sources[name]: nfcapd.Run(of, path, args.work)
     runs = rounds(commands)
     for path, others in compared.items():
         ours = glob.glob(f"{homes[path][-1]}/flows/**/part-*.parquet", recursive=True)

@@ -1,4 +1,4 @@
-"""nfcapd of nfdump, timed as a whole process while a capture's datagrams are sent to it.
+"""nfcapd and sfcapd of nfdump, timed as whole processes while a capture's datagrams are sent to them.
 
 The sender waits whenever the collector's socket fills, so that nothing is lost. Its own work is not counted.
 """
@@ -21,16 +21,16 @@ BURST = 200
 
 
 # Debian's have no zstd; others are named by the paths of their programs.
-NFCAPD, NFDUMP = os.environ.get("NFCAPD", "nfcapd"), os.environ.get("NFDUMP", "nfdump")
+NFCAPD, SFCAPD, NFDUMP = (os.environ.get(name, name.lower()) for name in ("NFCAPD", "SFCAPD", "NFDUMP"))
 
 
-def installed():
-    return shutil.which(NFCAPD) and shutil.which(NFDUMP)
+def installed(program):
+    return shutil.which(program) and shutil.which(NFDUMP)
 
 
-def compression():
-    """The best compression that this nfcapd has: its option and its name."""
-    told = subprocess.run([NFCAPD, "-h"], capture_output=True, text=True)
+def compression(program):
+    """The best compression that this program has: its option and its name."""
+    told = subprocess.run([program, "-h"], capture_output=True, text=True)
     return ("-z=zstd", "zstd") if "zstd" in told.stdout + told.stderr else ("-y", "LZ4")
 
 
@@ -52,13 +52,14 @@ def waiting():
 
 
 class Run:
-    """What measure.Run has, of nfcapd."""
+    """What measure.Run has, of nfcapd or sfcapd."""
 
-    def __init__(self, capture, work):
+    def __init__(self, program, capture, work):
         folder = tempfile.mkdtemp(dir=work, prefix="nfcapd-")
         begun = time.monotonic()
         child = subprocess.Popen(
-            [NFCAPD, "-w", folder, "-b", "127.0.0.1", "-p", str(PORT), compression()[0], "-t", "3600", "-B", str(BUFFER)],
+            [program, "-w", folder, "-b", "127.0.0.1", "-p", str(PORT), compression(program)[0], "-t", "3600",
+             "-B", str(BUFFER)],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until(lambda: waiting() is not None)
         sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -81,5 +82,5 @@ def until(holds):
     deadline = time.monotonic() + 60
     while not holds():
         if time.monotonic() > deadline:
-            sys.exit("nfcapd does not read what it is sent")
+            sys.exit("the collector does not read what it is sent")
         time.sleep(0.001)

@@ -2,8 +2,8 @@
 
 usage: telemetry.py WORK FLOWS CLAIMS...
 WORK/zeek-FLOWS holds the Zeek logs of 454 days. Written are WORK/day/: the same conversations as one busy day, as
-conn.log, conn.json, ipfix.pcap, netflow_v9.pcap and netflow_v5.pcap; WORK/packets/packets.pcap; and WORK/claims-N.txt for each N, and
-beside it the same as the lake stores addresses, for rivals.
+conn.log, conn.json, ipfix.pcap, netflow_v9.pcap and netflow_v5.pcap; WORK/sflow/sflow.pcap, a packet of each direction of the same;
+WORK/packets/packets.pcap; and WORK/claims-N.txt for each N, and beside it the same as the lake stores addresses, for rivals.
 """
 
 import glob
@@ -155,13 +155,47 @@ def v5_message(batch, sequence, _):
                                  0, 1, 0) + data
 
 
-def write_exports(path, rows, message):
+# Samples of this size in a datagram of an Ethernet.
+SAMPLES_A_DATAGRAM = 10
+
+
+def sflow_message(batch, sequence, _):
+    """sFlow version 5: for each record one packet of its mean length, as one sampled header of Ethernet, IPv4 and what follows."""
+    samples = b""
+    for at, (_, _, packed) in enumerate(batch):
+        src, dst, sport, dport, protocol, flags, tos, packets, octets, ingress, egress, *_ = RECORD.unpack(packed)
+        transport = {6: struct.pack("!HHIIBBHHH", sport, dport, 0, 0, 0x50, flags, 512, 0, 0),
+                     17: struct.pack("!HHHH", sport, dport, 8, 0)}.get(protocol, struct.pack("!BBHI", 8, 0, 0, 0))
+        length = min(max(octets // packets, 20 + len(transport)), 1500)
+        ip = struct.pack("!BBHHHBBHII", 0x45, tos, length, 0, 0, 64, protocol, 0, src, dst)
+        header = b"\0" * 12 + b"\x08\0" + ip + transport
+        raw = struct.pack("!IIII", 1, length + 18, 4, len(header)) + header + b"\0" * (-len(header) % 4)
+        number = sequence + at + 1
+        sample = struct.pack("!IIIIIIII", number, 1, 1, number, 0, ingress, egress, 1) + struct.pack("!II", 1, len(raw)) + raw
+        samples += struct.pack("!II", 1, len(sample)) + sample
+    exported = int(batch[-1][0]) + 1
+    return exported, struct.pack("!IIIIIII", 5, 1, 0xC0000201, 0, sequence // SAMPLES_A_DATAGRAM + 1,
+                                 int((exported - DAY) * 1000), len(batch)) + samples
+
+
+def write_sflow(work, flows):
+    """The same day, as a switch tells it by samples."""
+    folder = f"{work}/sflow"
+    if os.path.isdir(folder):
+        return
+    making = f"{folder}.making"
+    os.makedirs(making, exist_ok=True)
+    write_exports(f"{making}/sflow.pcap", the_day(work, flows), sflow_message, SAMPLES_A_DATAGRAM)
+    os.rename(making, folder)
+
+
+def write_exports(path, rows, message, batch=RECORDS_A_MESSAGE):
     """Datagrams of one exporter to one collector, in classic pcap."""
     made = records(rows)
     with open(path, "wb") as out:
         out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
-        for at in range(0, len(made), RECORDS_A_MESSAGE):
-            exported, payload = message(made[at:at + RECORDS_A_MESSAGE], at, at % (RECORDS_A_MESSAGE * 1_000) == 0)
+        for at in range(0, len(made), batch):
+            exported, payload = message(made[at:at + batch], at, at % (batch * 1_000) == 0)
             udp = struct.pack("!HHHH", 40_000, 2055, len(payload) + 8, 0) + payload
             ip = struct.pack("!BBHHHBBHII", 0x45, 0, len(udp) + 20, 0, 0, 64, 17, 0, 0xC0000201, 0xC0000202)
             frame = b"\0" * 12 + b"\x08\0" + ip + udp
@@ -210,5 +244,6 @@ def write_claims(work, flows, counts):
 if __name__ == "__main__":
     work, flows, *counts = sys.argv[1:]
     write_day(work, flows)
+    write_sflow(work, flows)
     write_packets(work)
     write_claims(work, flows, [int(count) for count in counts])

@@ -1,6 +1,11 @@
 //! What every fuzz target of a decoder does: decode, and hold the result to what must be true
 //! of any input. What the one of the collector does: the same, and across a restart between two datagrams.
+//! And what those of the readers of intelligence do.
 
+use std::sync::LazyLock;
+
+use rahdar_intel::ReadOptions;
+use rahdar_intel::scan::rule::Rules;
 use rahdar_model::fact::Fact;
 use rahdar_model::sink::SinkError;
 use rahdar_model::{FlowRecord, FlowSink, Problem, Timestamp};
@@ -89,6 +94,44 @@ pub fn check_live(input: &[u8]) {
     collector.finish(&mut sink).expect("the sink takes everything");
     collector.close_all(&mut sink).expect("the sink takes everything");
     hold(&collector);
+}
+
+/// What makes a host of a scan hostile, so that scans claim something.
+const RULE: &str = "rules: [{name: fuzz, cluster: Example Group, when: {any: [{port: 443}, {http.title: a}]}}]";
+
+/// Restores a collector from octets that need not be what one saved, and lets it read on.
+///
+/// # Panics
+/// If the collector does, or cannot be restored from what it saves: both are bugs.
+pub fn check_saved(input: &[u8]) {
+    let options = Options::default();
+    let version = Collector::new(&options).save()[0];
+    let Ok(collector) = Collector::restore(&options, &[&[version], input].concat()) else { return };
+    let state = collector.save();
+    let mut collector = Collector::restore(&options, &state).expect("it was saved just now");
+    assert_eq!(collector.save().len(), state.len());
+    let mut sink = Counting::default();
+    let received = Some(Timestamp::from_seconds(ARRIVAL_S));
+    let exporter = "192.0.2.1".parse().expect("this is an address");
+    let arrival = Arrival { exporter, port: 9, received, packet: 1 };
+    collector.begin("fuzz".into());
+    for version in VERSIONS {
+        collector.datagram(&[version, input].concat(), &arrival, &mut sink).expect("the sink takes everything");
+    }
+    collector.finish(&mut sink).expect("the sink takes everything");
+    collector.close_all(&mut sink).expect("the sink takes everything");
+}
+
+/// Reads what others say of infrastructure, and holds it to what must be true of any reading.
+///
+/// # Panics
+/// If the reader does, or if what it gives contradicts itself: both are bugs.
+pub fn check_said(name: &str, input: &[u8]) {
+    static RULES: LazyLock<Rules> = LazyLock::new(|| Rules::parse(RULE).expect("this is a rule"));
+    let options = ReadOptions { rules: Some(RULES.clone()), ..ReadOptions::default() };
+    let Ok(reading) = rahdar_intel::read(name, input, &options) else { return };
+    assert!(reading.refused.len() <= reading.refused_count);
+    assert!(reading.claims.iter().all(|claim| !claim.validity.is_empty()));
 }
 
 /// Holds the accounts of a collector to what must be true of any.

@@ -78,10 +78,11 @@ impl Decoder {
         operator: Operator,
         ledger: &mut Ledger,
     ) -> (Self, Option<Notice>) {
-        let nothing = || (State { applied: 0, decoder: Vec::new() }, Collector::new(options));
+        let options = operator.options(options);
+        let nothing = || (State { applied: 0, decoder: Vec::new() }, Collector::new(&options));
         let (read, notice) = match state::read(folder) {
             Ok(None) => (nothing(), None),
-            Ok(Some(state)) => match restored(options, &state) {
+            Ok(Some(state)) => match restored(&options, &state) {
                 Ok(collector) => ((state, collector), None),
                 Err(damaged) => {
                     let (fresh, collector) = nothing();
@@ -93,7 +94,7 @@ impl Decoder {
         };
         let (state, collector) = read;
         let mut decoder = Self {
-            options: options.clone(),
+            options,
             operator: Arc::new(operator),
             folder: folder.to_owned(),
             collector,

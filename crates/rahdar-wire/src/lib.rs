@@ -41,13 +41,14 @@ mod value;
 mod window;
 mod zeek;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 
 use rahdar_model::sink::{Place, SinkError};
 use rahdar_model::time::Shift;
-use rahdar_model::{FlowSink, Problem, Tally};
+use rahdar_model::{Address, FlowSink, Problem, Tally};
 use thiserror::Error;
 
 pub use account::Account;
@@ -172,6 +173,9 @@ pub struct Options {
     /// Whether one *flow* in the interval was kept, whole, in place of one packet. No exporter says so
     /// (ipt-netflow announces both alike), and octets are estimated differently.
     pub flows_sampled: bool,
+    /// Exporters whose sampling interval whoever takes their flows adds, by the address that they send from:
+    /// nothing of theirs waits until they announce it.
+    pub sampling_known: BTreeSet<Address>,
     /// Moves the times of the input.
     pub shift: Shift,
 }

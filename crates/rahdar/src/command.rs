@@ -237,6 +237,9 @@ pub(crate) struct FlowsCollect {
     /// The sampling interval, one packet in N: of one exporter, 192.0.2.1=512, or of all others.
     #[arg(long, value_name = "[ADDR=]N", value_parser = sampling)]
     pub(crate) sampling: Vec<(Option<Address>, u32)>,
+    /// The sampling interval counts flows, one flow in N was kept, whole: of one exporter, or of all.
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "all", value_parser = whose)]
+    pub(crate) flows_sampled: Vec<Option<Address>>,
     /// Datagrams a second that each exporter may send; ten times as many at once.
     #[arg(long, value_name = "N", default_value_t = rahdar_server::Rate::default().per_second)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
@@ -541,6 +544,11 @@ fn sampling(text: &str) -> Result<(Option<Address>, u32), String> {
         Ok(0) | Err(_) => Err(format!("`{interval}` is no interval: write N of one packet in N")),
         Ok(interval) => Ok((of, interval)),
     }
+}
+
+/// Reads whose word it is: that of one exporter, or of all.
+fn whose(text: &str) -> Result<Option<Address>, String> {
+    if text == "all" { Ok(None) } else { address(text).map(Some) }
 }
 
 fn address(text: &str) -> Result<Address, String> {

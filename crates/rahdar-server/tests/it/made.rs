@@ -46,10 +46,22 @@ fn set(id: u16, body: &[u8]) -> Vec<u8> {
     [&id.to_be_bytes()[..], &(4 + body.len() as u16).to_be_bytes(), body].concat()
 }
 
-/// The set with the template: addresses, octets, packets, start, end; and that nothing is sampled.
+/// The fields of the template: addresses, octets, packets, start, end, sampling interval.
+const FIELDS: [(u16, u16); 7] = [(8, 4), (12, 4), (1, 4), (2, 4), (150, 4), (151, 4), (34, 4)];
+
+/// The set with the template.
 pub(crate) fn template() -> Vec<u8> {
-    let mut body = [TEMPLATE.to_be_bytes(), 7u16.to_be_bytes()].concat();
-    for (element, length) in [(8u16, 4u16), (12, 4), (1, 4), (2, 4), (150, 4), (151, 4), (34, 4)] {
+    template_with(&FIELDS)
+}
+
+/// The same without the sampling interval.
+pub(crate) fn template_of_no_rate() -> Vec<u8> {
+    template_with(&FIELDS[..6])
+}
+
+fn template_with(fields: &[(u16, u16)]) -> Vec<u8> {
+    let mut body = [TEMPLATE.to_be_bytes(), (fields.len() as u16).to_be_bytes()].concat();
+    for (element, length) in fields {
         body.extend(element.to_be_bytes());
         body.extend(length.to_be_bytes());
     }
@@ -64,6 +76,12 @@ pub(crate) fn flows(count: u32) -> Vec<u8> {
 /// The same, one packet in so many being metered.
 pub(crate) fn flows_sampled(count: u32, sampling: u16) -> Vec<u8> {
     flows_of((0..count).map(|_| 100), sampling)
+}
+
+/// A set of `count` flows of [`template_of_no_rate`].
+pub(crate) fn flows_of_no_rate(count: u32) -> Vec<u8> {
+    let of_rate = flows(count);
+    set(TEMPLATE, &of_rate[4..].chunks(28).flat_map(|flow| flow[..24].to_vec()).collect::<Vec<_>>())
 }
 
 /// A set of `count` flows, `before` having been sent. Each has octets of its own, and none that a

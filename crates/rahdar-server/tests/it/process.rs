@@ -24,6 +24,9 @@ const PORT: &str = "RAHDAR_TEST_PORT";
 const ALLOW: &str = "RAHDAR_TEST_ALLOW";
 const ROWS_PER_SECOND: &str = "RAHDAR_TEST_ROWS_PER_SECOND";
 
+/// Given: the child takes IPFIX over TCP as well, at the same port.
+pub(crate) const TCP: &str = "RAHDAR_TEST_TCP";
+
 /// What the spool of a slow collector holds.
 const SLOW_SPOOL_OCTETS: u64 = 512 << 10;
 
@@ -59,6 +62,9 @@ fn child() {
     let stop = stop_on_signals().unwrap();
     let mut settings = settings(&folder.join("spool"));
     settings.udp = vec![format!("127.0.0.1:{}", told(PORT)).parse().unwrap()];
+    if env::var(TCP).is_ok() {
+        settings.tcp.clone_from(&settings.udp);
+    }
     settings.http = Some("127.0.0.1:0".parse().unwrap());
     settings.exporters = Exporters::Only(vec![told(ALLOW).parse().unwrap()]);
     let store = match env::var(ROWS_PER_SECOND) {
@@ -191,6 +197,12 @@ impl Process {
             line.trim().trim_end_matches(" kB").parse().unwrap()
         };
         (of("VmRSS:"), of("VmHWM:"))
+    }
+
+    /// Lets it open no file with a number from this one on.
+    pub(crate) fn limit_files(&self, most: usize) {
+        let (own, limit) = (self.own.unwrap().0.to_string(), format!("--nofile={most}:"));
+        assert!(Command::new("prlimit").args(["--pid", &own, &limit]).status().unwrap().success());
     }
 
     /// Its open files, but for the connection that a question may have open, and its threads.

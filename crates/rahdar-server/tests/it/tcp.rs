@@ -1,13 +1,17 @@
 //! IPFIX over TCP: sessions, and what they may not do.
 
+use std::fs;
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use rahdar_server::{Exporters, Settings};
 use rahdar_testkit::NaiveStore;
 
 use crate::made::{flows, ipfix, template};
+use crate::process::{Process, Setup, TCP, free_port};
 use crate::running::{Running, gaps, loopback, settings};
 
 fn with_tcp(spool: &std::path::Path) -> Settings {
@@ -99,6 +103,29 @@ fn one_peer_has_so_many_connections_and_no_more() {
     let (ledger, said) = running.stop();
     assert_eq!(ledger.rows, 16);
     assert_eq!(said.iter().filter(|line| line.contains("could not be accepted")).count(), 4, "{said:?}");
+}
+
+#[test]
+fn a_connection_that_cannot_be_accepted_ends_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = folder.path().join("said");
+    let setup = Setup { environment: &[(TCP, "")], ..Setup::new(free_port()) };
+    let keeping_what_is_said = ["sh", "-c", r#"exec "$@" 2>"$0""#, said.to_str().unwrap()];
+    let process = Process::start(folder.path(), &setup, &keeping_what_is_said.map(str::to_owned));
+    process.limit_files(1);
+    let mut stream = connect(([127, 0, 0, 1], setup.port).into());
+    stream.write_all(&ipfix(0, 1, &[template(), flows(3)])).unwrap();
+    let times = || fs::read_to_string(&said).unwrap().matches("could not be accepted: Too many open").count();
+    for _ in 0..400 {
+        if times() > 1 {
+            break;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert!(times() > 1, "it tries again, after a pause: {:?}", fs::read_to_string(&said));
+    process.limit_files(1_000);
+    process.until(|metrics| metrics.sum("rows_stored_total") == 3);
+    assert!(times() <= 10, "a flood of words: {}", times());
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rahdar_model::flow::Sampler;
+use rahdar_model::{FlowRecord, Quality};
 use rahdar_server::{Exporters, Rate, Told};
 use rahdar_testkit::NaiveStore;
 
@@ -131,7 +133,7 @@ fn one_collector_has_several_sockets_of_both_families() {
 fn an_exporter_is_called_and_scaled_as_the_operator_says() {
     let (spool, store) = (tempfile::tempdir().unwrap(), Arc::new(NaiveStore::new()));
     let mut settings = settings(spool.path());
-    let told = Told { name: Some("kabul-1".into()), sampling: Some(512) };
+    let told = Told { name: Some("kabul-1".into()), sampling: Some(512), ..Told::default() };
     settings.told.insert(loopback(), told);
     let running = Running::start(settings, store.clone());
     let (named, other) = (Sender::new(running.udp[0]), Sender::from("127.0.0.2:0", running.udp[0]));
@@ -146,4 +148,45 @@ fn an_exporter_is_called_and_scaled_as_the_operator_says() {
     assert_eq!(seen, [("kabul-1".to_owned(), Some(512)), ("127.0.0.2".to_owned(), None)]);
     assert_eq!(gaps(&*store), ["kabul-1 sequence 30 records"]);
     assert!(ledger.exporters.contains_key(&loopback()), "the books know it by its address");
+}
+
+#[test]
+fn flows_of_a_rate_that_the_operator_told_are_stored_at_once() {
+    let (spool, store) = (tempfile::tempdir().unwrap(), Arc::new(NaiveStore::new()));
+    let mut settings = settings(spool.path());
+    settings.told.insert(loopback(), Told { sampling: Some(512), ..Told::default() });
+    let running = Running::start(settings, store.clone());
+    let (told, other) = (Sender::new(running.udp[0]), Sender::from("127.0.0.2:0", running.udp[0]));
+    for sender in [other, told] {
+        sender.send(&made::ipfix(0, 7, &[made::template_of_no_rate(), made::flows_of_no_rate(3)]));
+    }
+    running.until(|ledger| ledger.exporters.get(&loopback()).is_some_and(|of| of.account.tally.flows == 3));
+    running.until(|ledger| ledger.rows == 3);
+    let (ledger, _) = running.stop();
+    assert_eq!(ledger.rows, 6, "what waits for a word is stored at the stop");
+    let unknown = |flow: &&FlowRecord| flow.quality.contains(Quality::RATE_UNKNOWN);
+    let stored = flows(&*store);
+    let of_others: Vec<_> = stored.iter().filter(unknown).map(|flow| &*flow.exporter).collect();
+    assert_eq!(of_others, ["127.0.0.2"; 3]);
+}
+
+#[test]
+fn that_an_exporter_samples_flows_the_operator_says() {
+    let (spool, store) = (tempfile::tempdir().unwrap(), Arc::new(NaiveStore::new()));
+    let mut settings = settings(spool.path());
+    settings.told.insert(loopback(), Told { flows_sampled: true, ..Told::default() });
+    let running = Running::start(settings, store.clone());
+    let (told, other) = (Sender::new(running.udp[0]), Sender::from("127.0.0.2:0", running.udp[0]));
+    for sender in [other, told] {
+        sender.send(&made::ipfix(0, 7, &[made::template(), made::flows_sampled(1, 100)]));
+    }
+    running.stop();
+    let mut seen: Vec<_> = flows(&*store)
+        .iter()
+        .map(|flow| (flow.exporter.to_string(), flow.sampling_interval, flow.sampler))
+        .collect();
+    seen.sort_by(|one, other| one.0.cmp(&other.0));
+    let expected =
+        [("127.0.0.1".into(), Some(100), Some(Sampler::Flow)), ("127.0.0.2".into(), Some(100), None)];
+    assert_eq!(seen, expected);
 }

@@ -7,7 +7,7 @@ use rahdar_model::Address;
 use rahdar_model::sink::{Place, SinkError};
 use rahdar_model::time::{DAY_US, SECOND_US, Timestamp};
 
-use super::flow::{Known, Origin, Out, Sampling};
+use super::flow::{Known, Origin, Out, RateKnown, Sampling};
 use super::message::{Announcement, Protocol, SET_HEADER, announcement};
 use super::read::{READ_BEHIND, Values};
 use super::recent::Recent;
@@ -47,6 +47,7 @@ pub(super) struct Domain {
     templates: Recent<u16, Template>,
     template_octets: usize,
     rates: Rates,
+    rate_known: RateKnown,
     patience: Patience,
     /// Whether the message at hand said something about sampling.
     is_told: bool,
@@ -106,7 +107,7 @@ pub(super) enum Patience {
     Fresh,
     /// Flows wait. The first of them was exported then.
     Since(Timestamp),
-    /// The word has come, or was waited for long enough, or the operator has spoken.
+    /// The word has come, or was waited for long enough, or is not needed.
     Over,
 }
 
@@ -127,7 +128,7 @@ impl Domain {
         id: u32,
         protocol: Protocol,
         transport: Transport,
-        patience: Patience,
+        rate_known: RateKnown,
     ) -> Self {
         Self {
             address,
@@ -138,7 +139,8 @@ impl Domain {
             templates: Recent::new(TEMPLATES_MAX),
             template_octets: 0,
             rates: Rates::default(),
-            patience,
+            rate_known,
+            patience: Patience::Fresh,
             is_told: false,
             system_init_ms: None,
             waiting: Waiting::default(),
@@ -344,7 +346,7 @@ impl Domain {
                 out.tally.beside += records;
                 Ok(self.whole(template, records, rest, origin, out))
             }
-            Purpose::Flows if plan.has_rate || !self.waits(origin.export, out)? => {
+            Purpose::Flows if plan.has_rate || !self.waits(&plan, origin.export, out)? => {
                 self.flows(template, &plan, origin, body, out)
             }
             Purpose::Flows => {
@@ -432,10 +434,12 @@ impl Domain {
         None
     }
 
-    /// Whether flows exported at `export` have to wait for the first word about sampling.
-    fn waits(&mut self, export: Timestamp, out: &mut Out<'_>) -> Result<bool, SinkError> {
+    /// Whether flows exported at `export` have to wait for the first word about sampling. What waits
+    /// already is read as soon as they need not.
+    fn waits(&mut self, plan: &Plan, export: Timestamp, out: &mut Out<'_>) -> Result<bool, SinkError> {
         match self.patience {
             Patience::Over => Ok(false),
+            _ if self.rate_known.is_of(plan) => self.tell(out).map(|()| false),
             Patience::Fresh => {
                 self.patience = Patience::Since(export);
                 Ok(true)
@@ -541,16 +545,12 @@ impl Domain {
     /// Fills a domain of which nothing is known with what [`Domain::save`] wrote.
     pub(super) fn restore(mut self, from: &mut Reader<'_>) -> Result<Self, Damaged> {
         self.system_init_ms = from.option(Reader::u64)?;
-        let patience = match from.u8()? {
+        self.patience = match from.u8()? {
             0 => Patience::Fresh,
             1 => Patience::Since(Timestamp::from_micros(from.i64()?)),
             2 => Patience::Over,
             _ => return Err(Damaged),
         };
-        // The operator may have told the rate since.
-        if self.patience == Patience::Fresh {
-            self.patience = patience;
-        }
         self.rates = Rates::restore(from)?;
         self.templates =
             Recent::restore(TEMPLATES_MAX, from, |from| Ok((from.u16()?, Template::restore(from)?)))?;

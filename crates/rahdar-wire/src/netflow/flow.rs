@@ -1,5 +1,6 @@
 //! Records of a data set into flows: what the template's plan read, settled and handed on.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -108,6 +109,8 @@ pub(crate) struct Books {
     pub(crate) correction: Correction,
     /// The mark of a record whose rate nobody told.
     pub(crate) untold: Quality,
+    /// Exporters whose rate need not be told.
+    sampling_known: BTreeSet<Address>,
     names: Names,
     /// Data records so far: the number of the last one.
     rows: u64,
@@ -123,6 +126,7 @@ impl Books {
         Self {
             correction: Correction::new(options),
             untold: if is_rate_given(options) { Quality::NONE } else { Quality::RATE_UNKNOWN },
+            sampling_known: options.sampling_known.clone(),
             names: Names { given: options.exporter.clone(), known: Recent::new(NAMES_MAX) },
             rows: 0,
             accounts: Accounts::default(),
@@ -146,14 +150,47 @@ impl Books {
         self.correction.moved(window)
     }
 
+    /// Whose rate the operator knows, of the flows that the exporter at `address` sends.
+    pub(super) fn rate_known(&self, address: Address) -> RateKnown {
+        if self.untold == Quality::NONE {
+            RateKnown::OfAll
+        } else if self.sampling_known.contains(&address) {
+            RateKnown::OfSender
+        } else {
+            RateKnown::No
+        }
+    }
+
     /// The name of the exporter at `address`, or of the kind of file where there is no address.
     pub(crate) fn name(&mut self, address: Address, version: u16) -> Arc<str> {
         self.names.of(address, version)
     }
 }
 
+/// The flows of which the operator knows the rate, so that none of them waits until it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RateKnown {
+    /// It knows none.
+    No,
+    /// Of those that the sender metered itself, not of those that it hands on for others.
+    OfSender,
+    /// Of all.
+    OfAll,
+}
+
+impl RateKnown {
+    /// Whether it is known of the records of this template.
+    pub(super) fn is_of(self, plan: &Plan) -> bool {
+        match self {
+            Self::No => false,
+            Self::OfSender => !plan.has_exporter,
+            Self::OfAll => true,
+        }
+    }
+}
+
 /// Whether the operator tells the rate, so that nobody else need.
-pub(super) fn is_rate_given(options: &Options) -> bool {
+fn is_rate_given(options: &Options) -> bool {
     options.sampling.is_some_and(|interval| interval > 0)
 }
 

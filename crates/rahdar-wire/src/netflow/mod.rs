@@ -31,7 +31,7 @@
 //! it late and a rate cannot be added afterwards: flows of a domain that has not said how it
 //! samples wait for ten minutes of the exporter's clock at most (methods.md §1.7), or until
 //! [`Collector::finish`]. Who never says a word is read ten minutes late, once; its records are
-//! marked as of unknown rate.
+//! marked as of unknown rate. Where the operator has said it, there is nothing to wait for.
 
 mod clock;
 mod domain;
@@ -68,8 +68,8 @@ pub(crate) use saved::{Reader, Writer};
 use crate::Options;
 use crate::account::Account;
 use clock::Clock;
-use domain::{Domain, Patience, Transport};
-use flow::{Known, Origin, Sampling, is_rate_given};
+use domain::{Domain, Transport};
+use flow::{Known, Origin, Sampling};
 use message::{At, Kind, Protocol};
 use missed::{Missed, Stream};
 use read::READ_BEHIND;
@@ -111,7 +111,6 @@ pub(crate) struct Collector {
     v5: Plan,
     v7: Plan,
     transport: Transport,
-    patience: Patience,
 }
 
 /// Whose templates and sampling these are.
@@ -134,7 +133,6 @@ impl Collector {
             v5: v5::plan(),
             v7: v7::plan(),
             transport: Transport::Datagrams,
-            patience: if is_rate_given(options) { Patience::Over } else { Patience::Fresh },
         }
     }
 
@@ -208,7 +206,6 @@ impl Collector {
                     domains: &mut self.domains,
                     octets: &mut self.octets,
                     transport: self.transport,
-                    patience: self.patience,
                 };
                 reading.message(payload, arrival, &mut out)?
             }
@@ -325,13 +322,13 @@ impl Collector {
     /// # Errors
     /// [`Damaged`] if that is not whole. The collector is then of no use.
     pub(crate) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), Damaged> {
-        let (books, transport, patience) = (&mut self.books, self.transport, self.patience);
+        let (books, transport) = (&mut self.books, self.transport);
         self.domains = Recent::restore(DOMAINS_MAX, from, |from| {
             let exporter = Address::from_bits(from.u128()?);
             let port = from.u16()?;
             let protocol = Protocol::of_version(from.u8()?).ok_or(Damaged)?;
             let session = Session { exporter, port, protocol, domain: from.u32()? };
-            let domain = session.open(books, transport, patience).restore(from)?;
+            let domain = session.open(books, transport).restore(from)?;
             let account = books.accounts.of(exporter);
             account.tally.received += domain.held();
             account.tally.held += domain.held();
@@ -347,9 +344,10 @@ impl Collector {
 
 impl Session {
     /// Its domain, of which nothing is known yet.
-    fn open(&self, books: &mut Books, transport: Transport, patience: Patience) -> Domain {
+    fn open(&self, books: &mut Books, transport: Transport) -> Domain {
         let name = books.name(self.exporter, self.protocol.version().into());
-        Domain::new(self.exporter, name, self.domain, self.protocol, transport, patience)
+        let rate_known = books.rate_known(self.exporter);
+        Domain::new(self.exporter, name, self.domain, self.protocol, transport, rate_known)
     }
 }
 
@@ -400,7 +398,6 @@ struct Reading<'a> {
     domains: &'a mut Recent<Session, Domain>,
     octets: &'a mut usize,
     transport: Transport,
-    patience: Patience,
 }
 
 impl Reading<'_> {
@@ -439,9 +436,8 @@ impl Reading<'_> {
             protocol: header.protocol,
             domain: header.domain,
         };
-        let (transport, patience) = (self.transport, self.patience);
-        let (domain, gone) =
-            self.domains.get_or_insert(session, || session.open(out.books, transport, patience));
+        let transport = self.transport;
+        let (domain, gone) = self.domains.get_or_insert(session, || session.open(out.books, transport));
         let before = domain.octets();
         let first_waiting = domain.next_waiting();
         let refused = out.tally.refused;

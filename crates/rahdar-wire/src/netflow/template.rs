@@ -92,6 +92,8 @@ pub(super) struct Plan {
     pub(super) has_uptimes: bool,
     /// Whether each record says how it was sampled.
     pub(super) has_rate: bool,
+    /// Whether each record names who metered it.
+    pub(super) has_exporter: bool,
     /// Whether each record names its sampler.
     pub(super) has_sampler: bool,
     /// Whether octets can be held against packets: both are there, and octets are of whole packets.
@@ -157,6 +159,7 @@ impl Plan {
             duration: Form::Absent,
             has_uptimes: false,
             has_rate: choice.has(Field::Interval) || choice.has(Field::Taken) || choice.has(Field::Sample),
+            has_exporter: choice.has(Field::ExporterV4) || choice.has(Field::ExporterV6),
             has_sampler: choice.has(Field::SamplerId),
             has_sizes: choice.has(Field::Packets)
                 && choice.has(Field::Octets)

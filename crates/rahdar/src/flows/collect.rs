@@ -53,6 +53,12 @@ fn settings(home: &Home, args: &FlowsCollect) -> Settings {
             None => settings.options.sampling = Some(*interval),
         }
     }
+    for of in &args.flows_sampled {
+        match of {
+            Some(address) => settings.told.entry(*address).or_default().flows_sampled = true,
+            None => settings.options.flows_sampled = true,
+        }
+    }
     settings.spool_octets_max = args.spool_max;
     settings.commit_every = Duration::from_secs(args.commit_every);
     settings

@@ -448,7 +448,7 @@ impl How {
             shift,
         };
         let (sampling, flows_sampled) = (args.sampling, args.flows_sampled);
-        let options = Options { format, exporter, sampling, flows_sampled, shift };
+        let options = Options { format, exporter, sampling, flows_sampled, shift, ..Options::default() };
         Ok(Self { options, foreign })
     }
 

@@ -46,15 +46,20 @@ fn c1_lengths_of_an_options_template_that_wrap_are_refused() {
 
 #[test]
 fn c2_an_options_template_may_be_replaced_while_it_is_in_use() {
-    let scoped = v9_options_template(OPTIONS, &[(1, 4)], &[(34, 4)]);
-    let unscoped = v9_options_template(OPTIONS, &[], &[(34, 8)]);
+    // The second has the interval where the first has the scope.
+    let first = v9_options_template(OPTIONS, &[(1, 4)], &[(34, 4)]);
+    let second = v9_options_template(OPTIONS, &[], &[(34, 4), (1, 4)]);
+    let of_second = |interval| set(OPTIONS, &record(&[(interval, 4), (7, 4)]));
+    let data = |octets| set(FLOWS, &flow(octets));
     let (kept, tally) = messages(&[
-        v9(&[v9_template(FLOWS, FLOW_FIELDS), set(FLOWS, &flow(1))]),
-        v9(&[scoped.clone(), told(), unscoped, told(), scoped, told()]),
-        v9(&[set(FLOWS, &flow(2))]),
+        v9(&[v9_template(FLOWS, FLOW_FIELDS), data(1), first.clone(), told(), second.clone()]),
+        v9(&[of_second(200), first.clone(), data(2)]),
+        v9(&[told(), data(3), second, of_second(300)]),
+        v9(&[first, data(4)]),
     ]);
-    assert_eq!(kept.flows.iter().map(|flow| flow.sampling_interval).collect::<Vec<_>>(), [Some(100); 2]);
-    assert_eq!((tally.decoded, tally.refused, kept.problems.len()), (2, 0, 2));
+    let intervals: Vec<_> = kept.flows.iter().map(|flow| flow.sampling_interval).collect();
+    assert_eq!(intervals, [Some(100), Some(200), Some(100), Some(300)]);
+    assert_eq!((tally.decoded, tally.refused, kept.problems.len()), (4, 0, 4));
 }
 
 /// An IPFIX flow with a list in the middle, a field of variable length.

@@ -66,6 +66,43 @@ fn an_account_says_what_became_of_every_message() {
 }
 
 #[test]
+fn an_exporter_whose_rate_is_known_waits_for_no_word_about_it() {
+    let options = Options { sampling_known: [EXPORTER.parse().unwrap()].into(), ..Options::default() };
+    let (mut collector, mut kept) = (Collector::new(&options), Kept::default());
+    collector.begin("a".into());
+    let message = v9(7, 0, 0, &[v9_template(FLOWS, FLOW_FIELDS), set(FLOWS, &flow(1_000))]);
+    collector.datagram(&message, &arrival(0, 9), &mut kept).unwrap();
+    assert_eq!((kept.flows.len(), collector.tally().held), (1, 0));
+    assert!(kept.flows[0].quality.contains(Quality::RATE_UNKNOWN), "who knows it has to say it");
+
+    let other = Arrival { exporter: "192.0.2.2".parse().unwrap(), ..arrival(0, 9) };
+    collector.datagram(&message, &other, &mut kept).unwrap();
+    assert_eq!((kept.flows.len(), collector.tally().held), (1, 1), "nobody knows how this one samples");
+
+    let of_others = [FLOW_FIELDS, &[(130, 4)]].concat();
+    let record = [flow(1_000), vec![192, 0, 2, 3]].concat();
+    let message = v9(8, 0, 0, &[v9_template(FLOWS, &of_others), set(FLOWS, &record)]);
+    collector.datagram(&message, &arrival(0, 9), &mut kept).unwrap();
+    assert_eq!((kept.flows.len(), collector.tally().held), (1, 2), "it hands on what others metered");
+}
+
+#[test]
+fn what_waited_for_a_rate_is_read_if_the_operator_has_told_it_since() {
+    let (mut collector, mut kept) = (Collector::new(&Options::default()), Kept::default());
+    collector.begin("a".into());
+    let message = v9(7, 0, 0, &[v9_template(FLOWS, FLOW_FIELDS), set(FLOWS, &flow(1_000))]);
+    collector.datagram(&message, &arrival(0, 9), &mut kept).unwrap();
+    assert_eq!((kept.flows.len(), collector.tally().held), (0, 1));
+
+    let mut collector = Collector::restore(&unsampled(), &collector.save()).unwrap();
+    collector.begin("b".into());
+    collector.datagram(&v9(7, 1, 1, &[set(FLOWS, &flow(2_000))]), &arrival(1, 9), &mut kept).unwrap();
+    let octets: Vec<_> = kept.flows.iter().map(|flow| flow.octets).collect();
+    assert_eq!((octets, collector.tally().held), (vec![1_000, 2_000], 0));
+    assert!(kept.flows.iter().all(|flow| flow.sampling_interval == Some(1)));
+}
+
+#[test]
 fn rows_are_numbered_anew_in_each_input() {
     let (mut collector, mut kept) = (Collector::new(&unsampled()), Kept::default());
     let message = v9(7, 0, 0, &[v9_template(FLOWS, FLOW_FIELDS), set(FLOWS, &flow(1).repeat(2))]);
