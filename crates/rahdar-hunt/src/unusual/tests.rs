@@ -317,37 +317,62 @@ mod chance {
         Hours { host: Address::from_v4_bits(n), since: at(0, 0), uploads }
     }
 
-    /// Hours told of so many hosts in one week, over so many rounds, in 1,000 host-weeks.
-    fn alarms(hosts: u32, rounds: u32, median: f64, spread: Spread) -> f64 {
+    /// Hours told of so many hosts in one week, if `planted` octets leave one of them.
+    fn told(hosts: u32, round: u32, median: f64, spread: Spread, planted: Option<f64>) -> usize {
         let week = Window::new(at(63, 0), at(70, 0));
-        let told: usize = (0..rounds)
-            .map(|round| {
-                let hosts = (0..hosts).map(|n| host(n, round, median, spread)).collect();
-                let read = Read { hosts, ..Read::default() };
-                standing(judge(&read, week, &mut |_| LEAST_BASELINE_DAYS).tests).len()
-            })
-            .sum();
-        1_000.0 * told as f64 / f64::from(hosts * rounds)
+        let mut hosts: Vec<Hours> = (0..hosts).map(|n| host(n, round, median, spread)).collect();
+        if let Some(octets) = planted {
+            hosts[0].uploads.push(Hour {
+                hour: at(69, 23),
+                point: octets,
+                low: octets,
+                remotes: Box::default(),
+            });
+        }
+        let read = Read { hosts, ..Read::default() };
+        let told = standing(judge(&read, week, &mut |_| LEAST_BASELINE_DAYS).tests);
+        let is_planted = |test: &&Test<'_>| planted.is_none() || test.hour.hour == at(69, 23);
+        told.iter().filter(is_planted).count()
     }
 
-    /// The bars of `docs/judgement.md`. Everything is much where the median is a gigabyte.
+    fn is_nightly() -> bool {
+        std::env::var_os("RAHDAR_TIER").is_some_and(|tier| tier == "nightly")
+    }
+
+    /// The bars of `docs/judgement.md`: hours in 1,000 host-weeks. Everything is much where the median is a gigabyte.
     #[test]
     fn chance_alone_is_seldom_told() {
-        let rounds = std::env::var("RAHDAR_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(2);
-        let check = |median: f64, spread, most: f64| {
-            let alarms = alarms(100, rounds, median, spread);
-            println!("{median:e} {spread:?}: {alarms:.2} in 1,000 host-weeks");
-            assert!(alarms <= most, "{median:e} {spread:?}: {alarms:.2}");
+        const HOSTS: u32 = 100;
+        let rounds = if is_nightly() { 60 } else { 2 };
+        let check = |spread, median, most: f64| {
+            let told: usize = (0..rounds).map(|round| told(HOSTS, round, median, spread, None)).sum();
+            let alarms = 1_000.0 * told as f64 / f64::from(HOSTS * rounds);
+            assert!(alarms <= most, "{spread:?}, median {median:e}: {alarms:.2}");
         };
-        for deviation in [0.5, 1.0, 2.0] {
-            check(1e9, Spread::LogNormal(deviation), 5.0);
-            check(1e5, Spread::LogNormal(deviation), 5.0);
+        for (spread, most) in [
+            (Spread::LogNormal(0.5), 1.0),
+            (Spread::LogNormal(1.0), 1.0),
+            (Spread::LogNormal(2.0), 1.0),
+            (Spread::Runs(1.0, 4), 1.0),
+            (Spread::Pareto(1.5), 50.0),
+            (Spread::Pareto(1.0), 100.0),
+        ] {
+            check(spread, 1e9, most);
+            check(spread, 1e5, most);
         }
-        for index in [1.0, 1.5] {
-            check(1e9, Spread::Pareto(index), 1e9);
-            check(1e5, Spread::Pareto(index), 1e9);
-        }
-        check(1e9, Spread::Runs(1.0, 4), 1e9);
-        check(1e5, Spread::Runs(1.0, 4), 1e9);
+    }
+
+    /// What is told in nine weeks of ten, of hosts that usually upload 100 kB.
+    #[test]
+    fn what_is_great_enough_is_told() {
+        let rounds = if is_nightly() { 100 } else { 10 };
+        let check = |deviation: f64, octets: f64| {
+            let spread = Spread::LogNormal(deviation);
+            let times: usize = (0..rounds).map(|round| told(100, round, 1e5, spread, Some(octets))).sum();
+            assert!(times * 10 >= rounds as usize * 9, "{deviation}, {octets:e}: {times} of {rounds}");
+        };
+        check(0.5, 20e6);
+        check(1.0, 200e6);
+        check(1.5, 10e9);
     }
 }

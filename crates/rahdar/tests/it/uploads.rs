@@ -132,7 +132,7 @@ fn in_the_scenario_the_nightly_backup_is_known_and_a_planted_upload_is_told() {
     // 2021-09-01T10:00:00Z, by a workstation that only browses.
     let planted = upload("203.0.113.77", "198.19.44.9", 1_630_490_400, 300_000_000);
     let planted = home.file("planted.log", format!("{HEADER}{planted}"));
-    home.done(&["flows", "import", &planted, "--exporter", "E0"]);
+    home.done(&["flows", "import", &planted]);
     let after = home.json(&hunt);
     let told: Vec<&Value> = after
         .as_array()
