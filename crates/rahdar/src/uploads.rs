@@ -2,7 +2,7 @@
 
 use rahdar_hunt::sweep::Party;
 use rahdar_hunt::unusual::holder::{Holders, TableDays};
-use rahdar_hunt::unusual::{Ask, Share, Standing, Upload, Uploads, met, uploads};
+use rahdar_hunt::unusual::{Ask, Measured, Share, Upload, Uploads, met, uploads};
 use rahdar_intel::book::Book;
 use rahdar_intel::registry::Shelf as _;
 use rahdar_model::Prefix;
@@ -81,6 +81,7 @@ fn table(found: &[Upload]) -> Table {
         "z",
         "ewma_z",
         "q_value",
+        "record_of",
     ];
     Table { columns: columns.map(str::to_owned).to_vec(), rows: found.iter().map(row).collect() }
 }
@@ -88,20 +89,22 @@ fn table(found: &[Upload]) -> Table {
 fn row(upload: &Upload) -> Vec<Cell> {
     let octets = &upload.octets;
     let count = |octets: f64| Cell::Int(octets as i64);
+    let number = |n: usize| Cell::Int(i64::try_from(n).unwrap_or(i64::MAX));
     // Digits beyond these say nothing.
     let hundredths = |value: f64| Cell::Float((value * 1e2).round() / 1e2);
-    let (pool, hours, measured) = match upload.standing {
-        Standing::Measured { usual, z, average_z, q_value } => {
+    let [pool, hours, median, factor, z, average_z, q_value] = match upload.measured {
+        Some(Measured { usual, z, average_z, q_value, .. }) => [
+            Cell::Text(usual.pool.word().to_owned()),
+            number(usual.hours),
+            count(usual.median.round()),
+            hundredths(usual.mad.exp()),
+            hundredths(z),
+            hundredths(average_z),
             // A chance is never made smaller than it was.
-            let q_value = Cell::Float((q_value * 1e6).ceil() / 1e6);
-            let factor = hundredths(usual.mad.exp());
-            let measured =
-                [count(usual.median.round()), factor, hundredths(z), hundredths(average_z), q_value];
-            (usual.pool.word(), usual.hours, measured)
-        }
-        Standing::First { hours } => ("nothing: the first of its kind", hours, [const { Cell::Null }; 5]),
+            Cell::Float((q_value * 1e6).ceil() / 1e6),
+        ],
+        None => [const { Cell::Null }; 7],
     };
-    let [median, factor, z, average_z, q_value] = measured;
     let opener = match upload.opener {
         Some(Party::Victim) => "host",
         Some(Party::Remote) => "address",
@@ -116,14 +119,15 @@ fn row(upload: &Upload) -> Vec<Cell> {
         Cell::Text(named(&upload.to, |share| share.holder.to_string())),
         Cell::Text(named(&upload.to, |share| share.address.to_string())),
         Cell::Text(opener.to_owned()),
-        Cell::Text(pool.to_owned()),
-        Cell::Int(i64::try_from(hours).unwrap_or(i64::MAX)),
+        pool,
+        hours,
         hundredths(upload.baseline_days as f64 / 7.0),
         median,
         factor,
         z,
         average_z,
         q_value,
+        upload.record_of.map_or(Cell::Null, number),
     ]
 }
 

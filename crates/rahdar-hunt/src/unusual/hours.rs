@@ -2,9 +2,10 @@
 //!
 //! * A holder is *new* to a host in the first [`NEW_US`] after their first contact, whoever opened it. Holders that
 //!   were not met for [`MEMORY_US`] are new again.
-//! * An *upload* is what a host sent to an address within one hour, if anything came back and more payload went out
-//!   than came in: browsing, downloads and their acknowledgements are none, nor is what nobody answered. An answer is
-//!   a packet back, or that the host acknowledged over TCP: so it is seen where only one direction is.
+//! * An *upload* is what a host sent to an address within one hour, if its packets are larger than headers, anything
+//!   came back, and more payload went out than came in: browsing, downloads and their acknowledgements are none, nor is
+//!   what nobody answered. An answer is a packet back, or that the host acknowledged over TCP: so it is seen where only
+//!   one direction is.
 //! * Counted is payload: octets less the headers of their packets, as in [`crate::upload`]; all headers as those of
 //!   TCP, the largest.
 //! * Several exporters are never added: the *point* of an hour is that of the exporter with the most, the *low* the
@@ -25,6 +26,7 @@ use rahdar_model::{Address, FlowRecord, FlowStore, Prefix, Sighting, Timestamp, 
 
 use super::holder::{Holder, Holders};
 use crate::exporters::{Part, Weight};
+use crate::stitch::is_large;
 use crate::sweep::{Contact, Party};
 use crate::upload::{MUCH_OCTETS, payload_low, payload_point};
 
@@ -195,7 +197,8 @@ impl Host {
         for own in exchanges.chunk_by(|a, b| a.remote == b.remote) {
             let is_answered = answered[begin..begin + own.len()].contains(&true);
             begin += own.len();
-            if is_answered && point(own, Party::Victim) > point(own, Party::Remote) {
+            let carries = own.iter().any(|one| is_large(one.out.packets, one.out.octets));
+            if is_answered && carries && point(own, Party::Victim) > point(own, Party::Remote) {
                 uploads.extend(own);
             }
         }

@@ -10,10 +10,10 @@
 //! [`MUCH_OCTETS`] at least are asked, and never told: p = 1. The false-discovery rate is held over all that was
 //! asked ([`RATE`]). What stands out is tested by its lower bound; the hours before by their best estimates.
 //!
-//! Where all hosts together uploaded to new holders in fewer than [`LEAST_HOURS`](usual::LEAST_HOURS) of the hours
-//! before, there is nothing to measure by. An hour is then told, without z and q, if at least
-//! [`MUCH_OCTETS`] left in it, and more than in any of those: the first of its kind. There can be no more of them than
-//! those few hours in six weeks.
+//! Told, whatever its z, is a *record* too: at least [`MUCH_OCTETS`], and more than any host sent in any such hour of
+//! the six weeks before. That assumes no distribution, only that a week is like the six before it: chance then makes a
+//! record every sixth week, of all hosts together. Where all hosts have fewer than
+//! [`LEAST_HOURS`](usual::LEAST_HOURS) such hours there is nothing to measure by, and records are all that is told.
 //!
 //! Told is a place to look. New suppliers, new backups, customers who fetch much from a server, all stand out. It says
 //! nothing of hosts that a claim is about, and nothing is subtracted from what they sent there.
@@ -98,7 +98,7 @@ impl Ask {
 /// What was found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Uploads {
-    /// The least likely first; then the first of their kind, the most octets first.
+    /// The least likely first; of those not measured, the most octets.
     pub found: Vec<Upload>,
     /// How many more stand out, beyond [`MOST_TOLD`].
     pub more: usize,
@@ -127,29 +127,25 @@ pub struct Upload {
     pub to: Vec<Share>,
     /// Days of the baseline on which somebody recorded anything.
     pub baseline_days: usize,
-    /// How far it stands out.
-    pub standing: Standing,
+    /// How far it stands out; none where there is nothing to measure by.
+    pub measured: Option<Measured>,
+    /// If it is a record: in how many of the hours before any host uploaded to a new holder, always less.
+    pub record_of: Option<usize>,
 }
 
 /// How far an hour stands out.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Standing {
-    /// So far.
-    Measured {
-        /// What is usual, of payload.
-        usual: Usual,
-        /// By how many deviations the hour's payload is more, at least.
-        z: f64,
-        /// The average of this and the hours before it, in its own deviations.
-        average_z: f64,
-        /// The adjusted p: the share of false ones among all that are at most as likely.
-        q_value: f64,
-    },
-    /// There is nothing to measure by: it is the first of its kind.
-    First {
-        /// In how many of the hours before any host uploaded to a new holder, always less.
-        hours: usize,
-    },
+pub struct Measured {
+    /// What is usual, of payload.
+    pub usual: Usual,
+    /// By how many deviations the hour's payload is more, at least.
+    pub z: f64,
+    /// The average of this and the hours before it, in its own deviations.
+    pub average_z: f64,
+    /// The chance of this, of one hour alone.
+    pub p_value: f64,
+    /// The adjusted p: the share of false ones among all that are at most as likely.
+    pub q_value: f64,
 }
 
 /// What went to one holder.
@@ -229,8 +225,8 @@ struct Test<'a> {
     host: Address,
     hour: &'a Hour,
     baseline_days: usize,
-    standing: Standing,
-    p_value: f64,
+    measured: Option<Measured>,
+    record_of: Option<usize>,
 }
 
 struct Judged<'a> {
@@ -256,21 +252,17 @@ fn judge<'a>(read: &'a Read, window: Window, recorded: &mut dyn FnMut(Window) ->
                 is_too_short |= is_asked;
                 continue;
             }
-            let before =
-                own(host, hour.hour, baseline).map_or_else(|| everybody.before(day, baseline), Before::Usual);
-            let (standing, p_value) = match before {
-                Before::Usual(usual) => {
-                    let (z, average_z) = (usual.z(hour.low), chart.add(hour.hour, usual.z(hour.point)));
-                    let p_value = (2.0 * usual.p_value(z).min(usual.p_value(average_z))).min(1.0);
-                    (Standing::Measured { usual, z, average_z, q_value: p_value }, p_value)
-                }
-                Before::Few { hours, most } => {
-                    (Standing::First { hours }, if hour.low > most { 0.0 } else { 1.0 })
-                }
-            };
+            let everybody = everybody.before(day, baseline);
+            let is_much = hour.low >= MUCH_OCTETS;
+            let measured = own(host, hour.hour, baseline).or(everybody.usual).map(|usual| {
+                let (z, average_z) = (usual.z(hour.low), chart.add(hour.hour, usual.z(hour.point)));
+                let p_value = 2.0 * usual.p_value(z).min(usual.p_value(average_z));
+                let p_value = if is_much { p_value.min(1.0) } else { 1.0 };
+                Measured { usual, z, average_z, p_value, q_value: 1.0 }
+            });
             if is_asked {
-                let p_value = if hour.low >= MUCH_OCTETS { p_value } else { 1.0 };
-                judged.tests.push(Test { host: host.host, hour, baseline_days, standing, p_value });
+                let record_of = (is_much && hour.low > everybody.most).then_some(everybody.hours);
+                judged.tests.push(Test { host: host.host, hour, baseline_days, measured, record_of });
             }
         }
         judged.too_short += usize::from(is_too_short);
@@ -279,31 +271,21 @@ fn judge<'a>(read: &'a Read, window: Window, recorded: &mut dyn FnMut(Window) ->
 }
 
 /// Those that stand out, in the order in which they are told.
-fn standing(tests: Vec<Test<'_>>) -> Vec<Test<'_>> {
-    let is_measured = |test: &Test<'_>| matches!(test.standing, Standing::Measured { .. });
-    let (mut measured, mut first): (Vec<Test<'_>>, Vec<Test<'_>>) = tests.into_iter().partition(is_measured);
-    let p_values: Vec<f64> = measured.iter().map(|test| test.p_value).collect();
-    for (test, adjusted) in measured.iter_mut().zip(adjusted(&p_values)) {
-        if let Standing::Measured { q_value, .. } = &mut test.standing {
-            *q_value = adjusted;
-        }
+fn standing(mut tests: Vec<Test<'_>>) -> Vec<Test<'_>> {
+    let mut measured: Vec<&mut Measured> =
+        tests.iter_mut().filter_map(|test| test.measured.as_mut()).collect();
+    let p_values: Vec<f64> = measured.iter().map(|measured| measured.p_value).collect();
+    for (measured, q_value) in measured.iter_mut().zip(adjusted(&p_values)) {
+        measured.q_value = q_value;
     }
-    measured.retain(|test| matches!(test.standing, Standing::Measured { q_value, .. } if q_value <= RATE));
-    first.retain(|test| test.p_value == 0.0);
-    let key = |test: &Test<'_>| (test.hour.hour, test.host);
-    measured.sort_by(|a, b| a.p_value.total_cmp(&b.p_value).then_with(|| key(a).cmp(&key(b))));
-    first.sort_by(|a, b| b.hour.low.total_cmp(&a.hour.low).then_with(|| key(a).cmp(&key(b))));
-    measured.append(&mut first);
-    measured
-}
-
-/// What the hours before say.
-#[derive(Debug, Clone, Copy)]
-enum Before {
-    /// What is usual.
-    Usual(Usual),
-    /// They are too few; the most octets in one of them.
-    Few { hours: usize, most: f64 },
+    tests.retain(|test| test.record_of.is_some() || test.measured.is_some_and(|one| one.q_value <= RATE));
+    tests.sort_by(|a, b| {
+        let p_value = |test: &Test<'_>| test.measured.map_or(1.0, |measured| measured.p_value);
+        let key = |test: &Test<'_>| (test.hour.hour, test.host);
+        let by_octets = b.hour.low.total_cmp(&a.hour.low);
+        p_value(a).total_cmp(&p_value(b)).then(by_octets).then_with(|| key(a).cmp(&key(b)))
+    });
+    tests
 }
 
 /// What is usual for the host itself about this hour, by the narrowest pool that is large enough.
@@ -326,13 +308,22 @@ struct Everybody<'a> {
     days: BTreeMap<Day, Before>,
 }
 
+/// What the hours before a day say.
+#[derive(Debug, Clone, Copy)]
+struct Before {
+    usual: Option<Usual>,
+    hours: usize,
+    /// The most octets in one of them.
+    most: f64,
+}
+
 impl Everybody<'_> {
     fn before(&mut self, day: Day, baseline: Window) -> Before {
         let hosts = self.hosts;
         *self.days.entry(day).or_insert_with(|| {
             let all = || hosts.iter().flat_map(|host| within(host, baseline)).map(|one| one.point);
-            let few = || Before::Few { hours: all().count(), most: all().fold(0.0, f64::max) };
-            Usual::of(Pool::AllHosts, all()).map_or_else(few, Before::Usual)
+            let most = all().fold(0.0, f64::max);
+            Before { usual: Usual::of(Pool::AllHosts, all()), hours: all().count(), most }
         })
     }
 }

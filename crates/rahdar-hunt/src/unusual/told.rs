@@ -37,7 +37,8 @@ pub(super) fn told(
             opener: seen.opener(),
             to: seen.shares(holders, hour),
             baseline_days: test.baseline_days,
-            standing: test.standing,
+            measured: test.measured,
+            record_of: test.record_of,
         }
     };
     Ok(standing.into_iter().map(upload).collect())

@@ -56,7 +56,7 @@ fn an_upload_to_somebody_new_is_told_with_what_is_usual_and_the_backup_is_not() 
         "host": HOST, "hour": "2021-07-30T03:00:00Z",
         "octets_at_least": 60_000_000, "octets": 60_000_000, "octets_at_most": 60_000_000,
         "networks": "198.51.100.0/24", "addresses": "198.51.100.9", "opened_by": "host",
-        "compared_with": "all hours of the host", "hours": 42, "weeks": 6.0,
+        "compared_with": "all hours of the host", "hours": 42, "weeks": 6.0, "record_of": 42,
     });
     for (name, value) in expected.as_object().unwrap() {
         assert_eq!(&row[name], value, "{name}: {row:#}");
@@ -142,5 +142,6 @@ fn in_the_scenario_the_nightly_backup_is_known_and_a_planted_upload_is_told() {
         .collect();
     assert_eq!(told.len(), 1, "{after:#}");
     assert_eq!(told[0]["addresses"], "198.19.44.9");
+    assert!(told[0]["record_of"].is_number());
     assert_eq!(after.as_array().unwrap().len(), before.as_array().unwrap().len() + 1, "{after:#}");
 }
