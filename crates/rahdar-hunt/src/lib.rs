@@ -10,7 +10,8 @@
 //! * [`vantage`] and [`scanner`]: what the exporters could see, and who scans;
 //! * [`evidence`]: what speaks for and against, group by group, and [`grade`]: what it amounts to;
 //! * [`rhythm`], [`surge`], [`discovery`]: how regular, whether more since, and how many tests of
-//!   many may be believed; [`beacons`]: who calls home regularly, without any claim;
+//!   many may be believed; [`beacons`]: who calls home regularly, without any claim; [`unusual`]: who
+//!   uploads more than usual to networks it never dealt with, without any claim;
 //! * [`calibrate`]: what labelled traffic teaches of those weights;
 //! * [`exfil`], [`upload`], [`seen`], [`chronology`]: how much, of what pattern, since when, before
 //!   or after what;
@@ -54,6 +55,7 @@ pub mod seen;
 pub mod stitch;
 pub mod surge;
 pub mod sweep;
+pub mod unusual;
 pub mod upload;
 pub mod vantage;
 

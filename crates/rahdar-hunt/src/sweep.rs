@@ -249,7 +249,7 @@ pub fn sweep(store: &dyn FlowStore, book: &Snapshot, window: Window) -> Result<S
 
 /// Where an exporter metered one direction of a pair both as it came in and as it left, keeps the
 /// ingress records: the others are the same packets again (`methods.md` §1.6).
-fn drop_egress_twins(contacts: &mut Vec<Contact>) {
+pub(crate) fn drop_egress_twins(contacts: &mut Vec<Contact>) {
     type Key = (Address, Address, Arc<str>, Party);
     let key = |c: &Contact| -> Key { (c.victim, c.remote, c.exporter.clone(), c.forward) };
     let ingress: HashSet<Key> =

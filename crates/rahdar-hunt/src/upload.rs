@@ -165,6 +165,16 @@ pub(crate) fn payload_low<'a>(parts: impl IntoIterator<Item = Part<'a>>, party: 
     ledgers.values().map(low).fold(0.0, f64::max)
 }
 
+/// The octets of payload that `party` sent in a record, estimated from it alone.
+pub(crate) fn payload_point(contact: &Contact, party: Party) -> f64 {
+    let side = contact.side(party);
+    let interval = match contact.rate {
+        Rate::OneIn(interval) => f64::from(interval),
+        Rate::Every | Rate::Unknown => 1.0,
+    };
+    interval * (side.octets as f64 - header_of(contact) * side.packets as f64).max(0.0)
+}
+
 /// The balance of payload; none where there is none.
 fn balance(parts: &[Part<'_>]) -> Option<f64> {
     let payload = |party| {

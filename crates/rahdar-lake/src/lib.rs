@@ -54,8 +54,8 @@ use object_store::ObjectStore;
 use rahdar_model::coverage::{CoverageHour, ExporterCoverage};
 use rahdar_model::fact::{Gap, Handshake, Resolution};
 use rahdar_model::store::{
-    Contact, FanOut, FirstContact, FlowStore, Import, PortSweep, QueryLimits, Service, Sighting, StoreError,
-    Table as Answered, UnaskedReplies, Volume,
+    Contact, Exchange, FanOut, FirstContact, FlowStore, Import, PortSweep, QueryLimits, Service, Sighting,
+    StoreError, Table as Answered, UnaskedReplies, Volume,
 };
 use rahdar_model::{Address, FlowRecord, Prefix, Window};
 use tokio::runtime::Runtime;
@@ -268,6 +268,15 @@ impl FlowStore for Lake {
 
     fn volumes(&self, key: Prefix, window: Window, bin_us: i64) -> Result<Vec<Volume>, StoreError> {
         plan::volumes(self, key, window, bin_us)
+    }
+
+    fn exchanges(
+        &self,
+        hosts: &[Prefix],
+        window: Window,
+        visit: &mut dyn FnMut(Exchange),
+    ) -> Result<(), StoreError> {
+        plan::exchanges(self, hosts, window, visit)
     }
 
     fn coverage(&self, window: Window) -> Result<Vec<ExporterCoverage>, StoreError> {

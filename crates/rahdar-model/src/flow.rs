@@ -284,8 +284,8 @@ coded! {
 /// What is doubtful about a record: a set of marks.
 ///
 /// A doubtful record is stored and marked, never dropped. Judgement leaves out those of
-/// [`Quality::UNUSABLE`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+/// [`Quality::UNUSABLE`]. Ordered by the stored bits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Quality(u32);
 
 impl Quality {

@@ -15,7 +15,7 @@ use thiserror::Error;
 use crate::address::{Address, Prefix};
 use crate::coverage::{CoverageHour, ExporterCoverage};
 use crate::fact::{Gap, Handshake, Resolution};
-use crate::flow::FlowRecord;
+use crate::flow::{FlowRecord, Quality, Sampler};
 use crate::sink::FlowSink;
 use crate::time::{Day, Timestamp, Window};
 
@@ -46,7 +46,7 @@ pub trait FlowStore: Send + Sync {
     /// Every flow that started in `window` between two networks, either way, in the order of
     /// [`Contact`]. A flow with both ends in both networks is seen forward, and once.
     ///
-    /// Records marked [`crate::Quality::UNUSABLE`] are left out here and in
+    /// Records marked [`Quality::UNUSABLE`] are left out here and in
     /// [`FlowStore::volumes`]: their counters say nothing.
     fn contacts(&self, pair: (Prefix, Prefix), window: Window) -> Result<Vec<Contact>, StoreError>;
 
@@ -55,6 +55,17 @@ pub trait FlowStore: Send + Sync {
     /// A flow with both ends inside counts both ways and is one flow. Sums saturate.
     /// A bin is at least a microsecond long.
     fn volumes(&self, key: Prefix, window: Window, bin_us: i64) -> Result<Vec<Volume>, StoreError>;
+
+    /// Visits what hosts in `hosts` and each address exchanged hour by hour, in the order of
+    /// [`Exchange`]. With no networks, every address is a host. A flow belongs to the hour in which
+    /// it started; one with both ends inside is told of each, one whose ends are one address of
+    /// none. Records marked [`Quality::UNUSABLE`] are left out. Sums saturate.
+    fn exchanges(
+        &self,
+        hosts: &[Prefix],
+        window: Window,
+        visit: &mut dyn FnMut(Exchange),
+    ) -> Result<(), StoreError>;
 
     /// What each exporter could see, by the flows that started in `window` and the gaps that begin
     /// in it, in the order of exporter and observation domain.
@@ -290,6 +301,45 @@ pub struct Volume {
     pub packets_in: u64,
     /// Flow records.
     pub flows: u64,
+}
+
+/// What one host and one address exchanged in one hour, as one exporter saw it in one way.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Exchange {
+    /// The host.
+    pub host: Address,
+    /// Start of the hour.
+    pub hour: Timestamp,
+    /// The address at the other end.
+    pub remote: Address,
+    /// Who saw it.
+    pub exporter: Arc<str>,
+    /// At which sampling interval; none is unknown.
+    pub sampling_interval: Option<u32>,
+    /// How packets were chosen.
+    pub sampler: Option<Sampler>,
+    /// What is doubtful about these records, as far as it is in [`Exchange::MARKS`].
+    pub marks: Quality,
+    /// Octets from the host, as exported.
+    pub octets_out: u64,
+    /// Octets to the host, as exported.
+    pub octets_in: u64,
+    /// Packets from the host, as exported.
+    pub packets_out: u64,
+    /// Packets to the host, as exported.
+    pub packets_in: u64,
+    /// Whether the host acknowledged over TCP, so that it was answered.
+    pub acknowledged: bool,
+}
+
+impl Exchange {
+    /// Marks that part records of one hour: those that say how counters and times are to be read.
+    pub const MARKS: Quality = Quality::from_bits(
+        Quality::ALREADY_SCALED.bits()
+            | Quality::LAYER2_LENGTH.bits()
+            | Quality::LAYER_UNKNOWN.bits()
+            | Quality::CLOCK_SUSPECT.bits(),
+    );
 }
 
 /// What others did on one port of a host.

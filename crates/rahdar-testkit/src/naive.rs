@@ -11,8 +11,8 @@ use rahdar_model::fact::{Answer, Fact, Gap, Handshake, Resolution};
 use rahdar_model::flow::{protocol, tcp};
 use rahdar_model::sink::SinkError;
 use rahdar_model::store::{
-    Admission, Commit, Contact, End, FanOut, FirstContact, Import, Input, Outcome, PortSweep, QueryLimits,
-    Service, Sighting, StoreError, Table, UnaskedReplies, Volume,
+    Admission, Commit, Contact, End, Exchange, FanOut, FirstContact, Import, Input, Outcome, PortSweep,
+    QueryLimits, Service, Sighting, StoreError, Table, UnaskedReplies, Volume,
 };
 use rahdar_model::time::{DAY_US, HOUR_US};
 use rahdar_model::{Address, FlowRecord, FlowSink, FlowStore, Prefix, Problem, Quality, Timestamp, Window};
@@ -239,6 +239,50 @@ impl FlowStore for NaiveStore {
             volume.flows += 1;
         }
         Ok(volumes.into_values().collect())
+    }
+
+    fn exchanges(
+        &self,
+        hosts: &[Prefix],
+        window: Window,
+        visit: &mut dyn FnMut(Exchange),
+    ) -> Result<(), StoreError> {
+        let is_host = |address| hosts.is_empty() || hosts.iter().any(|network| network.contains(address));
+        let mut exchanges: BTreeMap<_, Exchange> = BTreeMap::new();
+        for flow in self.usable(window) {
+            let sent = (flow.octets, flow.packets, flow.tcp_flags);
+            let answered = (flow.rev_octets.unwrap_or(0), flow.rev_packets.unwrap_or(0), flow.rev_tcp_flags);
+            for (host, remote, (out, back)) in
+                [(flow.src, flow.dst, (sent, answered)), (flow.dst, flow.src, (answered, sent))]
+            {
+                if !is_host(host) || host == remote {
+                    continue;
+                }
+                let empty = Exchange {
+                    host,
+                    hour: flow.start_time.hour(),
+                    remote,
+                    exporter: flow.exporter.clone(),
+                    sampling_interval: flow.sampling_interval,
+                    sampler: flow.sampler,
+                    marks: Quality::from_bits(flow.quality.bits() & Exchange::MARKS.bits()),
+                    octets_out: 0,
+                    octets_in: 0,
+                    packets_out: 0,
+                    packets_in: 0,
+                    acknowledged: false,
+                };
+                let exchange = exchanges.entry(empty.clone()).or_insert(empty);
+                add(&mut exchange.octets_out, out.0);
+                add(&mut exchange.packets_out, out.1);
+                add(&mut exchange.octets_in, back.0);
+                add(&mut exchange.packets_in, back.1);
+                let is_ack = out.2.is_some_and(|flags| flags & tcp::ACK != 0);
+                exchange.acknowledged |= flow.protocol == protocol::TCP && is_ack;
+            }
+        }
+        exchanges.into_values().for_each(visit);
+        Ok(())
     }
 
     fn coverage(&self, window: Window) -> Result<Vec<ExporterCoverage>, StoreError> {

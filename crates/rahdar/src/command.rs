@@ -461,6 +461,10 @@ pub(crate) struct Hunt {
     /// Ask no indicator: print all hosts and addresses whose contacts have a rhythm.
     #[arg(long, conflicts_with_all = ["cluster", "explain"])]
     pub(crate) rhythm: bool,
+    /// Ask no indicator: print all hours in which a host uploaded more than is usual for it to networks that it
+    /// never dealt with. What is usual takes four weeks of telemetry to know, eight to know well.
+    #[arg(long, conflicts_with_all = ["cluster", "explain", "rhythm"])]
+    pub(crate) uploads: bool,
 }
 
 #[derive(Debug, Args)]

@@ -12,12 +12,15 @@ use crate::clock::{self, Stopwatch};
 use crate::command::{self, Format, Scope};
 use crate::home::Home;
 use crate::shelf::HomeShelf;
-use crate::{Outcome, beacons, calibrate, note, output};
+use crate::{Outcome, beacons, calibrate, note, output, uploads};
 
 /// Hunts, and prints the findings.
 pub(crate) fn run(home: &Home, args: &command::Hunt, format: Format) -> anyhow::Result<Outcome> {
     if args.rhythm {
         return beacons::run(home, &args.scope, format);
+    }
+    if args.uploads {
+        return uploads::run(home, &args.scope, format);
     }
     let watch = Stopwatch::start();
     let hunt = hunt(home, &args.scope)?;

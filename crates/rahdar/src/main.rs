@@ -18,6 +18,7 @@ mod register;
 mod report;
 mod scenario;
 mod shelf;
+mod uploads;
 
 use std::process::ExitCode;
 

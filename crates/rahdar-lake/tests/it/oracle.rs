@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use rahdar_lake::Lake;
 use rahdar_model::fact::Fact;
-use rahdar_model::store::{End, FlowStore, Input};
+use rahdar_model::store::{End, Exchange, FlowStore, Input};
 use rahdar_model::time::{DAY_US, HOUR_US};
 use rahdar_model::{FlowRecord, Prefix, Window};
 use rahdar_testkit::{NaiveStore, strategy};
@@ -33,6 +33,13 @@ fn sightings(store: &dyn FlowStore, networks: &[Prefix], window: Window) -> Vec<
         .unwrap();
     sightings.sort_unstable();
     sightings
+}
+
+/// What hosts exchanged, in the order in which it is told.
+fn exchanges(store: &dyn FlowStore, hosts: &[Prefix], window: Window) -> Vec<Exchange> {
+    let mut told = Vec::new();
+    store.exchanges(hosts, window, &mut |one| told.push(one)).unwrap();
+    told
 }
 
 /// All that is told of scanners, in the order in which it is told.
@@ -85,6 +92,7 @@ proptest! {
                 lake.volumes(key, window, bin_us).unwrap(),
                 naive.volumes(key, window, bin_us).unwrap()
             );
+            prop_assert_eq!(exchanges(&lake, &networks, window), exchanges(&naive, &networks, window));
             prop_assert_eq!(lake.coverage(window).unwrap(), naive.coverage(window).unwrap());
             prop_assert_eq!(lake.coverage_hours(window).unwrap(), naive.coverage_hours(window).unwrap());
             let sources = [address, key.first()];

@@ -19,3 +19,4 @@ mod reports;
 mod rivals;
 mod road;
 mod scanners;
+mod uploads;
