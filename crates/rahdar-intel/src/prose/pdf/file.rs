@@ -18,6 +18,9 @@ const OBJECTS_MAX: usize = 500_000;
 const UNPACKED_MAX: usize = 128 << 20;
 /// Octets of objects that are read, those read again counted; chosen here.
 const READ_MAX: usize = 512 << 20;
+/// Codes of fonts that are read, those read again counted; chosen here: a book has some hundred fonts of a few
+/// thousand codes each.
+const CODES_READ_MAX: usize = 4_000_000;
 /// References that lead to references.
 const CHAIN_MAX: usize = 16;
 /// Filters of one stream.
@@ -41,6 +44,7 @@ pub(super) struct File<'a> {
     trailer: Dict,
     unpacked: Cell<usize>,
     read: Cell<usize>,
+    codes: Cell<usize>,
 }
 
 /// A stream: what it says of itself, and its octets as they lie in the file.
@@ -62,6 +66,7 @@ impl<'a> File<'a> {
             trailer: Dict::new(),
             unpacked: Cell::new(0),
             read: Cell::new(0),
+            codes: Cell::new(0),
         };
         let mut streams = Vec::new();
         let mut at = 0;
@@ -176,6 +181,15 @@ impl<'a> File<'a> {
             Place::File(at) => self.stream_at(*at),
             Place::Packed(..) => None,
         }
+    }
+
+    /// Lets a map of codes be read that takes as many as it has room for, and no more than `most`.
+    pub(super) fn codes<T>(&self, most: usize, read: impl FnOnce(&mut usize) -> T) -> T {
+        let room = most.min(CODES_READ_MAX.saturating_sub(self.codes.get()));
+        let mut left = room;
+        let made = read(&mut left);
+        self.codes.set(self.codes.get() + room - left);
+        made
     }
 
     fn parsed(&self, bytes: &[u8], at: usize) -> Option<Object> {

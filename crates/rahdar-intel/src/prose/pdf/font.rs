@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use super::file::File;
 use super::object::{Dict, Lexer, Object};
 
-/// Codes of one font that are mapped; chosen here: the largest scripts have as many.
+/// Codes of one font that are mapped, and that have widths, those told again counted; chosen here: the largest
+/// scripts have as many.
 const CODES_MAX: usize = 100_000;
 /// Characters that one code may stand for.
 const TEXT_MAX: usize = 16;
@@ -27,13 +28,15 @@ impl Font {
         let mut font =
             Self { two_octets, default_width: if two_octets { 1000.0 } else { 500.0 }, ..Self::default() };
         if let Some(stream) = dict.get("ToUnicode").and_then(|object| file.stream(object)) {
-            font.to_unicode = mapped(&file.unpack(&stream));
+            let map = file.unpack(&stream);
+            font.to_unicode = file.codes(CODES_MAX, |room| mapped(&map, room));
         }
         if two_octets {
             let descendants = file.value(dict, "DescendantFonts");
             let inner = file.dict(descendants.array().first());
             font.default_width = file.value(&inner, "DW").number().unwrap_or(1000.0);
-            font.wide(file, file.value(&inner, "W").array());
+            let widths = file.value(&inner, "W");
+            file.codes(CODES_MAX, |room| font.wide(file, widths.array(), room));
         } else {
             font.encoding = encoding(file, dict);
             let first = file.value(dict, "FirstChar").number().unwrap_or(0.0) as u32;
@@ -50,23 +53,22 @@ impl Font {
     }
 
     /// The widths of a font with codes of two octets: `first [w w …]` or `first last w`.
-    fn wide(&mut self, file: &File<'_>, parts: &[Object]) {
+    fn wide(&mut self, file: &File<'_>, parts: &[Object], room: &mut usize) {
         let mut at = 0;
         while let Some(first) = parts.get(at).and_then(Object::number) {
             let first = first as u32;
             match parts.get(at + 1).map(|part| file.resolved(part)) {
                 Some(Object::Array(widths)) => {
-                    let widths =
-                        (first..).zip(&widths).filter_map(|(code, width)| Some((code, width.number()?)));
-                    self.widths.extend(widths.take(CODES_MAX));
+                    let count = take(room, widths.len());
+                    let widths = (first..).zip(&widths).take(count);
+                    self.widths.extend(widths.filter_map(|(code, width)| Some((code, width.number()?))));
                     at += 2;
                 }
                 Some(Object::Number(last)) => {
                     let width = parts.get(at + 2).and_then(Object::number).unwrap_or(self.default_width);
-                    let codes = first..=(last as u32).min(first.saturating_add(0xffff));
-                    if self.widths.len() < CODES_MAX {
-                        self.widths.extend(codes.map(|code| (code, width)));
-                    }
+                    let last = (last as u32).min(first.saturating_add(0xffff));
+                    let count = take(room, between(first, last));
+                    self.widths.extend((first..=last).take(count).map(|code| (code, width)));
                     at += 3;
                 }
                 _ => return,
@@ -107,7 +109,7 @@ pub(super) struct Shown {
 }
 
 /// The codes of a map to Unicode (ISO 32000-1 §9.10.3): `bfchar` and `bfrange`.
-fn mapped(map: &[u8]) -> HashMap<u32, String> {
+fn mapped(map: &[u8], room: &mut usize) -> HashMap<u32, String> {
     let mut codes = HashMap::new();
     let mut lexer = Lexer::new(map, 0);
     let mut operands: Vec<Object> = Vec::new();
@@ -120,7 +122,7 @@ fn mapped(map: &[u8]) -> HashMap<u32, String> {
         };
         match word.as_str() {
             "endbfchar" => {
-                for pair in operands.chunks_exact(2) {
+                for pair in operands.chunks_exact(2).take(take(room, operands.len() / 2)) {
                     if let (Object::Text(code), Object::Text(text)) = (&pair[0], &pair[1]) {
                         codes.insert(number(code), utf16(text, 0));
                     }
@@ -128,30 +130,31 @@ fn mapped(map: &[u8]) -> HashMap<u32, String> {
             }
             "endbfrange" => {
                 for part in operands.chunks_exact(3) {
-                    range(part, &mut codes);
+                    range(part, &mut codes, room);
                 }
             }
             _ => {}
         }
         operands.clear();
-        if codes.len() > CODES_MAX {
+        if *room == 0 {
             break;
         }
     }
     codes
 }
 
-fn range(part: &[Object], codes: &mut HashMap<u32, String>) {
+fn range(part: &[Object], codes: &mut HashMap<u32, String>, room: &mut usize) {
     let (Object::Text(first), Object::Text(last)) = (&part[0], &part[1]) else { return };
     let (first, last) = (number(first), number(last));
-    let room = CODES_MAX.saturating_sub(codes.len());
     match &part[2] {
         Object::Text(text) => {
-            let all = (first..=last).zip(0..=0xffff).take(room);
+            let count = take(room, between(first, last).min(1 << 16));
+            let all = (first..=last).zip(0..=0xffff).take(count);
             codes.extend(all.map(|(code, add)| (code, utf16(text, add))));
         }
         Object::Array(texts) => {
-            for (code, text) in (first..=last).zip(texts).take(room) {
+            let count = take(room, between(first, last).min(texts.len()));
+            for (code, text) in (first..=last).zip(texts).take(count) {
                 if let Object::Text(text) = text {
                     codes.insert(code, utf16(text, 0));
                 }
@@ -159,6 +162,18 @@ fn range(part: &[Object], codes: &mut HashMap<u32, String>) {
         }
         _ => {}
     }
+}
+
+/// How many codes there are from the first to the last.
+fn between(first: u32, last: u32) -> usize {
+    if first > last { 0 } else { (last - first) as usize + 1 }
+}
+
+/// As many as there is room for, which is less then.
+fn take(room: &mut usize, wanted: usize) -> usize {
+    let count = wanted.min(*room);
+    *room -= count;
+    count
 }
 
 fn number(code: &[u8]) -> u32 {
@@ -369,7 +384,7 @@ mod tests {
 
     #[test]
     fn maps_and_glyphs_give_text() {
-        let map = mapped(b"2 beginbfchar <01> <00660066> <02> <D83DDE00> endbfchar 1 beginbfrange <10> <12> <0041> <20> <21> [<0061> <0062>] endbfrange");
+        let map = mapped_in(b"2 beginbfchar <01> <00660066> <02> <D83DDE00> endbfchar 1 beginbfrange <10> <12> <0041> <20> <21> [<0061> <0062>] endbfrange");
         assert_eq!((map[&1].as_str(), map[&0x11].as_str(), map[&0x21].as_str()), ("ff", "B", "b"));
         assert_eq!(glyph("f_i").as_deref(), Some("fi"));
         assert_eq!(glyph("uni00E9").as_deref(), Some("é"));
@@ -378,9 +393,37 @@ mod tests {
         assert_eq!(WINDOWS.chars().count(), 32);
     }
 
+    fn mapped_in(map: &[u8]) -> HashMap<u32, String> {
+        let mut room = CODES_MAX;
+        mapped(map, &mut room)
+    }
+
     #[test]
     fn a_range_without_end_is_cut() {
-        let map = mapped(b"beginbfrange <00000000> <FFFFFFFF> <0041> endbfrange");
+        let map = mapped_in(b"beginbfrange <00000000> <FFFFFFFF> <0041> endbfrange");
         assert!(map.len() <= CODES_MAX);
+    }
+
+    #[test]
+    fn codes_that_are_told_again_and_again_are_read_no_more() {
+        let all = b"beginbfrange <00000000> <FFFFFFFF> <0041> endbfrange ";
+        let after = b"beginbfchar <00> <0042> endbfchar ";
+        let told = |times| [&all.repeat(times)[..], after].concat();
+        assert_eq!(mapped_in(&told(1))[&0], "B");
+        assert_eq!(mapped_in(&told(2))[&0], "A", "of each range 65,536 are read");
+
+        let file = File::open(b"").unwrap();
+        let mut font = Font::default();
+        let all: Vec<_> = [0.0, 65_535.0, 500.0].repeat(1_000).into_iter().map(Object::Number).collect();
+        let mut room = CODES_MAX;
+        font.wide(&file, &all, &mut room);
+        assert_eq!((font.widths.len(), room), (65_536, 0));
+    }
+
+    #[test]
+    fn the_fonts_of_a_file_share_what_is_read() {
+        let file = File::open(b"").unwrap();
+        let read = || file.codes(CODES_MAX, |room| take(room, CODES_MAX));
+        assert_eq!((0..50).map(|_| read()).sum::<usize>(), 4_000_000);
     }
 }
