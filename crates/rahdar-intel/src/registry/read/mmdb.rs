@@ -218,6 +218,11 @@ mod tests {
         [&[0xc4], &number.to_be_bytes()[..]].concat()
     }
 
+    /// A number of two octets.
+    fn short(number: u16) -> Vec<u8> {
+        [&[0xa2], &number.to_be_bytes()[..]].concat()
+    }
+
     /// A database of IPv4 with these nodes and data: a branch is a node, or none.
     fn database(nodes: &[[Option<u32>; 2]], record_bits: u16, data: &[u8]) -> Vec<u8> {
         let count = nodes.len() as u32;
@@ -236,10 +241,10 @@ mod tests {
         bytes.extend([&[0; 16], data, MARK, &[0xe9]].concat());
         for (key, value) in [
             ("node_count", number(count)),
-            ("record_size", number(record_bits.into())),
-            ("ip_version", number(4)),
-            ("binary_format_major_version", number(2)),
-            ("binary_format_minor_version", number(0)),
+            ("record_size", short(record_bits)),
+            ("ip_version", short(4)),
+            ("binary_format_major_version", short(2)),
+            ("binary_format_minor_version", short(0)),
             ("build_epoch", vec![4, 2, 0x61, 0x18, 0x58, 0x80]),
             ("database_type", string("Example")),
             ("languages", vec![0, 4]),
