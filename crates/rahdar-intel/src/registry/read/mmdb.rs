@@ -245,7 +245,7 @@ mod tests {
             ("ip_version", short(4)),
             ("binary_format_major_version", short(2)),
             ("binary_format_minor_version", short(0)),
-            ("build_epoch", vec![4, 2, 0x61, 0x18, 0x58, 0x80]),
+            ("build_epoch", vec![4, 2, 0x61, 0x18, 0x59, 0x00]),
             ("database_type", string("Example")),
             ("languages", vec![0, 4]),
             ("description", vec![0xe0]),
