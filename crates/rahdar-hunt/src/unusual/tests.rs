@@ -203,9 +203,9 @@ fn a_drip_is_told_by_its_average() {
     let days = (0..DAY).flat_map(|day| (0..24).map(move |hour| usual(day, hour)));
     let drip = (0..24).map(|hour| sent(HOST, "198.51.100.9", at(DAY, hour), 12_000_000));
     let found = all(days.chain(drip)).found;
-    assert!(!found.is_empty());
     assert!(found.iter().all(|one| one.to[0].address.to_string() == "198.51.100.9"));
-    assert!(found.iter().map(measured).all(|one| one.average_z > one.z), "{found:#?}");
+    let by_average: Vec<Measured> = found.iter().map(measured).filter(|one| one.q_value <= RATE).collect();
+    assert!(!by_average.is_empty() && by_average.iter().all(|one| one.average_z > one.z), "{found:#?}");
 }
 
 proptest! {
@@ -342,16 +342,17 @@ mod chance {
         let check = |spread, median, most: f64| {
             let told: usize = (0..rounds).map(|round| told(HOSTS, round, median, spread, None)).sum();
             let alarms = 1_000.0 * told as f64 / f64::from(HOSTS * rounds);
-            eprintln!("{spread:?}, median {median:e}: {alarms:.2}");
+            // Few rounds say little: alarms come in clusters.
+            let most = if is_nightly() { most } else { 4.0 * most };
             assert!(alarms <= most, "{spread:?}, median {median:e}: {alarms:.2}");
         };
         for (spread, most) in [
-            (Spread::LogNormal(0.5), 10.0),
-            (Spread::LogNormal(1.0), 10.0),
-            (Spread::LogNormal(2.0), 10.0),
+            (Spread::LogNormal(0.5), 5.0),
+            (Spread::LogNormal(1.0), 5.0),
+            (Spread::LogNormal(2.0), 5.0),
             (Spread::Runs(1.0, 4), 10.0),
-            (Spread::Pareto(1.5), 60.0),
-            (Spread::Pareto(1.0), 110.0),
+            (Spread::Pareto(1.5), 50.0),
+            (Spread::Pareto(1.0), 100.0),
         ] {
             check(spread, 1e9, most);
             check(spread, 1e5, most);
@@ -365,13 +366,11 @@ mod chance {
         let check = |deviation: f64, octets: f64| {
             let spread = Spread::LogNormal(deviation);
             let times: usize = (0..rounds).map(|round| told(100, round, 1e5, spread, Some(octets))).sum();
-            eprintln!("{deviation}, {octets:e}: {times} of {rounds}");
+            assert!(times * 10 >= rounds as usize * 9, "{deviation}, {octets:e}: {times} of {rounds}");
         };
-        for octets in [10e6, 20e6, 50e6, 100e6, 200e6, 500e6, 1e9, 2e9, 5e9, 10e9, 20e9] {
-            check(0.5, octets);
-            check(1.0, octets);
-            check(1.5, octets);
-            check(2.0, octets);
-        }
+        check(0.5, 10e6);
+        check(1.0, 50e6);
+        check(1.5, 500e6);
+        check(2.0, 5e9);
     }
 }

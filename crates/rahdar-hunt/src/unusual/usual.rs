@@ -6,9 +6,9 @@
 //! * z = (y − median) / (1.4826·MAD + ε), with MAD the median of |y − median| and ε = [`LEAST_SPREAD`];
 //! * p = P(T > z / √(1 + π/2n)), T of Student with ν = 0.37·(n − 1) degrees of freedom.
 //!
-//! **Logarithms**, because octets of uploads spread over orders of magnitude (Downey, SIGMETRICS 2001: log-normal bodies):
-//! on the scale of octets themselves one hour in ten would stand 3.5 deviations out. Their unit then does not
-//! matter. **Hours with an upload alone**, because most hosts upload to nobody new in most hours: median and MAD of
+//! **Logarithms**, because octets of uploads spread over orders of magnitude (Downey, MASCOTS 2001: files are log-normal):
+//! on the scale of octets themselves eight hours of a hundred would stand 3.5 deviations out. Their unit then does
+//! not matter. **Hours with an upload alone**, because most hosts upload to nobody new in most hours: median and MAD of
 //! all hours would be nothing. **ν and π/2n** say how little a few hours know: the median of n values has the
 //! variance π/2n of one, and 1.4826·MAD is as sure as a standard deviation of 0.37·n values (Rousseeuw and Croux,
 //! JASA 88:1273, 1993).
