@@ -254,7 +254,7 @@ mod tests {
         let mut chance = Chance::of("sampled", &[]);
         let hours: Vec<i64> = (0..700).filter(|_| chance.below(20) == 0).collect();
         let series = Series::of(hours.iter().map(|hour| Timestamp::from_seconds(hour * 3_600))).unwrap();
-        let mut search = |seen| Periodogram::new().search(&series, Some(seen));
+        let search = |seen| Periodogram::new().search(&series, Some(seen));
         let line = search(0.05);
         assert!((line.period_s / 3_600.0 - 1.0).abs() < 0.01 && line.p_value < 1e-4, "{line:?}");
         // Were all recorded, hourly ones would have left twenty times as many.

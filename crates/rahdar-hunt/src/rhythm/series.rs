@@ -8,7 +8,8 @@
 //! **A recording of less than [`LEAST_SPAN_S`]** is searched as if it had run [`PACE`] times slower: for
 //! periods from a second on, calls closer than a tenth of one being the same, if it has
 //! [`LEAST_SHORT`] contacts over [`LEAST_SHORT_SPAN_S`] or more. So many make as many periods, whichever is
-//! found. Clocks that stamp whole seconds would be a rhythm themselves: with those, from ten seconds on.
+//! found. Clocks that stamp whole seconds would be a rhythm themselves: with those, from ten seconds on, and
+//! each contact at a place within its second that is drawn by chance.
 //!
 //! Wrong where a rhythm was kept for a few hours of a long history alone, or contact is rarer than
 //! eight times a month.
@@ -25,6 +26,8 @@
 use rahdar_model::Timestamp;
 use rahdar_model::time::SECOND_US;
 use thiserror::Error;
+
+use crate::chance::Chance;
 
 /// The shortest period that is looked for, in seconds. Chosen here: quicker check-ins are a
 /// session that is held open.
@@ -108,8 +111,15 @@ impl Series {
         let pace = if is_coarse { COARSE_PACE } else { PACE };
         let times = apart(starts, MERGE_S / pace);
         let span_s = seconds(*times.first()?, *times.last()?);
-        let is_enough = times.len() >= LEAST_SHORT && span_s >= LEAST_SHORT_SPAN_S;
-        is_enough.then(|| Self::new(&times, LEAST_SPAN_S, pace))
+        if times.len() < LEAST_SHORT || span_s < LEAST_SHORT_SPAN_S {
+            return None;
+        }
+        let mut series = Self::new(&times, LEAST_SPAN_S, pace);
+        if is_coarse {
+            let mut chance = Chance::of("part of a second", &[&times[0].micros().to_le_bytes()]);
+            series.times_s.iter_mut().for_each(|time| *time += chance.below(1_000) as f64 / 1e3);
+        }
+        Some(series)
     }
 
     /// Of two times at least.
