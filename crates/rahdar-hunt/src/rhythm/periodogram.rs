@@ -159,17 +159,21 @@ impl Periodogram {
         }
     }
 
-    /// The lowest place of which `top` is an overtone, and that has a line too.
+    /// The lowest place of which `top` is an overtone, and that has a line too; and of which that is one, and
+    /// so on: of a sharp line the hundredth overtone is as high as itself.
     fn fundamental(&self, lowest: usize, top: usize, is_line: &dyn Fn(&usize) -> bool) -> usize {
-        for overtone in (2..=OVERTONES).rev() {
-            // The place of f/k is off by up to half a bin over k.
-            let near = (top / overtone).max(lowest)..=top.div_ceil(overtone);
-            let best = near.max_by(|a, b| self.power[a - lowest].total_cmp(&self.power[b - lowest]));
-            if let Some(best) = best.filter(is_line) {
-                return best;
-            }
+        let below = |top: usize| {
+            (2..=OVERTONES).rev().find_map(|overtone| {
+                // The place of f/k is off by up to half a bin over k.
+                let near = (top / overtone).max(lowest)..=top.div_ceil(overtone);
+                near.max_by(|a, b| self.power[a - lowest].total_cmp(&self.power[b - lowest])).filter(is_line)
+            })
+        };
+        let mut place = top;
+        while let Some(lower) = below(place).filter(|lower| *lower < place) {
+            place = lower;
         }
-        top
+        place
     }
 }
 
