@@ -167,8 +167,9 @@ fn p_of(times: &[f64], finder: &mut Finder, id: u64) -> (f64, f64) {
 ///
 /// The thresholds of the table are those of its null draws, four kinds together. Ours hold 1 % on
 /// each kind by itself, which finds less where a beacon is only just seen: the third number, where
-/// there is one, is ours, measured 2026-11 with 100 draws. With 25 % jitter and nine in ten lost, equal
-/// weights of intervals found 0.59; weights that fade as the phase does find 0.95.
+/// there is one, is ours, measured 2026-11 with 100 draws (`docs/accuracy.md` says more of the first).
+/// The clock with 98 in 100 lost pays for lines that no burst can make. With 25 % jitter and nine in ten
+/// lost, equal weights of intervals found 0.59; weights that fade as the phase does find 0.95.
 #[test]
 fn the_table_of_methods() {
     let table = [
@@ -185,7 +186,7 @@ fn the_table_of_methods() {
         (Model::OneSided, 0.37, 0.9, 1.0, None),
         (Model::OneSided, 0.37, 0.98, 0.0, None),
         (Model::Clock, 0.10, 0.98, 1.0, None),
-        (Model::Clock, 0.25, 0.98, 0.74, None),
+        (Model::Clock, 0.25, 0.98, 0.74, Some(0.52)),
     ];
     let runs = draws(6, 400);
     let mut finder = Finder::new();
