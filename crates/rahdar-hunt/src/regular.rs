@@ -96,12 +96,14 @@ pub(crate) fn rhythms(questions: &[Question<'_>], others: &[f64]) -> Vec<Rhythm>
             let (finder, question) = (finder.get_or_insert_with(Finder::new), &questions[*place]);
             let assessment = match question.is_telling() {
                 true => finder.assess(series, &question.id()),
-                false => finder.assess_schedule(series),
+                false => finder.assess_schedule(series, Some(question.seen()).filter(|seen| *seen > 0.0)),
             };
             assessed.insert(*place, assessment);
         }
     }
-    for (remote, members) in fleet_members(questions, &chosen) {
+    let is_long = |place: &usize| series[*place].as_ref().is_ok_and(|series| !series.is_short());
+    let long: BTreeSet<usize> = chosen.iter().copied().filter(is_long).collect();
+    for (remote, members) in fleet_members(questions, &long) {
         let members: Vec<Series> =
             members.into_iter().filter_map(|place| series[place].clone().ok()).collect();
         let finder = finder.get_or_insert_with(Finder::new);
@@ -134,8 +136,10 @@ pub(crate) fn rhythms(questions: &[Question<'_>], others: &[f64]) -> Vec<Rhythm>
         if let Some(fleet) = fleets.get(&question.remote) {
             return Rhythm::Found { beat: fleet.beat, p_value: fleet.p_value, contacts };
         }
+        let is_short = series[place].as_ref().is_ok_and(Series::is_short);
         match question.blindness() {
             Some(why) => Rhythm::NotAssessable(why),
+            None if is_short => Rhythm::NotAssessable("all contacts lie within six hours".to_owned()),
             None => Rhythm::None { p_value: own.p_value, contacts },
         }
     };
@@ -154,7 +158,7 @@ pub(crate) fn series(question: &Question<'_>) -> Result<Series, String> {
 
 /// The chance of intervals as even as these, as one of several methods; 1 where it cannot be asked.
 pub(crate) fn evenness(series: &Series) -> f64 {
-    dispersion::p_value(&series.intervals()).map_or(1.0, |p| (METHODS * p).min(1.0))
+    dispersion::p_value(&series.slowed()).map_or(1.0, |p| (METHODS * p).min(1.0))
 }
 
 /// The questions that are searched by every method: those with the most even intervals, of equals

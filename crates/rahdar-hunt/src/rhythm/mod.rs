@@ -17,7 +17,10 @@
 //! check-ins leaves a record; else it is *not assessable*. Below [`LEAST_TELLING`] intervals tell no
 //! rhythm either: so many check-ins are missed from one contact to the next that a sleep has lost its
 //! phase, and what looks even is something else. Only a schedule that is kept by the clock is looked for
-//! then ([`Finder::assess_schedule`]).
+//! then ([`Finder::assess_schedule`]), and told only if it agrees with how much is missed.
+//!
+//! **Short recordings**, of less than six hours, are searched for quicker rhythms ([`series`]). That none was
+//! found says nothing there: the slow ones had no time to show.
 //!
 //! Clocks, updates and monitors have rhythms too: a rhythm alone is no evidence of command
 //! traffic.
@@ -136,16 +139,16 @@ impl Finder {
     /// Looks for a rhythm in one series. `id` names it, so that the same question gets the same
     /// surrogates.
     pub fn assess(&mut self, series: &Series, id: &[u8]) -> Assessment {
-        let intervals = series.intervals();
-        let even = dispersion::p_value(&intervals);
-        let line = self.periodogram.search(series);
+        let (intervals, slowed) = (series.intervals(), series.slowed());
+        let even = dispersion::p_value(&slowed);
+        let line = self.periodogram.search(series, None);
         let least = even.unwrap_or(1.0).min(line.p_value);
         let most = if METHODS * least <= BEYOND_DOUBT { SURROGATES } else { MORE_SURROGATES };
-        let found = phase::search(&self.phases, &[&intervals], most, id);
+        let found = phase::search(&self.phases, &[&slowed], most, id);
         let least = least.min(found.map_or(1.0, |found| found.p_value));
         let (method, period_s, score) = match (found, even) {
             (Some(found), _) if METHODS * found.p_value <= TELLING => {
-                (Method::Phase, found.period_s, found.strength)
+                (Method::Phase, found.period_s / series.pace(), found.strength)
             }
             (_, Some(p_value)) if METHODS * p_value <= TELLING && p_value < line.p_value => {
                 let mut sorted = intervals.clone();
@@ -158,9 +161,10 @@ impl Finder {
         Assessment { p_value, beat: Beat::new(method, period_s, score, &[&intervals]) }
     }
 
-    /// Looks for a schedule alone, where too little is seen for intervals to tell anything.
-    pub fn assess_schedule(&mut self, series: &Series) -> Assessment {
-        let line = self.periodogram.search(series);
+    /// Looks for a schedule alone, where too little is seen for intervals to tell anything. `seen` is the
+    /// share of check-ins that leave a record, if it is known: a schedule must agree with it.
+    pub fn assess_schedule(&mut self, series: &Series, seen: Option<f64>) -> Assessment {
+        let line = self.periodogram.search(series, seen);
         let beat = Beat::new(Method::Periodogram, line.period_s, line.strength, &[&series.intervals()]);
         Assessment { p_value: line.p_value, beat }
     }

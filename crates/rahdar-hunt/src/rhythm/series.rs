@@ -5,8 +5,14 @@
 //! than [`BUSY`] contacts and a month has more, the busiest [`MONTH_S`]. The window is chosen by counts alone, never
 //! by rhythm, so that no test is made twice.
 //!
-//! Wrong where a rhythm was kept for a few hours alone, or contact is rarer than eight times a
-//! month.
+//! **A recording of less than [`LEAST_SPAN_S`]** is searched as if it had run [`PACE`] times slower: for
+//! periods from a second on, calls closer than a tenth of one being the same, if it has
+//! [`LEAST_SHORT`] contacts over [`LEAST_SHORT_SPAN_S`] or more. So many make as many periods, whichever is
+//! found. Clocks that stamp whole seconds would be a rhythm themselves: with those, from ten seconds on, and
+//! each contact at a place within its second that is drawn by chance.
+//!
+//! Wrong where a rhythm was kept for a few hours of a long history alone, or contact is rarer than
+//! eight times a month.
 //!
 //! ```
 //! use rahdar_hunt::rhythm::series::Series;
@@ -21,6 +27,8 @@ use rahdar_model::Timestamp;
 use rahdar_model::time::SECOND_US;
 use thiserror::Error;
 
+use crate::chance::Chance;
+
 /// The shortest period that is looked for, in seconds. Chosen here: quicker check-ins are a
 /// session that is held open.
 pub const SHORTEST_S: f64 = 30.0;
@@ -28,8 +36,19 @@ pub const SHORTEST_S: f64 = 30.0;
 pub const MERGE_S: f64 = SHORTEST_S / 10.0;
 /// Contacts without which nothing can be said (`methods.md` §3.3).
 pub const LEAST_CONTACTS: usize = 8;
-/// The shortest span that says anything, in seconds: six hours (`methods.md` §3.3).
+/// A shorter span is a short recording, in seconds: six hours (`methods.md` §3.3).
 pub const LEAST_SPAN_S: f64 = 6.0 * 3_600.0;
+/// How many times faster than others a short recording is searched. Chosen here: the tools that wait
+/// between two tries to connect wait a second or more.
+pub const PACE: f64 = 30.0;
+/// The same where all stamps are whole seconds: a period of ten of them is little blurred.
+pub const COARSE_PACE: f64 = 3.0;
+/// Contacts without which a short recording says nothing. Chosen here: below, chance alone makes even
+/// intervals too often for the hundreds of pairs of a network.
+pub const LEAST_SHORT: usize = 20;
+/// The shortest span that says anything, in seconds. Chosen here: longer than TCP tries to connect (127 s
+/// by default in Linux), so that one call that fails is no rhythm.
+pub const LEAST_SHORT_SPAN_S: f64 = 180.0;
 /// What is searched, in seconds.
 pub const WEEK_S: f64 = 7.0 * 86_400.0;
 /// What is searched where a week holds little, in seconds.
@@ -45,6 +64,7 @@ pub struct Series {
     times_s: Vec<f64>,
     first: Timestamp,
     window_s: f64,
+    pace: f64,
 }
 
 /// Why there is nothing to search.
@@ -53,8 +73,8 @@ pub enum TooLittle {
     /// Fewer than [`LEAST_CONTACTS`].
     #[error("{0} contacts at most within 30 days; {least} are needed", least = LEAST_CONTACTS)]
     Contacts(usize),
-    /// Shorter than [`LEAST_SPAN_S`].
-    #[error("all contacts lie within six hours")]
+    /// Shorter than [`LEAST_SPAN_S`], and too little for that.
+    #[error("all contacts lie within six hours; {LEAST_SHORT} over three minutes are needed then")]
     Span,
 }
 
@@ -66,31 +86,47 @@ impl Series {
     pub fn of(starts: impl IntoIterator<Item = Timestamp>) -> Result<Self, TooLittle> {
         let mut starts: Vec<Timestamp> = starts.into_iter().collect();
         starts.sort_unstable();
-        let mut last = None;
-        starts.retain(|start| {
-            let is_new = last.is_none_or(|last| seconds(last, *start) >= MERGE_S);
-            if is_new {
-                last = Some(*start);
-            }
-            is_new
-        });
-        let week = busiest(&starts, WEEK_S);
-        let month = busiest(&starts, MONTH_S);
+        let calls = apart(&starts, MERGE_S);
+        let week = busiest(&calls, WEEK_S);
+        let month = busiest(&calls, MONTH_S);
         // A longer window that holds no more would only blur what the week shows.
         let is_week_enough = week.len() >= BUSY || week.len() == month.len();
         let (times, window_s) = if is_week_enough { (week, WEEK_S) } else { (month, MONTH_S) };
         let [first, .., last] = times else { return Err(TooLittle::Contacts(times.len())) };
+        if seconds(*first, *last) < LEAST_SPAN_S {
+            let inside = starts.iter().filter(|start| (first..=last).contains(start)).copied();
+            let short = Self::short(&inside.collect::<Vec<_>>());
+            let is_few = times.len() < LEAST_CONTACTS;
+            return short.ok_or(if is_few { TooLittle::Contacts(times.len()) } else { TooLittle::Span });
+        }
         if times.len() < LEAST_CONTACTS {
             return Err(TooLittle::Contacts(times.len()));
         }
-        if seconds(*first, *last) < LEAST_SPAN_S {
-            return Err(TooLittle::Span);
+        Ok(Self::new(times, window_s, 1.0))
+    }
+
+    /// A short recording, if it has enough.
+    fn short(starts: &[Timestamp]) -> Option<Self> {
+        let is_coarse = starts.iter().all(|start| start.micros() % SECOND_US == 0);
+        let pace = if is_coarse { COARSE_PACE } else { PACE };
+        let times = apart(starts, MERGE_S / pace);
+        let span_s = seconds(*times.first()?, *times.last()?);
+        if times.len() < LEAST_SHORT || span_s < LEAST_SHORT_SPAN_S {
+            return None;
         }
-        Ok(Self {
-            times_s: times.iter().map(|time| seconds(*first, *time)).collect(),
-            first: *first,
-            window_s,
-        })
+        let mut series = Self::new(&times, LEAST_SPAN_S, pace);
+        if is_coarse {
+            let mut chance = Chance::of("part of a second", &[&times[0].micros().to_le_bytes()]);
+            series.times_s.iter_mut().for_each(|time| *time += chance.below(1_000) as f64 / 1e3);
+        }
+        Some(series)
+    }
+
+    /// Of two times at least.
+    fn new(times: &[Timestamp], window_s: f64, pace: f64) -> Self {
+        let first = times[0];
+        let times_s = times.iter().map(|time| seconds(first, *time)).collect();
+        Self { times_s, first, window_s, pace }
     }
 
     /// How many contacts: [`LEAST_CONTACTS`] at least.
@@ -113,9 +149,26 @@ impl Series {
         self.times_s.windows(2).map(|pair| pair[1] - pair[0]).collect()
     }
 
-    /// The window that was searched, in seconds: [`WEEK_S`] or [`MONTH_S`].
+    /// The same as if it had run [`pace`](Self::pace) times slower, which is how they are searched.
+    pub(crate) fn slowed(&self) -> Vec<f64> {
+        self.intervals().into_iter().map(|interval| interval * self.pace).collect()
+    }
+
+    /// The window that was searched, in seconds: [`WEEK_S`] or [`MONTH_S`], [`LEAST_SPAN_S`] of a short
+    /// recording.
     pub fn window_s(&self) -> f64 {
         self.window_s
+    }
+
+    /// 1; [`PACE`] or [`COARSE_PACE`] of a short recording. The shortest period searched for is
+    /// [`SHORTEST_S`] over this.
+    pub fn pace(&self) -> f64 {
+        self.pace
+    }
+
+    /// Whether all contacts lie within [`LEAST_SPAN_S`]: silence then says nothing of slower rhythms.
+    pub fn is_short(&self) -> bool {
+        self.pace > 1.0
     }
 
     /// The first contact in it.
@@ -128,6 +181,17 @@ impl Series {
         let span_s = self.times_s.last().copied().unwrap_or(0.0);
         self.first.plus_micros((span_s * SECOND_US as f64) as i64)
     }
+}
+
+/// Those no closer to the last one than so many seconds.
+fn apart(sorted: &[Timestamp], least_s: f64) -> Vec<Timestamp> {
+    let mut kept: Vec<Timestamp> = Vec::new();
+    for start in sorted {
+        if kept.last().is_none_or(|last| seconds(*last, *start) >= least_s) {
+            kept.push(*start);
+        }
+    }
+    kept
 }
 
 /// The run within `span_s` that holds most; of equals the first.
@@ -170,7 +234,8 @@ mod tests {
     fn too_little_is_told_with_what_is_missing() {
         assert_eq!(at(0..0), Err(TooLittle::Contacts(0)));
         assert_eq!(at((0..7).map(|day| day * 86_400)), Err(TooLittle::Contacts(7)));
-        assert_eq!(at((0..20).map(|n| n * 60)), Err(TooLittle::Span));
+        assert_eq!(at((0..19).map(|n| n * 60)), Err(TooLittle::Span));
+        assert_eq!(at((0..40).map(|n| n * 4)), Err(TooLittle::Span));
         assert!(at((0..8).map(|day| day * 86_400)).is_ok());
     }
 
@@ -178,6 +243,16 @@ mod tests {
     fn calls_at_once_are_one_contact() {
         let pairs = (0..20).flat_map(|hour| [hour * 3_600, hour * 3_600 + 2]);
         assert_eq!(at(pairs).unwrap().len(), 20);
+    }
+
+    #[test]
+    fn a_short_recording_is_searched_for_quicker_rhythms() {
+        let whole = at((0..20).map(|n| n * 60)).unwrap();
+        assert_eq!((whole.is_short(), whole.pace(), whole.window_s()), (true, COARSE_PACE, LEAST_SPAN_S));
+        let tries = (0..77).map(|n| Timestamp::from_micros(n * 3_500_001));
+        let series = Series::of(tries).unwrap();
+        assert_eq!((series.len(), series.pace()), (77, PACE));
+        assert!(!at((0..20).map(|hour| hour * 3_600)).unwrap().is_short());
     }
 
     #[test]

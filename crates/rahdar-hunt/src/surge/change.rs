@@ -15,8 +15,9 @@
 //! off by 2 days on the median and 14 in one case of ten where activity rises fivefold (the test
 //! `the_table_of_unknown_dates` measures it again). Wrong for slow growth, which has no date.
 //!
-//! **More than one**: what lies before and after a confirmed change is searched in its turn,
-//! [`MOST_LEVELS`] deep. Increases alone are looked for.
+//! **More than one**: what lies before and after a change with p ≤ 5 % is searched in its turn,
+//! [`MOST_LEVELS`] deep. Increases alone are looked for. Each search is a test more: all are handed over,
+//! so that the false-discovery rate is held over all ([`super::tell`]).
 //!
 //! ```
 //! use rahdar_hunt::surge::change::changes;
@@ -28,7 +29,7 @@
 //! let contact = contact.map(|day| (Day(day), if day < 100 { 1e6 } else { 1e7 }));
 //! let series = Series::of(contact, &|_| false).unwrap();
 //! let found = changes(&series, b"an example");
-//! assert!(found.len() == 1 && found[0].p_value < 0.01);
+//! assert!(found[0].p_value < 0.01 && found[0].parent.is_none());
 //! assert!((99..=102).contains(&series.days()[found[0].place].0));
 //! ```
 
@@ -49,8 +50,8 @@ pub const SURROGATES: usize = 199;
 pub const MORE_SURROGATES: usize = 1_999;
 /// How deep the parts of a series are searched (`methods.md` §6.3).
 pub const MOST_LEVELS: usize = 3;
-/// A part is searched once a change of it is confirmed at this.
-const CONFIRMED: f64 = 0.05;
+/// The parts of a change are searched if it has this p or less.
+const SEARCHED: f64 = 0.05;
 
 /// A rise.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,25 +62,26 @@ pub struct Change {
     pub place: usize,
     /// The chance of such a rise without a change.
     pub p_value: f64,
+    /// The change whose part this one divides, by its place among all.
+    pub parent: Option<usize>,
 }
 
-/// The rises of a series, the whole series' first. The first is told whatever its p, so that it
-/// can be counted among the tests that were made; of its parts those alone that are confirmed.
-/// `id` names the question, so that it gets the same surrogates again.
+/// The highest rise of a series, of each of the parts that it divides, and so on: one for each test that
+/// was made, whatever its p. A parent comes before its parts. `id` names the question, so that it gets the
+/// same surrogates again.
 pub fn changes(series: &Series, id: &[u8]) -> Vec<Change> {
     let octets = series.winsorised();
     let mut found = Vec::new();
-    let mut open = vec![(0..octets.len(), 1)];
-    while let Some((part, depth)) = open.pop() {
-        let Some(change) = change(series, &octets, part, id) else { continue };
-        let is_confirmed = change.p_value <= CONFIRMED;
-        if is_confirmed && depth < MOST_LEVELS {
-            open.push((change.part.start..change.place, depth + 1));
-            open.push((change.place..change.part.end, depth + 1));
+    let mut open = vec![(0..octets.len(), 1, None)];
+    while let Some((part, depth, parent)) = open.pop() {
+        let Some(mut change) = change(series, &octets, part, id) else { continue };
+        change.parent = parent;
+        if change.p_value <= SEARCHED && depth < MOST_LEVELS {
+            let parent = Some(found.len());
+            open.push((change.part.start..change.place, depth + 1, parent));
+            open.push((change.place..change.part.end, depth + 1, parent));
         }
-        if is_confirmed || depth == 1 {
-            found.push(change);
-        }
+        found.push(change);
     }
     found
 }
@@ -108,7 +110,7 @@ fn change(series: &Series, octets: &[f64], part: Range<usize>, id: &[u8]) -> Opt
         }
     }
     let p_value = (1 + as_high) as f64 / (1 + drawn) as f64;
-    Some(Change { place: part.start + place, part, p_value })
+    Some(Change { place: part.start + place, part, p_value, parent: None })
 }
 
 /// The place of the highest S and S; none if nothing rises.
@@ -154,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_series_has_no_confirmed_change() {
+    fn a_level_series_has_no_change() {
         let level = changes(&series(|day| 1e6 + f64::from(day * 7_919 % 1_000) * 1e3, 300), b"level");
         assert!(level.len() == 1 && level[0].p_value > 0.05, "{level:?}");
     }
@@ -162,7 +164,9 @@ mod tests {
     #[test]
     fn two_rises_are_two_changes() {
         let stairs = |day: i32| [1e5, 1e6, 1e7][(day / 150) as usize];
-        let found = changes(&series(stairs, 450), b"stairs");
+        let mut found = changes(&series(stairs, 450), b"stairs");
+        assert!(found.iter().enumerate().all(|(i, change)| change.parent.is_none_or(|parent| parent < i)));
+        found.retain(|change| change.p_value <= SEARCHED);
         let mut places: Vec<usize> = found.iter().map(|change| change.place).collect();
         places.sort_unstable();
         assert_eq!(places.len(), 2, "{found:?}");

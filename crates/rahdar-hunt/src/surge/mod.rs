@@ -9,7 +9,8 @@
 //!
 //! Many victims, clusters and dates are tested in one hunt. What is told holds the
 //! false-discovery rate over all of them ([`crate::discovery`]): registered events are one family,
-//! found dates another, because the first were chosen beforehand. Narrowing a hunt to one victim
+//! found dates another, because the first were chosen beforehand. A change of a part is told only if the
+//! change that made the part is. Narrowing a hunt to one victim
 //! or cluster narrows what is told, not the family.
 //!
 //! A confirmed increase has a date of its own beside the event's: its [`onset`], told as an estimate.
@@ -94,8 +95,8 @@ impl Study {
         self.tests.iter().filter_map(|(_, test)| test.as_ref().ok()).map(|test| test.p_value)
     }
 
-    /// What is told, given the adjusted p of its event tests and of its whole series' change.
-    fn told(&self, mut of_events: impl Iterator<Item = f64>, of_change: Option<f64>) -> Told {
+    /// What is told, given the adjusted p of its event tests and of its changes.
+    fn told(&self, mut of_events: impl Iterator<Item = f64>, of_changes: &[f64]) -> Told {
         let mut told = Told { spikes: self.spikes.clone(), ..Told::default() };
         let mut confirmed = Vec::new();
         for (event, test) in &self.tests {
@@ -135,11 +136,15 @@ impl Study {
                 event,
             ));
         }
-        let confirmed = of_change.is_some_and(|p| p <= RATE);
-        for (i, change) in self.changes.iter().enumerate().filter(|_| confirmed) {
-            let p_adjusted = if i == 0 { of_change.unwrap_or(1.0) } else { change.p_value };
+        let mut is_told: Vec<bool> = Vec::new();
+        for (change, p_adjusted) in self.changes.iter().zip(of_changes) {
+            // A part of what was not divided is no part.
+            is_told.push(*p_adjusted <= RATE && change.parent.is_none_or(|parent| is_told[parent]));
+            if is_told.last() != Some(&true) {
+                continue;
+            }
             let from = series.days()[change.place];
-            let p = (change.p_value, p_adjusted);
+            let p = (change.p_value, *p_adjusted);
             told.surges.push(self.surge(series, change.part.clone(), change.place, from, p, None));
         }
         told.surges.sort_by_key(|surge| (surge.event.is_none(), surge.window.from));
@@ -204,15 +209,14 @@ fn distinct(series: &Series, confirmed: &[(usize, Test, f64)]) -> Vec<(usize, Ra
 pub fn tell(studies: &[Study]) -> Vec<Told> {
     let events: Vec<f64> = studies.iter().flat_map(Study::event_tests).collect();
     let mut events = adjusted(&events).into_iter();
-    let first = |study: &Study| study.changes.first().map(|change| change.p_value);
-    let changes: Vec<f64> = studies.iter().filter_map(first).collect();
-    let mut changes = adjusted(&changes).into_iter();
+    let changes = studies.iter().flat_map(|study| &study.changes).map(|change| change.p_value);
+    let mut changes = adjusted(&changes.collect::<Vec<_>>()).into_iter();
     studies
         .iter()
         .map(|study| {
-            let own: Vec<f64> = events.by_ref().take(study.event_tests().count()).collect();
-            let of_change = first(study).and_then(|_| changes.next());
-            study.told(own.into_iter(), of_change)
+            let of_events: Vec<f64> = events.by_ref().take(study.event_tests().count()).collect();
+            let of_changes: Vec<f64> = changes.by_ref().take(study.changes.len()).collect();
+            study.told(of_events.into_iter(), &of_changes)
         })
         .collect()
 }

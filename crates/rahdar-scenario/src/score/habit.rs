@@ -47,12 +47,17 @@ impl Judge<'_> {
         };
         let p = test.and_then(|test| test.p_adjusted);
         let Some(planted) = self.planted(pair) else {
+            // Told at a rate of false discoveries too, on one pair of several.
+            let told: BTreeSet<Day> = finding.surges.iter().map(|surge| surge.since).collect();
+            let level =
+                line(item("increases"), "none", list(&told), told.is_empty()).in_percent(LEVEL_PERCENT);
             if pair.last_contact.day() < event.date {
                 let pass = test.is_some_and(|test| !test.assessed);
-                return vec![line(after, "not assessable", got, pass)];
+                return vec![line(after, "not assessable", got, pass), level];
             }
             let pass = p.is_some_and(|p| p > DISCOVERY);
-            return vec![line(after, format!("p > {DISCOVERY}"), got, pass).in_percent(LEVEL_PERCENT)];
+            let after = line(after, format!("p > {DISCOVERY}"), got, pass).in_percent(LEVEL_PERCENT);
+            return vec![after, level];
         };
         // That of the event's increase; where another event explains it better, of that; else of the one
         // found.

@@ -423,6 +423,27 @@ fn what_a_sound_test_may_miss_is_counted_and_fails_nothing_alone() {
 }
 
 #[test]
+fn an_increase_that_nobody_planted_is_counted() {
+    let truth = &TRUTHS[0];
+    let mut hunt = perfect(truth);
+    let told = hunt.findings.iter().find_map(|finding| finding.surges.first()).cloned().unwrap();
+    for finding in hunt.findings.iter_mut().filter(|finding| finding.surges.is_empty()) {
+        finding.surges.push(told.clone());
+    }
+    let score = score(&hunt, truth);
+    let missed: Vec<&str> =
+        score.lines.iter().filter(|line| !line.pass).map(|line| line.item.as_str()).collect();
+    assert_eq!(
+        missed,
+        [
+            "PlugX cluster on 203.0.113.25, increases",
+            "RedFoxtrot on 203.0.113.25, increases",
+            "RedFoxtrot on 198.51.100.40, increases"
+        ]
+    );
+}
+
+#[test]
 fn one_octet_too_few_fails_where_all_are_known() {
     let truth = &TRUTHS[1];
     let mut hunt = perfect(truth);
