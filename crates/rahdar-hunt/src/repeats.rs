@@ -18,9 +18,10 @@
 //! later record.
 //!
 //! Assumes that an input is known by its name, and a record in it by its number. Wrong where one
-//! name stood for two inputs in which the same record without a uid has two numbers: both count. Wrong
-//! the other way where an exporter splits one conversation over two links and each goes to a file
-//! of its own: at least is then the larger, and at most still the sum.
+//! name stood for two inputs in which the same record without a uid has two numbers, and for records
+//! of a single packet that two sensors of one name saw at times of their own: both count. Name
+//! sensors apart. Wrong the other way where an exporter splits one conversation over two links and
+//! each goes to a file of its own: at least is then the larger, and at most still the sum.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -48,6 +49,9 @@ pub(crate) fn drop_repeated(contacts: &mut Vec<Contact>) -> BTreeMap<(Address, A
     for flows in contacts.chunk_by(same_flow) {
         let begin = keep.len();
         keep.resize(begin + flows.len(), true);
+        if flows.len() == 1 {
+            continue;
+        }
         let fallen = mark_repeated(flows, &mut keep[begin..]);
         if fallen > 0 {
             *dropped.entry((flows[0].victim, flows[0].remote)).or_default() += fallen;
@@ -200,7 +204,8 @@ fn overlap(flows: &[Contact], a: &[usize], b: &[usize]) -> bool {
 fn is_during(flow: &Contact, before: Past) -> bool {
     let lasting_us = flow.end.since(flow.start);
     let shared_us = flow.end.min(before.until).since(flow.start);
-    let least_us = if flow.is_exported { EXPORT_JUMP_US.min((lasting_us + 1) / 2) } else { lasting_us.min(1) };
+    let least_us =
+        if flow.is_exported { EXPORT_JUMP_US.min((lasting_us + 1) / 2) } else { lasting_us.min(1) };
     flow.start == before.begun || shared_us >= least_us
 }
 
@@ -215,7 +220,8 @@ mod tests {
     use super::*;
 
     fn contacts(flows: impl IntoIterator<Item = FlowBuilder>) -> Vec<Contact> {
-        let contact = |flow: FlowBuilder| Contact::of(&Sighting { end: End::Destination, flow: flow.build() });
+        let contact =
+            |flow: FlowBuilder| Contact::of(&Sighting { end: End::Destination, flow: flow.build() });
         flows.into_iter().map(contact).collect()
     }
 

@@ -18,7 +18,7 @@ fn piece(day: i32, minute: i64, packets: u64) -> FlowBuilder {
 }
 
 /// All that is told in figures.
-fn figures(finding: &Finding) -> impl PartialEq + std::fmt::Debug {
+fn figures(finding: &Finding) -> impl PartialEq + std::fmt::Debug + use<> {
     let judged = (finding.verdict, finding.confidence, finding.first_seen, finding.last_seen);
     let octets = (finding.octets_out, finding.octets_in, finding.upload.clone(), finding.daily.clone());
     (judged, octets, finding.flows, finding.attempts, finding.rhythm.clone(), finding.infrastructure.clone())
@@ -119,8 +119,8 @@ fn packets_of_both_directions_in_one_number_leave_every_bound_true() {
 #[test]
 fn what_a_firewall_refused_did_not_leave() {
     for state in ["REJECT", "D", "D B", "denied"] {
-        let refused =
-            (0..20).map(|day| call(C2, day).sent(20, 30_000).answered(0, 0).state(state).from("aws", day as u64));
+        let refused = (0..20)
+            .map(|day| call(C2, day).sent(20, 30_000).answered(0, 0).state(state).from("aws", day as u64));
         let finding = lively(refused).finding();
         let out = finding.octets_out;
         assert_eq!((out.observed, out.low, out.point, out.high), (0, 0.0, 0.0, Some(0.0)), "{state}");
