@@ -15,7 +15,7 @@
 //!
 //! Records overlap if the later one begins before the other ends. Times of NetFlow are counted from
 //! the second of an export and jump by as much: there it takes [`EXPORT_JUMP_US`], or half of the
-//! later record.
+//! later record. What an exporter sends is a record for good, which no other cut divides.
 //!
 //! Assumes that an input is known by its name, and a record in it by its number. Wrong where one
 //! name stood for two inputs in which the same record without a uid has two numbers, and for records
@@ -23,6 +23,7 @@
 //! sensors apart. Wrong the other way where an exporter splits one conversation over two links and
 //! each goes to a file of its own: at least is then the larger, and at most still the sum.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -36,8 +37,8 @@ use crate::sweep::{Contact, Party};
 /// seconds (RFC 3954 §5.1).
 pub const EXPORT_JUMP_US: i64 = SECOND_US;
 
-/// Inputs that are compared with one another before each further one stands alone. Chosen here:
-/// comparing grows with the square, and nobody cuts one flow so often.
+/// Observers that a record is compared with before its input stands alone. Chosen here: nobody cuts
+/// one flow so often, and each costs time for every record.
 const COMPARED_MAX: usize = 16;
 
 /// Leaves of every record as many copies as one input holds, and tells how many fell away, by
@@ -114,8 +115,8 @@ fn is_same_record(a: &Contact, b: &Contact) -> bool {
         && a.uid == b.uid
 }
 
-/// Numbers the observers of every exporter: inputs of its unsampled records that overlap have
-/// different numbers. The contacts are sorted.
+/// Numbers the observers of every exporter: its unsampled records that overlap have different
+/// numbers if they are of different inputs. The contacts are sorted.
 pub(crate) fn tell_observers(contacts: &mut [Contact]) {
     for flows in contacts.chunk_by_mut(same_flow) {
         if flows.iter().all(|flow| flow.source == flows[0].source) {
@@ -143,70 +144,83 @@ fn until_silence(flows: &[Contact]) -> usize {
 }
 
 fn number(flows: &mut [Contact]) {
-    let mut exporters: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Vec<usize>>> = BTreeMap::new();
-    for (i, flow) in flows.iter().enumerate().filter(|(_, flow)| !flow.is_sampled()) {
-        let inputs = exporters.entry(flow.exporter.clone()).or_default();
-        inputs.entry(flow.source.clone()).or_default().push(i);
-    }
-    for inputs in exporters.into_values().filter(|inputs| inputs.len() > 1) {
-        // In the order of their first records, so that inputs that follow one another meet.
-        let mut inputs: Vec<Vec<usize>> = inputs.into_values().collect();
-        inputs.sort_by_key(|records| records[0]);
-        let mut observers: Vec<Vec<usize>> = Vec::new();
-        for records in inputs {
-            let may_join = |own: &&mut Vec<usize>| !overlap(flows, own, &records);
-            match observers.iter_mut().take(COMPARED_MAX).find(may_join) {
-                Some(own) => {
-                    own.extend(records);
-                    own.sort_unstable();
-                }
-                None => observers.push(records),
-            }
-        }
-        for (observer, records) in (0..).zip(observers) {
-            for i in records {
-                flows[i].observer = observer;
-            }
-        }
+    let mut exporters: BTreeMap<Arc<str>, Observers> = BTreeMap::new();
+    for flow in flows.iter_mut().filter(|flow| !flow.is_sampled()) {
+        flow.observer = exporters.entry(flow.exporter.clone()).or_default().place(flow);
     }
 }
 
-/// What was seen of one direction so far.
-#[derive(Debug, Clone, Copy)]
+/// The observers of one exporter.
+#[derive(Default)]
+struct Observers {
+    /// Every input: its number, and where its last record went.
+    inputs: BTreeMap<Arc<str>, (usize, usize)>,
+    past: Vec<Past>,
+}
+
+impl Observers {
+    /// The observer of a record that began no earlier than those before: that of its input, else the
+    /// first on which nothing of another input overlaps it.
+    fn place(&mut self, flow: &Contact) -> u32 {
+        let next = self.inputs.len();
+        let (input, last) = self.inputs.entry(flow.source.clone()).or_insert((next, 0));
+        let fits = |place: &usize| self.past.get(*place).is_none_or(|past| !past.overlaps(flow, *input));
+        let place = std::iter::once(*last).chain(0..COMPARED_MAX).find(fits);
+        let place = place.unwrap_or(COMPARED_MAX + *input);
+        *last = place;
+        if place < COMPARED_MAX {
+            self.past.resize_with(self.past.len().max(place + 1), Past::default);
+            self.past[place].add(flow, *input);
+        }
+        u32::try_from(place).unwrap_or(u32::MAX)
+    }
+}
+
+/// Until when each direction was seen, by the two inputs that saw it last, the last first.
+#[derive(Default)]
 struct Past {
-    begun: Timestamp,
-    until: Timestamp,
+    until: [Vec<(usize, Timestamp)>; 2],
 }
 
-/// Whether two sets of records, each sorted, tell of one direction at the same time.
-fn overlap(flows: &[Contact], a: &[usize], b: &[usize]) -> bool {
-    let mut both: Vec<(usize, usize)> =
-        [a, b].into_iter().enumerate().flat_map(|(set, own)| own.iter().map(move |i| (*i, set))).collect();
-    both.sort_unstable();
-    let mut past: [[Option<Past>; 2]; 2] = [[None; 2]; 2];
-    for (i, set) in both {
-        let flow = &flows[i];
-        for (way, party) in [Party::Victim, Party::Remote].into_iter().enumerate() {
-            if flow.side(party).octets == 0 {
-                continue;
+/// The directions that a record tells of.
+fn directions(flow: &Contact) -> impl Iterator<Item = usize> {
+    let parties = [Party::Victim, Party::Remote].into_iter().enumerate();
+    parties.filter(|(_, party)| flow.side(*party).octets > 0).map(|(direction, _)| direction)
+}
+
+impl Past {
+    /// Whether another input than this saw what the record tells of.
+    fn overlaps(&self, flow: &Contact, input: usize) -> bool {
+        directions(flow).any(|direction| {
+            let mut others = self.until[direction].iter().filter(|(own, _)| *own != input);
+            others.next().is_some_and(|(_, until)| is_before(*until, flow))
+        })
+    }
+
+    fn add(&mut self, flow: &Contact, input: usize) {
+        // A single packet lasts a moment.
+        let end = flow.end.max(flow.start.plus_micros(1));
+        for direction in directions(flow) {
+            let until = &mut self.until[direction];
+            match until.iter_mut().find(|(own, _)| *own == input) {
+                Some((_, own)) => *own = end.max(*own),
+                None => until.push((input, end)),
             }
-            if past[1 - set][way].is_some_and(|other| is_during(flow, other)) {
-                return true;
-            }
-            let until = past[set][way].map_or(flow.end, |own| own.until.max(flow.end));
-            past[set][way] = Some(Past { begun: flow.start, until });
+            until.sort_by_key(|(input, end)| (Reverse(*end), *input));
+            until.truncate(2);
         }
     }
-    false
 }
 
-/// Whether a record that began no earlier lies on what was seen before.
-fn is_during(flow: &Contact, before: Past) -> bool {
+/// Whether the record began before `until`, by more than its clock may jump.
+fn is_before(until: Timestamp, flow: &Contact) -> bool {
     let lasting_us = flow.end.since(flow.start);
-    let shared_us = flow.end.min(before.until).since(flow.start);
-    let least_us =
-        if flow.is_exported { EXPORT_JUMP_US.min((lasting_us + 1) / 2) } else { lasting_us.min(1) };
-    flow.start == before.begun || shared_us >= least_us
+    let shared_us = flow.end.min(until).since(flow.start);
+    let least_us = match flow.is_exported {
+        true => EXPORT_JUMP_US.min((lasting_us / 2).max(1)),
+        false => lasting_us.min(1),
+    };
+    shared_us >= least_us
 }
 
 #[cfg(test)]
