@@ -28,7 +28,7 @@
 //! * **Observed** is what was recorded, unscaled, of each session by who recorded most of it: where
 //!   nothing was sampled it is the point, and never below low.
 //!
-//! What was refused, and calls that nobody answered, left nobody: of them nothing is counted.
+//! Of what was refused, and of calls that nobody answered, nothing is counted: it did not leave.
 //! Octets of frames are bounded by what a frame may add: low takes off the most, high the least.
 //!
 //! α is 5 %, half of it on either side. A sampling interval that nobody knows is 1 here, so that

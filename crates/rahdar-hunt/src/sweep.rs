@@ -143,10 +143,12 @@ impl Contact {
             Rate::OneIn(n) if marked(Quality::ALREADY_SCALED) => u64::from(n),
             _ => 1,
         };
-        let frames = match () {
-            () if marked(Quality::LAYER2_LENGTH) => (FRAME_OCTETS_MIN, FRAME_OCTETS_MAX),
-            () if marked(Quality::LAYER_UNKNOWN) => (0, FRAME_OCTETS_MAX),
-            () => (0, 0),
+        let (frame_min, frame_max) = if marked(Quality::LAYER2_LENGTH) {
+            (FRAME_OCTETS_MIN, FRAME_OCTETS_MAX)
+        } else if marked(Quality::LAYER_UNKNOWN) {
+            (0, FRAME_OCTETS_MAX)
+        } else {
+            (0, 0)
         };
         let side = |packets: Packets, octets: u64, payload, flags| {
             let packets = packets.map(|count| count.div_ceil(scale));
@@ -155,8 +157,8 @@ impl Contact {
             Side {
                 packets: packets.guess,
                 most_packets: packets.most,
-                octets: without(packets.least, frames.0),
-                least_octets: without(packets.most, frames.1),
+                octets: without(packets.least, frame_min),
+                least_octets: without(packets.most, frame_max),
                 payload,
                 flags,
             }
@@ -249,12 +251,12 @@ impl Packets {
         // No packets at all is a table without a column for them.
         let total = if flow.packets == 0 { u64::MAX } else { flow.packets };
         let least = |octets: u64| octets.div_ceil(PACKET_OCTETS_MAX + FRAME_OCTETS_MAX);
-        let of = |octets: u64, others: u64| {
-            let most = total.saturating_sub(least(others)).min(octets / PACKET_OCTETS_MIN);
+        let of = |octets: u64| {
+            let most = total.min(octets / PACKET_OCTETS_MIN);
             let least = least(octets).min(most);
             Self { least, guess: (flow.packets / 2).clamp(least, most), most }
         };
-        (of(flow.octets, rev_octets), of(rev_octets, flow.octets))
+        (of(flow.octets), of(rev_octets))
     }
 
     fn map(self, each: impl Fn(u64) -> u64) -> Self {
@@ -313,17 +315,25 @@ pub fn sweep(store: &dyn FlowStore, book: &Snapshot, window: Window) -> Result<S
         let one = Tally { flows: 1, first: flow.start_time, last: flow.end_time };
         swept.unusable.entry((victim, remote)).and_modify(|sum| *sum = sum.and(one)).or_insert(one);
     })?;
-    swept.repeated = drop_repeated(&mut swept.contacts);
-    mend(&mut swept.contacts);
-    swept.contacts.sort_unstable();
-    drop_egress_twins(&mut swept.contacts);
-    tell_observers(&mut swept.contacts);
+    swept.repeated = settle(&mut swept.contacts);
     Ok(swept)
+}
+
+/// Puts right what records tell only together, and sorts them: each packet is left once for every
+/// observer. Tells how many records fell away because another input holds them too, by victim and
+/// remote.
+pub(crate) fn settle(contacts: &mut Vec<Contact>) -> BTreeMap<(Address, Address), u64> {
+    let repeated = drop_repeated(contacts);
+    mend(contacts);
+    contacts.sort_unstable();
+    drop_egress_twins(contacts);
+    tell_observers(contacts);
+    repeated
 }
 
 /// Where an exporter metered one direction of a pair both as it came in and as it left, keeps the
 /// ingress records: the others are the same packets again (`methods.md` §1.6).
-pub(crate) fn drop_egress_twins(contacts: &mut Vec<Contact>) {
+fn drop_egress_twins(contacts: &mut Vec<Contact>) {
     type Key = (Address, Address, Arc<str>, Party);
     let key = |c: &Contact| -> Key { (c.victim, c.remote, c.exporter.clone(), c.forward) };
     let ingress: HashSet<Key> =
