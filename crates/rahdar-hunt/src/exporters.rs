@@ -4,7 +4,8 @@
 //! records. Totals are never summed over exporters. Instead:
 //!
 //! * **Unsampled** records of one session are duplicates: the exporter that recorded most of it
-//!   counts, the others do not.
+//!   counts, the others do not. Inputs of one exporter that hold the same packets are told apart
+//!   like exporters ([`crate::repeats`]).
 //! * **Sampled** exporters join one after the other, by rising sampling interval. Of exporter k,
 //!   the fraction φ of octets that earlier exporters saw too is estimated from its *big*
 //!   sessions, those of which it sampled [`BIG_SAMPLED_PACKETS`] packets or more: an earlier
@@ -23,6 +24,12 @@
 //!   bounds what passed the exporters; what went round all of them no record can tell. It is
 //!   none where a sampling interval is unknown, a counter stood still or wrapped, or an exporter
 //!   was silent meanwhile.
+//!
+//! * **Observed** is what was recorded, unscaled, of each session by who recorded most of it: where
+//!   nothing was sampled it is the point, and never below low.
+//!
+//! Of what was refused, and of calls that nobody answered, nothing is counted: it did not leave.
+//! Octets of frames are bounded by what a frame may add: low takes off the most, high the least.
 //!
 //! α is 5 %, half of it on either side. A sampling interval that nobody knows is 1 here, so that
 //! low stays a lower bound. Assumes that exporters sample independently of one another.
@@ -56,7 +63,7 @@ use rahdar_model::{Address, Estimate};
 
 use crate::sampling::{PacketSizes, SYSTEMATIC_INFLATION, SampledSum};
 use crate::stitch::Session;
-use crate::sweep::{Contact, Party, Rate};
+use crate::sweep::{Contact, Party, Rate, Side};
 
 /// Sampled packets that make a session big enough to be missed by nobody on its path.
 pub const BIG_SAMPLED_PACKETS: u64 = 10;
@@ -71,23 +78,35 @@ pub const LEAST_PRODUCTS: f64 = 100.0;
 /// The chance that the truth lies outside the bounds, both sides together.
 pub(crate) const ALPHA: f64 = 0.05;
 
-/// What one record counts for in a point estimate, per direction: octets as recorded times this.
+/// What one record counts for, per direction.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Weight {
-    out: f64,
-    back: f64,
+    out: Share,
+    back: Share,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Share {
+    /// In a point estimate: octets as recorded times this.
+    of_point: f64,
+    /// Whether it is of who recorded most of its session.
+    is_observed: bool,
 }
 
 impl Weight {
     /// The weight of what `party` sent.
     pub fn of(&self, party: Party) -> f64 {
+        self.share(party).of_point
+    }
+
+    fn share(&self, party: Party) -> Share {
         match party {
             Party::Victim => self.out,
             Party::Remote => self.back,
         }
     }
 
-    fn of_mut(&mut self, party: Party) -> &mut f64 {
+    fn share_mut(&mut self, party: Party) -> &mut Share {
         match party {
             Party::Victim => &mut self.out,
             Party::Remote => &mut self.back,
@@ -136,12 +155,20 @@ pub struct Part<'a> {
     /// Of these, those of this day.
     day: Cut,
     is_certain: bool,
+    /// Whether it is an attempt, of which nothing arrived.
+    is_attempt: bool,
 }
 
 impl<'a> Part<'a> {
     /// All of the record.
     pub fn whole(contact: &'a Contact, weight: &'a Weight) -> Self {
-        Self { contact, weight, cluster: Cut::ALL, day: Cut::ALL, is_certain: true }
+        let is_attempt = contact.is_refused;
+        Self { contact, weight, cluster: Cut::ALL, day: Cut::ALL, is_certain: true, is_attempt }
+    }
+
+    /// A call in vain: nothing of it counts as sent.
+    pub fn in_vain(self) -> Self {
+        Self { is_attempt: true, ..self }
     }
 
     /// The share of one of several clusters that may be behind the record. Its lower bound is
@@ -165,6 +192,11 @@ impl<'a> Part<'a> {
         self.is_certain
     }
 
+    /// Whether it is an attempt: refused, or a call that nobody answered.
+    pub fn is_attempt(&self) -> bool {
+        self.is_attempt
+    }
+
     /// Whether another cluster may be behind part of it.
     pub fn is_shared(&self) -> bool {
         self.cluster != Cut::ALL
@@ -177,26 +209,35 @@ impl<'a> Part<'a> {
 
     /// Packets that `party` sent, estimated: as large a part of the record's as its octets.
     pub fn share_of_packets(&self, party: Party) -> f64 {
-        let all = self.contact.side(party).octets;
+        let all = self.side(party).octets;
         if all == 0 { 0.0 } else { self.packets(party) * self.octets(party) as f64 / all as f64 }
     }
 
     /// Octets that `party` sent, by best guess, as recorded.
     fn octets(&self, party: Party) -> u64 {
-        self.day.of(self.cluster.of(self.contact.side(party).octets))
+        self.day.of(self.cluster.of(self.side(party).octets))
     }
 
     /// Packets that `party` sent in the whole record, estimated.
     pub fn packets(&self, party: Party) -> f64 {
-        self.weight.of(party) * self.contact.side(party).packets as f64
+        self.weight.of(party) * self.side(party).packets as f64
+    }
+
+    /// What counts of what `party` sent in the whole record.
+    pub(crate) fn side(&self, party: Party) -> Side {
+        if self.is_attempt { Side::default() } else { *self.contact.side(party) }
+    }
+
+    /// Of unsampled exporters, what counts of `party`'s direction: all of it or nothing.
+    pub(crate) fn weight(&self, party: Party) -> f64 {
+        self.weight.of(party)
     }
 }
 
-/// What one exporter says of a total.
+/// What one observer says of a total.
 #[derive(Default)]
 struct Ledger {
-    observed: u64,
-    /// Records that are no sample: octets, all of them and those that surely belong.
+    /// Records that are no sample: octets, all of them at most and those that surely belong at least.
     exact: f64,
     exact_certain: f64,
     /// Samples, likewise.
@@ -209,34 +250,36 @@ struct Ledger {
 /// The octets that `party` sent in all `parts`. `is_covered` says that no exporter of them was
 /// silent meanwhile. Of no parts nothing is known: the upper bound is none.
 pub fn estimate<'a>(parts: impl IntoIterator<Item = Part<'a>>, party: Party, is_covered: bool) -> Estimate {
-    let mut ledgers: BTreeMap<&str, Ledger> = BTreeMap::new();
+    let mut ledgers: BTreeMap<(&str, u32), Ledger> = BTreeMap::new();
+    let mut observed = 0_u64;
     let mut point = 0.0;
     let mut exact_union = 0.0;
     let mut has_ceiling = is_covered;
     for part in parts {
         let contact = part.contact;
-        let side = contact.side(party);
-        let ledger = ledgers.entry(&contact.exporter).or_default();
+        let ledger = ledgers.entry(contact.seen_by()).or_default();
         let octets = part.octets(party);
         let certain = part.is_certain && contact.has_floor;
-        let weight = part.weight.of(party);
-        ledger.observed = ledger.observed.saturating_add(octets);
-        point += weight * octets as f64;
+        let Share { of_point, is_observed } = part.weight.share(party);
+        observed = observed.saturating_add(if is_observed { octets } else { 0 });
+        point += of_point * octets as f64;
         has_ceiling &= contact.has_ceiling;
+        let side = part.side(party);
         match contact.rate {
             Rate::Every | Rate::Unknown => {
                 ledger.exact += side.octets as f64;
                 if certain {
-                    ledger.exact_certain += side.octets as f64;
-                    exact_union += weight * side.octets as f64;
+                    ledger.exact_certain += side.least_octets as f64;
+                    exact_union += of_point * side.least_octets as f64;
                 }
             }
             Rate::OneIn(interval) => {
                 ledger.is_sampled = true;
                 ledger.is_systematic |= contact.systematic;
-                add_sample(&mut ledger.sampled, contact, interval, party);
+                add_sample(&mut ledger.sampled, contact, interval, side.packets, side.octets);
                 if certain {
-                    add_sample(&mut ledger.sampled_certain, contact, interval, party);
+                    let (packets, octets) = (side.most_packets, side.least_octets);
+                    add_sample(&mut ledger.sampled_certain, contact, interval, packets, octets);
                 }
             }
         }
@@ -251,18 +294,16 @@ pub fn estimate<'a>(parts: impl IntoIterator<Item = Part<'a>>, party: Party, is_
     let low = lows.fold(exact_union, f64::max);
     let high = (has_ceiling && !ledgers.is_empty())
         .then(|| ledgers.values().map(|ledger| ledger.exact + ledger.sampled.high(alpha)).sum());
-    let observed = ledgers.values().map(|ledger| ledger.observed).max().unwrap_or(0);
     Estimate::new(observed, low, point.max(low), high)
 }
 
 /// Adds a sampled record, whole: a share of it cannot be bounded by less.
-pub(crate) fn add_sample(sum: &mut SampledSum, contact: &Contact, interval: u32, party: Party) {
-    let side = contact.side(party);
+pub(crate) fn add_sample(sum: &mut SampledSum, contact: &Contact, interval: u32, packets: u64, octets: u64) {
     if contact.flow_sampled {
-        sum.add_flow(interval, side.octets);
+        sum.add_flow(interval, octets);
     } else {
         let sizes = PacketSizes::of(contact.remote.is_v4(), contact.protocol);
-        sum.add_packets(interval, side.packets, side.octets, sizes);
+        sum.add_packets(interval, packets, octets, sizes);
     }
 }
 
@@ -280,11 +321,12 @@ pub fn weigh(pairs: &[(&[Contact], &[Session])]) -> Vec<Weight> {
         for (contacts, sessions) in pairs {
             let weights = &mut weights[begin..begin + contacts.len()];
             begin += contacts.len();
-            choose_unsampled(contacts, sessions, weights, party);
+            choose(contacts, sessions, weights, party);
             let fractions = overlaps.unseen(contacts, &order, party);
             for (contact, weight) in contacts.iter().zip(weights) {
                 if let Rate::OneIn(interval) = contact.rate {
-                    *weight.of_mut(party) = fractions[rank(&order, contact)] * f64::from(interval);
+                    let unseen = fractions[rank(&order, contact)];
+                    weight.share_mut(party).of_point = unseen * f64::from(interval);
                 }
             }
         }
@@ -310,24 +352,32 @@ fn rank(order: &[&str], contact: &Contact) -> usize {
     order.iter().position(|name| *name == &*contact.exporter).unwrap_or(0)
 }
 
-/// Of each session, the unsampled exporter that recorded most of it counts.
-fn choose_unsampled(contacts: &[Contact], sessions: &[Session], weights: &mut [Weight], party: Party) {
+/// Of each session, the unsampled observer that recorded most of it counts; and of all observers
+/// the one that did is what was observed.
+fn choose(contacts: &[Contact], sessions: &[Session], weights: &mut [Weight], party: Party) {
     for session in sessions {
         let records = &contacts[session.records.clone()];
-        let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
-        for record in records.iter().filter(|c| !c.is_sampled()) {
-            let sum = sums.entry(&record.exporter).or_default();
-            *sum = sum.saturating_add(record.side(party).octets);
-        }
-        let Some(most) = sums.iter().rev().max_by_key(|(_, octets)| **octets).map(|(name, _)| *name) else {
-            continue;
-        };
+        let most = recorded_most(records, party);
+        let unsampled = recorded_most(records.iter().filter(|record| !record.is_sampled()), party);
         for (record, weight) in records.iter().zip(&mut weights[session.records.clone()]) {
-            if !record.is_sampled() && &*record.exporter == most {
-                *weight.of_mut(party) = 1.0;
+            let (share, observer) = (weight.share_mut(party), Some(record.seen_by()));
+            share.is_observed = observer == most;
+            if !record.is_sampled() && observer == unsampled {
+                share.of_point = 1.0;
             }
         }
     }
+}
+
+/// Who recorded most octets of `party`; of equals the first by name.
+fn recorded_most<'a>(records: impl IntoIterator<Item = &'a Contact>, party: Party) -> Option<(&'a str, u32)> {
+    let mut sums: BTreeMap<(&str, u32), u64> = BTreeMap::new();
+    for record in records.into_iter().filter(|record| !record.is_refused) {
+        let sum = sums.entry(record.seen_by()).or_default();
+        *sum = sum.saturating_add(record.side(party).octets);
+    }
+    // `max_by_key` takes the last of equals.
+    sums.iter().rev().max_by_key(|(_, octets)| **octets).map(|(observer, _)| *observer)
 }
 
 /// How much of what one exporter sampled in big sessions earlier exporters saw too.

@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use rahdar_intel::index::Snapshot;
 use rahdar_model::account::Upload;
 use rahdar_model::coverage::ExporterCoverage;
-use rahdar_model::finding::{Daily, Finding, Infrastructure, Reason, Rhythm, Verdict, Victim, VictimTotal};
+use rahdar_model::finding::{
+    Attempts, Daily, Finding, Infrastructure, Reason, Rhythm, Verdict, Victim, VictimTotal,
+};
 use rahdar_model::intelligence::{Cluster, Event, Network};
 use rahdar_model::{Address, Day, Estimate, Timestamp, Window};
 
@@ -109,6 +111,8 @@ pub(crate) struct Teller<'a> {
     networks: &'a [Network],
     coverage: &'a [ExporterCoverage],
     unusable: BTreeMap<(Address, Affiliation), Tally>,
+    /// Records that are not counted because another input holds them too, by victim and remote.
+    repeated: &'a BTreeMap<(Address, Address), u64>,
     shares: Shares,
     /// The series and the increases of each case, in the order of cases; none where discounted.
     lives: Vec<Option<(Vec<Daily>, Told)>>,
@@ -121,7 +125,7 @@ impl<'a> Teller<'a> {
         book: &'a Snapshot,
         networks: &'a [Network],
         coverage: &'a [ExporterCoverage],
-        unusable: BTreeMap<(Address, Affiliation), Tally>,
+        swept: &'a Swept,
         events: &[Event],
     ) -> Self {
         let believed = cases.iter().enumerate().filter(|(_, case)| case.verdict() > Verdict::Discounted);
@@ -136,8 +140,9 @@ impl<'a> Teller<'a> {
             })
             .collect();
         let shares = Shares::of(&stakes);
+        let (unusable, repeated) = (unusable(swept, book), &swept.repeated);
         let lives = Vec::new();
-        let mut teller = Self { pairs, cases, book, networks, coverage, unusable, shares, lives };
+        let mut teller = Self { pairs, cases, book, networks, coverage, unusable, repeated, shares, lives };
         teller.lives = teller.studied(events);
         teller
     }
@@ -221,7 +226,8 @@ impl<'a> Teller<'a> {
         let best = &case.leads[0];
         let mut reasons = best.reasons.clone();
         let rival = rival::of(&reasons);
-        reasons.extend(self.notes(i));
+        let (attempts, repeated) = (attempts(&parts), self.repeated(case));
+        reasons.extend(self.notes(i, attempts, repeated));
         let is_assessable = !reasons.iter().any(|reason| reason.kind == "one_way");
         let octets_out = sent_by(Party::Victim);
         let is_confirmed = best.grade.verdict == Verdict::Confirmed;
@@ -247,6 +253,8 @@ impl<'a> Teller<'a> {
             flows: parts.len() as u64,
             octets_out,
             octets_in: sent_by(Party::Remote),
+            attempts,
+            repeated,
             rhythm: case.rhythm(),
             surges: told.surges,
             event_tests: told.tests,
@@ -282,11 +290,19 @@ impl<'a> Teller<'a> {
             })
     }
 
+    /// How many records between the victim and the hosts of a case other inputs hold too.
+    fn repeated(&self, case: &Case<'_>) -> u64 {
+        let pairs: BTreeSet<usize> = case.sessions().map(|(pair, _)| pair).collect();
+        let met = pairs.into_iter().map(|pair| (self.pairs[pair].victim, self.pairs[pair].remote));
+        met.filter_map(|ends| self.repeated.get(&ends)).sum()
+    }
+
     /// What else is to be said of a case, without weight.
-    fn notes(&self, i: usize) -> Vec<Reason> {
+    fn notes(&self, i: usize, attempts: Attempts, repeated: u64) -> Vec<Reason> {
         let case = &self.cases[i];
         let unusable = self.unusable.get(&(case.victim, case.affiliation.clone()));
         let mut notes: Vec<Reason> = unusable.map(left_out).into_iter().collect();
+        notes.extend((repeated > 0).then(|| held_twice(repeated)));
         if case.verdict() == Verdict::Discounted {
             return notes;
         }
@@ -301,6 +317,11 @@ impl<'a> Teller<'a> {
                 notes.push(Reason { kind: "not_counted", weight: 0.0, text });
             }
         };
+        let attempted = format!(
+            "of calls that were refused or that nobody answered: their {} count as nothing that left",
+            counted(attempts.octets, "octet")
+        );
+        note(attempts.flows, "flow record", &attempted);
         note(outside, "session", "outside the windows not counted");
         note(held, "session", "not counted: defenders or a content network held the address");
         note(others, "other listed host", "of this cluster met and not believed");
@@ -449,6 +470,8 @@ impl<'a> Teller<'a> {
             flows: tally.flows,
             octets_out: estimate([], Party::Victim, false),
             octets_in: estimate([], Party::Remote, false),
+            attempts: Attempts::default(),
+            repeated: 0,
             rhythm: unjudged("nothing of it is believed"),
             surges: Vec::new(),
             event_tests: Vec::new(),
@@ -463,7 +486,7 @@ impl<'a> Teller<'a> {
 }
 
 /// Records that cannot be true, by victim and by whose the claims are.
-pub(crate) fn unusable(swept: &Swept, book: &Snapshot) -> BTreeMap<(Address, Affiliation), Tally> {
+fn unusable(swept: &Swept, book: &Snapshot) -> BTreeMap<(Address, Affiliation), Tally> {
     let mut unusable: BTreeMap<(Address, Affiliation), Tally> = BTreeMap::new();
     for ((victim, remote), tally) in &swept.unusable {
         let Some(affiliation) = book.claims_on(*remote).map(Affiliation::of).min() else { continue };
@@ -471,6 +494,23 @@ pub(crate) fn unusable(swept: &Swept, book: &Snapshot) -> BTreeMap<(Address, Aff
         unusable.entry(key).and_modify(|sum| *sum = sum.and(*tally)).or_insert(*tally);
     }
     unusable
+}
+
+/// Calls in vain among these records.
+fn attempts(parts: &[Part<'_>]) -> Attempts {
+    let in_vain = parts.iter().filter(|part| part.is_attempt()).map(|part| part.contact());
+    in_vain.fold(Attempts::default(), |sum, contact| Attempts {
+        flows: sum.flows + 1,
+        octets: sum.octets.saturating_add(contact.out.octets),
+    })
+}
+
+fn held_twice(repeated: u64) -> Reason {
+    let text = format!(
+        "{} not counted: another input of the same exporter holds the same",
+        counted(repeated, "flow record")
+    );
+    Reason { kind: "not_counted", weight: 0.0, text }
 }
 
 fn left_out(tally: &Tally) -> Reason {

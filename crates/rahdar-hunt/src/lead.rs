@@ -265,7 +265,8 @@ impl<'a> Draft<'a> {
         let back = direction(pair, &contact, Party::Remote);
         let is_web_shell = host.is_dedicated() && out.low >= WEB_SHELL_OCTETS;
         let port = port::of_sessions(of(&spoken(pair, &all)), &self.claims, is_web_shell);
-        let is_knock = establishment.exchange.weight() <= 0.0 || matches!(port, Port::Inbound(_));
+        let is_nothing = establishment.exchange.weight() <= 0.0;
+        let is_knock = scanning::is_knock(is_nothing, matches!(port, Port::Inbound(_)), out.low);
         let remote_scans = surroundings.scanners.contains_key(&pair.remote)
             || body.iter().any(|standing| standing.facts.contains(&HostClass::Scanner));
         let days: BTreeSet<_> = contact.iter().flat_map(|s| &pair.sessions[*s].days).collect();

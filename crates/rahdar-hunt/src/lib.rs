@@ -2,8 +2,8 @@
 //!
 //! [`hunt`] is the door. Behind it, in the order of the work:
 //!
-//! * [`sweep`]: sightings become contacts of a victim with a claimed address; [`mod@mend`]: clocks and
-//!   counters of exporters are put right;
+//! * [`sweep`]: sightings become contacts of a victim with a claimed address; [`repeats`]: what several
+//!   inputs hold counts once; [`mod@mend`]: clocks and counters of exporters are put right;
 //! * [`mod@stitch`] and [`initiator`]: contacts become sessions, and who opened them;
 //! * [`sampling`] and [`exporters`]: what recorded octets say of all octets, and of one total
 //!   that several exporters saw;
@@ -46,6 +46,7 @@ pub mod overlap;
 mod pair;
 pub mod profile;
 mod regular;
+pub mod repeats;
 pub mod rhythm;
 pub mod rival;
 pub mod role;
@@ -230,8 +231,7 @@ fn tell(
     let Scene { store, networks, window } = *scene;
     let Judged { book, swept, coverage, surroundings, pairs, leads } = judged;
     let cases = finding::cases(leads, pairs);
-    let unusable = finding::unusable(swept, book);
-    let teller = Teller::new(pairs, &cases, book, networks, coverage, unusable, events);
+    let teller = Teller::new(pairs, &cases, book, networks, coverage, swept, events);
     let asked = surroundings.names.asked.iter().filter(|((host, _), _)| is_host_of(networks, *host));
 
     let is_asked = |cluster: &ClusterId| request.cluster.as_ref().is_none_or(|asked| asked == cluster);

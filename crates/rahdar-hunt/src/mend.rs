@@ -120,7 +120,9 @@ fn undo_scaling(contacts: &mut [Contact]) {
         };
         for side in [&mut contact.out, &mut contact.back] {
             side.packets = side.packets.div_ceil(n);
+            side.most_packets = side.most_packets.div_ceil(n);
             side.octets /= n;
+            side.least_octets /= n;
         }
     }
 }

@@ -63,7 +63,12 @@ impl<'a> Pair<'a> {
     /// The records of a session, whole.
     pub(crate) fn parts(&self, session: usize) -> impl Iterator<Item = Part<'a>> {
         let (contacts, weights) = (self.contacts, self.weights);
-        self.sessions[session].records.clone().map(move |i| Part::whole(&contacts[i], &weights[i]))
+        let (own, whole) = (self.exchanges[session], self.whole.exchange);
+        let is_attempt = establishment::is_attempt(&self.sessions[session], own, whole);
+        self.sessions[session].records.clone().map(move |i| {
+            let part = Part::whole(&contacts[i], &weights[i]);
+            if is_attempt { part.in_vain() } else { part }
+        })
     }
 
     /// What is asked of the rhythm of these sessions.

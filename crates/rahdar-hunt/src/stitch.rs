@@ -77,6 +77,8 @@ pub struct Session {
     pub clock_suspect: bool,
     /// Whether its packets are ICMP errors: answers to other packets.
     pub icmp_error: bool,
+    /// Whether a firewall refused all of it.
+    pub is_refused: bool,
     /// The UTC days on which its records began, sorted and distinct.
     pub days: Vec<Day>,
 }
@@ -141,7 +143,7 @@ fn carries(ip_protocol: u8, side: &Side) -> bool {
     }
     match side.flags {
         Some(flags) if ip_protocol == protocol::TCP => {
-            !is_opening(flags) && !is_mere_reply(side.packets, side.octets, flags)
+            !is_opening(flags) && !is_mere_reply(side.packets, side.least_octets, flags)
         }
         _ => true,
     }
@@ -167,7 +169,7 @@ impl FanIn {
     }
 }
 
-fn same_flow(a: &Contact, b: &Contact) -> bool {
+pub(crate) fn same_flow(a: &Contact, b: &Contact) -> bool {
     let key = |c: &Contact| (c.victim, c.remote, c.protocol, c.victim_port, c.remote_port);
     key(a) == key(b)
 }
@@ -257,6 +259,7 @@ fn session(
         opener,
         clock_suspect: records.iter().any(|c| c.clock_suspect),
         icmp_error: records.iter().any(is_icmp_error),
+        is_refused: is_all_refused(records),
         days,
         records: range,
     }
@@ -276,27 +279,33 @@ fn count(counts: &HashMap<(Address, u8, u16), u32>, key: (Address, u8, u16)) -> 
     counts.get(&key).copied().unwrap_or(0)
 }
 
-/// One direction as the exporter saw it that saw most, unsampled before sampled.
+fn is_all_refused(records: &[Contact]) -> bool {
+    records.iter().all(|record| record.is_refused)
+}
+
+/// One direction as the exporter saw it that saw most, unsampled before sampled. Of what a firewall
+/// refused nothing is told where other records tell more.
 fn half(records: &[Contact], party: Party) -> Half {
-    let mut halves: BTreeMap<&str, Half> = BTreeMap::new();
+    let is_all_refused = is_all_refused(records);
+    let mut halves: BTreeMap<(&str, u32), Half> = BTreeMap::new();
     let mut flags = None;
     for record in records {
         let side = record.side(party);
-        if side.packets == 0 {
+        if side.packets == 0 || (record.is_refused && !is_all_refused) {
             continue;
         }
         if let Some(seen) = side.flags {
             flags = Some(flags.unwrap_or(0) | seen);
         }
-        let half = halves.entry(&record.exporter).or_insert(Half { payload: Some(0), ..Half::default() });
+        let half = halves.entry(record.seen_by()).or_insert(Half { payload: Some(0), ..Half::default() });
         half.packets = half.packets.saturating_add(side.packets);
-        half.octets = half.octets.saturating_add(side.octets);
+        half.octets = half.octets.saturating_add(side.least_octets);
         half.payload = half.payload.zip(side.payload).map(|(sum, next)| sum.saturating_add(next));
         half.sampled |= record.rate != Rate::Every;
-        if carries(record.protocol, side) {
+        if !record.is_refused && carries(record.protocol, side) {
             half.carrying_records += 1;
             half.carrying_packets = half.carrying_packets.saturating_add(side.packets);
-            half.carrying_octets = half.carrying_octets.saturating_add(side.octets);
+            half.carrying_octets = half.carrying_octets.saturating_add(side.least_octets);
         }
     }
     // Of equals the first by name: `max_by_key` takes the last.

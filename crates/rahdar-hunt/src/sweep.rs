@@ -13,13 +13,19 @@ use std::sync::Arc;
 use rahdar_intel::index::Snapshot;
 use rahdar_model::flow::{Direction, Initiator, Sampler};
 use rahdar_model::store::{End, StoreError};
-use rahdar_model::{Address, FlowStore, Quality, Sighting, Timestamp, Window};
+use rahdar_model::{Address, FlowRecord, FlowStore, Quality, Sighting, Timestamp, Window};
 
 use crate::mend::mend;
+use crate::repeats::{drop_repeated, tell_observers};
 
-/// What an Ethernet frame adds to an IP packet at most: header 14, one VLAN tag 4, checksum 4.
-/// Taken from octets that include layer 2, or may, so that a lower bound stays one.
-const LAYER2_OCTETS: u64 = 22;
+/// What an Ethernet frame adds to an IP packet at least: its header (IEEE 802.3).
+const FRAME_OCTETS_MIN: u64 = 14;
+/// What it adds at most: header 14, one VLAN tag 4, checksum 4. Taken from octets that include layer
+/// 2, or may, so that a lower bound stays one.
+const FRAME_OCTETS_MAX: u64 = 22;
+/// The smallest and the largest IP packet (RFC 791): a header alone, and all that its length can say.
+const PACKET_OCTETS_MIN: u64 = 20;
+const PACKET_OCTETS_MAX: u64 = 65_535;
 
 /// One side of a contact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,10 +50,15 @@ pub enum Rate {
 /// What one party sent, as one record has it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Side {
-    /// Recorded packets; 0 if this direction was not seen.
+    /// Recorded packets; 0 if this direction was not seen. A guess where a record counts those of
+    /// both directions together.
     pub packets: u64,
-    /// Recorded IP octets.
+    /// Recorded packets, at most.
+    pub most_packets: u64,
+    /// Recorded IP octets; at most, where octets of frames were recorded.
     pub octets: u64,
+    /// Recorded IP octets, at least.
+    pub least_octets: u64,
     /// Octets above the transport header, where known.
     pub payload: Option<u64>,
     /// Union of TCP flags, where known.
@@ -94,18 +105,27 @@ pub struct Contact {
     pub metered: Option<Direction>,
     /// ICMP type of the forward packets.
     pub icmp_type: Option<u8>,
-    /// By how many microseconds the exporter's clock was ahead of the arrival when it was exported.
-    pub clock_ahead_us: Option<i64>,
     /// Whether its times cannot be compared with those of a claim.
     pub clock_suspect: bool,
     /// Whether its octets are surely no more than were sent.
     pub has_floor: bool,
     /// Whether its octets are surely no fewer than were recorded.
     pub has_ceiling: bool,
+    /// Whether a firewall refused it: nothing of it arrived.
+    pub is_refused: bool,
+    /// The exporter's own id of the flow, empty where it has none.
+    pub uid: Box<str>,
+    /// Whether a datagram brought it, by whose time its own were counted.
+    pub is_exported: bool,
+    /// By how many microseconds the exporter's clock was ahead of the arrival when it was exported.
+    pub clock_ahead_us: Option<i64>,
     /// The file or spool segment it came from.
     pub source: Arc<str>,
     /// The record in it.
     pub source_row: u64,
+    /// Which of the exporter's observers saw it: inputs that hold the same packets are several
+    /// ([`crate::repeats`]).
+    pub observer: u32,
 }
 
 impl Contact {
@@ -123,19 +143,29 @@ impl Contact {
             Rate::OneIn(n) if marked(Quality::ALREADY_SCALED) => u64::from(n),
             _ => 1,
         };
-        let side = |packets: u64, octets: u64, payload, flags| {
-            let packets = packets.div_ceil(scale);
-            let is_framed = marked(Quality::LAYER2_LENGTH | Quality::LAYER_UNKNOWN);
-            let frames = if is_framed { packets.saturating_mul(LAYER2_OCTETS) } else { 0 };
-            Side { packets, octets: (octets / scale).saturating_sub(frames), payload, flags }
+        let (frame_min, frame_max) = if marked(Quality::LAYER2_LENGTH) {
+            (FRAME_OCTETS_MIN, FRAME_OCTETS_MAX)
+        } else if marked(Quality::LAYER_UNKNOWN) {
+            (0, FRAME_OCTETS_MAX)
+        } else {
+            (0, 0)
         };
-        let sent = side(flow.packets, flow.octets, flow.payload_octets, flow.tcp_flags);
-        let answered = side(
-            flow.rev_packets.unwrap_or(0),
-            flow.rev_octets.unwrap_or(0),
-            flow.rev_payload_octets,
-            flow.rev_tcp_flags,
-        );
+        let side = |packets: Packets, octets: u64, payload, flags| {
+            let packets = packets.map(|count| count.div_ceil(scale));
+            let octets = octets / scale;
+            let without = |packets: u64, each| octets.saturating_sub(packets.saturating_mul(each));
+            Side {
+                packets: packets.guess,
+                most_packets: packets.most,
+                octets: without(packets.least, frame_min),
+                least_octets: without(packets.most, frame_max),
+                payload,
+                flags,
+            }
+        };
+        let (there, back) = Packets::of(flow);
+        let sent = side(there, flow.octets, flow.payload_octets, flow.tcp_flags);
+        let answered = side(back, flow.rev_octets.unwrap_or(0), flow.rev_payload_octets, flow.rev_tcp_flags);
         let (forward, other) = match sighting.end {
             End::Destination => (Party::Victim, Party::Remote),
             End::Source => (Party::Remote, Party::Victim),
@@ -166,6 +196,9 @@ impl Contact {
             },
             metered: flow.direction,
             icmp_type: flow.icmp_type,
+            is_refused: flow.is_refused(),
+            uid: flow.uid.as_str().into(),
+            is_exported: flow.export_time.is_some() || flow.received_time.is_some(),
             clock_ahead_us: flow
                 .export_time
                 .zip(flow.received_time)
@@ -176,7 +209,13 @@ impl Contact {
                 && !marked(Quality::COUNTER_CLAMPED | Quality::COUNTER_WRAPPED | Quality::RATE_UNKNOWN),
             source: flow.source.clone(),
             source_row: flow.source_row,
+            observer: 0,
         }
+    }
+
+    /// Who saw it: the exporter, and which of its observers.
+    pub fn seen_by(&self) -> (&str, u32) {
+        (&self.exporter, self.observer)
     }
 
     /// What `party` sent.
@@ -193,6 +232,38 @@ impl Contact {
     }
 }
 
+/// How many packets of one direction were recorded.
+#[derive(Debug, Clone, Copy)]
+struct Packets {
+    least: u64,
+    guess: u64,
+    most: u64,
+}
+
+impl Packets {
+    /// Those of both directions. Where a record counts them together (Argus without `SrcPkts`), the
+    /// sizes of packets bound each, and half of them is guessed.
+    fn of(flow: &FlowRecord) -> (Self, Self) {
+        let exact = |count| Self { least: count, guess: count, most: count };
+        let (None, Some(rev_octets)) = (flow.rev_packets, flow.rev_octets) else {
+            return (exact(flow.packets), exact(flow.rev_packets.unwrap_or(0)));
+        };
+        // No packets at all is a table without a column for them.
+        let total = if flow.packets == 0 { u64::MAX } else { flow.packets };
+        let least = |octets: u64| octets.div_ceil(PACKET_OCTETS_MAX + FRAME_OCTETS_MAX);
+        let of = |octets: u64| {
+            let most = total.min(octets / PACKET_OCTETS_MIN);
+            let least = least(octets).min(most);
+            Self { least, guess: (flow.packets / 2).clamp(least, most), most }
+        };
+        (of(flow.octets), of(rev_octets))
+    }
+
+    fn map(self, each: impl Fn(u64) -> u64) -> Self {
+        Self { least: each(self.least), guess: each(self.guess), most: each(self.most) }
+    }
+}
+
 /// What a sweep met.
 #[derive(Debug, Default)]
 pub struct Swept {
@@ -201,6 +272,9 @@ pub struct Swept {
     /// Records that cannot be true, by victim and remote: their counters are impossible
     /// ([`Quality::UNUSABLE`]), or both ends are one.
     pub unusable: BTreeMap<(Address, Address), Tally>,
+    /// Records that another input of their exporter holds too and that are not counted, by victim
+    /// and remote.
+    pub repeated: BTreeMap<(Address, Address), u64>,
 }
 
 /// How much was left out.
@@ -241,15 +315,25 @@ pub fn sweep(store: &dyn FlowStore, book: &Snapshot, window: Window) -> Result<S
         let one = Tally { flows: 1, first: flow.start_time, last: flow.end_time };
         swept.unusable.entry((victim, remote)).and_modify(|sum| *sum = sum.and(one)).or_insert(one);
     })?;
-    mend(&mut swept.contacts);
-    swept.contacts.sort_unstable();
-    drop_egress_twins(&mut swept.contacts);
+    swept.repeated = settle(&mut swept.contacts);
     Ok(swept)
+}
+
+/// Puts right what records tell only together, and sorts them: each packet is left once for every
+/// observer. Tells how many records fell away because another input holds them too, by victim and
+/// remote.
+pub(crate) fn settle(contacts: &mut Vec<Contact>) -> BTreeMap<(Address, Address), u64> {
+    let repeated = drop_repeated(contacts);
+    mend(contacts);
+    contacts.sort_unstable();
+    drop_egress_twins(contacts);
+    tell_observers(contacts);
+    repeated
 }
 
 /// Where an exporter metered one direction of a pair both as it came in and as it left, keeps the
 /// ingress records: the others are the same packets again (`methods.md` §1.6).
-pub(crate) fn drop_egress_twins(contacts: &mut Vec<Contact>) {
+fn drop_egress_twins(contacts: &mut Vec<Contact>) {
     type Key = (Address, Address, Arc<str>, Party);
     let key = |c: &Contact| -> Key { (c.victim, c.remote, c.exporter.clone(), c.forward) };
     let ingress: HashSet<Key> =
@@ -262,7 +346,6 @@ pub(crate) fn drop_egress_twins(contacts: &mut Vec<Contact>) {
 
 #[cfg(test)]
 mod tests {
-    use rahdar_model::FlowRecord;
     use rahdar_testkit::builder::FlowBuilder;
     use rahdar_testkit::flow;
 
@@ -292,7 +375,7 @@ mod tests {
         assert_eq!((scaled.out.packets, scaled.out.octets), (2, 3_000));
         for mark in [Quality::LAYER2_LENGTH, Quality::LAYER_UNKNOWN] {
             let framed = flow("192.0.2.1 > 192.0.2.9").sent(2, 144).marked(mark);
-            assert_eq!(contact(framed, End::Destination).out.octets, 100);
+            assert_eq!(contact(framed, End::Destination).out.least_octets, 100);
         }
     }
 

@@ -1,7 +1,8 @@
 //! What may be said of octets that left (`methods.md` §5).
 //!
 //! * **Payload, at least**: L_app = max over exporters of (L − h·P_U): the lower bound of IP octets
-//!   less the headers of as many packets as there may have been. h is 52 octets for TCP over IPv4
+//!   less the headers of as many packets as there may have been. Unsampled exporters are joined
+//!   session by session, as octets are. h is 52 octets for TCP over IPv4
 //!   (20 + 20 and the 12 of timestamps), 28 for UDP, 20 more over IPv6; P_U the upper bound of packets.
 //!   Both at α/2m of m exporters. Where a source counts payload itself, its count is taken.
 //! * **Balance**: the producer/consumer ratio (out − in)/(out + in) of payload: 1 is all out, −1 all in
@@ -132,24 +133,28 @@ struct Ledger {
 
 /// L_app: the octets of payload that `party` sent, at least.
 pub(crate) fn payload_low<'a>(parts: impl IntoIterator<Item = Part<'a>>, party: Party) -> f64 {
-    let mut ledgers: BTreeMap<&str, Ledger> = BTreeMap::new();
+    let mut ledgers: BTreeMap<(&str, u32), Ledger> = BTreeMap::new();
+    let mut union = 0.0;
     for part in parts.into_iter().filter(Part::is_certain) {
         let contact = part.contact();
         if !contact.has_floor {
             continue;
         }
-        let side = contact.side(party);
-        let ledger = ledgers.entry(&contact.exporter).or_default();
+        let side = part.side(party);
+        let ledger = ledgers.entry(contact.seen_by()).or_default();
         let per_packet = header_of(contact);
         match contact.rate {
             Rate::OneIn(interval) => {
                 ledger.is_sampled = true;
-                add_sample(&mut ledger.sampled, contact, interval, party);
-                ledger.headers.add_equal(interval, side.packets, per_packet);
+                add_sample(&mut ledger.sampled, contact, interval, side.most_packets, side.least_octets);
+                ledger.headers.add_equal(interval, side.most_packets, per_packet);
             }
             Rate::Every | Rate::Unknown => {
-                let estimated = (side.octets as f64 - per_packet * side.packets as f64).max(0.0);
-                ledger.payload += side.payload.map_or(estimated, |payload| payload as f64);
+                let headers = per_packet * side.most_packets as f64;
+                let estimated = (side.least_octets as f64 - headers).max(0.0);
+                let payload = side.payload.map_or(estimated, |payload| payload as f64);
+                ledger.payload += payload;
+                union += part.weight(party) * payload;
             }
         }
     }
@@ -162,7 +167,7 @@ pub(crate) fn payload_low<'a>(parts: impl IntoIterator<Item = Part<'a>>, party: 
         };
         ledger.payload + sampled
     };
-    ledgers.values().map(low).fold(0.0, f64::max)
+    ledgers.values().map(low).fold(union, f64::max)
 }
 
 /// The octets of payload that `party` sent in a record, estimated from it alone.

@@ -7,7 +7,8 @@
 /// is kept by [`Estimate::new`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
-    /// As recorded, unscaled, by the exporter that recorded most.
+    /// As recorded, unscaled, of each session by the exporter that recorded most of it. Not below
+    /// `low` where nothing was sampled.
     pub observed: u64,
     /// Lower bound.
     pub low: f64,

@@ -85,6 +85,10 @@ pub struct Finding {
     pub octets_out: Estimate,
     /// IP octets from believed indicators to the victim.
     pub octets_in: Estimate,
+    /// Calls of which nothing arrived; their octets are in neither of the two.
+    pub attempts: Attempts,
+    /// Flow records between them that are not counted: another input of their exporter holds the same.
+    pub repeated: u64,
     /// Regularity of contact.
     pub rhythm: Rhythm,
     /// Confirmed increases.
@@ -103,6 +107,15 @@ pub struct Finding {
     pub upload: Upload,
     /// First contact against each registered event, by date.
     pub chronology: Vec<Chronology>,
+}
+
+/// Calls that were refused, or that nobody answered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Attempts {
+    /// Flow records.
+    pub flows: u64,
+    /// IP octets of the victim's packets in them, as recorded.
+    pub octets: u64,
 }
 
 /// A monitored host in contact with an indicator. What is told of it is the first of what is known:

@@ -153,6 +153,13 @@ impl FlowRecord {
         *self = empty;
     }
 
+    /// Whether its source says that a firewall refused it, so that none of it arrived: `REJECT`
+    /// (AWS), `D` first (Azure, network security groups and virtual networks), `denied` (element 233
+    /// of IPFIX).
+    pub fn is_refused(&self) -> bool {
+        matches!(self.state.as_str(), "REJECT" | "denied" | "D" | "D B" | "D C" | "D E")
+    }
+
     /// Octets both ways as exported, saturating.
     pub fn total_octets(&self) -> u64 {
         self.octets.saturating_add(self.rev_octets.unwrap_or(0))

@@ -151,6 +151,18 @@ impl FlowBuilder {
         self
     }
 
+    /// The source's own id of the flow.
+    pub fn uid(mut self, uid: &str) -> Self {
+        self.0.uid = uid.to_owned();
+        self
+    }
+
+    /// Connection state as the source names it.
+    pub fn state(mut self, state: &str) -> Self {
+        self.0.state = state.to_owned();
+        self
+    }
+
     /// The file and the record in it.
     pub fn from(mut self, source: &str, row: u64) -> Self {
         self.0.source = source.into();

@@ -98,6 +98,8 @@ pub struct FindingJson<'a> {
     tools: &'a [String],
     octets_out: OctetsJson,
     octets_in: OctetsJson,
+    attempts: AttemptsJson,
+    repeated: u64,
     upload: UploadJson<'a>,
     chronology: Vec<ChronologyJson<'a>>,
     rhythm: RhythmJson<'a>,
@@ -180,6 +182,12 @@ struct SpikeJson {
 }
 
 #[derive(Debug, Serialize)]
+struct AttemptsJson {
+    flows: u64,
+    octets: u64,
+}
+
+#[derive(Debug, Serialize)]
 struct DailyJson {
     date: Option<String>,
     octets_out: OctetsJson,
@@ -217,6 +225,8 @@ impl<'a> From<&'a Finding> for FindingJson<'a> {
             tools: &finding.cluster.tools,
             octets_out: (&finding.octets_out).into(),
             octets_in: (&finding.octets_in).into(),
+            attempts: AttemptsJson { flows: finding.attempts.flows, octets: finding.attempts.octets },
+            repeated: finding.repeated,
             upload: (&finding.upload).into(),
             chronology: finding.chronology.iter().map(ChronologyJson::from).collect(),
             rhythm: (&finding.rhythm).into(),

@@ -7,7 +7,7 @@ use rahdar_model::account::{
 };
 use rahdar_model::coverage::ExporterCoverage;
 use rahdar_model::finding::{
-    Daily, EventTest, Finding, Hunt, Infrastructure, Reason, Rhythm, Spike, Surge, Verdict, Victim,
+    Attempts, Daily, EventTest, Finding, Hunt, Infrastructure, Reason, Rhythm, Spike, Surge, Verdict, Victim,
     VictimTotal,
 };
 use rahdar_model::intelligence::{Cluster, ClusterId, Event, Tlp};
@@ -384,6 +384,8 @@ pub(crate) fn finding(
         flows: 3_000,
         octets_out: estimate(100e6, 150e6, None),
         octets_in: estimate(9e6, 12e6, None),
+        attempts: Attempts::default(),
+        repeated: 0,
         rhythm: Rhythm {
             period_s: None,
             score: None,

@@ -16,6 +16,9 @@
 //! little of one session and much of fifty. Payload one way, the banner, thirty calls and the sizes
 //! of sampled packets are chosen here, where the table of the specification leaves a gap.
 //!
+//! What a firewall refused is a call in vain, whatever its size. Of calls in vain no octet counts as
+//! sent ([`is_attempt`]).
+//!
 //! Assumes that flags are the union over the packets seen. Wrong for exporters that report none
 //! (states fall to the next lower) and for connections that carry so little that it hides among
 //! headers.
@@ -130,6 +133,8 @@ pub struct Establishment {
 pub fn of_session(session: &Session, sees_one_way: bool) -> Exchange {
     let (out, back) = (&session.out, &session.back);
     match (session.protocol, out.seen(), back.seen()) {
+        (_, true, _) if session.is_refused => Exchange::Unanswered,
+        (_, false, _) if session.is_refused => Exchange::Probe,
         (protocol::TCP, ..) if is_sampled(session) => sampled_tcp(session),
         (protocol::TCP, true, true) => connection(session),
         (protocol::TCP, ..) => half_connection(session, sees_one_way),
@@ -141,6 +146,15 @@ pub fn of_session(session: &Session, sees_one_way: bool) -> Exchange {
         (_, true, false) => Exchange::Unanswered,
         (_, false, _) => Exchange::Probe,
     }
+}
+
+/// Whether a session that shows `own` was a call in vain, of which nothing arrived: refused, or an
+/// opening that nobody answered. A sample may have missed the answer: there it takes all the `whole`
+/// that passed between the two. Datagrams need no answer to arrive.
+pub fn is_attempt(session: &Session, own: Exchange, whole: Exchange) -> bool {
+    let is_in_vain = |exchange| matches!(exchange, Exchange::Unanswered | Exchange::Silent);
+    let is_opening = session.protocol == protocol::TCP && !session.out.is_large();
+    session.is_refused || (is_opening && is_in_vain(own) && (!is_sampled(session) || is_in_vain(whole)))
 }
 
 fn is_sampled(session: &Session) -> bool {

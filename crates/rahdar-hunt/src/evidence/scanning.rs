@@ -7,13 +7,22 @@
 //! exchange greetings with it.
 //!
 //! ```
-//! use rahdar_hunt::evidence::scanning::row;
+//! use rahdar_hunt::evidence::scanning::{is_knock, row};
 //!
-//! assert!(row(false, false, true).is_none());
-//! assert_eq!(row(false, true, true).map(|row| row.reason.weight), Some(-15.0));
+//! let knock = is_knock(false, true, 20_000.0);
+//! assert_eq!(row(false, true, knock).map(|row| row.reason.weight), Some(-15.0));
+//! // A caller to whom 103 MB left read no banner.
+//! assert!(row(false, true, is_knock(false, true, 103e6)).is_none());
 //! ```
 
+use super::port::WEB_SHELL_OCTETS;
 use super::{Group, Row};
+
+/// Whether no more was seen than what a scanner meets: nothing was established, or the address called
+/// and less than 1 MB left, at least.
+pub fn is_knock(is_nothing_established: bool, is_inbound: bool, out_low: f64) -> bool {
+    is_nothing_established || (is_inbound && out_low < WEB_SHELL_OCTETS)
+}
 
 /// The reason, if one of them scans. `is_knock` says that nothing but knocking was seen.
 pub fn row(victim_scans: bool, remote_scans: bool, is_knock: bool) -> Option<Row> {

@@ -11,10 +11,9 @@ use rahdar_model::{Address, Estimate, FlowStore, Prefix, Quality, Timestamp, Win
 use super::holder::{Holder, Holders};
 use super::{Share, Test, Upload};
 use crate::exporters::{Part, Weight, estimate, weigh};
-use crate::mend::mend;
 use crate::seen;
 use crate::stitch::{FanIn, Session, stitch};
-use crate::sweep::{Contact, Party, drop_egress_twins};
+use crate::sweep::{Contact, Party, settle};
 
 type Key = (Address, Timestamp);
 
@@ -73,9 +72,7 @@ struct Seen {
 
 impl Seen {
     fn of(mut contacts: Vec<Contact>) -> Self {
-        mend(&mut contacts);
-        contacts.sort_unstable();
-        drop_egress_twins(&mut contacts);
+        settle(&mut contacts);
         let fan_in = FanIn::of(&contacts);
         let pairs: Vec<&[Contact]> = contacts.chunk_by(|a, b| a.remote == b.remote).collect();
         let sessions: Vec<Vec<Session>> =

@@ -3,7 +3,9 @@
 use std::sync::LazyLock;
 
 use rahdar_model::account::Upload;
-use rahdar_model::finding::{Daily, EventTest, Infrastructure, Rhythm, Surge, Victim as Host, VictimTotal};
+use rahdar_model::finding::{
+    Attempts, Daily, EventTest, Infrastructure, Rhythm, Surge, Victim as Host, VictimTotal,
+};
 use rahdar_model::intelligence::{Cluster, ClusterId};
 use rahdar_model::time::DAY_US;
 use rahdar_model::{Day, Estimate, Timestamp, Window};
@@ -63,6 +65,8 @@ fn finding(truth: &Truth, pair: &Pair) -> Finding {
         flows: pair.visible.sessions,
         octets_out: shared_out(truth, pair),
         octets_in: bounds(truth, pair.visible.octets_in),
+        attempts: Attempts::default(),
+        repeated: 0,
         rhythm: rhythm(truth, cluster),
         surges: cluster.change.map(|day| surge(truth, day)).into_iter().collect(),
         event_tests: truth.events.iter().map(|event| tested(event, pair, cluster.change)).collect(),
