@@ -232,6 +232,7 @@ fn short_recordings_without_a_rhythm_are_called_so() {
 }
 
 #[track_caller]
+#[expect(clippy::print_stderr, reason = "a table is printed as it comes")]
 fn no_alarms(span: &str, runs: usize, contacts: &dyn Fn(usize, usize, &mut Draw) -> Vec<f64>) {
     let mut finder = Finder::new();
     for (kind, name) in NULLS.iter().enumerate() {
