@@ -293,6 +293,9 @@ fn tell(name: &str, reading: &Reading) {
         let origin = origin.map_or(String::new(), |naming| format!(" (named by {})", naming.origin.word()));
         note!("{name}: {claims} claims of `{id}`{origin}");
     }
+    for remark in &reading.remarks {
+        note!("{name}: {remark}");
+    }
     for (count, what) in [
         (reading.facts.len(), "networks whose kind of host is known"),
         (reading.resolutions.len(), "names with their addresses"),
