@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rahdar_model::fact::Fact;
 use rahdar_model::flow::{Sampler, SamplingSource};
 use rahdar_model::sink::{Place, SinkError};
-use rahdar_model::time::{EARLIEST_CLOCK, Shift};
+use rahdar_model::time::{CLOCK_PLAUSIBLE, Shift};
 use rahdar_model::{FlowRecord, FlowSink, Problem, Quality, Tally, Timestamp, Window};
 
 use crate::Options;
@@ -14,9 +14,6 @@ use crate::Options;
 /// Problems of one input that are named one by one; later ones are only counted, so that a
 /// hostile input cannot flood the reader of the list. Chosen here: more than anybody reads.
 const PROBLEMS_NAMED_MAX: u64 = 1_000;
-
-/// Times outside of this come from no real clock: until 2100-01-01.
-const CLOCK_PLAUSIBLE: Window = Window::new(EARLIEST_CLOCK, Timestamp::from_seconds(4_102_444_800));
 
 /// Times outside of this have no name that all engines read: 0001-01-01 until the end of 9999-12-30.
 const CALENDAR: (Timestamp, Timestamp) =
