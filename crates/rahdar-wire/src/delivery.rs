@@ -29,6 +29,7 @@ pub(crate) struct Delivery<'a> {
     pub(crate) tally: Tally,
     correction: Correction,
     named: u64,
+    has_told_unit: bool,
     /// The first place of a problem that was not named, and the records refused there and after.
     unnamed: Option<(Place, u64)>,
 }
@@ -48,6 +49,7 @@ impl<'a> Delivery<'a> {
             tally: Tally::default(),
             correction: Correction::new(options),
             named: 0,
+            has_told_unit: false,
             unnamed: None,
         }
     }
@@ -86,6 +88,16 @@ impl<'a> Delivery<'a> {
         self.tally.received += records;
         self.tally.refused += records;
         self.problem(place, why, records);
+    }
+
+    /// Says, once, that times of the input count another unit than seconds.
+    pub(crate) fn counted_in(&mut self, unit: Option<&'static str>) {
+        if let Some(unit) = unit
+            && !self.has_told_unit
+        {
+            self.has_told_unit = true;
+            self.note(Place::Input, format_args!("some times count {unit}, not seconds: they are read so"));
+        }
     }
 
     /// Says something about the input that cost no record.

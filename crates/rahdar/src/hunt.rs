@@ -33,8 +33,9 @@ pub(crate) fn run(home: &Home, args: &command::Hunt, format: Format) -> anyhow::
             if args.explain {
                 hunt.findings.iter().chain(&hunt.discounted).try_for_each(explain)?;
             }
+            let findings = if hunt.findings.len() == 1 { "finding" } else { "findings" };
             note!(
-                "{} findings, {} discounted; {} flows swept for {} claims in {seconds:.1} s; book version {}, table version {}",
+                "{} {findings}, {} discounted; {} flows swept for {} claims in {seconds:.1} s; book version {}, table version {}",
                 hunt.findings.len(),
                 hunt.discounted.len(),
                 hunt.flows_swept,

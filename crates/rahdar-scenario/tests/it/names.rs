@@ -30,7 +30,10 @@ fn names_and_passive_dns_find_both_victims_within_the_dates_and_names_alone_nobo
     let believed = |readings: &[Reading]| -> BTreeSet<(Address, String, Timestamp, Timestamp)> {
         let hunt = hunt(&store, &book(readings), &networks, &[], &everything()).unwrap();
         let believed = hunt.findings.into_iter().filter(|finding| finding.verdict >= Verdict::Likely);
-        believed.map(|one| (one.victim.address, one.cluster.name, one.first_seen, one.last_seen)).collect()
+        let seen = |one: Finding| {
+            (one.victim.address, one.cluster.name, one.first_seen.unwrap(), one.last_seen.unwrap())
+        };
+        believed.map(seen).collect()
     };
     let mut readings = names_alone();
     let found = believed(&readings);
