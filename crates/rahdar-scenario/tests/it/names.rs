@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rahdar_hunt::hunt;
 use rahdar_intel::Reading;
-use rahdar_model::finding::Verdict;
+use rahdar_model::finding::{Finding, Verdict};
 use rahdar_model::intelligence::{ClusterId, Indicator, WindowBasis};
 use rahdar_model::{Address, Timestamp};
 
