@@ -53,16 +53,16 @@ pub struct Lane<'a> {
 }
 
 impl<'a> Lane<'a> {
-    /// The lane of a finding.
-    pub fn of(finding: &'a Finding, series: usize) -> Self {
-        Self {
+    /// The lane of a finding; none where no clock tells when it was.
+    pub fn of(finding: &'a Finding, series: usize) -> Option<Self> {
+        Some(Self {
             label: &finding.cluster.name,
             series,
             daily: &finding.daily,
-            first_seen: finding.first_seen,
-            last_seen: finding.last_seen,
+            first_seen: finding.first_seen?,
+            last_seen: finding.last_seen?,
             at_least: finding.at_least,
-        }
+        })
     }
 }
 

@@ -73,16 +73,15 @@ impl Validity<'_> {
             }
             drawing.path(Paint::Line(ink, 1.5), &edges);
         }
-        let (from, until) = (axis.x(endpoint.first_seen), axis.x(endpoint.last_seen));
-        let mut contact = Path::default();
-        contact.level(y, from, until.max(from + 3.0));
-        drawing.path(Paint::Line(ink, 5.0), &contact);
-        let hint = format!(
-            "{words}: claimed {}, met {} to {}",
-            claimed(endpoint.validity),
-            endpoint.first_seen.day(),
-            endpoint.last_seen.day()
-        );
+        let mut met = "met at times that no clock tells".to_owned();
+        if let Some((first, last)) = endpoint.first_seen.zip(endpoint.last_seen) {
+            let (from, until) = (axis.x(first), axis.x(last));
+            let mut contact = Path::default();
+            contact.level(y, from, until.max(from + 3.0));
+            drawing.path(Paint::Line(ink, 5.0), &contact);
+            met = format!("met {} to {}", first.day(), last.day());
+        }
+        let hint = format!("{words}: claimed {}, {met}", claimed(endpoint.validity));
         drawing.hints(y - STRIP / 2.0, STRIP, [(LEFT, RIGHT - LEFT, hint)].into_iter());
     }
 
@@ -114,8 +113,8 @@ impl Validity<'_> {
                 indicator,
                 claimed(endpoint.validity),
                 legible::name(&endpoint.source),
-                endpoint.first_seen.day().to_string(),
-                endpoint.last_seen.day().to_string(),
+                day(endpoint.first_seen),
+                day(endpoint.last_seen),
                 octets::count(endpoint.flows),
             ]
         };
@@ -152,6 +151,10 @@ fn place(endpoint: &Infrastructure) -> String {
     }
 }
 
+fn day(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "not known".to_owned(), |at| at.day().to_string())
+}
+
 fn claimed(validity: Window) -> String {
     let last = validity.until.plus_micros(-1);
     match (validity.from == Timestamp::MIN, validity.until == Timestamp::MAX) {
@@ -164,7 +167,8 @@ fn claimed(validity: Window) -> String {
 
 fn describe(endpoints: &[Infrastructure]) -> String {
     let inside = |endpoint: &&Infrastructure| {
-        endpoint.validity.contains(endpoint.first_seen) && endpoint.validity.contains(endpoint.last_seen)
+        let is_inside = |at: Option<Timestamp>| at.is_some_and(|at| endpoint.validity.contains(at));
+        is_inside(endpoint.first_seen) && is_inside(endpoint.last_seen)
     };
     match endpoints.len() {
         0 => "No endpoint was met.".to_owned(),

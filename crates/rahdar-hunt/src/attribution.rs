@@ -39,6 +39,7 @@
 //!     source: source.into(),
 //!     published: None,
 //!     confidence: None,
+//!     tlp: None,
 //! };
 //! let statements =
 //!     [says("Calypso", Relation::Same, "one lab"), says("RedFoxtrot", Relation::Overlaps, "another lab")];
@@ -127,7 +128,9 @@ fn statements(book: &Snapshot, id: &ClusterId) -> Vec<Attribution> {
                 published: claim.published,
                 // A source's confidence in an address is none in a name.
                 confidence: None,
+                tlp: None,
             });
+            statement.tlp = statement.tlp.max(claim.tlp);
             statement.published = [statement.published, claim.published].into_iter().flatten().min();
         }
         all.extend(sources.into_values());
@@ -196,6 +199,7 @@ mod tests {
             source: source.into(),
             published: None,
             confidence,
+            tlp: None,
         }
     }
 

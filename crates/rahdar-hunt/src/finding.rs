@@ -4,7 +4,9 @@
 //! are those of its believed leads: of the leads that are likely or better, or if there is none,
 //! of those that are possible. A discounted finding shows everything that matched.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rahdar_intel::index::Snapshot;
 use rahdar_model::account::Upload;
@@ -12,7 +14,8 @@ use rahdar_model::coverage::ExporterCoverage;
 use rahdar_model::finding::{
     Attempts, Daily, Finding, Infrastructure, Reason, Rhythm, Verdict, Victim, VictimTotal,
 };
-use rahdar_model::intelligence::{Cluster, Event, Network};
+use rahdar_model::intelligence::{Cluster, ClusterId, Event, Network};
+use rahdar_model::marking::Marking;
 use rahdar_model::{Address, Day, Estimate, Timestamp, Window};
 
 use crate::evidence::naming::RESOLVED_ONLY_DB;
@@ -22,13 +25,13 @@ use crate::exfil::{self, Shares, Stake};
 use crate::exporters::{Part, estimate};
 use crate::grade::credibility;
 use crate::lead::{Affiliation, Beside, Lead};
-use crate::names::Asked;
+use crate::names::{Asked, Names};
 use crate::pair::Pair;
 use crate::role::Shown;
 use crate::surge::series::Series;
 use crate::surge::{self, Study, Told};
 use crate::sweep::{Party, Swept, Tally};
-use crate::{chronology, overlap, profile, rival, seen, upload};
+use crate::{chronology, marking, overlap, profile, rival, seen, upload};
 
 /// The leads of one victim and one cluster, the best first.
 pub(crate) struct Case<'a> {
@@ -110,9 +113,11 @@ pub(crate) struct Teller<'a> {
     book: &'a Snapshot,
     networks: &'a [Network],
     coverage: &'a [ExporterCoverage],
-    unusable: BTreeMap<(Address, Affiliation), Tally>,
+    unusable: BTreeMap<(Address, Affiliation), Unusable>,
     /// Records that are not counted because another input holds them too, by victim and remote.
     repeated: &'a BTreeMap<(Address, Address), u64>,
+    /// The marking of what names malware of a cluster.
+    tools: BTreeMap<ClusterId, Marking>,
     shares: Shares,
     /// The series and the increases of each case, in the order of cases; none where discounted.
     lives: Vec<Option<(Vec<Daily>, Told)>>,
@@ -142,7 +147,9 @@ impl<'a> Teller<'a> {
         let shares = Shares::of(&stakes);
         let (unusable, repeated) = (unusable(swept, book), &swept.repeated);
         let lives = Vec::new();
-        let mut teller = Self { pairs, cases, book, networks, coverage, unusable, repeated, shares, lives };
+        let tools = marking::of_tools(book);
+        let mut teller =
+            Self { pairs, cases, book, networks, coverage, unusable, repeated, tools, shares, lives };
         teller.lives = teller.studied(events);
         teller
     }
@@ -167,10 +174,11 @@ impl<'a> Teller<'a> {
     /// The tests of one case.
     fn study(&self, i: usize, parts: &[Part<'a>], daily: &[Daily], events: &[Event]) -> Study {
         let exporters = exporters(parts);
-        let first = parts.iter().map(|part| part.contact().start).min().unwrap_or_default();
-        let last = parts.iter().map(|part| part.contact().start).max().unwrap_or_default();
+        let starts = || dated(parts).map(|part| part.contact().start);
+        let life = Window::new(starts().min().unwrap_or_default(), starts().max().unwrap_or_default());
         let id = self.cases[i].id();
-        let series = match seen::newcomer(Window::new(first, last), &exporters, self.coverage) {
+        let series = match seen::newcomer(life, &exporters, self.coverage) {
+            _ if daily.is_empty() => Err("no clock tells when contact was".to_owned()),
             Some(change) => Err(change),
             None => {
                 let contact = daily.iter().map(|day| (day.day, day.octets_out.point));
@@ -193,28 +201,30 @@ impl<'a> Teller<'a> {
     fn daily(&self, parts: &[Part<'a>]) -> Vec<Daily> {
         let exporters = exporters(parts);
         let is_day_covered = |day: Day| seen::is_covered(day.window(), &exporters, self.coverage);
-        exfil::daily(parts.iter().copied(), &is_day_covered)
+        exfil::daily(dated(parts).copied(), &is_day_covered)
     }
 
-    /// The end of the last session that the case tells of.
-    pub(crate) fn last_seen(&self, i: usize) -> Timestamp {
-        let ends = self.cases[i].sessions().map(|(pair, session)| self.pairs[pair].sessions[session].end);
-        ends.max().unwrap_or_default()
+    /// The end of the last session that the case tells of; none where no clock tells when that was.
+    pub(crate) fn last_seen(&self, i: usize) -> Option<Timestamp> {
+        let sessions = self.cases[i].sessions().map(|(pair, session)| &self.pairs[pair].sessions[session]);
+        sessions.filter(|session| !session.clock_suspect).map(|session| session.end).max()
     }
 
     /// The finding of case `i`, and what its victim shows of itself.
     pub(crate) fn finding(&self, i: usize, shown: Option<&Shown>, events: &[Event]) -> Finding {
         let case = &self.cases[i];
         let parts = self.parts_of(i);
-        let mut starts: Vec<Timestamp> = parts.iter().map(|part| part.contact().start).collect();
+        let mut starts: Vec<Timestamp> = dated(&parts).map(|part| part.contact().start).collect();
         starts.sort_unstable();
-        let first_seen = starts.first().copied().unwrap_or_default();
-        let last_seen = parts.iter().map(|part| part.contact().end).max().unwrap_or_default();
-        let seen = Window::new(first_seen, last_seen);
+        let first_seen = starts.first().copied();
+        let last_seen = dated(&parts).map(|part| part.contact().end).max();
+        let seen = first_seen.zip(last_seen).map(|(first, last)| Window::new(first, last));
         let exporters = exporters(&parts);
-        let is_covered = seen::is_covered(seen, &exporters, self.coverage);
+        let is_covered = starts.len() == parts.len()
+            && seen.is_some_and(|seen| seen::is_covered(seen, &exporters, self.coverage));
         let sent_by = |party| estimate(parts.iter().copied(), party, is_covered);
-        let cut = seen::is_cut_by_any(seen, seen::longest_silence_us(&starts), &exporters, self.coverage);
+        let silence_us = seen::longest_silence_us(&starts);
+        let cut = seen.is_none_or(|seen| seen::is_cut_by_any(seen, silence_us, &exporters, self.coverage));
         let (daily, told) = match &self.lives[i] {
             Some(life) => life.clone(),
             None => (self.daily(&parts), Told::default()),
@@ -228,6 +238,7 @@ impl<'a> Teller<'a> {
         let rival = rival::of(&reasons);
         let (attempts, repeated) = (attempts(&parts), self.repeated(case));
         reasons.extend(self.notes(i, attempts, repeated));
+        reasons.extend(clocks(&parts));
         let is_assessable = !reasons.iter().any(|reason| reason.kind == "one_way");
         let octets_out = sent_by(Party::Victim);
         let is_confirmed = best.grade.verdict == Verdict::Confirmed;
@@ -235,7 +246,9 @@ impl<'a> Teller<'a> {
             Verdict::Discounted => (Upload::default(), Vec::new()),
             _ => (
                 upload::upload(&parts, &octets_out, &daily, is_confirmed, self.coverage),
-                chronology::orders(events, first_seen, &exporters, self.coverage),
+                first_seen.map_or_else(Vec::new, |first| {
+                    chronology::orders(events, first, &exporters, self.coverage)
+                }),
             ),
         };
         Finding {
@@ -248,9 +261,10 @@ impl<'a> Teller<'a> {
             reasons,
             first_seen,
             last_seen,
-            at_least: cut || self.is_cut_by_windows(case, seen),
+            at_least: cut || seen.is_some_and(|seen| self.is_cut_by_windows(case, seen)),
             days_active: daily.len() as u32,
             flows: parts.len() as u64,
+            exporters: named(&parts),
             octets_out,
             octets_in: sent_by(Party::Remote),
             attempts,
@@ -264,7 +278,24 @@ impl<'a> Teller<'a> {
             rival,
             upload,
             chronology,
+            marking: self.marking(case),
         }
+    }
+
+    /// The marking of what is told of a case (the `marking` module says what that is).
+    fn marking(&self, case: &Case<'a>) -> Marking {
+        let mut marking = self.tools.get(&case.affiliation.id()).cloned().unwrap_or_default();
+        let is_mentioned = |other: &&Case<'_>| {
+            case.is_firm()
+                && other.is_firm()
+                && (other.victim == case.victim || other.affiliation == case.affiliation)
+        };
+        let mentioned = self.cases.iter().filter(is_mentioned).filter(|other| !std::ptr::eq(*other, case));
+        let leads = case.leads.iter().chain(mentioned.flat_map(|other| &other.leads));
+        leads.for_each(|lead| marking.and(&lead.marking));
+        let unusable = self.unusable.get(&(case.victim, case.affiliation.clone()));
+        unusable.into_iter().for_each(|unusable| marking.and(&unusable.marking));
+        marking
     }
 
     /// The records of a session, as far as they are this case's.
@@ -283,7 +314,7 @@ impl<'a> Teller<'a> {
                 lead.beside.iter().any(|beside| match beside {
                     Beside::Outside(session) => {
                         let session = &self.pairs[lead.pair].sessions[*session];
-                        session.start < seen.from || session.end > seen.until
+                        !session.clock_suspect && (session.start < seen.from || session.end > seen.until)
                     }
                     Beside::Held(_) => false,
                 })
@@ -388,16 +419,19 @@ impl<'a> Teller<'a> {
                 indicator: claim.indicator.to_string(),
                 validity: claim.validity,
                 source: claim.source.clone(),
-                first_seen: session.start,
-                last_seen: session.end,
+                first_seen: None,
+                last_seen: None,
                 flows: 0,
             });
-            endpoint.first_seen = endpoint.first_seen.min(session.start);
-            endpoint.last_seen = endpoint.last_seen.max(session.end);
+            if !session.clock_suspect {
+                let first = endpoint.first_seen.unwrap_or(session.start);
+                endpoint.first_seen = Some(first.min(session.start));
+                endpoint.last_seen = endpoint.last_seen.max(Some(session.end));
+            }
             endpoint.flows += session.records.len() as u64;
         }
         let mut endpoints: Vec<Infrastructure> = endpoints.into_values().collect();
-        endpoints.sort_by_key(|e| (e.first_seen, e.address, e.protocol, e.port));
+        endpoints.sort_by_key(|e| (e.first_seen.is_none(), e.first_seen, e.address, e.protocol, e.port));
         endpoints
     }
 
@@ -421,30 +455,31 @@ impl<'a> Teller<'a> {
         let parts: Vec<Part<'a>> =
             sessions.into_iter().flat_map(|(pair, session)| self.pairs[*pair].parts(*session)).collect();
         let exporters: BTreeSet<&str> = parts.iter().map(|part| &*part.contact().exporter).collect();
-        let from = parts.iter().map(|part| part.contact().start).min().unwrap_or_default();
-        let until = parts.iter().map(|part| part.contact().end).max().unwrap_or_default();
-        let is_covered = seen::is_covered(Window::new(from, until), &exporters, self.coverage);
+        let from = dated(&parts).map(|part| part.contact().start).min().unwrap_or_default();
+        let until = dated(&parts).map(|part| part.contact().end).max().unwrap_or_default();
+        let is_covered = dated(&parts).count() == parts.len()
+            && seen::is_covered(Window::new(from, until), &exporters, self.coverage);
         estimate(parts, Party::Victim, is_covered)
     }
 
     /// Findings of records that cannot be true, where no case tells of them.
     pub(crate) fn unusable(&self) -> Vec<Finding> {
         let untold = self.unusable.iter().filter(|(key, _)| !self.is_told(key));
-        let finding = |((victim, affiliation), tally): (&(Address, Affiliation), &Tally)| {
-            self.untrue(*victim, affiliation, left_out(tally), *tally)
+        let finding = |((victim, affiliation), unusable): (&(Address, Affiliation), &Unusable)| {
+            self.untrue(*victim, affiliation, left_out(unusable), unusable.tally, &unusable.marking)
         };
         untold.map(finding).collect()
     }
 
-    /// Discounted findings of hosts that asked for names of a cluster and of whom no more is told.
-    pub(crate) fn resolved<'n>(
-        &self,
-        asked: impl Iterator<Item = (&'n (Address, Affiliation), &'n Asked)>,
-    ) -> Vec<Finding> {
+    /// Discounted findings of watched hosts that asked for names of a cluster and of whom no more is told:
+    /// while a claim on a name may have held, else at other times.
+    pub(crate) fn resolved(&self, names: &Names, is_watched: &dyn Fn(Address) -> bool) -> Vec<Finding> {
+        let lapsed = names.lapsed.iter().filter(|(key, _)| !names.asked.contains_key(*key));
+        let asked = names.asked.iter().chain(lapsed).filter(|((host, _), _)| is_watched(*host));
         let untold = asked.filter(|(key, _)| !self.is_told(key) && !self.unusable.contains_key(*key));
         let finding = |((victim, affiliation), asked): (&(Address, Affiliation), &Asked)| {
             let tally = Tally { flows: asked.flows, first: asked.first, last: asked.last };
-            self.untrue(*victim, affiliation, resolved_only(asked), tally)
+            self.untrue(*victim, affiliation, resolved_only(asked), tally, &asked.marking)
         };
         untold.map(finding).collect()
     }
@@ -454,7 +489,16 @@ impl<'a> Teller<'a> {
         self.cases.binary_search_by(|case| (&case.victim, &case.affiliation).cmp(&key)).is_ok()
     }
 
-    fn untrue(&self, victim: Address, affiliation: &Affiliation, reason: Reason, tally: Tally) -> Finding {
+    fn untrue(
+        &self,
+        victim: Address,
+        affiliation: &Affiliation,
+        reason: Reason,
+        tally: Tally,
+        marking: &Marking,
+    ) -> Finding {
+        let mut all = self.tools.get(&affiliation.id()).cloned().unwrap_or_default();
+        all.and(marking);
         Finding {
             id: format!("{}@{victim}", affiliation.id()),
             victim: self.victim(victim, None),
@@ -468,6 +512,7 @@ impl<'a> Teller<'a> {
             at_least: false,
             days_active: 0,
             flows: tally.flows,
+            exporters: Vec::new(),
             octets_out: estimate([], Party::Victim, false),
             octets_in: estimate([], Party::Remote, false),
             attempts: Attempts::default(),
@@ -481,17 +526,33 @@ impl<'a> Teller<'a> {
             rival: None,
             upload: Upload::default(),
             chronology: Vec::new(),
+            marking: all,
         }
     }
 }
 
+/// Records that cannot be true.
+struct Unusable {
+    tally: Tally,
+    /// The marking of the claims that they met.
+    marking: Marking,
+}
+
 /// Records that cannot be true, by victim and by whose the claims are.
-fn unusable(swept: &Swept, book: &Snapshot) -> BTreeMap<(Address, Affiliation), Tally> {
-    let mut unusable: BTreeMap<(Address, Affiliation), Tally> = BTreeMap::new();
+fn unusable(swept: &Swept, book: &Snapshot) -> BTreeMap<(Address, Affiliation), Unusable> {
+    let mut unusable: BTreeMap<(Address, Affiliation), Unusable> = BTreeMap::new();
     for ((victim, remote), tally) in &swept.unusable {
         let Some(affiliation) = book.claims_on(*remote).map(Affiliation::of).min() else { continue };
-        let key = (*victim, affiliation);
-        unusable.entry(key).and_modify(|sum| *sum = sum.and(*tally)).or_insert(*tally);
+        let marking =
+            Marking::of(book.claims_on(*remote).filter(|claim| Affiliation::of(claim) == affiliation));
+        match unusable.entry((*victim, affiliation)) {
+            Entry::Vacant(place) => drop(place.insert(Unusable { tally: *tally, marking })),
+            Entry::Occupied(mut known) => {
+                let known = known.get_mut();
+                known.tally = known.tally.and(*tally);
+                known.marking.and(&marking);
+            }
+        }
     }
     unusable
 }
@@ -513,8 +574,9 @@ fn held_twice(repeated: u64) -> Reason {
     Reason { kind: "not_counted", weight: 0.0, text }
 }
 
-fn left_out(tally: &Tally) -> Reason {
-    let text = format!("{} left out: the records cannot be true", counted(tally.flows, "flow"));
+fn left_out(unusable: &Unusable) -> Reason {
+    let flows = counted(unusable.tally.flows, "flow");
+    let text = format!("{flows} left out: the records cannot be true");
     Reason { kind: "unusable", weight: 0.0, text }
 }
 
@@ -527,8 +589,39 @@ fn resolved_only(asked: &Asked) -> Reason {
             counted(flows, "flow")
         ),
     };
-    let text = format!("the host asked {} for {}; {seen}", times(asked.questions), listed(&names));
-    Reason { kind: "resolved", weight: RESOLVED_ONLY_DB, text }
+    let text = format!("the host asked {} for {}", times(asked.questions), listed(&names));
+    match &asked.standing {
+        (validity, _) if validity.is_open() => {
+            Reason { kind: "resolved", weight: RESOLVED_ONLY_DB, text: format!("{text}; {seen}") }
+        }
+        (_, outside) => Reason { text: format!("{text}, {}; {seen}", outside.text), ..outside.clone() },
+    }
+}
+
+/// The records whose times compare with those of others.
+fn dated<'p, 'a>(parts: &'p [Part<'a>]) -> impl Iterator<Item = &'p Part<'a>> {
+    parts.iter().filter(|part| !part.contact().clock_suspect)
+}
+
+/// What is to be said of clocks, without weight.
+fn clocks(parts: &[Part<'_>]) -> impl Iterator<Item = Reason> {
+    let undated = parts.iter().filter(|part| part.contact().clock_suspect).count() as u64;
+    let arrived = parts.iter().filter(|part| part.contact().by_arrival).count() as u64;
+    let notes = [
+        (undated, "at times that no clock tells, counted in no date"),
+        (arrived, "dated by arrival, for their own clock is not to be trusted"),
+    ];
+    let told = notes.into_iter().filter(|(flows, _)| *flows > 0);
+    told.map(|(flows, text)| {
+        let text = format!("{} of {} {text}", counted(flows, "flow"), parts.len());
+        Reason { kind: "clock", weight: 0.0, text }
+    })
+}
+
+/// The exporters that recorded these, in order.
+fn named(parts: &[Part<'_>]) -> Vec<Arc<str>> {
+    let exporters: BTreeSet<&Arc<str>> = parts.iter().map(|part| &part.contact().exporter).collect();
+    exporters.into_iter().cloned().collect()
 }
 
 /// `once`, `7 times`.

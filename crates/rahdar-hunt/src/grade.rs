@@ -10,8 +10,10 @@
 //! Caps on p, so that the number never says more than the word: 0.95 until weights are calibrated
 //! on local traffic ([`crate::calibrate`]), then 0.99; below 0.90 where a gate is missing; below 0.55 where G1 < +4 (so also where
 //! one direction was seen), or where the claim had lapsed by more than 30 days and nothing of the
-//! same cluster is fresh: no other address of it inside a window, no sighting nearby; below 0.20
-//! where discounted. The order of the verdicts is that of the numbers.
+//! same cluster is fresh: no other address of it inside a window, no sighting nearby; and where the claim
+//! has a window and nobody knows when the flows were (chosen here: that they lie outside is as likely as not,
+//! for most windows are shorter than most archives, and a stale address must not be *likely* because a
+//! clock is broken); below 0.20 where discounted. The order of the verdicts is that of the numbers.
 //!
 //! ```
 //! use rahdar_hunt::evidence::establishment::Exchange;
@@ -31,7 +33,7 @@
 //! assert_eq!(grade(20.0, &Gates { recurs: false, ..gates }).verdict, Verdict::Likely);
 //! ```
 
-use rahdar_model::finding::Verdict;
+use rahdar_model::finding::{Reason, Verdict};
 
 use crate::evidence::establishment::Exchange;
 use crate::evidence::probability;
@@ -75,14 +77,12 @@ pub struct Grade {
 /// The grade of evidence with these log-odds, in decibans.
 pub fn grade(log_odds: f64, gates: &Gates) -> Grade {
     let mut p = probability(log_odds).min(if gates.is_calibrated { MOST } else { MOST_UNCALIBRATED });
-    let complete = gates.exchange.is_established()
-        && matches!(gates.validity, Validity::Stated | Validity::Derived)
-        && gates.recurs;
-    if !complete {
+    if !missing(gates).is_empty() {
         p = p.min(CONFIRMED - BELOW);
     }
     let is_weak = gates.exchange.weight() < Exchange::Silent.weight();
-    if is_weak || (gates.validity.is_stale() && !gates.is_fresh) {
+    let is_unproven = gates.validity == Validity::Unclocked || (gates.validity.is_stale() && !gates.is_fresh);
+    if is_weak || is_unproven {
         p = p.min(LIKELY - BELOW);
     }
     if gates.is_killed {
@@ -97,6 +97,45 @@ pub fn grade(log_odds: f64, gates: &Gates) -> Grade {
     // Rounded down, so that 0.899 is 89 and likely, not 90.
     let confidence = (p * 100.0 + 1e-9).floor().clamp(1.0, 99.0) as u8;
     Grade { confidence, verdict }
+}
+
+/// The requirements of a confirmed finding that are not met, in words; the weight of the evidence aside.
+///
+/// ```
+/// use rahdar_hunt::evidence::establishment::Exchange;
+/// use rahdar_hunt::evidence::validity::Validity;
+/// use rahdar_hunt::grade::{Gates, missing};
+///
+/// let gates = Gates {
+///     exchange: Exchange::Payload,
+///     validity: Validity::Stated,
+///     recurs: false,
+///     is_fresh: false,
+///     is_calibrated: false,
+///     is_killed: false,
+/// };
+/// assert_eq!(missing(&gates), ["contact on two days or in three sessions"]);
+/// ```
+pub fn missing(gates: &Gates) -> Vec<&'static str> {
+    let requirements = [
+        (gates.exchange.is_established(), "an exchange of data in both directions"),
+        (gates.validity.holds(), "contact inside the window of a claim"),
+        (gates.recurs, "contact on two days or in three sessions"),
+    ];
+    requirements.into_iter().filter(|(is_met, _)| !is_met).map(|(_, text)| text).collect()
+}
+
+/// Why a finding is not confirmed, as a reason without weight; none of one that is, or is not believed.
+pub fn requirement(log_odds: f64, grade: Grade, gates: &Gates) -> Option<Reason> {
+    if !matches!(grade.verdict, Verdict::Likely | Verdict::Possible) {
+        return None;
+    }
+    let mut missing = missing(gates);
+    if probability(log_odds) < CONFIRMED {
+        missing.push("evidence for a chance of 90 of 100");
+    }
+    let text = format!("to be validated it lacks {}", missing.join("; "));
+    Some(Reason { kind: "requirement", weight: 0.0, text })
 }
 
 /// Admiralty credibility of information, 1 (confirmed) to 5 (improbable), from STIX confidence (STIX
@@ -149,10 +188,28 @@ mod tests {
     }
 
     #[test]
+    fn what_a_finding_lacks_is_named() {
+        let check = |odds: f64, gates: Gates, text: Option<&str>| {
+            let reason = requirement(odds, grade(odds, &gates), &gates);
+            assert_eq!(reason.map(|reason| reason.text).as_deref(), text);
+        };
+        check(35.0, GATES, None);
+        check(-20.0, GATES, None);
+        check(9.0, GATES, Some("to be validated it lacks evidence for a chance of 90 of 100"));
+        let once = Gates { recurs: false, ..GATES };
+        check(35.0, once, Some("to be validated it lacks contact on two days or in three sessions"));
+        let silent = Gates { exchange: Exchange::Silent, validity: Validity::Near { days: 3 }, ..GATES };
+        let text = "to be validated it lacks an exchange of data in both directions; contact inside the window \
+                    of a claim";
+        check(35.0, silent, Some(text));
+    }
+
+    #[test]
     fn a_missing_gate_lowers_the_word_however_strong_the_rest() {
         check(35.0, Gates { recurs: false, ..GATES }, Verdict::Likely, 89);
         check(35.0, Gates { validity: Validity::Near { days: 3 }, ..GATES }, Verdict::Likely, 89);
-        check(35.0, Gates { validity: Validity::Unclocked, ..GATES }, Verdict::Likely, 89);
+        check(35.0, Gates { validity: Validity::Unclocked, ..GATES }, Verdict::Possible, 54);
+        check(35.0, Gates { validity: Validity::Unclocked, is_fresh: true, ..GATES }, Verdict::Possible, 54);
         check(35.0, Gates { exchange: Exchange::Silent, ..GATES }, Verdict::Likely, 89);
         check(35.0, Gates { exchange: Exchange::Slight, ..GATES }, Verdict::Possible, 54);
         check(35.0, Gates { validity: Validity::Far { days: 40 }, ..GATES }, Verdict::Possible, 54);

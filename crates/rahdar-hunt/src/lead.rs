@@ -16,6 +16,7 @@ use std::sync::Arc;
 use rahdar_intel::index::Snapshot;
 use rahdar_model::finding::{Reason, Verdict};
 use rahdar_model::intelligence::{Claim, ClusterId, HostClass, WindowBasis};
+use rahdar_model::marking::Marking;
 use rahdar_model::time::DAY_US;
 use rahdar_model::{Address, Day, Window};
 
@@ -29,7 +30,7 @@ use crate::evidence::rhythm::Rhythm;
 use crate::evidence::validity::Validity;
 use crate::evidence::{self, Group, Row, corroboration, persistence, prober, scanning};
 use crate::exporters::estimate;
-use crate::grade::{Gates, Grade, grade};
+use crate::grade::{Gates, Grade, grade, requirement};
 use crate::pair::{Company, Pair, Surroundings};
 use crate::regular::{self, Question};
 use crate::stitch::Session;
@@ -63,6 +64,12 @@ impl Affiliation {
             Some(id) => Self::Cluster(id.clone()),
             None => Self::Source(claim.source.clone()),
         }
+    }
+
+    /// The marking of its claims on a name.
+    pub(crate) fn marking_of(&self, book: &Snapshot, name: &str) -> Marking {
+        let claims = book.claims_naming(name).into_iter();
+        Marking::of(claims.filter(|claim| Self::of(claim) == *self))
     }
 
     /// The cluster's id; of a source, a derived one.
@@ -100,6 +107,8 @@ pub(crate) struct Lead<'a> {
     /// calibration learns from.
     pub(crate) states: Vec<(Group, f64)>,
     pub(crate) prior: f64,
+    /// How far it may travel: the marking of its claims, and of those on the name by which it is known.
+    pub(crate) marking: Marking,
 }
 
 /// A session that exchanged something and does not count.
@@ -281,6 +290,10 @@ impl<'a> Draft<'a> {
         let begun = contact.iter().map(|s| &pair.sessions[*s]);
         let naming = surroundings.names.naming(pair.victim, pair.remote, &self.affiliation, begun);
         rows.extend(naming.as_ref().map(naming::row));
+        let mut marking = Marking::of(self.claims.iter().copied());
+        if let Some(naming) = &naming {
+            marking.and(&self.affiliation.marking_of(book, naming.name()));
+        }
         let begun = contact.iter().map(|s| &pair.sessions[*s]);
         let other = surroundings.names.name_of_everybody(pair.victim, pair.remote, begun);
         rows.extend(other.map(naming::of_everybody));
@@ -305,6 +318,7 @@ impl<'a> Draft<'a> {
             validity,
             claim,
             rows,
+            marking,
         }
     }
 
@@ -388,6 +402,7 @@ struct Weighed<'a> {
     /// The kind of the reason that no other evidence can outweigh.
     kill: Option<&'static str>,
     rows: Vec<Row>,
+    marking: Marking,
 }
 
 /// What the leads of one cluster on one victim amount to together.
@@ -406,7 +421,7 @@ impl Sum {
         }
         // Addresses that one claimed name led to are no more than that name.
         let is_own = one.claim.basis != WindowBasis::Resolved;
-        self.addresses += usize::from(one.validity.is_open() && is_own);
+        self.addresses += usize::from(one.validity.holds() && is_own);
         self.sessions += one.establishment.sessions;
         self.days.extend(&one.establishment.days);
     }
@@ -454,6 +469,7 @@ impl<'a> Weighed<'a> {
             is_killed: self.kill.is_some(),
         };
         let grade = grade(log_odds, &gates);
+        reasons.extend(requirement(log_odds, grade, &gates));
         reasons.sort_by(|a, b| {
             let is_prior = |reason: &Reason| reason.kind == "prior";
             let heavier = b.weight.abs().total_cmp(&a.weight.abs());
@@ -475,6 +491,7 @@ impl<'a> Weighed<'a> {
             rhythm,
             states,
             prior: evidence::decibans(prior),
+            marking: self.marking,
         }
     }
 }

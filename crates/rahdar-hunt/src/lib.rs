@@ -2,8 +2,9 @@
 //!
 //! [`hunt`] is the door. Behind it, in the order of the work:
 //!
-//! * [`sweep`]: sightings become contacts of a victim with a claimed address; [`repeats`]: what several
-//!   inputs hold counts once; [`mod@mend`]: clocks and counters of exporters are put right;
+//! * [`sweep`]: sightings become contacts of a victim with a claimed address; [`arrival`]: when they were,
+//!   where no clock of theirs says so; [`repeats`]: what several inputs hold counts once; [`mod@mend`]: clocks
+//!   and counters of exporters are put right;
 //! * [`mod@stitch`] and [`initiator`]: contacts become sessions, and who opened them;
 //! * [`sampling`] and [`exporters`]: what recorded octets say of all octets, and of one total
 //!   that several exporters saw;
@@ -17,7 +18,7 @@
 //!   or after what;
 //! * [`rival`], [`attribution`], [`overlap`], [`company`], [`role`]: what else may explain it, who may
 //!   be behind it, who else is there, what the victim does;
-//! * [`mod@profile`]: whose network that is, by public files, after the hunt.
+//! * `marking`: how far what is told may travel; [`mod@profile`]: whose network that is, by public files, after the hunt.
 //!
 //! One method a file, each with its formula, its assumptions and when it is wrong. Everything is
 //! a pure function over slices; flows come through [`FlowStore`], intelligence through a
@@ -26,6 +27,7 @@
 //!
 //! This crate knows no file, no clock, no network and no database.
 
+pub mod arrival;
 pub mod attribution;
 pub mod beacons;
 pub mod calibrate;
@@ -40,6 +42,7 @@ mod finding;
 pub mod grade;
 pub mod initiator;
 mod lead;
+mod marking;
 pub mod mend;
 mod names;
 pub mod overlap;
@@ -183,7 +186,7 @@ impl Scene<'_> {
         let Self { store, networks, window } = *self;
         let book = &*names::with_resolved(store, book, window)?;
         let swept = sweep::sweep(store, book, window)?;
-        let coverage = store.coverage(window)?;
+        let coverage = seen::as_clocks_tell(store.coverage(window)?);
         let scanners = scanners(store, &swept.contacts, &coverage, window)?;
         let prefixes: Vec<Prefix> = networks.iter().map(|network| network.prefix).collect();
         let active = if swept.contacts.is_empty() { 0 } else { store.active_hosts(&prefixes, window)? };
@@ -232,7 +235,7 @@ fn tell(
     let Judged { book, swept, coverage, surroundings, pairs, leads } = judged;
     let cases = finding::cases(leads, pairs);
     let teller = Teller::new(pairs, &cases, book, networks, coverage, swept, events);
-    let asked = surroundings.names.asked.iter().filter(|((host, _), _)| is_host_of(networks, *host));
+    let is_watched = |host: Address| is_host_of(networks, host);
 
     let is_asked = |cluster: &ClusterId| request.cluster.as_ref().is_none_or(|asked| asked == cluster);
     let is_told = |victim: Address, cluster: &ClusterId| {
@@ -242,15 +245,16 @@ fn tell(
     let told: Vec<usize> =
         (0..cases.len()).filter(|i| is_told(cases[*i].victim, &cases[*i].affiliation.id())).collect();
     let mut all = teller.unusable();
-    all.extend(teller.resolved(asked));
+    all.extend(teller.resolved(&surroundings.names, &is_watched));
     all.retain(|finding| is_told(finding.victim.address, &finding.cluster.id));
     let is_believed = |i: &usize| cases[*i].verdict() > Verdict::Discounted;
     let told_of: BTreeSet<Address> =
         told.iter().copied().filter(is_believed).map(|i| cases[i].victim).collect();
     let mut hosts: BTreeMap<Address, Timestamp> = BTreeMap::new();
     for i in (0..cases.len()).filter(|i| is_believed(i) && told_of.contains(&cases[*i].victim)) {
+        let Some(seen) = teller.last_seen(i) else { continue };
         let last = hosts.entry(cases[i].victim).or_insert(Timestamp::MIN);
-        *last = teller.last_seen(i).max(*last);
+        *last = seen.max(*last);
     }
     let shown = role::shown(store, &hosts, window, coverage)?;
     for i in &told {
@@ -262,6 +266,7 @@ fn tell(
     let (findings, discounted): (Vec<Finding>, Vec<Finding>) =
         all.into_iter().partition(|finding| finding.verdict > Verdict::Discounted);
     let clusters = attribution::accounts(&findings, &discounted, book);
+    let marking = marking::of_hunt(findings.iter().chain(&discounted), &clusters, book);
     let companies = company::companies(&findings);
     Ok(Hunt {
         clusters,
@@ -278,6 +283,7 @@ fn tell(
         victims,
         octets_out,
         coverage: coverage.to_vec(),
+        marking,
     })
 }
 

@@ -7,8 +7,11 @@ use rahdar_intel::alias::CHAIN_MAX;
 use rahdar_intel::answers::Answers;
 use rahdar_intel::index::Snapshot;
 use rahdar_model::fact::{Answer, Handshake, Resolution};
+use rahdar_model::finding::Reason;
+use rahdar_model::intelligence::Claim;
+use rahdar_model::marking::Marking;
 use rahdar_model::store::StoreError;
-use rahdar_model::time::SECOND_US;
+use rahdar_model::time::{CLOCK_PLAUSIBLE, SECOND_US};
 use rahdar_model::{Address, FlowStore, Prefix, Timestamp, Window};
 
 use crate::evidence::naming::{LATE_S, Naming};
@@ -23,8 +26,10 @@ pub(crate) struct Names {
     mentions: HashMap<(Address, Address), Vec<Mention>>,
     /// The same of names that everybody asks for, where the two met.
     of_everybody: HashMap<(Address, Address), Vec<Mention>>,
-    /// By the host that asked, and whose the claims are.
+    /// By the host that asked, and whose the claims are that may have held then.
     pub(crate) asked: BTreeMap<(Address, Affiliation), Asked>,
+    /// The same where none of its claims held.
+    pub(crate) lapsed: BTreeMap<(Address, Affiliation), Asked>,
 }
 
 /// A host knew an address by a name.
@@ -50,9 +55,14 @@ enum How {
 pub(crate) struct Asked {
     pub(crate) names: BTreeSet<String>,
     pub(crate) questions: u64,
-    pub(crate) first: Timestamp,
-    pub(crate) last: Timestamp,
+    /// The first and the last time, as far as a clock tells them.
+    pub(crate) first: Option<Timestamp>,
+    pub(crate) last: Option<Timestamp>,
+    /// How the claim nearest to any question stood to it.
+    pub(crate) standing: (Validity, Reason),
     answers: BTreeSet<Address>,
+    /// The marking of the claims on these names.
+    pub(crate) marking: Marking,
     /// Flows with answers that no claim is about.
     pub(crate) flows: u64,
 }
@@ -132,20 +142,46 @@ struct Gathering<'a> {
     lists: HashMap<String, bool>,
 }
 
-/// Whose claims on `name` held at that time.
-fn whose(book: &Snapshot, name: &str, at: Timestamp) -> BTreeSet<Affiliation> {
-    let held =
-        book.claims_naming(name).into_iter().filter(|claim| Validity::of(claim, at, at, false).is_open());
-    held.map(Affiliation::of).collect()
+/// Whose claims on `name` there are, and how the best of each stood to that time.
+fn standings<'a>(
+    book: &'a Snapshot,
+    name: &str,
+    at: Timestamp,
+) -> BTreeMap<Affiliation, (Validity, &'a Claim)> {
+    let mut standings: BTreeMap<Affiliation, (Validity, &Claim)> = BTreeMap::new();
+    for claim in book.claims_naming(name) {
+        // Facts have no marks: their time says by itself whether a clock can have told it.
+        let validity = Validity::of(claim, at, at, !CLOCK_PLAUSIBLE.contains(at));
+        let best = standings.entry(Affiliation::of(claim)).or_insert((validity, claim));
+        if validity < best.0 {
+            *best = (validity, claim);
+        }
+    }
+    standings
+}
+
+/// Whose claims may have held.
+fn open(standings: &BTreeMap<Affiliation, (Validity, &Claim)>) -> BTreeSet<Affiliation> {
+    let open = standings.iter().filter(|(_, (validity, _))| validity.is_open());
+    open.map(|(whose, _)| whose.clone()).collect()
 }
 
 impl Gathering<'_> {
     fn resolved(&mut self, resolution: Resolution) {
         let Resolution { time, client, name, answer, ttl_s, .. } = resolution;
-        let whose = whose(self.book, &name, time);
-        for affiliation in &whose {
-            let asked = self.names.asked.entry((client, affiliation.clone()));
-            asked.or_insert_with(|| Asked::at(time)).add(&name, time, &answer);
+        let standings = standings(self.book, &name, time);
+        let whose = open(&standings);
+        for (affiliation, (validity, claim)) in standings {
+            let Names { asked, lapsed, .. } = &mut *self.names;
+            let asked = if validity.is_open() { asked } else { lapsed };
+            let marking = affiliation.marking_of(self.book, &name);
+            let asked = asked.entry((client, affiliation));
+            let asked = asked.or_insert_with(|| Asked::of((validity, validity.row(claim).reason)));
+            if validity < asked.standing.0 {
+                asked.standing = (validity, validity.row(claim).reason);
+            }
+            asked.marking.and(&marking);
+            asked.add(&name, time, &answer);
         }
         if let Answer::Address(address) = answer {
             let kept_s = i64::from(ttl_s.unwrap_or(0)) + LATE_S;
@@ -156,7 +192,7 @@ impl Gathering<'_> {
 
     fn called(&mut self, handshake: Handshake) {
         let Handshake { time, client, server, server_port, server_name: name, .. } = handshake;
-        let whose = whose(self.book, &name, time);
+        let whose = open(&standings(self.book, &name, time));
         self.mention(
             (client, server),
             Mention { whose, name, at: time, how: How::Called { port: server_port } },
@@ -194,8 +230,12 @@ impl Names {
         book: &Snapshot,
         window: Window,
     ) -> Result<(), StoreError> {
-        let answers: BTreeSet<Address> =
-            self.asked.values().flat_map(|asked| asked.answers.iter().copied()).collect();
+        let answers: BTreeSet<Address> = self
+            .asked
+            .values()
+            .chain(self.lapsed.values())
+            .flat_map(|asked| asked.answers.iter().copied())
+            .collect();
         let unclaimed = answers.into_iter().filter(|answer| book.claims_on(*answer).next().is_none());
         let networks: Vec<Prefix> = unclaimed.map(Prefix::host).collect();
         if networks.is_empty() {
@@ -205,7 +245,7 @@ impl Names {
         store.sightings(&networks, window, &mut |sighting| {
             *flows.entry((sighting.local(), sighting.remote())).or_default() += 1;
         })?;
-        for ((client, _), asked) in &mut self.asked {
+        for ((client, _), asked) in self.asked.iter_mut().chain(&mut self.lapsed) {
             asked.flows = asked.answers.iter().filter_map(|answer| flows.get(&(*client, *answer))).sum();
         }
         Ok(())
@@ -267,13 +307,15 @@ impl Mention {
 }
 
 impl Asked {
-    fn at(time: Timestamp) -> Self {
+    fn of(standing: (Validity, Reason)) -> Self {
         Self {
             names: BTreeSet::new(),
             questions: 0,
-            first: time,
-            last: time,
+            first: None,
+            last: None,
+            standing,
             answers: BTreeSet::new(),
+            marking: Marking::default(),
             flows: 0,
         }
     }
@@ -283,8 +325,10 @@ impl Asked {
             self.names.insert(name.to_owned());
         }
         self.questions += 1;
-        self.first = self.first.min(time);
-        self.last = self.last.max(time);
+        if CLOCK_PLAUSIBLE.contains(time) {
+            self.first = Some(self.first.map_or(time, |first| first.min(time)));
+            self.last = self.last.max(Some(time));
+        }
         if let Answer::Address(address) = answer {
             self.answers.insert(*address);
         }

@@ -28,7 +28,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rahdar_intel::registry::{Answer, Label, Question, Shelf, Topic, ask};
-use rahdar_model::finding::{Hunt, Victim};
+use rahdar_model::finding::{Finding, Hunt, Victim};
 use rahdar_model::intelligence::Network;
 use rahdar_model::profile::{Countries, Origin, Profile, Stated};
 use rahdar_model::{Address, Day};
@@ -42,19 +42,19 @@ pub const OPERATOR: &str = "the operator";
 /// Those of the shelf; the hunt is as it was then.
 pub fn describe<S: Shelf>(hunt: &mut Hunt, shelf: &S) -> Result<(), S::Error> {
     let findings = || hunt.findings.iter().chain(&hunt.discounted);
+    let times = |finding: &Finding| [finding.first_seen, finding.last_seen].into_iter().flatten();
     let questions: Vec<Question> = findings()
-        .flat_map(|finding| [finding.first_seen, finding.last_seen].map(|at| (finding, at)))
+        .flat_map(|finding| times(finding).map(move |at| (finding, at)))
         .map(|(finding, at)| Question {
             address: finding.victim.address,
             at: at.day(),
             asn: finding.victim.asn,
         })
         .collect();
-    let answers = ask(shelf, &questions)?;
-    let all = hunt.findings.iter_mut().chain(&mut hunt.discounted);
-    for (finding, answers) in all.zip(answers.chunks_exact(2)) {
-        for answer in answers {
-            add(&mut finding.victim.profile, answer);
+    let mut answers = ask(shelf, &questions)?.into_iter();
+    for finding in hunt.findings.iter_mut().chain(&mut hunt.discounted) {
+        for answer in answers.by_ref().take(times(finding).count()) {
+            add(&mut finding.victim.profile, &answer);
         }
         tell(&mut finding.victim);
     }
@@ -65,7 +65,8 @@ pub fn describe<S: Shelf>(hunt: &mut Hunt, shelf: &S) -> Result<(), S::Error> {
 /// table, or no such victim.
 pub fn before_routes(hunt: &Hunt, labels: &[Label]) -> Option<(usize, Day)> {
     let earliest = labels.iter().filter(|label| label.tells(Topic::Origin)).map(|label| label.as_of).min()?;
-    let early = hunt.findings.iter().filter(|finding| finding.first_seen.day() < earliest);
+    let is_early = |finding: &&Finding| finding.first_seen.is_some_and(|at| at.day() < earliest);
+    let early = hunt.findings.iter().filter(is_early);
     let victims: BTreeSet<Address> = early.map(|finding| finding.victim.address).collect();
     (!victims.is_empty()).then_some((victims.len(), earliest))
 }

@@ -18,7 +18,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rahdar_model::coverage::ExporterCoverage;
-use rahdar_model::time::DAY_US;
+use rahdar_model::time::{CLOCK_PLAUSIBLE, DAY_US};
 use rahdar_model::{Timestamp, Window};
 
 /// A silence as long as this before the first contact says nothing: hosts sleep.
@@ -47,6 +47,27 @@ pub fn is_cut_by_any(
 /// The longest time between neighbours of these sorted times; 0 for fewer than two.
 pub fn longest_silence_us(times: &[Timestamp]) -> i64 {
     times.windows(2).map(|pair| pair[1].since(pair[0])).max().unwrap_or(0)
+}
+
+/// These ledgers without what no clock tells: an exporter with one record of the year 9999 did not watch
+/// until then. The window shrinks to the hours inside [`CLOCK_PLAUSIBLE`] in which it saw anything; where
+/// there is none, it is left as it came, and holds nothing that has a date.
+pub fn as_clocks_tell(mut coverage: Vec<ExporterCoverage>) -> Vec<ExporterCoverage> {
+    for ledger in &mut coverage {
+        let Window { from, until } = ledger.window;
+        if CLOCK_PLAUSIBLE.from <= from && until <= CLOCK_PLAUSIBLE.until {
+            continue;
+        }
+        let begins = std::iter::once(from).chain(ledger.silent.iter().map(|silent| silent.until));
+        let ends = ledger.silent.iter().map(|silent| silent.from).chain([until]);
+        let seen = begins.zip(ends).map(|(from, until)| Window::new(from, until).intersect(CLOCK_PLAUSIBLE));
+        let seen: Vec<Window> = seen.filter(|seen| !seen.is_empty()).collect();
+        if let (Some(first), Some(last)) = (seen.first(), seen.last()) {
+            ledger.window = Window::new(first.from, last.until);
+            ledger.silent.retain(|silent| silent.overlaps(ledger.window));
+        }
+    }
+    coverage
 }
 
 /// Whether these exporters recorded all of `window`: it lies inside what each of them covers, and
@@ -93,7 +114,9 @@ pub fn newcomer(
     coverage: &[ExporterCoverage],
 ) -> Option<String> {
     let mut windows: BTreeMap<&str, Window> = BTreeMap::new();
-    for ledger in coverage.iter().filter(|ledger| exporters.contains(&*ledger.exporter)) {
+    let is_dated = |ledger: &&ExporterCoverage| CLOCK_PLAUSIBLE.contains(ledger.window.from);
+    let own = coverage.iter().filter(|ledger| exporters.contains(&*ledger.exporter));
+    for ledger in own.filter(is_dated) {
         let window = windows.entry(&ledger.exporter).or_insert(ledger.window);
         *window = Window::new(window.from.min(ledger.window.from), window.until.max(ledger.window.until));
     }

@@ -15,6 +15,7 @@ use rahdar_model::flow::{Direction, Initiator, Sampler};
 use rahdar_model::store::{End, StoreError};
 use rahdar_model::{Address, FlowRecord, FlowStore, Quality, Sighting, Timestamp, Window};
 
+use crate::arrival::{By, When};
 use crate::mend::mend;
 use crate::repeats::{drop_repeated, tell_observers};
 
@@ -81,9 +82,9 @@ pub struct Contact {
     pub victim_port: u16,
     /// The other port.
     pub remote_port: u16,
-    /// First packet.
+    /// First packet, by arrival where the record's clock is not to be trusted.
     pub start: Timestamp,
-    /// Last packet.
+    /// Last packet, likewise.
     pub end: Timestamp,
     /// Who saw it.
     pub exporter: Arc<str>,
@@ -107,6 +108,8 @@ pub struct Contact {
     pub icmp_type: Option<u8>,
     /// Whether its times cannot be compared with those of a claim.
     pub clock_suspect: bool,
+    /// Whether its times are those of its arrival.
+    pub by_arrival: bool,
     /// Whether its octets are surely no more than were sent.
     pub has_floor: bool,
     /// Whether its octets are surely no fewer than were recorded.
@@ -174,14 +177,15 @@ impl Contact {
             Party::Victim => ((sent, flow.src_port), (answered, flow.dst_port)),
             Party::Remote => ((answered, flow.dst_port), (sent, flow.src_port)),
         };
+        let When { start, end, by } = When::of(flow);
         Self {
             victim: sighting.local(),
             remote: sighting.remote(),
             protocol: flow.protocol,
             victim_port,
             remote_port,
-            start: flow.start_time,
-            end: flow.end_time.max(flow.start_time),
+            start,
+            end,
             exporter: flow.exporter.clone(),
             rate,
             flow_sampled: flow.sampler == Some(Sampler::Flow),
@@ -203,7 +207,8 @@ impl Contact {
                 .export_time
                 .zip(flow.received_time)
                 .map(|(export, received)| export.since(received)),
-            clock_suspect: marked(Quality::CLOCK_SUSPECT),
+            clock_suspect: by == By::Nobody,
+            by_arrival: by == By::Arrival,
             has_floor: !(marked(Quality::ALREADY_SCALED) && rate == Rate::Unknown),
             has_ceiling: rate != Rate::Unknown
                 && !marked(Quality::COUNTER_CLAMPED | Quality::COUNTER_WRAPPED | Quality::RATE_UNKNOWN),
@@ -282,10 +287,10 @@ pub struct Swept {
 pub struct Tally {
     /// Flow records.
     pub flows: u64,
-    /// First packet.
-    pub first: Timestamp,
-    /// Last packet.
-    pub last: Timestamp,
+    /// First packet; none where no clock tells when that was.
+    pub first: Option<Timestamp>,
+    /// Last packet, likewise.
+    pub last: Option<Timestamp>,
 }
 
 impl Tally {
@@ -293,7 +298,7 @@ impl Tally {
     pub fn and(self, other: Self) -> Self {
         Self {
             flows: self.flows + other.flows,
-            first: self.first.min(other.first),
+            first: [self.first, other.first].into_iter().flatten().min(),
             last: self.last.max(other.last),
         }
     }
@@ -312,7 +317,9 @@ pub fn sweep(store: &dyn FlowStore, book: &Snapshot, window: Window) -> Result<S
             swept.contacts.push(Contact::of(&sighting));
             return;
         }
-        let one = Tally { flows: 1, first: flow.start_time, last: flow.end_time };
+        let When { start, end, by } = When::of(flow);
+        let known = |time: Timestamp| (by != By::Nobody).then_some(time);
+        let one = Tally { flows: 1, first: known(start), last: known(end) };
         swept.unusable.entry((victim, remote)).and_modify(|sum| *sum = sum.and(one)).or_insert(one);
     })?;
     swept.repeated = settle(&mut swept.contacts);

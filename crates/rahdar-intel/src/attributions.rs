@@ -71,7 +71,7 @@ fn assertion(
     };
     let published = match cell("published") {
         "" => options.published,
-        date => Some(instant(date, NumberOrder::MonthFirst).ok_or(Reason::Attribution)?.at),
+        date => Some(instant(date, NumberOrder::Untold).ok_or(Reason::Attribution)?.at),
     };
     let confidence = match cell("confidence") {
         "" => options.confidence,
@@ -133,6 +133,7 @@ pub(crate) fn of(assertions: &[Assertion]) -> BTreeMap<ClusterId, Vec<Attributio
                 source: said.asserted_by.as_deref().map_or_else(|| said.source.clone(), Into::into),
                 published: said.published,
                 confidence: said.confidence,
+                tlp: said.tlp,
             });
         };
         add(&said.subject, &said.object);

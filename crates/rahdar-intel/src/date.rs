@@ -273,14 +273,19 @@ pub(crate) struct Instant {
     pub(crate) at: Timestamp,
     /// Whether only the day was given.
     pub(crate) day_only: bool,
+    /// Whether its clock, where it was written, stood in the last second of a day.
+    pub(crate) ends_day: bool,
 }
 
 impl Instant {
     /// The end of a window whose last moment this is: a bare day lasts to its end, and so does a
-    /// day written as 23:59:59. Anything else is the end itself.
+    /// day written as 23:59:59, of whatever zone. Anything else is the end itself.
     pub(crate) fn end(self) -> Timestamp {
-        let day = self.at.day().window();
-        if self.day_only || day.until.since(self.at) <= SECOND_US { day.until } else { self.at }
+        if self.day_only {
+            return self.at.day().window().until;
+        }
+        let second = self.at.micros().div_euclid(SECOND_US);
+        if self.ends_day { Timestamp::from_seconds(second + 1) } else { self.at }
     }
 
     /// The end of a window that includes a sighting at this time: a second later, or the end of
@@ -294,28 +299,44 @@ impl Instant {
 /// Which number comes first in `05/06/2021`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum NumberOrder {
-    /// The month: chosen here where a column does not tell, because most such feeds are American.
+    /// Nobody tells: a date that could be two is none.
     #[default]
+    Untold,
+    /// The month.
     MonthFirst,
     /// The day.
     DayFirst,
 }
 
-/// Which order the dates of one column have: a first number above twelve tells.
-pub(crate) fn number_order<'a>(column: impl Iterator<Item = &'a str>) -> NumberOrder {
-    for text in column {
-        let mut parts = text.trim().split(['/', '.', '-']);
-        let first: Option<u32> =
-            parts.next().filter(|part| part.len() <= 2).and_then(|part| part.parse().ok());
-        if first.is_some_and(|first| (13..=31).contains(&first)) {
-            return NumberOrder::DayFirst;
+/// Which order the dates of one file have: a number above twelve tells. Where two rows tell
+/// different orders, neither tells that of a third.
+pub(crate) fn number_order<'a>(dates: impl Iterator<Item = &'a str>) -> NumberOrder {
+    let mut told = NumberOrder::Untold;
+    for text in dates {
+        let mut parts = text.trim().split(['/', '-']);
+        let mut number = || parts.next().filter(|part| part.len() <= 2)?.parse::<u32>().ok();
+        let order = match (number(), number()) {
+            (Some(13..=31), Some(1..=12)) => NumberOrder::DayFirst,
+            (Some(1..=12), Some(13..=31)) => NumberOrder::MonthFirst,
+            _ => continue,
+        };
+        if told != NumberOrder::Untold && told != order {
+            return NumberOrder::Untold;
         }
+        told = order;
     }
-    NumberOrder::MonthFirst
+    told
+}
+
+/// Whether a text is a date that the order of its numbers would make another.
+pub(crate) fn needs_order(text: &str) -> bool {
+    instant(text, NumberOrder::Untold).is_none() && instant(text, NumberOrder::DayFirst).is_some()
 }
 
 /// Reads one time of a table: RFC 3339 and its loose forms, `2021/08/15 12:30:00`, `Aug 27, 2021`,
-/// `27-Aug-2021`, `15/08/2021`, and seconds or milliseconds since 1970. Without an offset it is UTC.
+/// `27-Aug-2021`, `15/08/2021`, `3.4.2021` (nobody writes the month first with points), and seconds or
+/// milliseconds since 1970. Without an offset it is UTC. None too where only `order` could tell the day from
+/// the month, and it does not.
 pub(crate) fn instant(text: &str, order: NumberOrder) -> Option<Instant> {
     let text = text.trim().trim_matches(['"', '\'']).trim();
     let text = text.strip_suffix("UTC").or_else(|| text.strip_suffix("GMT")).unwrap_or(text).trim();
@@ -328,11 +349,12 @@ pub(crate) fn instant(text: &str, order: NumberOrder) -> Option<Instant> {
     let (date, clock) = split_clock(text);
     let day = date_of(date.trim_end_matches([',', ' ']), order)?;
     let Some(clock) = clock else {
-        return Some(Instant { at: day.start(), day_only: true });
+        return Some(Instant { at: day.start(), day_only: true, ends_day: true });
     };
     let (clock, offset_us) = split_offset(clock)?;
-    let at = day.start().plus_micros(clock_us(clock)? - offset_us);
-    Some(Instant { at, day_only: false })
+    let clock_us = clock_us(clock)?;
+    let at = day.start().plus_micros(clock_us - offset_us);
+    Some(Instant { at, day_only: false, ends_day: clock_us >= DAY_US - SECOND_US })
 }
 
 fn bare_number(text: &str) -> Option<Instant> {
@@ -341,13 +363,18 @@ fn bare_number(text: &str) -> Option<Instant> {
         8 => {
             let day =
                 Day::from_date((number / 10_000) as i16, (number / 100 % 100) as i8, (number % 100) as i8)?;
-            return Some(Instant { at: day.start(), day_only: true });
+            return Some(Instant { at: day.start(), day_only: true, ends_day: true });
         }
         9 | 10 => Timestamp::from_seconds(number),
         13 => Timestamp::from_micros(number * 1_000),
         _ => return None,
     };
-    Some(Instant { at, day_only: false })
+    Some(Instant { at, day_only: false, ends_day: ends_day(at) })
+}
+
+/// Whether a time stands in the last second of its day of UTC.
+pub(crate) fn ends_day(at: Timestamp) -> bool {
+    at.day().window().until.since(at) <= SECOND_US
 }
 
 /// Parts a date from the clock behind `T`, a space, or the colon of web server logs.
@@ -426,8 +453,11 @@ fn date_of(text: &str, order: NumberOrder) -> Option<Day> {
         _ if c.len() != 4 => return None,
         _ => match (number(a)?, number(b)?, order) {
             (a, b, _) if a > 12 => (number(c)?, b, a),
+            (a, b, _) if b > 12 || a == b => (number(c)?, a, b),
+            (a, b, _) if text.contains('.') => (number(c)?, b, a),
             (a, b, NumberOrder::MonthFirst) => (number(c)?, a, b),
             (a, b, NumberOrder::DayFirst) => (number(c)?, b, a),
+            (_, _, NumberOrder::Untold) => return None,
         },
     };
     if !(1970..=2200).contains(&year) {
@@ -543,10 +573,29 @@ mod tests {
     }
 
     #[test]
-    fn a_column_with_a_day_above_twelve_is_day_first() {
+    fn a_number_above_twelve_tells_the_order_and_nothing_else_does() {
         assert_eq!(number_order(["05/06/2021", "25/06/2021"].into_iter()), NumberOrder::DayFirst);
         assert_eq!(number_order(["05/06/2021", "06/25/2021"].into_iter()), NumberOrder::MonthFirst);
-        assert_eq!(number_order(["2021-06-25"].into_iter()), NumberOrder::MonthFirst);
+        assert_eq!(number_order(["25/06/2021", "06/25/2021"].into_iter()), NumberOrder::Untold);
+        assert_eq!(number_order(["2021-06-25", "05/06/2021"].into_iter()), NumberOrder::Untold);
+    }
+
+    #[test]
+    fn a_date_that_could_be_two_is_none() {
+        let read = |text: &str| instant(text, NumberOrder::Untold).map(|found| found.at.day().to_string());
+        for text in ["03/04/2021", "03-04-2021", "3/4/2021 10:00"] {
+            assert_eq!((read(text), needs_order(text)), (None, true), "{text}");
+        }
+        for (text, day) in [
+            ("04/04/2021", "2021-04-04"),
+            ("13/04/2021", "2021-04-13"),
+            ("04/13/2021", "2021-04-13"),
+            ("03.04.2021", "2021-04-03"),
+            ("2021/03/04", "2021-03-04"),
+        ] {
+            assert_eq!((read(text).as_deref(), needs_order(text)), (Some(day), false), "{text}");
+        }
+        assert!(!needs_order("soon"));
     }
 
     #[test]
@@ -555,6 +604,9 @@ mod tests {
         assert_eq!(end("2021-06-30"), "2021-07-01T00:00:00Z");
         assert_eq!(end("2021-06-30T23:59:59Z"), "2021-07-01T00:00:00Z");
         assert_eq!(end("2021-06-30T12:00:00Z"), "2021-06-30T12:00:00Z");
+        assert_eq!(end("2021-05-20T23:59:59-05:00"), "2021-05-21T05:00:00Z");
+        assert_eq!(end("2021-05-20T23:59:59.999+04:30"), "2021-05-20T19:30:00Z");
+        assert_eq!(end("2021-05-20T18:59:59-05:00"), "2021-05-20T23:59:59Z");
     }
 
     proptest! {

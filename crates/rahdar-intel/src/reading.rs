@@ -66,6 +66,8 @@ pub struct Reading {
     pub refused_count: usize,
     /// How much was understood but is of a kind that flows cannot answer, by kind.
     pub set_aside: BTreeMap<String, usize>,
+    /// What the file as a whole decided about its rows, in words.
+    pub remarks: Vec<String>,
     /// Where the names of clusters came from, in the order of the file, each once.
     pub namings: Vec<Naming>,
     /// Reports about indicators, in the order of the file.
@@ -199,6 +201,9 @@ pub enum Reason {
     /// A time that cannot be read.
     #[error("`{0}` is not a time: write 2021-08-15 or 2021-08-15T12:30:00Z")]
     Time(String),
+    /// A date whose day may be its month.
+    #[error("`{0}` may be two days, and no other row tells which number is the day: write 2021-08-15")]
+    Order(String),
     /// A window that ends before it begins.
     #[error("the window ends before it begins: {0:?}")]
     Window(Window),
@@ -281,7 +286,7 @@ impl Origin {
     /// The place in words.
     pub const fn word(self) -> &'static str {
         match self {
-            Self::Operator => "given by the operator",
+            Self::Operator => "the operator",
             Self::Column => "a column",
             Self::Object => "an object of the bundle",
             Self::Tag => "a tag of the event",
@@ -394,6 +399,7 @@ impl<'a> Draft<'a> {
                 refused: Vec::new(),
                 refused_count: 0,
                 set_aside: BTreeMap::new(),
+                remarks: Vec::new(),
                 namings: Vec::new(),
                 reports: Vec::new(),
                 resolutions: Vec::new(),
@@ -420,6 +426,11 @@ impl<'a> Draft<'a> {
             "other".to_owned()
         };
         *kinds.entry(kind).or_default() += 1;
+    }
+
+    /// Says what the file as a whole decided.
+    pub(crate) fn remark(&mut self, text: String) {
+        self.reading.remarks.push(text);
     }
 
     /// Refuses a text, with the place and the reason.

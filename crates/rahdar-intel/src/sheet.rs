@@ -178,7 +178,7 @@ fn label(cells: &Cells<'_>) -> Result<Label, LineError> {
 
 fn event(cells: &Cells<'_>) -> Result<Event, LineError> {
     let date = cells.get("date");
-    let at = instant(date, NumberOrder::MonthFirst).ok_or_else(|| LineError::Date(date.to_owned()))?.at;
+    let at = instant(date, NumberOrder::Untold).ok_or_else(|| LineError::Date(date.to_owned()))?.at;
     let label = cells.get("label").to_owned();
     if label.is_empty() { Err(LineError::NoLabel) } else { Ok(Event { at, label }) }
 }

@@ -3,7 +3,7 @@
 use rahdar_model::intelligence::{HostClass, Indicator, Tlp, WindowBasis};
 use rahdar_model::{Address, Timestamp, Window};
 
-use crate::date::{Instant, NumberOrder, day_end, instant, number_order};
+use crate::date::{Instant, NumberOrder, day_end, instant, needs_order, number_order};
 use crate::find::{Endpoint, Names, What, find, protocol};
 use crate::naming;
 use crate::reading::{
@@ -211,6 +211,7 @@ pub(crate) fn read(
         source,
         layout,
         order,
+        ordered: None,
         has_indicators,
         cluster: layout
             .cluster
@@ -222,11 +223,21 @@ pub(crate) fn read(
     for row in body(text, layout) {
         reader.row(&row);
     }
+    if let Some(date) = reader.ordered {
+        let first = if reader.order == NumberOrder::DayFirst { "day" } else { "month" };
+        let text = format!("dates such as `{date}` are read {first} first, as other rows show");
+        reader.draft.remark(text);
+    }
     reader.draft.finish()
 }
 
 /// Dates looked at to learn the order of their numbers; chosen here.
 const DATES_SEEN: usize = 10_000;
+
+/// Why this is no time.
+fn no_time(cell: &str) -> Reason {
+    if needs_order(cell) { Reason::Order(quote(cell)) } else { Reason::Time(quote(cell)) }
+}
 
 fn is_time(column: Column) -> bool {
     matches!(column, Column::From(_) | Column::Until(_) | Column::Seen | Column::Published)
@@ -236,6 +247,8 @@ struct Reader<'a> {
     source: &'a Source,
     layout: &'a Layout,
     order: NumberOrder,
+    /// The first date that the order of its numbers decided.
+    ordered: Option<String>,
     has_indicators: bool,
     /// Whose the claims are where no column says.
     cluster: Option<(String, Origin)>,
@@ -357,7 +370,7 @@ impl Reader<'_> {
         }
     }
 
-    fn meaning(&self, row: &Row, place: &str) -> Result<Meaning, Reason> {
+    fn meaning(&mut self, row: &Row, place: &str) -> Result<Meaning, Reason> {
         let mut meaning = Meaning {
             terms: Terms {
                 place: place.to_owned(),
@@ -392,7 +405,10 @@ impl Reader<'_> {
                         Some(HostClass::from_word(cell).ok_or_else(|| Reason::Class(quote(cell)))?);
                 }
                 Column::From(_) | Column::Until(_) | Column::Seen | Column::Published => {
-                    let time = instant(cell, self.order).ok_or_else(|| Reason::Time(quote(cell)))?;
+                    let time = instant(cell, self.order).ok_or_else(|| no_time(cell))?;
+                    if needs_order(cell) {
+                        self.ordered.get_or_insert_with(|| quote(cell));
+                    }
                     times.put(*column, time);
                 }
             }

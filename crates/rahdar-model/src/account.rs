@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::address::Address;
 use crate::finding::Verdict;
-use crate::intelligence::ClusterId;
+use crate::intelligence::{ClusterId, Tlp};
 use crate::time::Timestamp;
 
 /// The explanation other than command traffic for which most speaks.
@@ -154,6 +154,8 @@ pub struct Attribution {
     pub published: Option<Timestamp>,
     /// The source's own confidence, 0–100.
     pub confidence: Option<u8>,
+    /// How far it may travel.
+    pub tlp: Option<Tlp>,
 }
 
 /// One answer to the question who is behind a cluster.
@@ -191,10 +193,10 @@ pub struct Touched {
     pub address: Address,
     /// How far that is believed.
     pub verdict: Verdict,
-    /// First contact.
-    pub first_seen: Timestamp,
-    /// Last packet.
-    pub last_seen: Timestamp,
+    /// First contact; none where no clock tells when that was.
+    pub first_seen: Option<Timestamp>,
+    /// Last packet, likewise.
+    pub last_seen: Option<Timestamp>,
 }
 
 /// Two clusters on one victim, and what they have in common (`methods.md` §7.6).

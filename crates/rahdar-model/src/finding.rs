@@ -9,6 +9,7 @@ use crate::address::Address;
 use crate::coverage::ExporterCoverage;
 use crate::estimate::Estimate;
 use crate::intelligence::Cluster;
+use crate::marking::Marking;
 use crate::profile::Profile;
 use crate::time::{Day, Timestamp, Window};
 
@@ -41,6 +42,8 @@ pub struct Hunt {
     pub companies: Vec<Company>,
     /// The calibration that weighed the evidence; none where the defaults did.
     pub calibration: Option<String>,
+    /// How far all of it may travel: the marking of every finding, and of all that is told of clusters.
+    pub marking: Marking,
 }
 
 /// The pooled octets that left one victim.
@@ -71,16 +74,18 @@ pub struct Finding {
     pub credibility: u8,
     /// Reasons for and against, heaviest first.
     pub reasons: Vec<Reason>,
-    /// First believed contact.
-    pub first_seen: Timestamp,
-    /// Last packet of believed contact.
-    pub last_seen: Timestamp,
+    /// First believed contact; none where no clock tells when that was.
+    pub first_seen: Option<Timestamp>,
+    /// Last packet of believed contact, likewise.
+    pub last_seen: Option<Timestamp>,
     /// Whether coverage begins or ends there, so that contact may have begun earlier or gone on.
     pub at_least: bool,
-    /// Days with believed contact.
+    /// Days with believed contact, as far as clocks tell them.
     pub days_active: u32,
     /// Flow records of believed contact.
     pub flows: u64,
+    /// The exporters that recorded them, in order.
+    pub exporters: Vec<Arc<str>>,
     /// IP octets from the victim to believed indicators.
     pub octets_out: Estimate,
     /// IP octets from believed indicators to the victim.
@@ -107,6 +112,8 @@ pub struct Finding {
     pub upload: Upload,
     /// First contact against each registered event, by date.
     pub chronology: Vec<Chronology>,
+    /// How far it may travel: the marking of every claim that it rests on.
+    pub marking: Marking,
 }
 
 /// Calls that were refused, or that nobody answered.
@@ -266,10 +273,10 @@ pub struct Infrastructure {
     pub validity: Window,
     /// Who made the claim.
     pub source: Arc<str>,
-    /// First contact.
-    pub first_seen: Timestamp,
-    /// Last packet.
-    pub last_seen: Timestamp,
+    /// First contact; none where no clock tells when that was.
+    pub first_seen: Option<Timestamp>,
+    /// Last packet, likewise.
+    pub last_seen: Option<Timestamp>,
     /// Flow records.
     pub flows: u64,
 }

@@ -11,7 +11,8 @@
 //!   Arrow batches, `docs/schema.md` and `docs/protocols.md` all follow from it.
 //! * [`sink`]: how decoders hand on what they read, what they could not read, and the counts
 //!   that must add up.
-//! * [`intelligence`]: indicators, dated claims about them, clusters.
+//! * [`intelligence`]: indicators, dated claims about them, clusters; [`marking`]: how far an answer that rests
+//!   on them may travel.
 //! * [`store`]: the narrow waist. [`store::FlowStore`] is all that the rest of rahdar knows
 //!   of the place where flows are kept.
 //! * [`coverage`]: what exporters could see, and what is missing.
@@ -30,6 +31,7 @@ pub mod fact;
 pub mod finding;
 pub mod flow;
 pub mod intelligence;
+pub mod marking;
 pub mod profile;
 pub mod sink;
 pub mod store;

@@ -250,6 +250,9 @@ pub fn parse_relative(text: &str, now: Timestamp) -> Result<Timestamp, TimeError
 /// count from some second 0 of their own.
 pub const EARLIEST_CLOCK: Timestamp = Timestamp::from_seconds(631_152_000);
 
+/// Times outside of this come from no real clock: until 2100-01-01.
+pub const CLOCK_PLAUSIBLE: Window = Window::new(EARLIEST_CLOCK, Timestamp::from_seconds(4_102_444_800));
+
 /// How the operator moves the times of an input.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Shift {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rahdar_model::fact::Fact;
 use rahdar_model::flow::{Sampler, SamplingSource};
 use rahdar_model::sink::{Place, SinkError};
-use rahdar_model::time::{EARLIEST_CLOCK, Shift};
+use rahdar_model::time::{CLOCK_PLAUSIBLE, Shift};
 use rahdar_model::{FlowRecord, FlowSink, Problem, Quality, Tally, Timestamp, Window};
 
 use crate::Options;
@@ -14,9 +14,6 @@ use crate::Options;
 /// Problems of one input that are named one by one; later ones are only counted, so that a
 /// hostile input cannot flood the reader of the list. Chosen here: more than anybody reads.
 const PROBLEMS_NAMED_MAX: u64 = 1_000;
-
-/// Times outside of this come from no real clock: until 2100-01-01.
-const CLOCK_PLAUSIBLE: Window = Window::new(EARLIEST_CLOCK, Timestamp::from_seconds(4_102_444_800));
 
 /// Times outside of this have no name that all engines read: 0001-01-01 until the end of 9999-12-30.
 const CALENDAR: (Timestamp, Timestamp) =
@@ -32,6 +29,7 @@ pub(crate) struct Delivery<'a> {
     pub(crate) tally: Tally,
     correction: Correction,
     named: u64,
+    has_told_unit: bool,
     /// The first place of a problem that was not named, and the records refused there and after.
     unnamed: Option<(Place, u64)>,
 }
@@ -51,6 +49,7 @@ impl<'a> Delivery<'a> {
             tally: Tally::default(),
             correction: Correction::new(options),
             named: 0,
+            has_told_unit: false,
             unnamed: None,
         }
     }
@@ -89,6 +88,16 @@ impl<'a> Delivery<'a> {
         self.tally.received += records;
         self.tally.refused += records;
         self.problem(place, why, records);
+    }
+
+    /// Says, once, that times of the input count another unit than seconds.
+    pub(crate) fn counted_in(&mut self, unit: Option<&'static str>) {
+        if let Some(unit) = unit
+            && !self.has_told_unit
+        {
+            self.has_told_unit = true;
+            self.note(Place::Input, format_args!("some times count {unit}, not seconds: they are read so"));
+        }
     }
 
     /// Says something about the input that cost no record.

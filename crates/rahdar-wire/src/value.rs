@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
 use rahdar_model::flow::{protocol as ip, tcp};
+use rahdar_model::time::CLOCK_PLAUSIBLE;
 use rahdar_model::{Address, Timestamp};
 use thiserror::Error;
 
@@ -181,12 +182,36 @@ pub(crate) fn float(text: &[u8]) -> Option<f64> {
     if plain { std::str::from_utf8(text).ok()?.parse().ok() } else { None }
 }
 
-/// A time: seconds since the epoch, or a date and a time of day.
+/// A time: a count since the epoch, or a date and a time of day.
+///
+/// Logs count seconds; what ships them on may count milliseconds, microseconds or nanoseconds. A number that
+/// no clock has as seconds is taken in the unit in which one has it ([`CLOCK_PLAUSIBLE`]): the units
+/// lie a thousand apart and all plausible times within a factor of seven, so that no number fits two.
+/// One that fits none is seconds.
 pub(crate) fn time(text: &[u8]) -> Option<Timestamp> {
-    match seconds(text) {
-        Some(us) => Some(Timestamp::from_micros(us)),
-        None => moment(text),
+    let as_seconds = seconds(text).map(Timestamp::from_micros);
+    match as_seconds {
+        Some(time) if time < CLOCK_PLAUSIBLE.until => Some(time),
+        _ => in_unit(text).map(|(time, _)| time).or(as_seconds).or_else(|| moment(text)),
     }
+}
+
+/// The unit of a time that counts another than seconds, in words.
+pub(crate) fn unit(text: &[u8]) -> Option<&'static str> {
+    let is_seconds = seconds(text).is_some_and(|us| us < CLOCK_PLAUSIBLE.until.micros());
+    if is_seconds { None } else { in_unit(text).map(|(_, unit)| unit) }
+}
+
+/// A count in the unit in which it is a time that a clock may have.
+fn in_unit(text: &[u8]) -> Option<(Timestamp, &'static str)> {
+    let number = i64::try_from(count(text)?).ok()?;
+    let units = [
+        (number.checked_mul(1_000), "milliseconds"),
+        (Some(number), "microseconds"),
+        (Some(number / 1_000), "nanoseconds"),
+    ];
+    let times = units.into_iter().filter_map(|(us, unit)| Some((Timestamp::from_micros(us?), unit)));
+    times.into_iter().find(|(time, _)| CLOCK_PLAUSIBLE.contains(*time))
 }
 
 /// A date and a time of day as logs write them: `2021-08-15T12:30:00.25Z`, `2021/08/15 12:30:00`,
@@ -319,6 +344,26 @@ mod tests {
         ] {
             assert_eq!(seconds(text.as_bytes()), us, "{text}");
         }
+    }
+
+    #[test]
+    fn a_number_is_a_time_in_the_unit_in_which_a_clock_may_have_it() {
+        for (text, shown, in_unit) in [
+            ("1620990000.5", "2021-05-14T11:00:00.5Z", None),
+            ("1620990000500", "2021-05-14T11:00:00.5Z", Some("milliseconds")),
+            ("1620990000500.25", "2021-05-14T11:00:00.5Z", Some("milliseconds")),
+            ("1.6209900005e12", "2021-05-14T11:00:00.5Z", Some("milliseconds")),
+            ("1620990000500000", "2021-05-14T11:00:00.5Z", Some("microseconds")),
+            ("1620990000500000000", "2021-05-14T11:00:00.5Z", Some("nanoseconds")),
+            ("12", "1970-01-01T00:00:12Z", None),
+            ("4102444799", "2099-12-31T23:59:59Z", None),
+            ("2021-05-14T11:00:00Z", "2021-05-14T11:00:00Z", None),
+        ] {
+            let time = time(text.as_bytes()).map(|time| time.to_string());
+            assert_eq!((time.as_deref(), unit(text.as_bytes())), (Some(shown), in_unit), "{text}");
+        }
+        let beyond = Timestamp::from_seconds(5_000_000_000_000);
+        assert_eq!((time(b"5000000000000"), unit(b"5000000000000")), (Some(beyond), None));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use rahdar_case::report;
 use rahdar_hunt::{Request, profile};
 use rahdar_intel::book::Book;
 use rahdar_intel::registry::Shelf as _;
+use rahdar_model::Timestamp;
 use rahdar_model::finding::{self, Finding};
 use rahdar_model::intelligence::ClusterId;
 use rahdar_model::store::{Cell, Table};
@@ -32,8 +33,9 @@ pub(crate) fn run(home: &Home, args: &command::Hunt, format: Format) -> anyhow::
             if args.explain {
                 hunt.findings.iter().chain(&hunt.discounted).try_for_each(explain)?;
             }
+            let findings = if hunt.findings.len() == 1 { "finding" } else { "findings" };
             note!(
-                "{} findings, {} discounted; {} flows swept for {} claims in {seconds:.1} s; book version {}, table version {}",
+                "{} {findings}, {} discounted; {} flows swept for {} claims in {seconds:.1} s; book version {}, table version {}",
                 hunt.findings.len(),
                 hunt.discounted.len(),
                 hunt.flows_swept,
@@ -41,6 +43,9 @@ pub(crate) fn run(home: &Home, args: &command::Hunt, format: Format) -> anyhow::
                 hunt.intelligence_version,
                 hunt.table_version
             );
+            if let Some(marking) = report::marking::sentence(&hunt.marking, report::marking::LEAST) {
+                note!("{marking}");
+            }
         }
     }
     for (asked, what) in
@@ -99,14 +104,15 @@ pub(crate) fn table(hunt: &finding::Hunt) -> Table {
 
 fn row(finding: &Finding) -> Vec<Cell> {
     let octets = |octets: f64| Cell::Int(octets as i64);
+    let day = |at: Option<Timestamp>| at.map_or(Cell::Null, |at| Cell::Text(at.day().to_string()));
     vec![
         Cell::Text(finding.victim.address.to_string()),
         Cell::Text(finding.victim.roles.join(", ")),
         Cell::Text(finding.cluster.name.clone()),
         Cell::Text(finding.verdict.word().to_owned()),
         Cell::Int(finding.confidence.into()),
-        Cell::Text(finding.first_seen.day().to_string()),
-        Cell::Text(finding.last_seen.day().to_string()),
+        day(finding.first_seen),
+        day(finding.last_seen),
         Cell::Int(finding.days_active.into()),
         octets(finding.octets_out.low.floor()),
         octets(finding.octets_out.point.round()),

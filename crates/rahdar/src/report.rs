@@ -7,7 +7,6 @@ use rahdar_case::report::{self, Context};
 use rahdar_intel::book::Book;
 use rahdar_model::Clock;
 use rahdar_model::finding::Hunt;
-use rahdar_model::intelligence::Tlp;
 
 use crate::clock::SystemClock;
 use crate::command::{Report, ReportKind};
@@ -22,12 +21,12 @@ pub(crate) fn run(home: &Home, args: &Report) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Writes the page. It is TLP:AMBER: the victims have not been told.
+/// Writes the page. It is TLP:AMBER at least: the victims have not been told.
 pub(crate) fn write(home: &Home, hunt: &Hunt, path: &Path) -> anyhow::Result<()> {
     let events = home.database()?.events()?;
     let context = Context {
         title: "Contact with adversary infrastructure",
-        tlp: Tlp::Amber,
+        tlp: report::marking::LEAST,
         events: &events,
         generated: SystemClock.now(),
         version: env!("CARGO_PKG_VERSION"),

@@ -143,8 +143,8 @@ impl From<&Touched> for TouchedJson {
         Self {
             address: touched.address.to_ip(),
             verdict: touched.verdict.word(),
-            first_seen: time(touched.first_seen),
-            last_seen: time(touched.last_seen),
+            first_seen: touched.first_seen.and_then(time),
+            last_seen: touched.last_seen.and_then(time),
         }
     }
 }

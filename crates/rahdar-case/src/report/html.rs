@@ -17,10 +17,11 @@ use rahdar_figure::{Bars, Figure, Lane, Lanes, Table, Validity, ink, legible};
 use rahdar_model::coverage::ExporterCoverage;
 use rahdar_model::finding::{Finding, Hunt, Reason, Victim};
 use rahdar_model::intelligence::{ClusterId, Event, Tlp};
-use rahdar_model::time::{DAY_US, HOUR_US, SECOND_US};
+use rahdar_model::time::{CLOCK_PLAUSIBLE, DAY_US, HOUR_US, SECOND_US};
 use rahdar_model::{Estimate, Timestamp, Window};
 
 use super::blind::{blind, hours};
+use super::marking;
 use super::words::account;
 use super::words::finding as sentence;
 use super::words::hunt::{Summary, findings_on, observed, summary, victims_of};
@@ -31,7 +32,7 @@ use super::words::{self, CANNOT_SHOW};
 pub struct Context<'a> {
     /// What the report is called.
     pub title: &'a str,
-    /// How far it may travel.
+    /// How far it may travel at most; not as far where a claim that it rests on is marked more strictly.
     pub tlp: Tlp,
     /// Events registered before the hunt, drawn into the figures.
     pub events: &'a [Event],
@@ -63,7 +64,8 @@ const MOST_SPELLS: usize = 5;
 pub fn html(hunt: &Hunt, context: &Context<'_>) -> String {
     let page = Page {
         title: legible::sentence(context.title),
-        tlp: context.tlp.word(),
+        tlp: marking::tlp(&hunt.marking, context.tlp).word(),
+        marking: marking::sentence(&hunt.marking, context.tlp).unwrap_or_default(),
         style: Markup(ink::style()),
         generated: Timestamp::from_seconds(context.generated.micros().div_euclid(SECOND_US)).to_string(),
         summary: summary(hunt),
@@ -83,6 +85,8 @@ pub fn html(hunt: &Hunt, context: &Context<'_>) -> String {
 struct Page<'a> {
     title: String,
     tlp: &'static str,
+    /// Who made it stricter than it need be; empty where nobody did.
+    marking: String,
     style: Markup,
     generated: String,
     summary: Summary<'a>,
@@ -98,7 +102,8 @@ struct Page<'a> {
 struct VictimView {
     heading: String,
     facts: Vec<(&'static str, String)>,
-    lanes: FigureView,
+    /// None where no clock tells when any of it was.
+    lanes: Option<FigureView>,
     findings: Vec<FindingView>,
     /// What each two of its clusters have in common.
     company: Vec<String>,
@@ -111,11 +116,11 @@ struct FindingView {
     heading: String,
     verdict: &'static str,
     sentence: String,
-    meaning: &'static str,
+    meaning: String,
     judgement: Vec<String>,
     changes: Vec<String>,
     facts: Vec<(&'static str, String)>,
-    bars: FigureView,
+    bars: Option<FigureView>,
     validity: FigureView,
     reasons: TableView,
 }
@@ -146,7 +151,8 @@ impl HtmlSafe for Markup {}
 #[derive(Template)]
 #[template(path = "figure.html")]
 struct FigureView {
-    svg: Markup,
+    /// None where no axis of time holds it.
+    svg: Option<Markup>,
     table: TableView,
 }
 
@@ -199,7 +205,12 @@ impl TableView {
 impl FigureView {
     /// The figure, with the first `most` rows of its table.
     fn cut(figure: Figure, most: usize) -> Self {
-        Self { svg: Markup(figure.svg), table: TableView::cut(figure.table, most) }
+        Self { svg: Some(Markup(figure.svg)), table: TableView::cut(figure.table, most) }
+    }
+
+    /// The same, or its table alone.
+    fn drawn(self, is_drawn: bool) -> Self {
+        Self { svg: self.svg.filter(|_| is_drawn), ..self }
     }
 }
 
@@ -235,9 +246,10 @@ fn overview(hunt: &Hunt) -> TableView {
 /// First contact, last contact, days.
 fn span(finding: &Finding) -> [String; 3] {
     let at_least = if finding.at_least { "at least " } else { "" };
+    let unknown = || "not known".to_owned();
     [
-        format!("{at_least}{}", finding.first_seen.day()),
-        format!("{at_least}{}", finding.last_seen.day()),
+        finding.first_seen.map_or_else(unknown, |at| format!("{at_least}{}", at.day())),
+        finding.last_seen.map_or_else(unknown, |at| format!("{at_least}{}", at.day())),
         octets::count(u64::from(finding.days_active)),
     ]
 }
@@ -256,8 +268,9 @@ fn victims(hunt: &Hunt, context: &Context<'_>) -> Vec<VictimView> {
         let window = around(&all);
         let gaps = blind(&hunt.coverage, window);
         let mut lanes: Vec<Lane<'_>> =
-            all.iter().map(|finding| Lane::of(finding, series.get(finding))).collect();
+            all.iter().filter_map(|finding| Lane::of(finding, series.get(finding))).collect();
         lanes.sort_by_key(|lane| (lane.first_seen, lane.label));
+        let is_dated = !lanes.is_empty();
         let title = format!("Clusters on {}, by day", victim.address);
         let lanes =
             Lanes { title: &title, window, lanes: &lanes, events: context.events, gaps: &gaps }.draw();
@@ -267,13 +280,19 @@ fn victims(hunt: &Hunt, context: &Context<'_>) -> Vec<VictimView> {
                 continue;
             }
             anchor += 1;
-            let scene = Scene { window, series: series.get(finding), gaps: &gaps, events: context.events };
+            let scene = Scene {
+                window,
+                series: series.get(finding),
+                gaps: &gaps,
+                events: context.events,
+                least: context.tlp,
+            };
             findings.push(finding_view(finding, hunt, scene, anchor));
         }
         views.push(VictimView {
             heading: words::victim(victim),
             facts: victim_facts(hunt, victim),
-            lanes: FigureView::cut(lanes, MOST_ROWS),
+            lanes: is_dated.then(|| FigureView::cut(lanes, MOST_ROWS)),
             company: company(hunt, victim),
             left_out: in_overview_alone(all.len() - findings.len()),
             findings,
@@ -321,10 +340,12 @@ struct Scene<'a> {
     series: usize,
     gaps: &'a [Window],
     events: &'a [Event],
+    least: Tlp,
 }
 
 fn finding_view(finding: &Finding, hunt: &Hunt, scene: Scene<'_>, anchor: usize) -> FindingView {
-    let Scene { window, series, gaps, events } = scene;
+    let Scene { window, series, gaps, events, least } = scene;
+    let is_dated = finding.first_seen.is_some();
     let (cluster, victim) = (legible::name(&finding.cluster.name), finding.victim.address);
     let bars = Bars {
         title: &format!("{cluster}: octets out of {victim}, by day"),
@@ -359,19 +380,19 @@ fn finding_view(finding: &Finding, hunt: &Hunt, scene: Scene<'_>, anchor: usize)
         heading: cluster,
         verdict: finding.verdict.word(),
         sentence: words::headline(finding),
-        meaning: sentence::verdict_means(finding.verdict),
+        meaning: sentence::verdict_means(finding),
         judgement,
         changes,
-        facts: finding_facts(finding),
-        bars: FigureView::cut(bars.draw(), MOST_ROWS),
-        validity: FigureView::cut(validity.draw(), MOST_ENDPOINTS),
+        facts: finding_facts(finding, least),
+        bars: is_dated.then(|| FigureView::cut(bars.draw(), MOST_ROWS)),
+        validity: FigureView::cut(validity.draw(), MOST_ENDPOINTS).drawn(is_dated),
         reasons: reasons(finding),
     }
 }
 
-fn finding_facts(finding: &Finding) -> Vec<(&'static str, String)> {
+fn finding_facts(finding: &Finding, least: Tlp) -> Vec<(&'static str, String)> {
     let [first, last, days] = span(finding);
-    vec![
+    let mut facts = vec![
         ("First contact", first),
         ("Last contact", last),
         ("Days with contact", days),
@@ -380,7 +401,9 @@ fn finding_facts(finding: &Finding) -> Vec<(&'static str, String)> {
         ("Octets in", interval(&finding.octets_in)),
         ("STIX confidence", finding.confidence.to_string()),
         ("Finding", legible::name(&finding.id)),
-    ]
+    ];
+    facts.extend(marking::sentence(&finding.marking, least).map(|sentence| ("Marking", sentence)));
+    facts
 }
 
 /// The bounds of an estimate, in words.
@@ -474,8 +497,8 @@ fn discounted_group(kind: &str, findings: &[&Finding]) -> Discounted {
         vec![
             finding.victim.address.to_string(),
             legible::name(&finding.cluster.name),
-            finding.first_seen.day().to_string(),
-            finding.last_seen.day().to_string(),
+            words::day(finding.first_seen),
+            words::day(finding.last_seen),
             octets::count(finding.flows),
             why,
         ]
@@ -504,11 +527,13 @@ fn coverage(hunt: &Hunt) -> CoverageView {
             all => format!("{} %", u128::from(exporter.tcp_flows_two_way) * 100 / u128::from(all)),
         };
         let last = exporter.window.until.plus_micros(-1);
+        let is_dated = CLOCK_PLAUSIBLE.contains(exporter.window.from);
+        let told = |at: Timestamp| words::day(is_dated.then_some(at));
         vec![
             legible::name(&exporter.exporter),
             exporter.observation_domain.to_string(),
-            exporter.window.from.day().to_string(),
-            last.day().to_string(),
+            told(exporter.window.from),
+            told(last),
             octets::count(exporter.flows),
             sampling(exporter),
             both_ways,
@@ -604,8 +629,8 @@ fn versions(hunt: &Hunt, context: &Context<'_>) -> Vec<(&'static str, String)> {
 /// The time of all these findings and a little around it, so that what lies before the first
 /// contact and after the last is seen to be empty, or unseen.
 fn around(findings: &[&Finding]) -> Window {
-    let first = findings.iter().map(|finding| finding.first_seen).min().unwrap_or_default();
-    let last = findings.iter().map(|finding| finding.last_seen).max().unwrap_or_default();
+    let first = findings.iter().filter_map(|finding| finding.first_seen).min().unwrap_or_default();
+    let last = findings.iter().filter_map(|finding| finding.last_seen).max().unwrap_or_default();
     let margin = (last.since(first) / 20).max(DAY_US);
     Window::new(first.plus_micros(-margin), last.plus_micros(margin))
 }

@@ -17,6 +17,7 @@ use rahdar_model::{Day, Estimate, Timestamp};
 use serde::Serialize;
 
 use super::account::{ChronologyJson, ClusterAccountJson, CompanyJson, RivalJson, UploadJson};
+use super::marking::{self, LEAST};
 use super::profile::ProfileJson;
 
 /// The JSON form of `hunt`, which took `seconds`.
@@ -30,6 +31,8 @@ pub fn json(hunt: &Hunt, seconds: f64) -> HuntJson<'_> {
             intelligence_version: hunt.intelligence_version,
             table_version: hunt.table_version,
             calibration: hunt.calibration.as_deref(),
+            tlp: marking::tlp(&hunt.marking, LEAST).word(),
+            tlp_sources: marking::sources(&hunt.marking, LEAST).collect(),
             seconds,
         },
         totals: Totals {
@@ -63,6 +66,8 @@ struct Head<'a> {
     intelligence_version: u64,
     table_version: u64,
     calibration: Option<&'a str>,
+    tlp: &'static str,
+    tlp_sources: Vec<&'a str>,
     seconds: f64,
 }
 
@@ -95,6 +100,7 @@ pub struct FindingJson<'a> {
     at_least: bool,
     days_active: u32,
     flows: u64,
+    exporters: Vec<&'a str>,
     tools: &'a [String],
     octets_out: OctetsJson,
     octets_in: OctetsJson,
@@ -108,6 +114,8 @@ pub struct FindingJson<'a> {
     spikes: Vec<SpikeJson>,
     daily: Vec<DailyJson>,
     infrastructure: Vec<InfrastructureJson<'a>>,
+    tlp: &'static str,
+    tlp_sources: Vec<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -217,11 +225,12 @@ impl<'a> From<&'a Finding> for FindingJson<'a> {
             credibility: finding.credibility,
             reasons: finding.reasons.iter().map(ReasonJson::from).collect(),
             rival: finding.rival.as_ref().map(RivalJson::from),
-            first_seen: time(finding.first_seen),
-            last_seen: time(finding.last_seen),
+            first_seen: finding.first_seen.and_then(time),
+            last_seen: finding.last_seen.and_then(time),
             at_least: finding.at_least,
             days_active: finding.days_active,
             flows: finding.flows,
+            exporters: finding.exporters.iter().map(|exporter| &**exporter).collect(),
             tools: &finding.cluster.tools,
             octets_out: (&finding.octets_out).into(),
             octets_in: (&finding.octets_in).into(),
@@ -235,6 +244,8 @@ impl<'a> From<&'a Finding> for FindingJson<'a> {
             spikes: finding.spikes.iter().map(SpikeJson::from).collect(),
             daily: finding.daily.iter().map(DailyJson::from).collect(),
             infrastructure: finding.infrastructure.iter().map(InfrastructureJson::from).collect(),
+            tlp: marking::tlp(&finding.marking, LEAST).word(),
+            tlp_sources: marking::sources(&finding.marking, LEAST).collect(),
         }
     }
 }
@@ -344,8 +355,8 @@ impl<'a> From<&'a Infrastructure> for InfrastructureJson<'a> {
             port: endpoint.port,
             protocol: endpoint.protocol,
             indicator: &endpoint.indicator,
-            first_seen: time(endpoint.first_seen),
-            last_seen: time(endpoint.last_seen),
+            first_seen: endpoint.first_seen.and_then(time),
+            last_seen: endpoint.last_seen.and_then(time),
             flows: endpoint.flows,
         }
     }

@@ -11,6 +11,7 @@ use rahdar_model::finding::{
     VictimTotal,
 };
 use rahdar_model::intelligence::{Cluster, ClusterId, Event, Tlp};
+use rahdar_model::marking::Marking;
 use rahdar_model::profile::{Behaviour, Chance, Countries, Origin, Profile, Stated};
 use rahdar_model::{Day, Estimate, Timestamp, Window};
 
@@ -167,6 +168,7 @@ pub(crate) fn roshan() -> Hunt {
         clusters: accounts(),
         companies: companies(),
         calibration: None,
+        marking: Marking::default(),
     }
 }
 
@@ -183,6 +185,7 @@ fn accounts() -> Vec<ClusterAccount> {
         source: source.into(),
         published: published.map(time),
         confidence: None,
+        tlp: None,
     };
     let hypothesis = |actor: &str, weight, statements| Hypothesis {
         actor: (!actor.is_empty()).then(|| actor.to_owned()),
@@ -192,8 +195,8 @@ fn accounts() -> Vec<ClusterAccount> {
     let touched = |address: &str, verdict| Touched {
         address: address.parse().unwrap(),
         verdict,
-        first_seen: time("2021-03-08"),
-        last_seen: time("2021-05-30"),
+        first_seen: Some(time("2021-03-08")),
+        last_seen: Some(time("2021-05-30")),
     };
     let account = |name: &str, hypotheses, touched| ClusterAccount {
         id: ClusterId::of_name(name),
@@ -275,6 +278,7 @@ pub(crate) fn empty() -> Hunt {
         clusters: Vec::new(),
         companies: Vec::new(),
         calibration: None,
+        marking: Marking::default(),
     }
 }
 
@@ -377,11 +381,12 @@ pub(crate) fn finding(
             reason("exclusivity", 5.0, "the server hosts few names"),
             reason("scanning", -2.5, "one of the servers scanned other hosts of the network in 2020"),
         ],
-        first_seen: time(first).plus_micros(3_723_000_000),
-        last_seen: time(last).plus_micros(80_000_000_000),
+        first_seen: Some(time(first).plus_micros(3_723_000_000)),
+        last_seen: Some(time(last).plus_micros(80_000_000_000)),
         at_least: true,
         days_active: days,
         flows: 3_000,
+        exporters: ["border-1", "border-2", "transit"].map(Into::into).to_vec(),
         octets_out: estimate(100e6, 150e6, None),
         octets_in: estimate(9e6, 12e6, None),
         attempts: Attempts::default(),
@@ -412,6 +417,7 @@ pub(crate) fn finding(
             unseen: Some(Unseen { days: 12, high: Some(4_493_599.0) }),
         },
         chronology: Vec::new(),
+        marking: Marking::default(),
     }
 }
 
@@ -451,8 +457,8 @@ pub(crate) fn endpoint(
         indicator: address.to_owned(),
         validity: span(from, until),
         source: "Example Lab, indicator list of 2021".into(),
-        first_seen: time(first),
-        last_seen: time(last).plus_micros(70_000_000_000),
+        first_seen: Some(time(first)),
+        last_seen: Some(time(last).plus_micros(70_000_000_000)),
         flows: 512,
     }
 }

@@ -7,6 +7,7 @@ use quick_xml::events::Event as Xml;
 use rahdar_case::report::{Context, html};
 use rahdar_model::finding::Hunt;
 use rahdar_model::intelligence::{Event, Tlp};
+use rahdar_model::marking::Marking;
 use rahdar_model::{Day, Timestamp, Window};
 
 use crate::fixture::{context, empty, events, finding, group, mail_server, roshan};
@@ -122,6 +123,24 @@ fn a_hunt_over_nothing_is_a_report_too() {
 }
 
 #[test]
+fn what_rests_on_stricter_claims_is_as_strict_and_says_by_whom() {
+    let red = Marking { tlp: Some(Tlp::Red), sources: vec!["CERT X".into()] };
+    let mut hunt = roshan();
+    hunt.findings[0].marking = red.clone();
+    hunt.marking = red;
+    let page = read(&html(&hunt, &context(&[])));
+    let sentence = "TLP:RED, as CERT X marked claims that this rests on.";
+    assert_eq!(page.text.matches(sentence).count(), 2, "at the top, and at the finding");
+    assert_eq!(page.text.matches("TLP:RED").count(), 5, "title, top and bottom too");
+    assert!(!page.text.contains("TLP:AMBER"));
+    // A claim that may go further opens nothing.
+    hunt.marking = Marking { tlp: Some(Tlp::Clear), sources: vec!["a lab".into()] };
+    hunt.findings[0].marking = hunt.marking.clone();
+    let open = read(&html(&hunt, &context(&[])));
+    assert!(!open.text.contains("CLEAR") && !open.text.contains("a lab"));
+}
+
+#[test]
 fn every_mark_of_tlp_is_shown() {
     for tlp in [Tlp::Clear, Tlp::Green, Tlp::Amber, Tlp::AmberStrict, Tlp::Red] {
         let page = html(&empty(), &Context { tlp, ..context(&[]) });
@@ -190,8 +209,8 @@ fn hostile_text_stays_text() {
 #[test]
 fn clocks_that_lie_do_not_break_a_report() {
     let mut hunt = roshan();
-    hunt.findings[0].first_seen = Timestamp::MIN;
-    hunt.findings[0].last_seen = Timestamp::MAX;
+    hunt.findings[0].first_seen = Some(Timestamp::MIN);
+    hunt.findings[0].last_seen = Some(Timestamp::MAX);
     hunt.findings[0].daily[0].day = Day(i32::MIN);
     hunt.coverage[0].window = Window::ALL;
     hunt.window = Window::ALL;

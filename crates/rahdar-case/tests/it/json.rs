@@ -2,6 +2,8 @@
 
 use rahdar_case::report::json;
 use rahdar_model::finding::Hunt;
+use rahdar_model::intelligence::Tlp;
+use rahdar_model::marking::Marking;
 use rahdar_model::{Day, Timestamp};
 use serde_json::Value;
 
@@ -59,15 +61,28 @@ fn octets_are_whole_and_rounded_away_from_a_claim() {
 }
 
 #[test]
+fn markings_are_told_for_each_finding_and_for_all() {
+    let mut hunt = roshan();
+    hunt.findings[0].marking = Marking { tlp: Some(Tlp::Red), sources: vec!["CERT X".into()] };
+    hunt.marking = hunt.findings[0].marking.clone();
+    let value = check(&hunt);
+    let told = |of: &Value| (of["tlp"].clone(), of["tlp_sources"].clone());
+    let red = (Value::from("RED"), Value::from(vec!["CERT X"]));
+    assert_eq!((told(&value["hunt"]), told(&value["findings"][0])), (red.clone(), red));
+    assert_eq!(told(&value["findings"][1]), (Value::from("AMBER"), Value::Array(Vec::new())));
+}
+
+#[test]
 fn what_json_cannot_hold_is_null() {
     let mut hunt = roshan();
     let finding = &mut hunt.findings[0];
     finding.surges[0].ratio = f64::INFINITY;
-    finding.first_seen = Timestamp::MIN;
+    finding.first_seen = Some(Timestamp::MIN);
+    finding.last_seen = None;
     finding.daily[0].day = Day(i32::MAX);
     let finding = &check(&hunt)["findings"][0];
     assert!(finding["surges"][0]["ratio"].is_null());
-    assert!(finding["first_seen"].is_null());
+    assert!(finding["first_seen"].is_null() && finding["last_seen"].is_null());
     assert!(finding["daily"][0]["date"].is_null());
     assert!(check(&empty())["hunt"]["from"].is_null());
 }

@@ -3,8 +3,6 @@
 use rahdar_case::report::words::{self, CANNOT_SHOW};
 use rahdar_case::report::{Context, html};
 use rahdar_model::Estimate;
-use rahdar_model::coverage::Lost;
-use rahdar_model::fact::{Loss, Unit};
 use rahdar_model::finding::{Finding, Hunt, Reason, Verdict};
 
 use crate::fixture::{context, empty, estimate, events, finding, group, mail_server, roshan};
@@ -141,23 +139,106 @@ fn dates_are_at_least_only_where_coverage_ends_there() {
 
 #[test]
 fn the_truth_may_be_higher_only_where_something_was_not_seen() {
-    let mut hunt = roshan();
-    let closed = Estimate::new(1, 1e9, 2e9, Some(3e9));
-    let check = |hunt: &Hunt, estimate: &Estimate, expected: Option<&str>| {
-        assert_eq!(words::hunt::may_be_higher(hunt, estimate).as_deref(), expected);
+    let check = |hunt: &Hunt, findings: &[Finding], estimate: &Estimate, expected: Option<&str>| {
+        let findings: Vec<&Finding> = findings.iter().collect();
+        assert_eq!(words::hunt::may_be_higher(hunt, &findings, estimate).as_deref(), expected);
     };
-    let dark = "The true figure may be much higher: for 2 hours no exporter saw anything.";
-    check(&hunt, &closed, Some(dark));
-    hunt.coverage[0].silent.clear();
-    check(&hunt, &closed, None);
-    let open =
-        "The true figure may be much higher: what share of the traffic the exporters saw is not known.";
-    check(&hunt, &estimate(1e9, 2e9, None), Some(open));
+    let (closed, open) = (Estimate::new(1, 1e9, 2e9, Some(3e9)), estimate(1e9, 2e9, None));
     let mut hunt = roshan();
-    hunt.coverage[0].lost = vec![Lost { cause: Loss::Sequence, unit: Unit::Records, count: 7 }];
+    let long = [hunt.findings[0].clone()];
+    check(&hunt, &long, &closed, None);
+    let dark = "The true figure may be much higher: what share of the traffic the exporters saw is not known, \
+                and for 2 hours none of those that recorded it saw anything.";
+    check(&hunt, &long, &open, Some(dark));
+    hunt.coverage[0].gaps = vec![crate::fixture::span("2021-08-01", "2021-08-02")];
     let all = "The true figure may be much higher: what share of the traffic the exporters saw is not known, \
-               for 2 hours no exporter saw anything, and part of what one exporter sent was lost.";
-    check(&hunt, &estimate(1e9, 2e9, None), Some(all));
+               for 2 hours none of those that recorded it saw anything, and part of what one exporter sent \
+               meanwhile was lost.";
+    check(&hunt, &long, &open, Some(all));
+    // What the exporters missed at other times, or others missed, is no matter of this finding.
+    let share =
+        "The true figure may be much higher: what share of the traffic the exporters saw is not known.";
+    check(&hunt, &[hunt.findings[3].clone()], &open, Some(share));
+    let mut elsewhere = hunt.findings[0].clone();
+    elsewhere.exporters = vec!["border-2".into()];
+    hunt.coverage[1].silent.clear();
+    check(&hunt, &[elsewhere], &open, Some(share));
+}
+
+#[test]
+fn what_other_exporters_do_not_know_is_no_matter_of_a_finding() {
+    let mut hunt = roshan();
+    let mut stranger = hunt.coverage[0].clone();
+    (stranger.exporter, stranger.sampling) = ("elsewhere".into(), vec![None]);
+    hunt.coverage.push(stranger);
+    let of = |hunt: &Hunt| words::finding::analytic_confidence(&hunt.findings[0], &hunt.coverage);
+    assert!(of(&hunt).starts_with("Analytic confidence is high"), "{}", of(&hunt));
+    hunt.coverage[0].sampling = vec![None];
+    assert!(of(&hunt).ends_with("some sampling rates unknown."), "{}", of(&hunt));
+}
+
+#[test]
+fn confidence_in_what_is_unlikely_follows_the_evidence_against_it() {
+    let hunt = roshan();
+    let mut finding = hunt.findings[0].clone();
+    finding.confidence = 30;
+    let of = |finding: &Finding| words::finding::analytic_confidence(finding, &hunt.coverage);
+    assert_eq!(of(&finding), "Analytic confidence is low: no independent kinds of evidence against it.");
+    for kind in ["scanner", "cdn", "outside_window"] {
+        finding.reasons.push(Reason { kind, weight: -12.0, text: String::new() });
+    }
+    assert_eq!(of(&finding), "Analytic confidence is high: three independent kinds of evidence against it.");
+    finding.confidence = 50;
+    assert!(of(&finding).starts_with("Analytic confidence is low: "), "{}", of(&finding));
+}
+
+#[test]
+fn what_a_finding_lacks_is_named() {
+    let mut finding = one();
+    finding.verdict = Verdict::Likely;
+    let text = "to be validated it lacks contact on two days or in three sessions".to_owned();
+    finding.reasons.push(Reason { kind: "requirement", weight: 0.0, text });
+    assert_eq!(
+        words::finding::verdict_means(&finding),
+        "The traffic fits such communication, and is not validated. To be validated it lacks contact on two days \
+         or in three sessions."
+    );
+}
+
+#[test]
+fn weak_findings_are_not_counted_as_believed() {
+    let mut hunt = roshan();
+    hunt.clusters[0].touched[0].verdict = Verdict::Possible;
+    let touched = words::account::touched(&hunt, &hunt.clusters[0].id).unwrap();
+    assert!(
+        touched.starts_with(
+            "In all, contact of no hosts with infrastructure of Calypso is believed; of one host it may have \
+             been, on weak evidence; one more matched and is not believed."
+        ),
+        "{touched}"
+    );
+}
+
+#[test]
+fn times_that_no_clock_tells_are_not_told() {
+    let mut hunt = roshan();
+    for finding in &mut hunt.findings {
+        (finding.first_seen, finding.last_seen) = (None, None);
+        finding.daily.clear();
+        finding.days_active = 0;
+        finding.infrastructure.iter_mut().for_each(|one| (one.first_seen, one.last_seen) = (None, None));
+    }
+    let mut relative = hunt.coverage[0].clone();
+    relative.window = crate::fixture::span("1970-01-01", "1970-01-03");
+    hunt.coverage = vec![relative];
+    let headline = words::headline(&hunt.findings[0]);
+    assert!(headline.contains("attributed to Calypso at times that no clock tells; "), "{headline}");
+    let text = lines(&hunt);
+    assert!(text.contains("- Calypso: at times that no clock tells;"), "{text}");
+    let page = html(&hunt, &context(&[]));
+    for text in [text.as_str(), &page[page.find("<main").unwrap()..page.find("id=\"versions\"").unwrap()]] {
+        assert!(!text.contains("1970"), "{text}");
+    }
 }
 
 #[test]
@@ -198,7 +279,7 @@ fn no_sentence_mixes_likelihood_with_confidence_or_accuses() {
                 sentences.push(words::finding::likelihood(finding));
                 sentences.push(words::finding::analytic_confidence(finding, &[]));
                 sentences.push(words::finding::attribution(finding));
-                sentences.push(words::finding::verdict_means(verdict).to_owned());
+                sentences.push(words::finding::verdict_means(finding));
             }
             for finding in &hunt.findings {
                 sentences.extend(account(&hunt, finding));

@@ -94,8 +94,8 @@ fn endpoint(address: &str, validity: Window) -> Infrastructure {
         indicator: address.to_owned(),
         validity,
         source: "a list".into(),
-        first_seen: time("2021-08-14T12:00:00Z"),
-        last_seen: time("2021-08-16T12:00:00Z"),
+        first_seen: Some(time("2021-08-14T12:00:00Z")),
+        last_seen: Some(time("2021-08-16T12:00:00Z")),
         flows: 1_234,
     }
 }
@@ -252,7 +252,7 @@ fn clocks_that_lie_do_not_break_a_figure() {
         Daily { day: Day(i32::MAX), ..day("2021-08-15", 1.0, 2.0, Some(f64::NAN)) },
     ];
     let mut strip = endpoint("192.0.2.9", Window::new(Timestamp::MAX, Timestamp::MIN));
-    (strip.first_seen, strip.last_seen) = (Timestamp::MAX, Timestamp::MIN);
+    (strip.first_seen, strip.last_seen) = (Some(Timestamp::MAX), Some(Timestamp::MIN));
     for window in [Window::ALL, span("2021-08-13", "2021-08-18"), Window::new(Timestamp::MAX, Timestamp::MIN)]
     {
         let lanes = [lane("a", &daily), lane("b", &[])];

@@ -52,6 +52,15 @@ pub enum Naming {
     },
 }
 
+impl Naming {
+    /// By which name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Called { name } | Self::Resolved { name, .. } => name,
+        }
+    }
+}
+
 /// The reason.
 pub fn row(naming: &Naming) -> Row {
     let text = match naming {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | inside a window that the source states | +8 |
 //! | inside a window derived from a date of publication or from a name, or of a claim that nobody dated | +3 |
-//! | the flow's clock is not to be trusted | 0 |
+//! | the claim has a window, and nobody knows when the flow was | 0, and never above "possible" |
 //! | outside by 30 days or less | −5 |
 //! | outside by more | −12, and never above "possible" |
 //! | after the window, and passive DNS shows that somebody else had the address by then | −25, and never above "possible" |
@@ -14,6 +14,14 @@
 //! √(t/120 d)), which is nothing after 120 days; backwards the specification gives it 30. A
 //! session that overlaps the window is inside. Of several claims the best for that time speaks,
 //! each with its own window.
+//!
+//! A flow whose clock is not to be trusted is held against the window by its arrival
+//! ([`crate::arrival`]). Only where that is not known either is no window checked: then it may as well lie
+//! outside, and the claim proves nothing of that time.
+//!
+//! What is said of a window says whose it is: stated by the source, given by whoever imported it, or
+//! counted by rahdar from a publication or from what a name stood for. A rule of ours is never put into
+//! the mouth of a source.
 //!
 //! Wrong for windows that a scanner observed: the server stood longer than it was looked at.
 //!
@@ -45,7 +53,7 @@ pub enum Validity {
     Stated,
     /// Inside a derived window, or undated.
     Derived,
-    /// The flow's own time is doubtful.
+    /// Nobody knows when the flow was.
     Unclocked,
     /// Outside, by days rounded up.
     Near {
@@ -91,7 +99,7 @@ impl Validity {
             return Self::Derived;
         }
         if clock_suspect {
-            return Self::Unclocked;
+            return if claim.validity == Window::ALL { Self::Derived } else { Self::Unclocked };
         }
         if start < until && end >= from {
             return match claim.basis {
@@ -130,6 +138,11 @@ impl Validity {
         }
     }
 
+    /// Whether the claim held, for all that is known.
+    pub const fn holds(self) -> bool {
+        matches!(self, Self::Stated | Self::Derived)
+    }
+
     /// Whether the claim may have held.
     pub const fn is_open(self) -> bool {
         matches!(self, Self::Stated | Self::Derived | Self::Unclocked)
@@ -142,37 +155,57 @@ impl Validity {
 
     /// The reason, for the claim that was the best.
     pub fn row(self, claim: &Claim) -> Row {
-        let (source, window) = (&claim.source, span(claim.validity));
+        let source = &claim.source;
         let (kind, text) = match self {
-            Self::Stated => ("validity", format!("inside the window that {source} states: {window}")),
-            Self::Derived if claim.basis == WindowBasis::Undated => {
+            Self::Stated | Self::Derived if claim.basis == WindowBasis::Undated => {
                 ("validity", format!("{source} gives no date, so that the claim holds for all time, weakly"))
             }
-            Self::Derived if claim.basis == WindowBasis::Resolved => (
-                "validity",
-                format!("inside the time when a claimed name stood for the address, by {source}: {window}"),
+            Self::Stated | Self::Derived => ("validity", format!("inside {}", whose(claim))),
+            Self::Unclocked => (
+                "clock",
+                format!("no clock tells when the flows were: none was held against {}", whose(claim)),
             ),
-            Self::Derived => {
-                ("validity", format!("inside the window derived from publication by {source}: {window}"))
+            Self::Near { .. } | Self::Far { .. } | Self::Expired { .. } | Self::Never => {
+                ("outside_window", self.beside(claim))
             }
-            Self::Unclocked => {
-                ("clock", "the clock of the flows is doubtful: no window was checked".to_owned())
-            }
-            Self::Near { days } | Self::Far { days } | Self::Expired { days } => {
-                let days = super::counted(days.unsigned_abs(), "day");
-                ("outside_window", format!("{days} outside the window that {source} states: {window}"))
-            }
-            Self::Reassigned { days } => {
-                let days = super::counted(days.unsigned_abs(), "day");
-                let text = format!(
-                    "{days} after the window that {source} states ({window}), and passive DNS shows another \
-                     name on the address by then"
-                );
+            Self::Reassigned { .. } => {
+                let text =
+                    format!("{}; passive DNS shows another name on the address by then", self.beside(claim));
                 ("reassigned", text)
             }
-            Self::Never => ("outside_window", format!("the claim of {source} holds at no time")),
         };
         Row::new(Group::Validity, kind, self.weight(), text)
+    }
+
+    /// How far from its window: `24 days outside …`.
+    fn beside(self, claim: &Claim) -> String {
+        match self {
+            Self::Near { days } | Self::Far { days } | Self::Expired { days } | Self::Reassigned { days } => {
+                let days = super::counted(days.unsigned_abs(), "day");
+                format!("{days} outside {}", whose(claim))
+            }
+            _ => format!("the claim of {} holds at no time", claim.source),
+        }
+    }
+}
+
+/// A window, and whose word it is.
+fn whose(claim: &Claim) -> String {
+    let (source, window) = (&claim.source, span(claim.validity));
+    match claim.basis {
+        WindowBasis::Stated => format!("the window that {source} states: {window}"),
+        WindowBasis::Heading => format!("the window in the heading of {source}: {window}"),
+        WindowBasis::Operator => format!("the window given when {source} was imported: {window}"),
+        WindowBasis::Published => {
+            let on = claim.published.map_or_else(String::new, |at| format!(" on {}", at.day()));
+            format!("{window}, for which rahdar counts what {source} published{on}")
+        }
+        WindowBasis::Resolved => {
+            format!(
+                "{window}, when a name that {source} claims was seen to stand for the address, give or take a day"
+            )
+        }
+        WindowBasis::Undated => format!("all time, for {source} gives no date"),
     }
 }
 
@@ -184,5 +217,67 @@ fn span(window: Window) -> String {
         (Timestamp::MIN, _) => format!("until {}", last.day()),
         (from, Timestamp::MAX) => format!("since {}", from.day()),
         (from, _) => format!("{} to {}", from.day(), last.day()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rahdar_model::intelligence::Indicator;
+    use rahdar_testkit::{prefix, time, window};
+
+    use super::*;
+
+    /// A claim of "CERT X", 2021-03-18 to 2021-06-16.
+    fn claim(basis: WindowBasis) -> Claim {
+        Claim {
+            indicator: Indicator::Network(prefix("192.0.2.9/32")),
+            port: None,
+            protocol: None,
+            validity: window("2021-03-18", "2021-06-17"),
+            basis,
+            cluster: None,
+            tools: Vec::new(),
+            source: Arc::from("CERT X"),
+            place: String::new(),
+            published: Some(time("2021-06-16")),
+            confidence: None,
+            tlp: None,
+            revoked: false,
+        }
+    }
+
+    fn check(basis: WindowBasis, at: &str, text: &str) {
+        let claim = claim(basis);
+        let row = Validity::of(&claim, time(at), time(at), false).row(&claim);
+        assert_eq!(row.reason.text, text);
+    }
+
+    #[test]
+    fn a_source_is_quoted_with_what_it_said() {
+        let stated = "the window that CERT X states: 2021-03-18 to 2021-06-16";
+        check(WindowBasis::Stated, "2021-04-01", &format!("inside {stated}"));
+        check(WindowBasis::Stated, "2021-06-27", &format!("11 days outside {stated}"));
+        let counted = "2021-03-18 to 2021-06-16, for which rahdar counts what CERT X published on 2021-06-16";
+        check(WindowBasis::Published, "2021-04-01", &format!("inside {counted}"));
+        check(WindowBasis::Published, "2021-07-10", &format!("24 days outside {counted}"));
+        check(WindowBasis::Published, "2022-07-10", &format!("389 days outside {counted}"));
+        let given = "the window given when CERT X was imported: 2021-03-18 to 2021-06-16";
+        check(WindowBasis::Operator, "2021-06-17", &format!("1 day outside {given}"));
+        let heading = "the window in the heading of CERT X: 2021-03-18 to 2021-06-16";
+        check(WindowBasis::Heading, "2021-05-01", &format!("inside {heading}"));
+        let resolved = "2021-03-18 to 2021-06-16, when a name that CERT X claims was seen to stand for the \
+                        address, give or take a day";
+        check(WindowBasis::Resolved, "2021-06-25", &format!("9 days outside {resolved}"));
+    }
+
+    #[test]
+    fn without_a_time_a_window_is_not_checked_and_a_claim_without_one_holds() {
+        let of = |claim: &Claim| Validity::of(claim, Timestamp::default(), Timestamp::default(), true);
+        assert_eq!(of(&claim(WindowBasis::Stated)), Validity::Unclocked);
+        assert_eq!(of(&claim(WindowBasis::Undated)), Validity::Derived);
+        let always = Claim { validity: Window::ALL, ..claim(WindowBasis::Stated) };
+        assert_eq!(of(&always), Validity::Derived);
     }
 }

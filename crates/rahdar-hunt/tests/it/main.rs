@@ -4,6 +4,7 @@
 
 mod counting;
 mod judgement;
+mod marking;
 mod names;
 mod octets;
 mod order;

@@ -36,7 +36,8 @@ fn a_beacon_with_payload_is_confirmed() {
     assert_eq!((finding.confidence, finding.days_active, finding.flows), (95, 3, 3));
     assert_eq!(finding.id, "redfoxtrot@203.0.113.25");
     assert_eq!((finding.victim.org.as_str(), finding.victim.asn), ("Example Telecom", Some(64500)));
-    assert_eq!((finding.first_seen, finding.last_seen), (noon(3), noon(7).plus_micros(30_000_000)));
+    let seen = (Some(noon(3)), Some(noon(7).plus_micros(30_000_000)));
+    assert_eq!((finding.first_seen, finding.last_seen), seen);
     assert_eq!(finding.infrastructure.len(), 1);
     assert_eq!(finding.infrastructure[0].port, 443);
     let sum: f64 = finding.reasons.iter().map(|reason| reason.weight).sum();
@@ -94,7 +95,7 @@ fn replies_to_forged_packets_are_backscatter() {
 fn backscatter_from_a_real_c2_neither_dates_nor_fills_the_finding() {
     let reply = flow(&format!("{C2}:443 > {VICTIM}:1024")).at_time(noon(1)).sent(2, 120).flags(SYN | ACK);
     let finding = World::of([3, 4, 5].map(|day| talk(C2, day))).flows([reply]).finding();
-    assert_eq!((finding.first_seen, finding.octets_in.observed, finding.flows), (noon(3), 9_000, 3));
+    assert_eq!((finding.first_seen, finding.octets_in.observed, finding.flows), (Some(noon(3)), 9_000, 3));
 }
 
 #[test]
@@ -261,12 +262,66 @@ fn sampled_packets_each_way_are_pooled() {
 }
 
 #[test]
-fn a_doubtful_clock_is_neither_inside_nor_outside() {
+fn without_a_time_a_claim_with_a_window_proves_little_and_one_without_says_what_it_said() {
     let old = |n: i64| talk(C2, 3).at_time(time("1970-01-01").plus_micros(n * 3_600_000_000));
-    let world = World::of((1..5).map(|n| old(n).marked(Quality::CLOCK_SUSPECT)));
+    let mut world = World::of((1..5).map(|n| old(n).marked(Quality::CLOCK_SUSPECT)));
     let finding = world.finding();
-    assert_eq!(finding.verdict, Verdict::Likely, "{:#?}", finding.reasons);
+    assert_eq!(finding.verdict, Verdict::Possible, "{:#?}", finding.reasons);
     assert!(finding.reasons.iter().any(|reason| reason.kind == "clock"));
+    assert_eq!((finding.first_seen, finding.last_seen, finding.days_active), (None, None, 0));
+    assert_eq!((finding.daily.len(), finding.chronology.len(), finding.flows), (0, 0, 4));
+    assert!(finding.infrastructure.iter().all(|one| one.first_seen.is_none() && one.flows == 4));
+    assert_eq!(finding.octets_out.high, None, "nobody knows whether the exporter saw all of that time");
+    // Two such addresses do not vouch for each other.
+    let other = |n: i64| talk(OTHER_C2, 3).at_time(time("1970-01-01").plus_micros(n * 3_600_000_000));
+    let both = world.flows((1..5).map(|n| other(n).marked(Quality::CLOCK_SUSPECT)));
+    let both = both.claims([claim(C2, "RedFoxtrot"), claim(OTHER_C2, "RedFoxtrot")]);
+    assert_eq!(both.finding().verdict, Verdict::Possible);
+
+    world = World::of((1..5).map(|n| old(n).marked(Quality::CLOCK_SUSPECT)));
+    world.claims[0].basis = WindowBasis::Undated;
+    world.claims[0].validity = Window::ALL;
+    let finding = world.finding();
+    assert_eq!((finding.verdict > Verdict::Possible, finding.first_seen), (true, None), "{finding:#?}");
+}
+
+#[test]
+fn a_doubtful_clock_gives_way_to_the_arrival() {
+    let world = |arrival: &str| {
+        let flow = |n: i64| talk(C2, 3).at_time(time("1970-01-01").plus_micros(n * 3_600_000_000));
+        let mut world = World::of((1..5).map(|n| flow(n).marked(Quality::CLOCK_SUSPECT)));
+        let arrivals = (0..).map(|n| time(arrival).plus_micros(n * 3_600_000_000));
+        for (flow, arrival) in world.flows.iter_mut().zip(arrivals) {
+            flow.received_time = Some(arrival);
+        }
+        world.finding()
+    };
+    let inside = world("2021-08-15T12:00:00Z");
+    assert!(inside.verdict >= Verdict::Likely, "{:#?}", inside.reasons);
+    assert_eq!(inside.last_seen, Some(time("2021-08-15T15:00:00Z")));
+    assert!(inside.reasons.iter().any(|reason| reason.kind == "clock" && reason.weight == 0.0));
+    let stale = world("2026-11-22T12:00:00Z");
+    assert_eq!((stale.verdict, stale.reasons[0].kind), (Verdict::Discounted, "outside_window"));
+}
+
+#[test]
+fn an_exporter_with_one_absurd_record_did_not_watch_until_then() {
+    let absurd = flow("203.0.113.9:1 > 198.51.100.1:2").at("9999-12-30").marked(Quality::CLOCK_SUSPECT);
+    let mut world = World::of([3, 4, 5].map(|day| talk(C2, day))).flows([absurd]);
+    let hunt = world.hunt();
+    let window = hunt.coverage[0].window;
+    assert!(window.until <= noon(5).plus_micros(3_600_000_000), "{window:?}");
+    let met = talk(C2, 5).at("9999-12-30").marked(Quality::CLOCK_SUSPECT);
+    world = world.flows([met]);
+    let finding = world.finding();
+    assert_eq!(finding.last_seen.map(|at| at.day()), Some(noon(5).day()));
+    assert_eq!((finding.days_active, finding.flows), (3, 4));
+    assert!(
+        finding
+            .reasons
+            .iter()
+            .any(|reason| reason.text.starts_with("1 flow of 4 at times that no clock tells"))
+    );
 }
 
 #[test]

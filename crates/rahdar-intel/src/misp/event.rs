@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use rahdar_model::{Timestamp, Window};
 use serde_json::{Map, Value};
 
-use crate::date::{Instant, day_end};
+use crate::date::{Instant, day_end, ends_day};
 use crate::json;
 use crate::reading::{ReadError, Reason};
 
@@ -124,9 +124,18 @@ const EARLIEST_S: i64 = 1_000_000_000;
 pub(super) fn time(text: &str) -> Option<Instant> {
     if let Ok(seconds) = text.parse::<f64>() {
         let at = Timestamp::from_micros((seconds * 1e6) as i64);
-        return (seconds as i64 >= EARLIEST_S).then_some(Instant { at, day_only: false });
+        return (seconds as i64 >= EARLIEST_S).then_some(Instant {
+            at,
+            day_only: false,
+            ends_day: ends_day(at),
+        });
     }
-    text.parse().ok().map(|at| Instant { at, day_only: text.len() == "2021-08-15".len() })
+    let ends_its_day = text.get(11..19) == Some("23:59:59");
+    text.parse().ok().map(|at| Instant {
+        at,
+        day_only: text.len() == "2021-08-15".len(),
+        ends_day: ends_its_day,
+    })
 }
 
 /// The window of a first and a last sighting.

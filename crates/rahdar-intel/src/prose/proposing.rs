@@ -11,7 +11,7 @@ use regex::Regex;
 use super::ITEM_WORDS;
 use super::document::{Block, BlockKind, Document};
 use super::names::{Mention, Names, mentions};
-use super::saying::{organ, sayer, sponsors, wording};
+use super::saying::{doubts_of_others, organ, sayer, sponsors, wording};
 use super::sentence::sentences;
 use super::victim::victims;
 use super::when::{Period, periods};
@@ -477,7 +477,12 @@ impl Reader<'_> {
 
     fn put(&mut self, assertion: Assertion, said: &Said<'_>) {
         if assertion.subject != assertion.object {
-            self.propose(Statement::Assertion(assertion), said.sentence, said.place, said.wording.clone());
+            let is_naming = |part: &str| !mentions(part, false, self.names).is_empty();
+            let others = doubts_of_others(said.sentence, &assertion.subject, is_naming);
+            let is_own = |words: &&str| !words.is_empty() && !others.contains(words);
+            let wording: Vec<&str> = said.wording.split(", ").filter(is_own).collect();
+            let wording = wording.join(", ");
+            self.propose(Statement::Assertion(assertion), said.sentence, said.place, wording);
         }
     }
 

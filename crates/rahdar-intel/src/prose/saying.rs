@@ -61,6 +61,28 @@ pub(crate) fn wording(sentence: &str) -> Vec<&str> {
     words
 }
 
+/// A relative clause up to the words of doubt in it: what it is about stands before.
+static RELATIVE: LazyLock<Regex> = LazyLock::new(|| crate::pattern(r" (?:that|which|whom|who) [^,;:]*$"));
+
+/// Words of doubt that stand in a relative clause about somebody else than `name`: of `A and B, as well
+/// as two C clusters that nobody could connect to others`, only C is doubted. Whether a part of the sentence names
+/// anybody, `is_naming` tells: a clause about nobody in particular is about all.
+pub(crate) fn doubts_of_others<'s>(
+    sentence: &'s str,
+    name: &str,
+    is_naming: impl Fn(&str) -> bool,
+) -> Vec<&'s str> {
+    let Some(at) = sentence.rfind(name) else { return Vec::new() };
+    let is_of_others = |found: &regex::Match<'_>| {
+        let before = &sentence[..found.start()];
+        let Some(clause) = RELATIVE.find(before) else { return false };
+        let head = before[..clause.start()].trim_end_matches([',', ' ']);
+        let begin = head.rfind([',', ';', ':', '.']).map_or(0, |comma| comma + 1);
+        at < begin && !sentence[at..begin].contains(". ") && is_naming(&head[begin..])
+    };
+    WORDING.find_iter(sentence).filter(is_of_others).map(|found| found.as_str()).collect()
+}
+
 /// Verbs that tie a group to somebody.
 static TIE: LazyLock<Regex> = LazyLock::new(|| {
     crate::pattern(
@@ -113,6 +135,21 @@ pub(crate) fn sponsors(sentence: &str) -> impl Iterator<Item = (std::ops::Range<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn doubt_in_a_relative_clause_is_of_whom_it_is_about() {
+        let sentence = "It was conducted by Calypso and RedFoxtrot, as well as two Winnti and PlugX clusters that \
+                        researchers could not connect to others.";
+        let others = |sentence, name| {
+            doubts_of_others(sentence, name, |part| part.contains("PlugX") || part.contains("Calypso"))
+        };
+        assert_eq!(others(sentence, "Calypso"), ["could not connect"]);
+        assert_eq!(others(sentence, "RedFoxtrot"), ["could not connect"]);
+        assert!(others(sentence, "Winnti").is_empty() && others(sentence, "PlugX").is_empty());
+        // Doubt about a word for the group itself, and of a whole sentence.
+        assert!(others("Calypso, a group that is likely Chinese, was seen.", "Calypso").is_empty());
+        assert!(others("Calypso and PlugX may be one.", "Calypso").is_empty());
+    }
 
     fn check_sayer(text: &str, expected: Option<&str>) {
         assert_eq!(sayer(text, |name| name == "RedFoxtrot").as_deref(), expected, "{text}");

@@ -58,11 +58,12 @@ fn finding(truth: &Truth, pair: &Pair) -> Finding {
         confidence: 95,
         credibility: 1,
         reasons: Vec::new(),
-        first_seen: pair.first_visible,
-        last_seen: pair.last_visible,
+        first_seen: Some(pair.first_visible),
+        last_seen: Some(pair.last_visible),
         at_least: true,
         days_active: pair.days.len() as u32,
         flows: pair.visible.sessions,
+        exporters: Vec::new(),
         octets_out: shared_out(truth, pair),
         octets_in: bounds(truth, pair.visible.octets_in),
         attempts: Attempts::default(),
@@ -76,6 +77,7 @@ fn finding(truth: &Truth, pair: &Pair) -> Finding {
         rival: None,
         upload: Upload::default(),
         chronology: Vec::new(),
+        marking: Default::default(),
     }
 }
 
@@ -103,8 +105,8 @@ fn daily(day: Day) -> Daily {
 
 fn server(server: &ServerTruth) -> Infrastructure {
     Infrastructure {
-        first_seen: server.first_visible,
-        last_seen: server.last_visible,
+        first_seen: Some(server.first_visible),
+        last_seen: Some(server.last_visible),
         flows: server.visible.sessions,
         ..endpoint(&server.address.to_string())
     }
@@ -155,8 +157,8 @@ fn endpoint(indicator: &str) -> Infrastructure {
         indicator: indicator.to_owned(),
         validity: Window::ALL,
         source: "report".into(),
-        first_seen: Timestamp::default(),
-        last_seen: Timestamp::default(),
+        first_seen: None,
+        last_seen: None,
         flows: 1,
     }
 }
@@ -185,6 +187,7 @@ fn perfect(truth: &Truth) -> Hunt {
         clusters: Vec::new(),
         companies: Vec::new(),
         calibration: None,
+        marking: Default::default(),
         findings,
     }
 }
@@ -262,7 +265,7 @@ fn ignoring_validity_fails() {
     let late = |hunt: &mut Hunt, truth: &Truth| {
         let fox = truth.pairs.iter().position(|pair| pair.cluster == "RedFoxtrot").unwrap();
         hunt.findings[fox].infrastructure.push(endpoint("192.0.2.150"));
-        hunt.findings[fox].last_seen = Day(truth.last_day.0).start();
+        hunt.findings[fox].last_seen = Some(Day(truth.last_day.0).start());
         accuse(hunt, "203.0.113.43", "192.0.2.150", fox);
     };
     check(
@@ -342,7 +345,7 @@ fn missing_a_pair_fails_and_a_weak_or_discounted_one_does_not_count() {
 #[test]
 fn wrong_dates_and_roles_fail() {
     let early = |hunt: &mut Hunt, _: &Truth| {
-        hunt.findings[0].first_seen = hunt.findings[0].first_seen.plus_micros(-3 * DAY_US);
+        hunt.findings[0].first_seen = hunt.findings[0].first_seen.map(|at| at.plus_micros(-3 * DAY_US));
     };
     check(early, &["Calypso on 203.0.113.25, first contact"]);
     let role = |hunt: &mut Hunt, _: &Truth| hunt.findings[0].victim.roles = vec!["endpoint".to_owned()];

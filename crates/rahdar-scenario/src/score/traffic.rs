@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rahdar_model::finding::Finding;
+use rahdar_model::finding::{Finding, Infrastructure};
 use rahdar_model::{Address, Day, Estimate, Timestamp};
 
 use crate::Sampling;
@@ -108,12 +108,9 @@ impl Judge<'_> {
                 });
                 let (first, last) = (server.first_visible.day(), server.last_visible.day());
                 let told = |n: u64, first: Day, last: Day| format!("{n}, {first} to {last}");
-                let is_inside =
-                    got.is_some_and(|got| got.first_seen.day() >= first && got.last_seen.day() <= last);
-                let is_all = got.is_some_and(|got| {
-                    (got.flows, got.first_seen.day(), got.last_seen.day())
-                        == (server.visible.sessions, first, last)
-                });
+                let is_inside = days(got).is_some_and(|(from, until)| from >= first && until <= last);
+                let is_all = got.is_some_and(|got| got.flows == server.visible.sessions)
+                    && days(got) == Some((first, last));
                 Some(line(
                     format!("sessions of the late report of {}", indicator.address),
                     if self.is_exact() {
@@ -121,9 +118,9 @@ impl Judge<'_> {
                     } else {
                         format!("some, {first} to {last} at most")
                     },
-                    got.map_or_else(
+                    got.zip(days(got)).map_or_else(
                         || "none".to_owned(),
-                        |got| told(got.flows, got.first_seen.day(), got.last_seen.day()),
+                        |(got, (from, until))| told(got.flows, from, until),
                     ),
                     if self.is_exact() { is_all } else { is_inside },
                 ))
@@ -226,16 +223,23 @@ impl Judge<'_> {
         (of(pair), same_victim.map(of).sum())
     }
 
-    fn date(&self, item: String, expected: Timestamp, got: Timestamp) -> Line {
+    fn date(&self, item: String, expected: Timestamp, got: Option<Timestamp>) -> Line {
         let tolerance_days = match self.truth.settings.sampling {
             Sampling::Unsampled => 0,
             Sampling::Uniform(interval) if interval >= THIN_INTERVAL => THIN_DATE_TOLERANCE_DAYS,
             Sampling::Uniform(_) | Sampling::Exporters => DATE_TOLERANCE_DAYS,
         };
-        let (expected, got) = (expected.day(), got.day());
-        let pass = expected.0.abs_diff(got.0) <= tolerance_days;
+        let (expected, got) = (expected.day(), got.map(Timestamp::day));
+        let pass = got.is_some_and(|got| expected.0.abs_diff(got.0) <= tolerance_days);
+        let got = got.map_or_else(|| "none".to_owned(), |got| got.to_string());
         line(item, format!("{expected} ± {tolerance_days} d"), got, pass)
     }
+}
+
+/// The days of first and last contact with an endpoint, where clocks tell them.
+fn days(endpoint: Option<&Infrastructure>) -> Option<(Day, Day)> {
+    let endpoint = endpoint?;
+    Some((endpoint.first_seen?.day(), endpoint.last_seen?.day()))
 }
 
 fn gigabytes(octets: f64) -> String {

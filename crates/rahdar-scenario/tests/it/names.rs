@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rahdar_hunt::hunt;
 use rahdar_intel::Reading;
-use rahdar_model::finding::Verdict;
+use rahdar_model::finding::{Finding, Verdict};
 use rahdar_model::intelligence::{ClusterId, Indicator, WindowBasis};
 use rahdar_model::{Address, Timestamp};
 
@@ -30,7 +30,10 @@ fn names_and_passive_dns_find_both_victims_within_the_dates_and_names_alone_nobo
     let believed = |readings: &[Reading]| -> BTreeSet<(Address, String, Timestamp, Timestamp)> {
         let hunt = hunt(&store, &book(readings), &networks, &[], &everything()).unwrap();
         let believed = hunt.findings.into_iter().filter(|finding| finding.verdict >= Verdict::Likely);
-        believed.map(|one| (one.victim.address, one.cluster.name, one.first_seen, one.last_seen)).collect()
+        let seen = |one: Finding| {
+            (one.victim.address, one.cluster.name, one.first_seen.unwrap(), one.last_seen.unwrap())
+        };
+        believed.map(seen).collect()
     };
     let mut readings = names_alone();
     let found = believed(&readings);

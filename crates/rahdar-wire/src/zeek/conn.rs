@@ -82,6 +82,7 @@ impl<'r> super::Row<'r> for Row<'r> {
 
     fn fill(&self, form: &impl Form, delivery: &mut Delivery<'_>, _: &mut Facts) -> Result<bool, ValueError> {
         self.fill_record(&mut delivery.record, form)?;
+        delivery.counted_in(self.talk.unit);
         Ok(true)
     }
 

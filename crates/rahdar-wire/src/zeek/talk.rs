@@ -6,7 +6,7 @@ use rahdar_model::{Address, Timestamp};
 use super::field::Field;
 use crate::delivery::Delivery;
 use crate::facts::Facts;
-use crate::value::{ValueError, address, short, time};
+use crate::value::{ValueError, address, short, time, unit};
 
 /// Time and ends of a row.
 #[derive(Debug, Clone, Copy, Default)]
@@ -16,6 +16,8 @@ pub(super) struct Talk {
     resp: Option<Address>,
     pub(super) orig_port: u16,
     pub(super) resp_port: u16,
+    /// In what its time counts, if not in seconds.
+    pub(super) unit: Option<&'static str>,
 }
 
 impl Talk {
@@ -23,7 +25,10 @@ impl Talk {
     pub(super) fn set(&mut self, field: Field, value: &[u8]) -> Result<(), ValueError> {
         let wrong = || ValueError::wrong(field.name(), value);
         match field {
-            Field::Ts => self.time = Some(time(value).ok_or_else(wrong)?),
+            Field::Ts => {
+                self.time = Some(time(value).ok_or_else(wrong)?);
+                self.unit = unit(value);
+            }
             Field::OrigH => self.orig = Some(address(value).ok_or_else(wrong)?),
             Field::RespH => self.resp = Some(address(value).ok_or_else(wrong)?),
             Field::OrigP => self.orig_port = short(value).ok_or_else(wrong)?,

@@ -56,6 +56,16 @@ fn every_field_of_a_row_arrives() {
 }
 
 #[test]
+fn a_time_in_milliseconds_is_read_so_and_told_once() {
+    let row = CONN_JSON.replace("1628985600.25", "1628985600250");
+    assert_ne!(row, CONN_JSON);
+    let (kept, _) = decoded(format!("{row}{row}").as_bytes());
+    let begin = Timestamp::from_seconds(BEGIN_S.into()).plus_micros(250_000);
+    assert!(kept.flows.iter().all(|flow| flow.start_time == begin));
+    assert_eq!(kept.problems(), ["input: some times count milliseconds, not seconds: they are read so"]);
+}
+
+#[test]
 fn names_with_dots_underscores_and_nesting_mean_the_same() {
     let nested = CONN_JSON
         .replace(r#""id.orig_h""#, r#""id":{"orig_h""#)

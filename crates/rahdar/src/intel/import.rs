@@ -284,14 +284,18 @@ fn rules(path: &Path) -> anyhow::Result<Rules> {
 
 /// Says whose claims were read, where the name came from, what was set aside and what refused.
 fn tell(name: &str, reading: &Reading) {
-    for (cluster, claims) in super::per_cluster(&reading.claims) {
+    for (cluster, count) in super::per_cluster(&reading.claims) {
+        let claims = if count == 1 { "1 claim".to_owned() } else { format!("{count} claims") };
         let Some(id) = cluster else {
-            note!("{name}: {claims} claims of no cluster; name it with --cluster");
+            note!("{name}: {claims} of no cluster; name it with --cluster");
             continue;
         };
         let origin = reading.namings.iter().find(|naming| naming.cluster == *id);
         let origin = origin.map_or(String::new(), |naming| format!(" (named by {})", naming.origin.word()));
-        note!("{name}: {claims} claims of `{id}`{origin}");
+        note!("{name}: {claims} of `{id}`{origin}");
+    }
+    for remark in &reading.remarks {
+        note!("{name}: {remark}");
     }
     for (count, what) in [
         (reading.facts.len(), "networks whose kind of host is known"),

@@ -166,13 +166,19 @@ pub fn touched(hunt: &Hunt, id: &ClusterId) -> Option<String> {
     let of = |least: Verdict, most: Verdict| {
         account.touched.iter().filter(|one| one.verdict >= least && one.verdict <= most).count()
     };
-    let believed = of(Verdict::Possible, Verdict::Confirmed);
+    let believed = of(Verdict::Likely, Verdict::Confirmed);
+    let weak = of(Verdict::Possible, Verdict::Possible);
     let matched = of(Verdict::Discounted, Verdict::Discounted);
-    let beside = match matched {
+    let mut beside = String::new();
+    if weak > 0 {
+        let hosts = phrase::counted(weak, "host", "hosts");
+        beside.push_str(&format!("; of {hosts} it may have been, on weak evidence"));
+    }
+    beside.push_str(&match matched {
         0 => String::new(),
         1 => "; one more matched and is not believed".to_owned(),
         n => format!("; {} more matched and are not believed", phrase::number(n)),
-    };
+    });
     Some(format!(
         "In all, contact of {} with infrastructure of {} is believed{beside}. Of {} claimed for it, {} met.",
         phrase::counted(believed, "host", "hosts"),

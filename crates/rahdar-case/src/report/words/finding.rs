@@ -16,7 +16,7 @@ use super::phrase;
 pub fn headline(finding: &Finding) -> String {
     let victim = phrase::victim(&finding.victim);
     let infrastructure = phrase::infrastructure_of(&finding.cluster);
-    let when = phrase::when(finding.days_active, finding.first_seen, finding.last_seen, finding.at_least);
+    let when = phrase::when(finding);
     let left = phrase::left_for_it(&finding.octets_out);
     match finding.verdict {
         Verdict::Confirmed => format!("{victim} was in contact with {infrastructure} {when}; {left}."),
@@ -39,18 +39,21 @@ pub fn headline(finding: &Finding) -> String {
     }
 }
 
-/// What a verdict means.
-pub const fn verdict_means(verdict: Verdict) -> &'static str {
-    match verdict {
+/// What the verdict means, and which requirements for a higher one are not met.
+pub fn verdict_means(finding: &Finding) -> String {
+    let means = match finding.verdict {
         Verdict::Confirmed => {
             "The traffic is validated as communication with infrastructure that was claimed to be hostile at \
              that time."
         }
-        Verdict::Likely => {
-            "The traffic fits such communication, and one requirement for validating it is not met."
-        }
+        Verdict::Likely => "The traffic fits such communication, and is not validated.",
         Verdict::Possible => "The match deserves a look. The evidence does not carry more than that.",
         Verdict::Discounted => "Something else explains the match better, or too little speaks for it.",
+    };
+    let lacks = finding.reasons.iter().find(|reason| reason.kind == "requirement");
+    match lacks.map(|reason| phrase::capital(&legible::sentence(&reason.text))) {
+        Some(lacks) => format!("{means} {lacks}."),
+        None => means.to_owned(),
     }
 }
 
@@ -71,31 +74,46 @@ pub fn likelihood(finding: &Finding) -> String {
 /// Decibans from which a reason counts as evidence of its own (`methods.md` §2.5).
 const COUNTING_DB: f64 = 4.0;
 
+/// Below and above this there is no roughly even chance (ICD-203): see [`likelihood`].
+const EVEN_FROM: u8 = 45;
+const EVEN_UNTIL: u8 = 56;
+
 /// How good the evidence is, whatever it says: a different axis from likelihood, so a sentence
 /// of its own (`methods.md` §2.5).
 ///
 /// High needs three independent kinds of evidence of 4 dB or more, an exporter that sees both
-/// directions, and known sampling rates. One kind alone, or one direction alone, is low.
+/// directions, and known sampling rates: those of the exporters that recorded it. One kind alone, or one
+/// direction alone, is low. The evidence is that for what [`likelihood`] says: of what is unlikely, the
+/// evidence against it; of a roughly even chance, neither.
 pub fn analytic_confidence(finding: &Finding, coverage: &[ExporterCoverage]) -> String {
-    let kinds: BTreeSet<&str> = finding
-        .reasons
-        .iter()
-        .filter(|reason| reason.weight >= COUNTING_DB && reason.kind != "calibration")
-        .map(|reason| reason.kind)
-        .collect();
-    let two_way = coverage.iter().any(|exporter| {
+    let speaks_for = |reason: &&Reason| match finding.confidence {
+        ..=EVEN_FROM => reason.weight <= -COUNTING_DB,
+        EVEN_UNTIL.. => reason.weight >= COUNTING_DB,
+        _ => reason.weight.abs() >= COUNTING_DB,
+    };
+    let is_evidence = |reason: &&Reason| !matches!(reason.kind, "calibration" | "cap" | "prior");
+    let kinds = finding.reasons.iter().filter(is_evidence).filter(speaks_for);
+    let kinds: BTreeSet<&str> = kinds.map(|reason| reason.kind).collect();
+    let own = || coverage.iter().filter(|ledger| finding.exporters.contains(&ledger.exporter));
+    let two_way = own().any(|exporter| {
         exporter.tcp_flows_two_way > 0 && exporter.tcp_flows_two_way >= exporter.tcp_flows.div_ceil(2)
     });
-    let rates_known = coverage.iter().all(|exporter| exporter.sampling.iter().all(Option::is_some));
+    let rates_known = own().all(|exporter| exporter.sampling.iter().all(Option::is_some));
+    let is_even = (EVEN_FROM + 1..EVEN_UNTIL).contains(&finding.confidence);
     let level = match kinds.len() {
         0 | 1 => "low",
-        _ if !two_way => "low",
+        _ if is_even || !two_way => "low",
         2 => "moderate",
         _ if !rates_known => "moderate",
         _ => "high",
     };
     let mut why =
         phrase::counted(kinds.len(), "independent kind of evidence", "independent kinds of evidence");
+    match finding.confidence {
+        ..=EVEN_FROM => why.push_str(" against it"),
+        _ if is_even => why.push_str(" for or against it"),
+        _ => {}
+    }
     if !two_way {
         why.push_str(", most traffic seen in one direction only");
     }

@@ -2,10 +2,13 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rahdar_figure::legible;
 use rahdar_figure::octets::{self, Whole};
+use rahdar_model::coverage::ExporterCoverage;
 use rahdar_model::finding::{Finding, Hunt, Verdict, Victim};
+use rahdar_model::time::CLOCK_PLAUSIBLE;
 use rahdar_model::{Address, Estimate, Window};
 
 use super::finding::change;
@@ -50,7 +53,7 @@ pub fn summary(hunt: &Hunt) -> Summary<'_> {
     let victims = told.iter().copied().take(MOST_VICTIMS).map(|victim| {
         let findings = findings_on(hunt, victim.address);
         let mut sentences = clusters_on(victim, &findings);
-        sentences.extend(left_in_total(hunt, victim));
+        sentences.extend(left_in_total(hunt, victim, &findings));
         sentences.extend(profile::caveats(victim));
         let mut clusters: Vec<String> =
             findings.iter().take(MOST_LINES).map(|finding| life(hunt, finding)).collect();
@@ -90,31 +93,46 @@ pub(crate) fn findings_on(hunt: &Hunt, victim: Address) -> Vec<&Finding> {
     hunt.findings.iter().filter(|finding| finding.victim.address == victim).collect()
 }
 
-/// The time from the first exporter's first packet to the last one's last, inside the hunt.
+/// The time from the first exporter's first packet to the last one's last, inside the hunt, as far as clocks
+/// tell it.
 pub(crate) fn observed(hunt: &Hunt) -> Option<Window> {
-    let from = hunt.coverage.iter().map(|exporter| exporter.window.from).min()?;
-    let until = hunt.coverage.iter().map(|exporter| exporter.window.until).max()?;
+    let dated = || hunt.coverage.iter().filter(|exporter| CLOCK_PLAUSIBLE.contains(exporter.window.from));
+    let from = dated().map(|exporter| exporter.window.from).min()?;
+    let until = dated().map(|exporter| exporter.window.until).max()?;
     let observed = Window::new(from, until).intersect(hunt.window);
     (!observed.is_empty()).then_some(observed)
 }
 
-/// Why the truth may be much higher than an estimate says; none where nothing speaks for it.
-pub fn may_be_higher(hunt: &Hunt, estimate: &Estimate) -> Option<String> {
-    let mut why = Vec::new();
-    if estimate.high.is_none() {
-        why.push("what share of the traffic the exporters saw is not known".to_owned());
+/// Why the truth may be much higher than what these findings say together; none where it has an upper bound.
+///
+/// What counts is what the exporters that recorded them saw, from their first contact to their last. What
+/// others saw, or all of them at other times, stands with the coverage of the hunt.
+pub fn may_be_higher(hunt: &Hunt, findings: &[&Finding], estimate: &Estimate) -> Option<String> {
+    if estimate.high.is_some() {
+        return None;
     }
-    let dark = observed(hunt).map_or(0, |observed| blind::hours(&blind::blind(&hunt.coverage, observed)));
+    let mut why = vec!["what share of the traffic the exporters saw is not known".to_owned()];
+    let first = findings.iter().filter_map(|finding| finding.first_seen).min();
+    let last = findings.iter().filter_map(|finding| finding.last_seen).max();
+    let Some((first, last)) = first.zip(last) else {
+        return Some(format!("The true figure may be much higher: {}.", phrase::clauses(&why)));
+    };
+    let span = Window::new(first, last);
+    let is_own = |name: &Arc<str>| findings.iter().any(|finding| finding.exporters.contains(name));
+    let own: Vec<ExporterCoverage> =
+        hunt.coverage.iter().filter(|ledger| is_own(&ledger.exporter)).cloned().collect();
+    let dark = blind::hours(&blind::blind(&own, span));
     if dark > 0 {
         let hours = if dark == 1 { "hour" } else { "hours" };
-        why.push(format!("for {} {hours} no exporter saw anything", octets::count(dark)));
+        why.push(format!("for {} {hours} none of those that recorded it saw anything", octets::count(dark)));
     }
-    let lossy = hunt.coverage.iter().filter(|exporter| !exporter.lost.is_empty()).count();
+    let is_lossy = |ledger: &&ExporterCoverage| ledger.gaps.iter().any(|gap| gap.overlaps(span));
+    let lossy = own.iter().filter(is_lossy).count();
     if lossy > 0 {
         let exporters = counted(lossy, "exporter", "exporters");
-        why.push(format!("part of what {exporters} sent was lost"));
+        why.push(format!("part of what {exporters} sent meanwhile was lost"));
     }
-    (!why.is_empty()).then(|| format!("The true figure may be much higher: {}.", phrase::clauses(&why)))
+    Some(format!("The true figure may be much higher: {}.", phrase::clauses(&why)))
 }
 
 fn opening(hunt: &Hunt, told: usize, weak: usize) -> Vec<String> {
@@ -201,7 +219,7 @@ fn role_of(victim: &Victim) -> String {
 }
 
 /// How much left the victim, over all clusters: pooled, not added.
-fn left_in_total(hunt: &Hunt, victim: &Victim) -> Vec<String> {
+fn left_in_total(hunt: &Hunt, victim: &Victim, findings: &[&Finding]) -> Vec<String> {
     let Some(total) = hunt.victims.iter().find(|total| total.address == victim.address) else {
         return Vec::new();
     };
@@ -217,7 +235,9 @@ fn left_in_total(hunt: &Hunt, victim: &Victim) -> Vec<String> {
     let bound = octets::low(octets.low);
     let mut sentences =
         vec![format!("At least {least} left the {host} {across} (95 % lower bound {bound}).")];
-    sentences.extend(may_be_higher(hunt, &total.octets_out));
+    let pooled: Vec<&Finding> =
+        findings.iter().copied().filter(|finding| finding.verdict > Verdict::Possible).collect();
+    sentences.extend(may_be_higher(hunt, &pooled, &total.octets_out));
     sentences
 }
 
@@ -229,12 +249,14 @@ fn life(hunt: &Hunt, finding: &Finding) -> String {
         Verdict::Confirmed => String::new(),
         verdict => format!(" ({})", verdict.word()),
     };
-    let mut parts = vec![format!(
-        "{}{verdict}: from {at_least}{} until {at_least}{}",
-        legible::name(&finding.cluster.name),
-        month(finding.first_seen.day().to_string()),
-        month(finding.last_seen.day().to_string())
-    )];
+    let when = match finding.first_seen.zip(finding.last_seen) {
+        Some((first, last)) => {
+            let (first, last) = (month(first.day().to_string()), month(last.day().to_string()));
+            format!("from {at_least}{first} until {at_least}{last}")
+        }
+        None => "at times that no clock tells".to_owned(),
+    };
+    let mut parts = vec![format!("{}{verdict}: {when}", legible::name(&finding.cluster.name))];
     parts.extend(finding.surges.iter().map(change));
     let is_assessed = finding.event_tests.iter().any(|test| test.assessed);
     if finding.surges.is_empty() && is_assessed {

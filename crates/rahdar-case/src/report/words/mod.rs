@@ -22,6 +22,7 @@ pub(super) mod profile;
 pub use finding::headline;
 pub use hunt::summary;
 pub use phrase::victim;
+pub(super) use phrase::{day, list};
 
 /// What flow telemetry cannot show, said once in every report.
 pub const CANNOT_SHOW: [&str; 4] = [

@@ -2,7 +2,7 @@
 
 use rahdar_figure::legible;
 use rahdar_figure::octets::{self, Whole};
-use rahdar_model::finding::Victim;
+use rahdar_model::finding::{Finding, Victim};
 use rahdar_model::intelligence::Cluster;
 use rahdar_model::{Estimate, Timestamp};
 
@@ -22,7 +22,7 @@ pub(super) fn counted(count: usize, one: &str, many: &str) -> String {
 }
 
 /// `a, b, c and 4 more`.
-pub(super) fn list(mut names: Vec<String>) -> String {
+pub(in crate::report) fn list(mut names: Vec<String>) -> String {
     let rest = names.len().saturating_sub(MOST_NAMES);
     names.truncate(MOST_NAMES);
     let list = names.join(", ");
@@ -78,7 +78,11 @@ pub(super) fn infrastructure_of(cluster: &Cluster) -> String {
 }
 
 /// `on 212 days between at least 2020-07-06 and at least 2021-09-26`.
-pub(super) fn when(days: u32, first: Timestamp, last: Timestamp, at_least: bool) -> String {
+pub(super) fn when(finding: &Finding) -> String {
+    let Finding { days_active: days, first_seen, last_seen, at_least, .. } = *finding;
+    let Some((first, last)) = first_seen.zip(last_seen) else {
+        return "at times that no clock tells".to_owned();
+    };
     let at_least = if at_least { "at least " } else { "" };
     let (first, last) = (first.day(), last.day());
     match days {
@@ -87,6 +91,11 @@ pub(super) fn when(days: u32, first: Timestamp, last: Timestamp, at_least: bool)
         1 => format!("on 1 day between {at_least}{first} and {at_least}{last}"),
         days => format!("on {days} days between {at_least}{first} and {at_least}{last}"),
     }
+}
+
+/// A day, or that no clock tells it.
+pub(in crate::report) fn day(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "not known".to_owned(), |at| at.day().to_string())
 }
 
 /// `at least 1 GB left for it`, or why that cannot be said.
