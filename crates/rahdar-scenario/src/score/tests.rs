@@ -8,7 +8,7 @@ use rahdar_model::finding::{
 };
 use rahdar_model::intelligence::{Cluster, ClusterId};
 use rahdar_model::time::DAY_US;
-use rahdar_model::{Day, Estimate, Timestamp, Window};
+use rahdar_model::{Day, Estimate, Window};
 
 use super::*;
 use crate::telemetry::World;
