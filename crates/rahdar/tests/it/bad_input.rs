@@ -25,7 +25,7 @@ fn a_wrong_command_line_ends_with_2() {
     check(&["flows", "import"], 2, &["PATH"]);
     check(&["hunt", "--victim", "nowhere"], 2, &["nowhere"]);
     check(&["hunt", "--from", "banana"], 2, &["banana", "2021-08-15"]);
-    check(&["report", "--from", "2022-01-01", "--until", "2021-01-01"], 2, &["nothing lies between"]);
+    check(&["hunt", "--from", "2022-01-01", "--until", "2021-01-01"], 2, &["nothing lies between"]);
     check(&["flows", "import", "--time-offset", "soon", "x"], 2, &["soon", "-2d"]);
 }
 
