@@ -45,6 +45,7 @@
 //! assert!((line.period_s / 3_600.0 - 1.0).abs() < 0.01 && line.p_value < 1e-4);
 //! ```
 
+use std::cmp::Reverse;
 use std::f64::consts::{LN_2, TAU};
 use std::sync::Arc;
 
@@ -137,11 +138,11 @@ impl Periodogram {
         let agrees =
             |place: &usize| seen.is_none_or(|seen| (seen / SLACK..=seen * SLACK).contains(&claims(*place)));
         let mut places: Vec<usize> = band.filter(agrees).collect();
-        places.sort_unstable_by(|a, b| self.power[b - lowest].total_cmp(&self.power[a - lowest]));
+        places.sort_unstable_by_key(|place| (Reverse(height(self.power[place - lowest])), *place));
         let of_periods = |place: usize| by_periods(series.times_s(), window_s / place as f64);
         let lines = places.iter().take(CANDIDATES);
         let lines = lines.map(|place| (*place, self.power[place - lowest].min(of_periods(*place))));
-        let strongest = lines.rev().max_by(|a, b| a.1.total_cmp(&b.1));
+        let strongest = lines.rev().max_by_key(|(_, power)| height(*power));
         let Some((top, power)) = strongest else {
             return Line { period_s: window_s / highest as f64, power: 0.0, strength: 0.0, p_value: 1.0 };
         };
@@ -175,6 +176,12 @@ impl Periodogram {
         }
         place
     }
+}
+
+/// A power to compare. The overtones of a schedule that is kept to the second are equally high but for rounding, and the
+/// lowest of them is meant.
+fn height(power: f64) -> i64 {
+    (power * 1e6).round() as i64
 }
 
 /// The power of a line where the contacts of one period count once.
