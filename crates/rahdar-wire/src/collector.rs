@@ -14,7 +14,7 @@ use crate::netflow::{self, Arrival, Damaged, Reader, Writer};
 use crate::sflow::Agents;
 
 /// The first octet of a state that is read here. Grows with every change of what is saved.
-const STATE_VERSION: u8 = 2;
+const STATE_VERSION: u8 = 3;
 
 /// Reads what exporters send, whoever they are, and remembers what is needed to read on: templates,
 /// sampling, sequence numbers, and the sets that cannot be read yet.
@@ -208,7 +208,7 @@ impl Collector {
     }
 }
 
-/// Takes off the gaps of an agent what was dropped here, and enters the rest in its account.
+/// Subtracts datagrams that we dropped ourselves from an agent's gaps, and books the rest to it.
 struct WithoutOwn<'a> {
     sink: &'a mut dyn FlowSink,
     datagrams: &'a mut netflow::Collector,

@@ -1,12 +1,17 @@
 //! What an input is, seen by its first octets.
 
+use memchr::memmem;
+
+use crate::json::{Members, Value};
+use crate::lines::{self, BYTE_ORDER_MARK};
 use crate::table::argus::Argus;
 use crate::table::aws::Aws;
 use crate::table::nfdump::Nfdump;
-use crate::table::silk::Silk;
-use crate::table::{Layout, Tool};
+use crate::table::silk::{self, Silk};
+use crate::table::{Layout, Tool, cloudwatch, nfdump_json, nfdump_pipe};
+use crate::value::seconds;
 use crate::zeek::{self, other_log, tsv};
-use crate::{Detection, Format, capture, cloud, netflow, nfdump, sflow, suricata};
+use crate::{Detection, Format, capture, cloud, json_log, netflow, nfdump, sflow, suricata};
 
 /// Sees by content what an input is. `head` is its beginning, uncompressed; `whole` says that
 /// nothing follows.
@@ -31,7 +36,7 @@ pub fn detect(head: &[u8], whole: bool) -> Detection {
     if is_mrt(head) {
         return Detection::Unsupported("BGP in MRT");
     }
-    by_text(head, whole)
+    by_text(head)
 }
 
 /// What the first octets look like, in words, for a message about an input of no known kind.
@@ -54,10 +59,21 @@ fn by_magic(head: &[u8]) -> Option<&'static str> {
     Some(match head {
         [0xde, 0xad, 0xbe, 0xef, ..] => "SiLK",
         [0xcf, 0x10, ..] => "flow-tools",
-        [b's', b'n', b'o', b'o', b'p', 0, ..] => "a snoop capture",
-        [0xa1, 0xb2, 0xcd, 0x34, ..] | [0x34, 0xcd, 0xb2, 0xa1, ..] => "a capture of the modified pcap kind",
+        [b's', b'n', b'o', b'o', b'p', 0, ..] => "a snoop capture (convert it: `editcap -F pcap`)",
+        [0xa1, 0xb2, 0xcd, 0x34, ..] | [0x34, 0xcd, 0xb2, 0xa1, ..] => {
+            "a capture of the modified pcap kind (convert it: `editcap -F pcap`)"
+        }
+        [b'G', b'M', b'B', b'U', ..] | [b'R', b'T', b'S', b'S', ..] => {
+            "a capture of Microsoft Network Monitor (convert it: `editcap -F pcap`)"
+        }
         [b'P', b'A', b'R', b'1', ..] => "Parquet",
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+            "text in UTF-16 (make it UTF-8 first: `iconv -f utf-16 -t utf-8`)"
+        }
         [b'P', b'K', 3, 4, ..] => "a zip archive (unpack it first)",
+        _ if head.get(8..12) == Some(&[0xe5, 0x71, 0x2d, 0xcb]) => {
+            "data of Argus (print it so: `ra -nn -u -c , -s +sbytes +dbytes`)"
+        }
         _ if head.get(257..262) == Some(b"ustar") => "a tar archive (unpack it first)",
         _ => return None,
     })
@@ -69,11 +85,21 @@ fn is_mrt(head: &[u8]) -> bool {
     matches!((kind, subtype), (12, 1..=2) | (13, 1..=9) | (16 | 17, 0..=9))
 }
 
-fn by_text(head: &[u8], whole: bool) -> Detection {
-    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+/// A beginning without byte-order mark and blanks before it.
+pub(crate) fn text(head: &[u8]) -> &[u8] {
+    head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head).trim_ascii_start()
+}
+
+fn by_text(head: &[u8]) -> Detection {
+    let text = text(head);
     match text {
         [b'#', ..] => zeek_log(text),
-        [b'{' | b'[', ..] => json(text, whole),
+        _ if tsv::are_names(text) => zeek_log(text),
+        [b'{' | b'[', ..] => json(text),
+        _ if json_log::is_prefixed(text) => match json(text) {
+            Detection::Unknown => table(text),
+            known => known,
+        },
         _ => table(text),
     }
 }
@@ -81,7 +107,11 @@ fn by_text(head: &[u8], whole: bool) -> Detection {
 fn zeek_log(text: &[u8]) -> Detection {
     let mut header = tsv::Header::default();
     for line in text.split(|c| *c == b'\n') {
-        let Some(directive) = tsv::directive(line.strip_suffix(b"\r").unwrap_or(line)) else { break };
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if tsv::are_names(line) {
+            header.take_names(line);
+        }
+        let Some(directive) = tsv::directive(line) else { break };
         header.take(directive);
     }
     let path = header.path.as_deref().unwrap_or_default();
@@ -92,45 +122,64 @@ fn zeek_log(text: &[u8]) -> Detection {
     }
 }
 
-fn json(text: &[u8], whole: bool) -> Detection {
-    match cloud::detect(text) {
+fn json(text: &[u8]) -> Detection {
+    if let Some(format) = cloud::detect(text) {
+        return Detection::Known(format);
+    }
+    // Streams of mixed logs are read if one of the first objects is.
+    let known = json_log::first_seen(text, |object| {
+        let is_zeek = || matches!(zeek::json::kind(object), Some(zeek::json::Kind::Read));
+        if suricata::is_event(object) {
+            return Some(Format::Eve);
+        }
+        if nfdump_json::is_flow(object) {
+            return Some(Format::NfdumpJson);
+        }
+        if cloudwatch::is_log(object) {
+            return Some(Format::Aws);
+        }
+        is_zeek().then_some(Format::ZeekJson)
+    });
+    let other = || {
+        json_log::first_seen(text, |object| match zeek::json::kind(object) {
+            Some(zeek::json::Kind::OtherZeek(log)) => Some(log),
+            _ => rearranged(object),
+        })
+    };
+    match known {
         Some(format) => Detection::Known(format),
-        None => json_lines(text, whole),
+        None => other().map_or(Detection::Unknown, Detection::Unsupported),
     }
 }
 
-/// Streams of mixed logs are read if one of the first lines is.
-fn json_lines(text: &[u8], whole: bool) -> Detection {
-    let mut first = None;
-    let mut lines = text.split(|c| *c == b'\n').peekable();
-    while let Some(line) = lines.next() {
-        // The head may end within its last line.
-        if lines.peek().is_none() && !whole {
-            break;
-        }
-        if suricata::is_event(line) {
-            return Detection::Known(Format::Eve);
-        }
-        match zeek::json::kind(line) {
-            Some(zeek::json::Kind::Read) => return Detection::Known(Format::ZeekJson),
-            Some(zeek::json::Kind::OtherZeek(log)) => first = first.or(Some(log)),
-            Some(zeek::json::Kind::Other) | None => {}
-        }
-    }
-    first.map_or(Detection::Unknown, Detection::Unsupported)
+/// Documents of Elastic whose fields its pipelines renamed, and which lost the event as it was logged.
+fn rearranged(object: &[u8]) -> Option<&'static str> {
+    let mut members = Members::new(object).filter_map(Result::ok);
+    let of = |key: &[u8]| match key {
+        b"suricata" => Some("Suricata events that Elastic rearranged (keep and export `event.original`)"),
+        b"zeek" => Some("Zeek logs that Elastic rearranged (keep and export `event.original`)"),
+        _ => None,
+    };
+    members.find_map(|(key, value)| match value {
+        Value::Nested(object) if key == b"_source" => rearranged(object),
+        Value::Nested(_) => of(key),
+        _ => None,
+    })
 }
 
 /// Tables are known by the names of their columns, of AWS also by the first row.
 fn table(text: &[u8]) -> Detection {
-    let line = text.split(|c| *c == b'\n').next().unwrap_or_default();
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let line = lines::of(text).next().unwrap_or_default();
     if Layout::read::<Aws>(line).or_else(|| Aws::unnamed(line)).is_some() {
         return Detection::Known(Format::Aws);
     }
     if Layout::read::<Nfdump>(line).is_some() {
         return Detection::Known(Format::NfdumpCsv);
     }
-    if Layout::read::<Silk>(line).is_some() {
+    if nfdump_pipe::is_row(line) {
+        return Detection::Known(Format::NfdumpPipe);
+    }
+    if Layout::read::<Silk<16>>(line).or_else(|| Silk::<16>::unnamed(line)).is_some() {
         return Detection::Known(Format::Silk);
     }
     if Layout::read::<Argus>(line).is_some() {
@@ -139,8 +188,46 @@ fn table(text: &[u8]) -> Detection {
     if line.starts_with(b"ts,te,td,") || line.starts_with(b"firstSeen,") {
         return Detection::Unsupported("nfdump CSV of sums (print flows: `nfdump -o csv`)");
     }
+    if line.starts_with(b"ts,") && memmem::find(line, b"orig_h").is_some() {
+        return Detection::Unsupported("Zeek logs as CSV (import the logs themselves)");
+    }
+    if is_row_of_zeek(line) {
+        return Detection::Unsupported("rows of Zeek without their header (cut logs with `zeek-cut -C`)");
+    }
     if line.starts_with(b"StartTime") {
-        return Detection::Unsupported("Argus CSV without SrcBytes (print it: `ra -c , -s +sbytes +dbytes`)");
+        let is_table = Argus::SEPARATORS.iter().any(|c| line.contains(c));
+        return Detection::Unsupported(match is_table {
+            true => "Argus CSV without SrcBytes (print it so: `ra -nn -u -c , -s +sbytes +dbytes`)",
+            false => "columns of Argus for people (print them so: `ra -nn -u -c , -s +sbytes +dbytes`)",
+        });
+    }
+    if line.starts_with(b"Date first seen") || line.starts_with(b"Date flow start") || line == b"Flow Record:"
+    {
+        return Detection::Unsupported("what nfdump prints for people (print it so: `nfdump -o csv`)");
+    }
+    if silk::is_untitled(line) {
+        return Detection::Unsupported("rows of rwcut without titles (print these: leave `--no-titles` out)");
+    }
+    if is_row_of_aws(line) {
+        return Detection::Unsupported(
+            "rows of an AWS VPC flow log with columns of its own (put a line with their names before them)",
+        );
     }
     Detection::Unknown
+}
+
+/// Whether a line holds words of AWS alone: what became of the packets, and of the row.
+fn is_row_of_aws(line: &[u8]) -> bool {
+    let has = |words: &[&[u8]]| line.split(|c| *c == b' ').any(|value| words.contains(&value));
+    has(&[b"ACCEPT", b"REJECT"]) && has(&[b"OK", b"SKIPDATA"])
+}
+
+/// Whether a line begins as a row of Zeek: a time with a fraction, then the letter and digits of a connection.
+fn is_row_of_zeek(line: &[u8]) -> bool {
+    let mut values = line.split(|c| *c == b'\t');
+    let (Some(time), Some([b'C', digits @ ..]), Some(_)) = (values.next(), values.next(), values.next())
+    else {
+        return false;
+    };
+    seconds(time).is_some() && time.contains(&b'.') && digits.iter().all(u8::is_ascii_alphanumeric)
 }

@@ -6,7 +6,8 @@
 //!
 //! * [`open`], [`decode`] and [`detect()`]: the doors.
 //! * `zeek`: `conn.log`, `dns.log`, `ssl.log` and `http.log`, as tab-separated text and as JSON lines.
-//! * `suricata`: EVE events, JSON lines.
+//! * `suricata`: EVE events, JSON as lines or as a document.
+//! * `json_log`, `objects`: how JSON stands in an input: as lines or documents, wrapped or not.
 //! * `table`: rows of AWS VPC flow logs, nfdump, SiLK and Argus.
 //! * `cloud`: flow logs of Google Cloud and Azure, JSON documents.
 //! * `capture`: pcap and pcapng, packets assembled into biflows.
@@ -30,9 +31,11 @@ mod detect;
 mod exporters;
 mod facts;
 mod json;
+mod json_log;
 mod lines;
 mod netflow;
 mod nfdump;
+mod objects;
 mod peel;
 mod sflow;
 mod suricata;
@@ -51,6 +54,12 @@ use rahdar_model::time::Shift;
 use rahdar_model::{Address, FlowSink, Problem, Tally};
 use thiserror::Error;
 
+use table::Layout;
+use table::argus::Argus;
+use table::aws::Aws;
+use table::nfdump::Nfdump;
+use table::silk::{Silk, UNKNOWN};
+
 pub use account::Account;
 pub use collector::Collector;
 pub use detect::detect;
@@ -60,7 +69,7 @@ pub use peel::is_damage;
 /// A kind of input that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// Zeek `conn.log`, `dns.log` or `ssl.log`, tab-separated with header directives.
+    /// Zeek `conn.log`, `dns.log`, `ssl.log` or `http.log`, tab-separated with header directives.
     ZeekTsv,
     /// The same logs, or several of them in one stream, one JSON object a line.
     ZeekJson,
@@ -84,6 +93,10 @@ pub enum Format {
     Azure,
     /// CSV of nfdump.
     NfdumpCsv,
+    /// JSON of nfdump, as an array or one object a line.
+    NfdumpJson,
+    /// Rows of nfdump's `-o pipe`.
+    NfdumpPipe,
     /// Text of SiLK's `rwcut`.
     Silk,
     /// CSV of Argus.
@@ -92,7 +105,7 @@ pub enum Format {
 
 impl Format {
     /// Every format, in the order in which they are listed to people.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::ZeekTsv,
         Self::ZeekJson,
         Self::Packets,
@@ -105,6 +118,8 @@ impl Format {
         Self::Gcp,
         Self::Azure,
         Self::NfdumpCsv,
+        Self::NfdumpJson,
+        Self::NfdumpPipe,
         Self::Silk,
         Self::Argus,
     ];
@@ -124,6 +139,8 @@ impl Format {
             Self::Gcp => "gcp",
             Self::Azure => "azure",
             Self::NfdumpCsv => "nfdump-csv",
+            Self::NfdumpJson => "nfdump-json",
+            Self::NfdumpPipe => "nfdump-pipe",
             Self::Silk => "silk",
             Self::Argus => "argus",
         }
@@ -149,6 +166,8 @@ impl Format {
             Self::Gcp => "Google Cloud VPC flow log",
             Self::Azure => "Azure flow log",
             Self::NfdumpCsv => "CSV of nfdump",
+            Self::NfdumpJson => "JSON of nfdump",
+            Self::NfdumpPipe => "pipe output of nfdump",
             Self::Silk => "text of SiLK's rwcut",
             Self::Argus => "CSV of Argus",
         }
@@ -166,15 +185,16 @@ impl fmt::Display for Format {
 pub struct Options {
     /// The format; none: seen by content.
     pub format: Option<Format>,
-    /// The exporter's name, in place of its address, `zeek`, `packets` or `nfdump`.
+    /// The exporter's name, in place of what the input says: its address, its name, or, where nothing is said,
+    /// a word for what wrote it (`zeek`, `suricata`, `packets`, `nfdump`, `silk`, `argus`, `aws`, `gcp`, `azure`).
     pub exporter: Option<Arc<str>>,
     /// The sampling interval, in place of what the input says. 0 says nothing.
     pub sampling: Option<u32>,
     /// Whether one *flow* in the interval was kept, whole, in place of one packet. No exporter says so
     /// (ipt-netflow announces both alike), and octets are estimated differently.
     pub flows_sampled: bool,
-    /// Exporters whose sampling interval whoever takes their flows adds, by the address that they send from:
-    /// nothing of theirs waits until they announce it.
+    /// Exporters whose sampling interval the caller sets later, by the address that they send from: their
+    /// flows need not wait until they announce it.
     pub sampling_known: BTreeSet<Address>,
     /// Moves the times of the input.
     pub shift: Shift,
@@ -248,6 +268,24 @@ pub fn open<'a>(input: &'a mut dyn Read, options: &Options) -> Result<(Format, i
     Ok((format, peeled.into_reader()))
 }
 
+/// Whether a line names the columns of the rows below it, in a text of this format that is a table.
+pub fn is_header(format: Format, line: &[u8]) -> bool {
+    let layout = match format {
+        Format::Aws => Layout::read::<Aws>(line),
+        Format::NfdumpCsv => Layout::read::<Nfdump>(line),
+        Format::Silk => Layout::read::<Silk<16>>(line),
+        Format::Argus => Layout::read::<Argus>(line),
+        _ => None,
+    };
+    layout.is_some()
+}
+
+/// Whether a text that begins so, and is read, has one record a line, so that it can be read as it grows. JSON may
+/// be a document instead: then no part of it can be read alone.
+pub fn is_by_line(head: &[u8]) -> bool {
+    json_log::Form::of(head).is_by_line
+}
+
 /// Reads an input to its end and gives every flow to the sink.
 ///
 /// Compression (gzip, zstd, bzip2, xz, lz4) is peeled, the format is seen by content unless `options` name it.
@@ -264,21 +302,30 @@ pub fn decode(
     options: &Options,
     sink: &mut dyn FlowSink,
 ) -> Result<Tally, WireError> {
-    let (format, mut reader) = open(input, options)?;
+    let peeled = peel::peel(input)?;
+    let format = format(&peeled, options)?;
+    let form = json_log::Form::of(&peeled.head);
+    let base = if format == Format::Silk { table::silk::base(&peeled.head) } else { UNKNOWN };
+    let mut reader = peeled.into_reader();
     let decoded = match format {
         Format::ZeekTsv => zeek::tsv::decode(&mut reader, source, options, sink),
-        Format::ZeekJson => zeek::json::decode(&mut reader, source, options, sink),
+        Format::ZeekJson => zeek::json::decode(form, &mut reader, source, options, sink),
         Format::Packets => capture::decode(&mut reader, source, options, sink),
         Format::Ipfix | Format::Datagram => netflow::file(&mut reader, source, options, sink),
         Format::Sflow => sflow::file(&mut reader, source, options, sink),
         Format::Nfcapd => nfdump::decode(&mut reader, source, options, sink),
-        Format::Eve => suricata::decode(&mut reader, source, options, sink),
-        Format::Aws => table::decode::<table::aws::Aws>(&mut reader, source, options, sink),
+        Format::Eve => suricata::decode(form, &mut reader, source, options, sink),
+        Format::Aws if form.is_json => table::cloudwatch::decode(&mut reader, source, options, sink),
+        Format::Aws => table::decode::<Aws>(&mut reader, source, options, sink),
         Format::Gcp => cloud::gcp::decode(&mut reader, source, options, sink),
         Format::Azure => cloud::azure::decode(&mut reader, source, options, sink),
-        Format::NfdumpCsv => table::decode::<table::nfdump::Nfdump>(&mut reader, source, options, sink),
-        Format::Silk => table::decode::<table::silk::Silk>(&mut reader, source, options, sink),
-        Format::Argus => table::decode::<table::argus::Argus>(&mut reader, source, options, sink),
+        Format::NfdumpCsv => table::decode::<Nfdump>(&mut reader, source, options, sink),
+        Format::NfdumpJson => table::nfdump_json::decode(form, &mut reader, source, options, sink),
+        Format::NfdumpPipe => table::nfdump_pipe::decode(&mut reader, source, options, sink),
+        Format::Silk if base == 16 => table::decode::<Silk<16>>(&mut reader, source, options, sink),
+        Format::Silk if base == 10 => table::decode::<Silk<10>>(&mut reader, source, options, sink),
+        Format::Silk => table::decode::<Silk<UNKNOWN>>(&mut reader, source, options, sink),
+        Format::Argus => table::decode::<Argus>(&mut reader, source, options, sink),
     };
     match decoded {
         // Reading it again would not help: keep what came before.
@@ -304,8 +351,9 @@ fn format(peeled: &peel::Peeled<'_>, options: &Options) -> Result<Format, WireEr
             Detection::Unknown => Err(unknown()),
         },
         // The word of the operator says `zeek`; the input says which form.
-        Some(Format::ZeekTsv | Format::ZeekJson) => match head.trim_ascii_start().first() {
-            Some(b'{') => Ok(Format::ZeekJson),
+        Some(Format::ZeekTsv | Format::ZeekJson) => match detect::text(head).first() {
+            Some(b'{' | b'[') => Ok(Format::ZeekJson),
+            _ if json_log::is_prefixed(head) => Ok(Format::ZeekJson),
             _ => Ok(Format::ZeekTsv),
         },
         Some(Format::Packets) if !capture::is_capture(head) => Err(unknown()),

@@ -14,6 +14,9 @@ use crate::window::Window;
 /// one with every optional column and label stays below a few thousand.
 pub(crate) const LINE_OCTETS_MAX: usize = 1 << 20;
 
+/// What Windows programs write before a text in UTF-8.
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// The lines of an input.
 pub(crate) struct Lines<'a> {
     window: Window<'a>,
@@ -33,22 +36,17 @@ pub(crate) enum Line<'l> {
     TooLong,
 }
 
-/// A line on its way to a decoder.
+/// A line, or an object of a document, on its way to a decoder.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Text<'l> {
     /// Without its end.
     pub(crate) line: &'l [u8],
     /// Its number, from 1.
     pub(crate) number: u64,
+    /// Where it is.
+    pub(crate) place: Place,
     /// Whether it has an end. The last line may have none, and may be cut.
     pub(crate) ended: bool,
-}
-
-impl Text<'_> {
-    /// Where the line is.
-    pub(crate) fn place(&self) -> Place {
-        Place::Line(self.number)
-    }
 }
 
 /// Gives every line of `input` to `take`, which counts and delivers what is in it. Lines that
@@ -61,12 +59,13 @@ pub(crate) fn read<'a>(
     let mut lines = Lines::new(input);
     loop {
         let number = lines.number() + 1;
+        let place = Place::Line(number);
         match lines.next() {
-            Ok(Some(Line::Whole(line))) => take(&mut delivery, Text { line, number, ended: true })?,
-            Ok(Some(Line::Unended(line))) => take(&mut delivery, Text { line, number, ended: false })?,
+            Ok(Some(Line::Whole(line))) => take(&mut delivery, Text { line, number, place, ended: true })?,
+            Ok(Some(Line::Unended(line))) => take(&mut delivery, Text { line, number, place, ended: false })?,
             Ok(Some(Line::TooLong)) => {
                 let why = format_args!("the line is longer than {LINE_OCTETS_MAX} octets");
-                delivery.refuse(Place::Line(number), why);
+                delivery.refuse(place, why);
             }
             Ok(None) => return Ok(delivery.close()),
             Err(source) => return Err(WireError::Read { tally: delivery.close(), source }),
@@ -85,10 +84,15 @@ impl<'a> Lines<'a> {
         self.number
     }
 
-    /// The next line; none at the end.
+    /// The next line; none at the end. A byte-order mark before the first is passed over.
     pub(crate) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         self.window.pass(self.used);
         self.used = 0;
+        if self.number == 0 {
+            self.window.reach(BYTE_ORDER_MARK.len())?;
+            let is_marked = self.window.view().starts_with(BYTE_ORDER_MARK);
+            self.window.pass(if is_marked { BYTE_ORDER_MARK.len() } else { 0 });
+        }
         let mut searched = 0;
         let (length, is_ended) = loop {
             if let Some(at) = memchr(b'\n', &self.window.view()[searched..]) {
@@ -132,6 +136,12 @@ impl<'a> Lines<'a> {
     }
 }
 
+/// The lines of a beginning that are not blank, without blanks around them. The last may be cut.
+pub(crate) fn of(head: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let text = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
+    text.split(|c| *c == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty())
+}
+
 fn without_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
@@ -153,6 +163,12 @@ mod tests {
     #[test]
     fn line_ends_of_both_kinds_are_taken_off() {
         check(b"a\r\n\nb\n", &[Line::Whole(b"a"), Line::Whole(b""), Line::Whole(b"b")]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_none_of_the_first_line() {
+        check(b"\xef\xbb\xbfa\n\xef\xbb\xbfb\n", &[Line::Whole(b"a"), Line::Whole(b"\xef\xbb\xbfb")]);
+        check(b"\xef\xbb", &[Line::Unended(b"\xef\xbb")]);
     }
 
     #[test]

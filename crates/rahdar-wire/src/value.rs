@@ -17,6 +17,9 @@ pub(crate) enum ValueError {
     /// A field holds something else.
     #[error("`{0}` cannot be `{value}`", value = .1.escape_ascii())]
     Wrong(Cow<'static, str>, Box<[u8]>),
+    /// One of these, and how the tool that printed it prints what is read.
+    #[error("{0} ({1})")]
+    Printed(Box<Self>, &'static str),
 }
 
 impl ValueError {
@@ -82,6 +85,127 @@ pub(crate) fn protocol(text: &[u8]) -> Option<u8> {
         _ => return None,
     })
 }
+
+/// A protocol by the name that it is registered by (IANA, protocol numbers), if [`protocol`] does not know it:
+/// for tools that print these and nothing else.
+pub(crate) fn registered_protocol(text: &[u8]) -> Option<u8> {
+    protocol(text).or_else(|| {
+        let known = REGISTERED.iter().find(|(name, _)| text.eq_ignore_ascii_case(name.as_bytes()));
+        known.map(|(_, number)| *number)
+    })
+}
+
+/// Registered names that [`protocol`] does not know.
+const REGISTERED: &[(&str, u8)] = &[
+    ("st", 5),
+    ("cbt", 7),
+    ("bbn-rcc-mon", 10),
+    ("nvp-ii", 11),
+    ("pup", 12),
+    ("argus", 13),
+    ("emcon", 14),
+    ("xnet", 15),
+    ("chaos", 16),
+    ("mux", 18),
+    ("dcn-meas", 19),
+    ("hmp", 20),
+    ("prm", 21),
+    ("xns-idp", 22),
+    ("trunk-1", 23),
+    ("trunk-2", 24),
+    ("leaf-1", 25),
+    ("leaf-2", 26),
+    ("rdp", 27),
+    ("irtp", 28),
+    ("iso-tp4", 29),
+    ("netblt", 30),
+    ("mfe-nsp", 31),
+    ("merit-inp", 32),
+    ("3pc", 34),
+    ("idpr", 35),
+    ("xtp", 36),
+    ("ddp", 37),
+    ("idpr-cmtp", 38),
+    ("tp++", 39),
+    ("il", 40),
+    ("sdrp", 42),
+    ("idrp", 45),
+    ("dsr", 48),
+    ("bna", 49),
+    ("i-nlsp", 52),
+    ("swipe", 53),
+    ("narp", 54),
+    ("mobile", 55),
+    ("tlsp", 56),
+    ("skip", 57),
+    ("cftp", 62),
+    ("sat-expak", 64),
+    ("kryptolan", 65),
+    ("rvd", 66),
+    ("ippc", 67),
+    ("sat-mon", 69),
+    ("visa", 70),
+    ("ipcv", 71),
+    ("cpnx", 72),
+    ("cphb", 73),
+    ("wsn", 74),
+    ("pvp", 75),
+    ("br-sat-mon", 76),
+    ("sun-nd", 77),
+    ("wb-mon", 78),
+    ("wb-expak", 79),
+    ("iso-ip", 80),
+    ("vmtp", 81),
+    ("secure-vmtp", 82),
+    ("vines", 83),
+    ("ttp", 84),
+    ("iptm", 84),
+    ("nsfnet-igp", 85),
+    ("dgp", 86),
+    ("tcf", 87),
+    ("sprite-rpc", 90),
+    ("larp", 91),
+    ("mtp", 92),
+    ("ax.25", 93),
+    ("micp", 95),
+    ("scc-sp", 96),
+    ("etherip", 97),
+    ("encap", 98),
+    ("gmtp", 100),
+    ("ifmp", 101),
+    ("pnni", 102),
+    ("aris", 104),
+    ("scps", 105),
+    ("qnx", 106),
+    ("a/n", 107),
+    ("snp", 109),
+    ("compaq-peer", 110),
+    ("ipx-in-ip", 111),
+    ("pgm", 113),
+    ("ddx", 116),
+    ("iatp", 117),
+    ("stp", 118),
+    ("srp", 119),
+    ("uti", 120),
+    ("smp", 121),
+    ("sm", 122),
+    ("ptp", 123),
+    ("fire", 125),
+    ("crtp", 126),
+    ("crudp", 127),
+    ("sscopmce", 128),
+    ("iplt", 129),
+    ("sps", 130),
+    ("pipe", 131),
+    ("fc", 133),
+    ("rsvp-e2e-ignore", 134),
+    ("mobility-header", 135),
+    ("manet", 138),
+    ("hip", 139),
+    ("shim6", 140),
+    ("wesp", 141),
+    ("rohc", 142),
+];
 
 /// TCP flags as letters, in any order and with any padding: `FSRPAUEC`, `C` for CWR and `E` for ECE.
 pub(crate) fn flag_letters(text: &[u8]) -> Option<u16> {
@@ -307,10 +431,17 @@ pub(crate) fn address(text: &[u8]) -> Option<Address> {
                 (part, digits) = (0, 0);
                 dots += 1;
             }
-            _ => return std::str::from_utf8(text).ok()?.parse::<Ipv6Addr>().ok().map(Address::from),
+            _ => return v6(text),
         }
     }
     (dots == 3 && digits > 0 && part < 256).then(|| Address::from_v4_bits(bits << 8 | part))
+}
+
+/// An IPv6 address. The zone behind a `%` (RFC 4007 §11) says on which link of a sensor it was seen, and no more.
+fn v6(text: &[u8]) -> Option<Address> {
+    let text = std::str::from_utf8(text).ok()?;
+    let bare = text.split_once('%').map_or(text, |(bare, _)| bare);
+    bare.parse::<Ipv6Addr>().ok().map(Address::from)
 }
 
 /// Whether no packets of IP could have this many octets: a header has 20, a packet at most 65,535 (RFC 791 §3.1).
@@ -396,12 +527,13 @@ mod tests {
             "192..2.1",
             "192.0.2.1.5",
             "1920.0.2.1",
-            "fe80::1%eth0",
+            "192.0.2.1%eth0",
             "",
         ] {
             let expected = text.parse::<std::net::IpAddr>().ok().map(Address::from);
             assert_eq!(address(text.as_bytes()), expected, "{text}");
         }
+        assert_eq!(address(b"fe80::1%eth0"), address(b"fe80::1"), "the zone is none of the address");
     }
 
     #[test]

@@ -1,29 +1,16 @@
-//! IP in a frame: link headers, IPv4 and IPv6, what stands above them.
+//! IP in a frame, behind its link header ([`super::link`]): tags and labels, IPv4 and IPv6, what stands above them.
 //!
 //! Captures are often cut after the headers, so every length comes from the IP header, and
 //! what the frame does not hold is left open.
 //!
-//! Sources: tcpdump.org/linktypes, IEEE 802.1Q, RFC 791, RFC 8200, RFC 3032 and RFC 4448 (MPLS),
+//! Sources: IEEE 802.1Q, RFC 791, RFC 8200, RFC 3032 and RFC 4448 (MPLS),
 //! RFC 2516 (PPPoE).
 
 use rahdar_model::Address;
 use rahdar_model::flow::protocol;
 
-/// Link types (tcpdump.org/linktypes).
-const NULL: u16 = 0;
-pub(crate) const ETHERNET: u16 = 1;
-pub(crate) const PPP: u16 = 9;
-const RAW_BSD: [u16; 2] = [12, 14];
-const RAW: u16 = 101;
-const LOOP: u16 = 108;
-const LINUX_SLL: u16 = 113;
-pub(crate) const MPLS: u16 = 219;
-pub(crate) const IPV4: u16 = 228;
-pub(crate) const IPV6: u16 = 229;
-const LINUX_SLL2: u16 = 276;
-
 /// MPLS, as an ethertype.
-const ETHERTYPE_MPLS: u16 = 0x8847;
+pub(super) const ETHERTYPE_MPLS: u16 = 0x8847;
 
 /// The most tags, labels and session headers before IP that are looked through. Chosen here:
 /// QinQ over MPLS over PPPoE needs six.
@@ -84,29 +71,6 @@ pub(crate) struct Fragment {
     pub(crate) first: bool,
 }
 
-/// Finds IP in the captured `octets` of a frame that had `length` of them.
-pub(crate) fn content<'f>(link: u16, octets: &'f [u8], length: usize) -> Content<'f> {
-    let rest = |at: usize| octets.get(at..).unwrap_or_default();
-    let wire = |at: usize| length.saturating_sub(at);
-    let ethertype =
-        |at: usize| octets.get(at..).and_then(<[u8]>::first_chunk).map(|t| u16::from_be_bytes(*t));
-    match link {
-        ETHERNET => by_ethertype(ethertype(12), rest(14), wire(14)),
-        LINUX_SLL => by_ethertype(ethertype(14), rest(16), wire(16)),
-        LINUX_SLL2 => by_ethertype(ethertype(0), rest(20), wire(20)),
-        MPLS => by_ethertype(Some(ETHERTYPE_MPLS), octets, length),
-        PPP => match of_ppp(octets) {
-            Some((ethertype, at)) => by_ethertype(Some(ethertype), rest(at), wire(at)),
-            None => Content::NoIp,
-        },
-        // The address family before it differs between systems; the version of IP says the same.
-        NULL | LOOP => bare(rest(4), wire(4)),
-        RAW | IPV4 | IPV6 => bare(octets, length),
-        _ if RAW_BSD.contains(&link) => bare(octets, length),
-        _ => Content::UnknownLink,
-    }
-}
-
 /// Goes through tags, labels and session headers to IP. `wire` is the length of `octets` on the wire.
 pub(super) fn by_ethertype(ethertype: Option<u16>, octets: &[u8], wire: usize) -> Content<'_> {
     let Some(mut ethertype) = ethertype else { return Content::NoIp };
@@ -160,7 +124,7 @@ fn guessed(octets: &[u8], wire: usize) -> Content<'_> {
 /// The ethertype that says the same as a header of PPP (IANA, PPP numbers), and the octets of the
 /// header. Address and control may be left out, and the first octet of the protocol if it is zero
 /// (RFC 1661 §6.5 and §6.6).
-fn of_ppp(octets: &[u8]) -> Option<(u16, usize)> {
+pub(super) fn of_ppp(octets: &[u8]) -> Option<(u16, usize)> {
     let at = if octets.starts_with(&[0xff, 0x03]) { 2 } else { 0 };
     match octets.get(at..)? {
         [0x21, ..] => Some((0x0800, at + 1)),
@@ -173,7 +137,7 @@ fn of_ppp(octets: &[u8]) -> Option<(u16, usize)> {
 }
 
 /// A packet that nothing but its version says to be IP.
-fn bare(octets: &[u8], wire: usize) -> Content<'_> {
+pub(super) fn bare(octets: &[u8], wire: usize) -> Content<'_> {
     match octets.first().map(|first| first >> 4) {
         Some(4 | 6) => by_version(octets, wire),
         _ => Content::NoIp,

@@ -1,16 +1,19 @@
 //! Captures: packets read from pcap and pcapng files and assembled into biflows.
 //!
-//! In reading order: [`mod@file`] finds the packets in a capture, [`frame`] finds IP in a packet,
-//! [`tunnel`] the packet in a packet, [`assemble`] joins packets of one 5-tuple into a flow,
+//! In reading order: [`mod@file`] finds the packets in a capture, [`mod@link`] what is behind the link header ([`wifi`]: of
+//! radio), [`frame`] IP in that, [`tunnel`] the packet in a packet, [`assemble`] joins packets of one 5-tuple into a flow,
 //! [`fragment`] finds the flow of a packet that has no ports of its own, [`carrier`] tells packets
-//! that carry flow export.
+//! that carry flow export. [`sampled`] reads the beginning of a packet that an exporter sends.
 
 mod assemble;
 mod carrier;
 mod file;
 mod fragment;
 pub(crate) mod frame;
+pub(crate) mod link;
+pub(crate) mod sampled;
 pub(crate) mod tunnel;
+mod wifi;
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -97,7 +100,7 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn frame(&mut self, frame: &Frame<'_>) -> Result<(), SinkError> {
-        match frame::content(frame.link, frame.octets, frame.length) {
+        match link::content(frame.link, frame.octets, frame.length) {
             Content::Ip(packet) => self.packet(frame, &packet),
             Content::NoIp => {
                 self.delivery.tally.beside += 1;
@@ -175,7 +178,8 @@ impl Reading<'_> {
         self.collector.finish(&mut self.exports, *sink, tally)?;
         self.agents.finish(&mut self.exports, *sink, tally)?;
         for (link, (packet, frames)) in self.not_read {
-            let why = format_args!("frames of link type `{link}` are not read");
+            let named = link::name(link).map_or(String::new(), |name| format!(" ({name})"));
+            let why = format_args!("frames of link type `{link}`{named} are not read");
             self.delivery.refuse_all(Place::Packet(packet), why, frames);
         }
         Ok(self.delivery.close())

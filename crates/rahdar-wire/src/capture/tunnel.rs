@@ -6,11 +6,12 @@
 //!
 //! Sources: RFC 2003 and RFC 4213 (IP in IP), RFC 2784 and RFC 2890 (GRE), RFC 2637 (PPTP), RFC 3378
 //! (EtherIP), RFC 4023 and RFC 7510 (MPLS), RFC 7348 and draft-smith-vxlan-group-policy (VXLAN),
-//! RFC 8926 (Geneve), draft-foschiano-erspan.
+//! RFC 8926 (Geneve), draft-foschiano-erspan, 3GPP TS 29.281 (GTP-U).
 
 use rahdar_model::flow::protocol;
 
 use super::frame::{self, Content, IpPacket, UDP_HEADER_OCTETS};
+use super::link;
 
 /// The most tunnels that are opened, one in the other: how deep they may be nested where nobody
 /// says otherwise (RFC 2473 §6.6).
@@ -29,6 +30,10 @@ const VXLAN: u16 = 4789;
 const VXLAN_LINUX: u16 = 8472;
 const GENEVE: u16 = 6081;
 const MPLS_IN_UDP: u16 = 6635;
+const GTP_U: u16 = 2152;
+
+/// The most extension headers of GTP-U that are looked through. Chosen here: the standard has eight kinds.
+const GTP_EXTENSIONS_MAX: usize = 8;
 
 /// What a tunnel says to be inside, beside ethertypes (IANA, IEEE 802 numbers).
 const ETHERNET: u16 = 0x6558;
@@ -64,11 +69,11 @@ fn opened<'f>(packet: &IpPacket<'f>) -> Option<IpPacket<'f>> {
     }
     let (octets, wire) = (packet.payload, packet.payload_octets as usize);
     let content = match packet.protocol {
-        IPV4_IN_IP => frame::content(frame::IPV4, octets, wire),
-        IPV6_IN_IP => frame::content(frame::IPV6, octets, wire),
-        MPLS_IN_IP => frame::content(frame::MPLS, octets, wire),
+        IPV4_IN_IP => link::content(link::IPV4, octets, wire),
+        IPV6_IN_IP => link::content(link::IPV6, octets, wire),
+        MPLS_IN_IP => link::content(link::MPLS, octets, wire),
         ETHERIP => match octets {
-            [0x30, 0, rest @ ..] => frame::content(frame::ETHERNET, rest, wire.saturating_sub(2)),
+            [0x30, 0, rest @ ..] => link::content(link::ETHERNET, rest, wire.saturating_sub(2)),
             _ => return None,
         },
         GRE => gre(octets, wire)?,
@@ -119,21 +124,18 @@ fn udp(octets: &[u8], wire: usize) -> Option<Content<'_>> {
     match port {
         VXLAN | VXLAN_LINUX => vxlan(rest, wire),
         GENEVE => geneve(rest, wire),
-        MPLS_IN_UDP => Some(frame::content(frame::MPLS, rest, wire)),
+        GTP_U => gtp(rest, wire),
+        MPLS_IN_UDP => Some(link::content(link::MPLS, rest, wire)),
         _ => None,
     }
 }
 
-/// VXLAN, with a group policy or without. All bits that are reserved must be zero.
+/// VXLAN, with a group policy or without: the flag that a network is named. Whatever else is set is ignored on
+/// receipt (RFC 7348 §5).
 fn vxlan(octets: &[u8], wire: usize) -> Option<Content<'_>> {
-    let [flags, policy, group @ .., _, _, _, reserved] = octets.first_chunk::<8>()?;
-    let has_no_policy = *policy == 0 && *group == [0, 0];
-    let is_vxlan = match flags {
-        0x08 => has_no_policy,
-        0x88 => policy & !0x48 == 0,
-        _ => false,
-    };
-    (is_vxlan && *reserved == 0).then(|| of_kind(ETHERNET, &octets[8..], wire.saturating_sub(8)))
+    const NETWORK: u8 = 0x08;
+    let [flags, ..] = octets.first_chunk::<8>()?;
+    (flags & NETWORK != 0).then(|| of_kind(ETHERNET, &octets[8..], wire.saturating_sub(8)))
 }
 
 /// Geneve of version 0, unless it is a message of its own (O).
@@ -146,10 +148,34 @@ fn geneve(octets: &[u8], wire: usize) -> Option<Content<'_>> {
     Some(of_kind(u16::from_be_bytes([high, low]), octets.get(at..)?, wire.saturating_sub(at)))
 }
 
+/// GTP-U of version 1, if it carries a packet of a user: mobile networks. Its options are there together, or not at all.
+fn gtp(octets: &[u8], wire: usize) -> Option<Content<'_>> {
+    const OPTIONS: u8 = 0x07;
+    const EXTENDED: u8 = 0x04;
+    const PACKET: u8 = 0xff;
+    let [flags, PACKET, high, low, ..] = *octets.first_chunk::<8>()? else { return None };
+    if flags & !OPTIONS != 0x30 || usize::from(u16::from_be_bytes([high, low])) > wire.saturating_sub(8) {
+        return None;
+    }
+    let mut at = 8;
+    if flags & OPTIONS != 0 {
+        at += 4;
+        let mut next = if flags & EXTENDED != 0 { *octets.get(at - 1)? } else { 0 };
+        for _ in 0..GTP_EXTENSIONS_MAX {
+            if next == 0 {
+                break;
+            }
+            at += 4 * usize::from(*octets.get(at).filter(|length| **length > 0)?);
+            next = *octets.get(at - 1)?;
+        }
+    }
+    Some(frame::bare(octets.get(at..)?, wire.saturating_sub(at)))
+}
+
 fn of_kind(kind: u16, octets: &[u8], wire: usize) -> Content<'_> {
     match kind {
-        ETHERNET => frame::content(frame::ETHERNET, octets, wire),
-        PPP => frame::content(frame::PPP, octets, wire),
+        ETHERNET => link::content(link::ETHERNET, octets, wire),
+        PPP => link::content(link::PPP, octets, wire),
         ethertype => frame::by_ethertype(Some(ethertype), octets, wire),
     }
 }

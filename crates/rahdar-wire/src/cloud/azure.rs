@@ -18,10 +18,10 @@ use rahdar_model::flow::{Direction, Initiator, SamplingSource, protocol as ip};
 use rahdar_model::sink::{Place, SinkError};
 use rahdar_model::{FlowRecord, FlowSink, Quality, Tally, Timestamp};
 
-use super::objects;
 use crate::delivery::Delivery;
 use crate::exporters::Exporters;
 use crate::json::{Items, Malformed, Members, Value};
+use crate::objects;
 use crate::value::{ValueError, address, count, is_impossible, short};
 use crate::{Options, WireError};
 
@@ -37,12 +37,12 @@ pub(crate) fn decode(
 ) -> Result<Tally, WireError> {
     let delivery = Delivery::new(EXPORTER, source, options, sink);
     let mut reader = Reader { exporters: Exporters::new(options), row: 0 };
-    objects::read(input, delivery, |delivery, object, place| {
+    objects::read(input, delivery, |delivery, text| {
         let before = reader.row;
-        match reader.record(object, place, delivery) {
+        match reader.record(text.line, text.place, delivery) {
             Ok(()) if reader.row == before => delivery.tally.beside += 1,
             Ok(()) => {}
-            Err(Failure::Malformed(error)) => delivery.refuse(place, format_args!("{error}")),
+            Err(Failure::Malformed(error)) => delivery.refuse(text.place, format_args!("{error}")),
             Err(Failure::Sink(error)) => return Err(error.into()),
         }
         Ok(())

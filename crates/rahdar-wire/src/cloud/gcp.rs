@@ -15,10 +15,11 @@ use std::sync::Arc;
 use rahdar_model::flow::Direction;
 use rahdar_model::{Address, FlowSink, Quality, Tally, Timestamp};
 
-use super::{TEXT_OCTETS_MAX, objects};
+use super::TEXT_OCTETS_MAX;
 use crate::delivery::Delivery;
 use crate::exporters::Exporters;
 use crate::json::{Members, ObjectError, Value};
+use crate::objects;
 use crate::value::{ValueError, address, count, is_impossible, protocol, short, time};
 use crate::{Options, WireError};
 
@@ -35,13 +36,11 @@ pub(crate) fn decode(
     let delivery = Delivery::new(EXPORTER, source, options, sink);
     let is_rate_given = options.sampling.is_some_and(|interval| interval > 0);
     let mut exporters = Exporters::new(options);
-    let mut row = 0;
     let mut name = Vec::new();
-    objects::read(input, delivery, |delivery, object, place| {
-        row += 1;
+    objects::read(input, delivery, |delivery, text| {
         delivery.record.reset();
-        delivery.record.source_row = row;
-        match Entry::read(object).and_then(|entry| Ok((entry, entry.fill(delivery)?))) {
+        delivery.record.source_row = text.number;
+        match Entry::read(text.line).and_then(|entry| Ok((entry, entry.fill(delivery)?))) {
             Ok((_, false)) => delivery.tally.beside += 1,
             Ok((entry, true)) => {
                 name.clear();
@@ -57,7 +56,7 @@ pub(crate) fn decode(
                 delivery.decode();
                 delivery.flow()?;
             }
-            Err(error) => delivery.refuse(place, format_args!("{error}")),
+            Err(error) => delivery.refuse(text.place, format_args!("{error}")),
         }
         Ok(())
     })

@@ -1,10 +1,9 @@
 //! Flow logs of clouds that write JSON documents: [`azure`] and [`gcp`].
 //!
-//! One document may hold a day; it is read object by object ([`objects`]).
+//! One document may hold a day; it is read object by object ([`objects`](crate::objects)).
 
 pub(crate) mod azure;
 pub(crate) mod gcp;
-mod objects;
 
 use memchr::memmem;
 

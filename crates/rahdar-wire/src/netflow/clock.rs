@@ -8,7 +8,7 @@ use rahdar_model::time::{DAY_US, HOUR_US, SECOND_US, Timestamp};
 
 use super::element::Form;
 use super::read::Values;
-use super::template::Plan;
+use super::template::{Plan, Purpose};
 
 /// How far a flow may lie after its own export: from this offset on methods.md §1.7 calls a
 /// clock wrong.
@@ -104,6 +104,10 @@ impl Clock {
                 self.settled(plan, start, end.unwrap_or(start))
             }
             (None, Some(end)) => self.settled(plan, end.saturating_sub(duration_us.unwrap_or(0)), end),
+            // A packet is as old as the message that brings it: an exporter sends it at once.
+            (None, None) if plan.purpose == Purpose::Packets && self.is_set => {
+                Span { quality: Quality::NONE, ..self.instead(0) }
+            }
             (None, None) => self.instead(duration_us.unwrap_or(0)),
         }
     }

@@ -346,10 +346,12 @@ impl Domain {
                 out.tally.beside += records;
                 Ok(self.whole(template, records, rest, origin, out))
             }
-            Purpose::Flows if plan.has_rate || !self.waits(&plan, origin.export, out)? => {
+            Purpose::Flows | Purpose::Packets
+                if plan.has_rate || !self.waits(&plan, origin.export, out)? =>
+            {
                 self.flows(template, &plan, origin, body, out)
             }
-            Purpose::Flows => {
+            Purpose::Flows | Purpose::Packets => {
                 let (records, rest) = count(&plan, body, out)?;
                 self.wait(template, Some(plan), origin, body, out)?;
                 Ok((rest == Rest::Padding).then_some(records))
@@ -371,9 +373,9 @@ impl Domain {
             sampling: Sampling::Options(&self.rates),
             system_init_ms: self.system_init_ms,
         };
-        let before = out.tally.decoded;
+        let before = out.tally.received + out.tally.beside;
         let rest = out.flows(template, plan, origin, body, &known)?;
-        let records = out.tally.decoded - before;
+        let records = out.tally.received + out.tally.beside - before;
         Ok(self.whole(template, records, rest, origin, out))
     }
 

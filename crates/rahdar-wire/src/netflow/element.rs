@@ -3,7 +3,9 @@
 //! NetFlow v9 and IPFIX share their numbers up to 127, and exporters use the later IPFIX
 //! numbers in v9 too. Everything that is not named here (VLAN, MPLS, NAT, application ids,
 //! what vendors add) is stepped over by its length. Source: IANA, IP Flow Information Export
-//! Entities; RFC 3954 §8; RFC 5103.
+//! Entities; RFC 3954 §8; RFC 5103; RFC 5477 and RFC 7133 for sections of packets.
+
+use crate::capture::link;
 
 /// IANA's enterprise number for reverse elements (RFC 5103 §6.1).
 pub(super) const REVERSE: u32 = 29305;
@@ -16,6 +18,17 @@ pub(super) const INTERFACE: u16 = 10;
 
 /// The element that names a template; the template scope of v9 becomes it.
 pub(super) const TEMPLATE: u16 = 145;
+
+/// What the packet begins with, as a link type, of which this element holds a section; none if it holds
+/// something else. Sources: RFC 5477 §8.5 (313), RFC 7133 (315), RFC 7270 (104, which v9 has
+/// for 315).
+pub(super) fn section(element: u16) -> Option<u16> {
+    match element {
+        104 | 315 => Some(link::ETHERNET),
+        313 => Some(link::RAW),
+        _ => None,
+    }
+}
 
 /// What a value fills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +84,14 @@ pub(super) enum Field {
     SelectorAlgorithm,
     SamplerId,
     TemplateId,
+    /// Octets of the frame of which a section was sent.
+    FrameOctets,
+    /// What the section of a frame begins with: 0 and 1 are Ethernet.
+    FrameKind,
+    /// Octets that a section leaves out at its beginning.
+    SectionOffset,
+    /// Octets of a section that are of the packet, not padding.
+    SectionOctets,
     /// Both addresses, read at once.
     V4Pair,
     /// Both ports, read at once.
@@ -255,6 +276,11 @@ const ROLES: &[Role] = &[
     role(48, Field::SamplerId, 0),
     role(302, Field::SamplerId, 0),
     role(TEMPLATE, Field::TemplateId, 0),
+    role(312, Field::FrameOctets, 0),
+    role(408, Field::FrameKind, 0),
+    role(409, Field::SectionOffset, 0),
+    role(102, Field::SectionOffset, 1),
+    role(410, Field::SectionOctets, 0),
 ];
 
 const fn role(element: u16, field: Field, rank: u8) -> Role {

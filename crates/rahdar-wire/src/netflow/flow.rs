@@ -10,13 +10,15 @@ use rahdar_model::sink::{FlowSink, Place, Problem, SinkError, Tally};
 use rahdar_model::time::{Timestamp, Window};
 
 use super::clock::Clock;
-use super::read::Values;
+use super::message::SET_HEADER;
+use super::read::{READ_BEHIND, Values};
 use super::recent::Recent;
 use super::sampling::{Rate, Rates};
 use super::saved::{Damaged, Reader, Writer};
-use super::template::{Icmp, Plan, Rest};
+use super::template::{Icmp, Plan, Purpose, Rest};
 use crate::Options;
 use crate::account::Accounts;
+use crate::capture::sampled::{self, Content};
 use crate::delivery::Correction;
 
 /// Problems that one collector names one by one; later ones are counted and told at the end, so
@@ -35,6 +37,9 @@ const PACKET_OCTETS: (u64, u64) = (20, 65_535);
 /// Octets per packet on a link of the usual size: what a counter that wrapped is measured by
 /// (methods.md §1.7).
 const LINK_OCTETS_MAX: u64 = 1_500;
+
+/// The kind of frame that is Ethernet (RFC 7133, element 408). Who tells none means it.
+const ETHERNET_KIND: u64 = 1;
 
 /// Where a set comes from.
 #[derive(Debug, Clone, Copy)]
@@ -256,6 +261,22 @@ impl Out<'_> {
 
         let mut values = Values::default();
         plan.records(body, record, &mut values, |record, values| {
+            if plan.purpose == Purpose::Packets {
+                let set = &body[READ_BEHIND..];
+                let (begin, end) = values.section;
+                match packet(plan, values, &set[begin..end], record) {
+                    Content::Flow => {}
+                    Content::NoFlow => {
+                        tally.beside += 1;
+                        return Ok(());
+                    }
+                    Content::Unreadable(why) => {
+                        let mut out = Out { record, sink: &mut **sink, tally, books };
+                        out.refuse(origin.place(SET_HEADER + begin), 1, format_args!("{why}"));
+                        return Ok(());
+                    }
+                }
+            }
             match values.exporter {
                 None => {}
                 Some(address) if is_unset(address) => record.exporter.clone_from(known.exporter),
@@ -271,7 +292,9 @@ impl Out<'_> {
                 record.octets = values.left_octets;
             }
             record.quality |= span.quality | sizes(plan, record);
-            transport(plan, values, record);
+            if plan.purpose == Purpose::Flows {
+                transport(plan, values, record);
+            }
             if common_rate.is_none() {
                 let rate = Rate::of(values).or_else(|| match known.sampling {
                     Sampling::Options(rates) => rates.of(template, values.sampler_id, record),
@@ -352,6 +375,33 @@ fn sampled(rate: Option<(Rate, SamplingSource)>, untold: Quality, record: &mut F
     record.sampling_source = rate.map(|(_, source)| source);
     record.sampler = rate.and_then(|(rate, _)| rate.sampler);
     if rate.is_none() { untold } else { Quality::NONE }
+}
+
+/// Fills the record with the packet of which it holds a section. What the template counts goes before what
+/// the packet says of its length.
+fn packet(plan: &Plan, values: &Values, section: &[u8], record: &mut FlowRecord) -> Content {
+    if values.section_offset != 0 {
+        return Content::Unreadable("the section does not begin where its packet begins");
+    }
+    if values.frame_kind > ETHERNET_KIND {
+        return Content::Unreadable("the section is of a frame that is not Ethernet");
+    }
+    let section = match usize::try_from(values.section_octets) {
+        Ok(octets @ 1..) if octets < section.len() => &section[..octets],
+        _ => section,
+    };
+    let length = match usize::try_from(values.frame_octets) {
+        Ok(octets @ 1..) => octets,
+        _ => section.len(),
+    };
+    let (packets, octets) = (record.packets, record.octets);
+    let content = sampled::fill(plan.link, section, length, record);
+    if plan.has_counters {
+        (record.packets, record.octets) = (packets, octets);
+    } else {
+        record.packets = 1;
+    }
+    content
 }
 
 /// Whether an exporter's address is all zeros, in either family.

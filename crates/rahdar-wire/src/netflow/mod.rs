@@ -8,20 +8,24 @@
 //!   latter two share.
 //! * `element`, `template`, `read`: what is read of a record, compiled once into a plan.
 //! * `flow`, `clock`, `sampling`: what the values mean.
-//! * `domain`, `waiting`, `recent`: what is remembered of an exporter, and how much; `saved`: how
-//!   it is written down.
+//! * `sessions`, `domain`, `waiting`, `recent`: what is remembered of exporters, and how much; `saved`:
+//!   how it is written down.
 //! * `sequence`, `missed`: what never came.
 //!
 //! # What is remembered
 //! Templates and sampling belong to one transport session and observation domain: the sender's
 //! address, its port, the protocol and the domain (RFC 7011 §8). Nothing that one of them says
-//! changes how another is read. All of it together stays below [`MEMORY_MAX`].
+//! changes how another is read, and however much one says, another is not forgotten for it (`sessions`).
 //!
 //! # What is counted
 //! A data record of a flow is a record. Templates, options records, and records that have not
-//! both addresses (counters, translations of one address, link-layer flows, pieces of packets)
-//! are no flows: they are counted beside, and a problem names their template. A record with both
-//! addresses is a flow even if it counts nothing: somebody saw the two talk.
+//! both addresses (counters, translations of one address, link-layer flows) are no flows: they are
+//! counted beside, and a problem names their template. A record with both addresses is a flow even if it
+//! counts nothing: somebody saw the two talk.
+//!
+//! A record without addresses that holds the beginning of a packet is one sampled packet, as in sFlow: it
+//! is read from there, with the octets of its IP header. One without IP is beside; one whose header is cut
+//! is refused.
 //!
 //! A data set that cannot be read yet is held. It counts as one record held, whatever it holds;
 //! as soon as it is read, its records count in its place.
@@ -30,8 +34,8 @@
 //! Until its template comes. And until the first word about sampling, because exporters announce
 //! it late and a rate cannot be added afterwards: flows of a domain that has not said how it
 //! samples wait for ten minutes of the exporter's clock at most (methods.md §1.7), or until
-//! [`Collector::finish`]. Who never says a word is read ten minutes late, once; its records are
-//! marked as of unknown rate. Where the operator has said it, there is nothing to wait for.
+//! [`Collector::finish`]. An exporter that never announces a rate is delayed once, by ten minutes; its
+//! records are marked as of unknown rate. Where the operator has told the rate, nothing waits.
 
 mod clock;
 mod domain;
@@ -46,6 +50,7 @@ mod recent;
 mod sampling;
 mod saved;
 mod sequence;
+mod sessions;
 mod template;
 mod v5;
 mod v7;
@@ -70,19 +75,12 @@ use crate::account::Account;
 use clock::Clock;
 use domain::{Domain, Transport};
 use flow::{Known, Origin, Sampling};
-use message::{At, Kind, Protocol};
+use message::{At, Kind};
 use missed::{Missed, Stream};
 use read::READ_BEHIND;
 use sequence::Message;
+use sessions::{Session, Sessions};
 use template::Plan;
-
-/// Observation domains that are remembered, over all exporters. Chosen here: a country has some
-/// thousand routers of a few line cards; an empty domain takes half a kilobyte.
-const DOMAINS_MAX: usize = 65_536;
-
-/// Octets that all exporters together may take. What was not used lately has to go. A quarter of
-/// what an import may take (performance.md §5).
-const MEMORY_MAX: usize = 128 << 20;
 
 /// Sets of one message that are read. One set for every record, as H3C sends them, makes some 800 of
 /// the longest message.
@@ -104,22 +102,11 @@ pub struct Arrival {
 /// What is known of every exporter, so that its next datagram can be read.
 pub(crate) struct Collector {
     books: Books,
-    domains: Recent<Session, Domain>,
-    /// What all domains take.
-    octets: usize,
+    sessions: Sessions,
     missed: Missed,
     v5: Plan,
     v7: Plan,
     transport: Transport,
-}
-
-/// Whose templates and sampling these are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Session {
-    exporter: Address,
-    port: u16,
-    protocol: Protocol,
-    domain: u32,
 }
 
 impl Collector {
@@ -127,8 +114,7 @@ impl Collector {
     pub(crate) fn new(options: &Options) -> Self {
         Self {
             books: Books::new(options),
-            domains: Recent::new(DOMAINS_MAX),
-            octets: 0,
+            sessions: Sessions::new(),
             missed: Missed::new(),
             v5: v5::plan(),
             v7: v7::plan(),
@@ -202,11 +188,7 @@ impl Collector {
             [0, 5, ..] => v5_datagram(payload, &self.v5, arrival, &mut out)?,
             [0, 7, ..] => v5_datagram(payload, &self.v7, arrival, &mut out)?,
             [0, 9 | 10, ..] => {
-                let reading = Reading {
-                    domains: &mut self.domains,
-                    octets: &mut self.octets,
-                    transport: self.transport,
-                };
+                let reading = Reading { sessions: &mut self.sessions, transport: self.transport };
                 reading.message(payload, arrival, &mut out)?
             }
             _ => {
@@ -230,10 +212,8 @@ impl Collector {
         } else {
             &mut account.understood
         } += 1;
-        if let Some(domain) = read.gone.take() {
-            close(domain, &mut out)?;
-        }
-        make_room(&mut self.domains, &mut self.octets, read.session, &mut out)
+        close(read.gone, &mut out)?;
+        close(self.sessions.take_excess(), &mut out)
     }
 
     /// Reads what still waits for a word about sampling, tells what is missing, and names the
@@ -248,13 +228,13 @@ impl Collector {
         tally: &mut Tally,
     ) -> Result<(), SinkError> {
         let mut out = Out { record, sink, tally, books: &mut self.books };
-        for (session, domain) in self.domains.iter_mut() {
-            let (octets, before) = (domain.octets(), *out.tally);
+        self.sessions.for_each(|domain| {
+            let before = *out.tally;
             domain.tell(&mut out)?;
             domain.tell_missing(&mut out);
-            self.octets = self.octets + domain.octets() - octets;
-            out.books.accounts.of(session.exporter).charge(&before, out.tally);
-        }
+            out.books.accounts.of(domain.address()).charge(&before, out.tally);
+            Ok::<(), SinkError>(())
+        })?;
         self.missed.tell_all(&mut out)?;
         out.tell_unnamed();
         Ok(())
@@ -278,15 +258,7 @@ impl Collector {
         tally: &mut Tally,
     ) -> Result<(), SinkError> {
         let mut out = Out { record, sink, tally, books: &mut self.books };
-        let sessions = self.domains.iter().map(|(session, _)| session);
-        let ended: Vec<Session> =
-            sessions.filter(|session| has_ended(session.exporter, session.port)).collect();
-        for session in ended {
-            if let Some(domain) = self.domains.remove(session) {
-                self.octets -= domain.octets();
-                close(domain, &mut out)?;
-            }
-        }
+        close(self.sessions.take_ended(&has_ended), &mut out)?;
         self.missed.close(has_ended, &mut out)
     }
 
@@ -302,18 +274,12 @@ impl Collector {
 
     /// Sets that wait.
     pub(crate) fn held(&self) -> u64 {
-        self.domains.iter().map(|(_, domain)| domain.held()).sum()
+        self.sessions.iter().map(|(_, domain)| domain.held()).sum()
     }
 
     /// Writes down what is remembered.
     pub(crate) fn save(&self, to: &mut Writer) {
-        self.domains.save(to, |to, session, domain| {
-            to.u128(session.exporter.bits());
-            to.u16(session.port);
-            to.u8(session.protocol.version());
-            to.u32(session.domain);
-            domain.save(to);
-        });
+        self.sessions.save(to);
         self.missed.save(to);
     }
 
@@ -323,60 +289,32 @@ impl Collector {
     /// [`Damaged`] if that is not whole. The collector is then of no use.
     pub(crate) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), Damaged> {
         let (books, transport) = (&mut self.books, self.transport);
-        self.domains = Recent::restore(DOMAINS_MAX, from, |from| {
-            let exporter = Address::from_bits(from.u128()?);
-            let port = from.u16()?;
-            let protocol = Protocol::of_version(from.u8()?).ok_or(Damaged)?;
-            let session = Session { exporter, port, protocol, domain: from.u32()? };
-            let domain = session.open(books, transport).restore(from)?;
-            let account = books.accounts.of(exporter);
+        self.sessions = Sessions::restore(from, |session| open(session, books, transport))?;
+        for (session, domain) in self.sessions.iter() {
+            let account = books.accounts.of(session.exporter);
             account.tally.received += domain.held();
             account.tally.held += domain.held();
             account.messages += domain.messages_waiting();
             account.waiting += domain.messages_waiting();
-            Ok((session, domain))
-        })?;
-        self.octets = self.domains.iter().map(|(_, domain)| domain.octets()).sum();
+        }
         self.missed = Missed::restore(from)?;
         Ok(())
     }
 }
 
-impl Session {
-    /// Its domain, of which nothing is known yet.
-    fn open(&self, books: &mut Books, transport: Transport) -> Domain {
-        let name = books.name(self.exporter, self.protocol.version().into());
-        let rate_known = books.rate_known(self.exporter);
-        Domain::new(self.exporter, name, self.domain, self.protocol, transport, rate_known)
-    }
+/// The domain of a session, of which nothing is known yet.
+fn open(session: &Session, books: &mut Books, transport: Transport) -> Domain {
+    let name = books.name(session.exporter, session.protocol.version().into());
+    let rate_known = books.rate_known(session.exporter);
+    Domain::new(session.exporter, name, session.domain, session.protocol, transport, rate_known)
 }
 
-/// Reads or refuses what waits in a domain that is forgotten.
-fn close(domain: Domain, out: &mut Out<'_>) -> Result<(), SinkError> {
-    let (exporter, before) = (domain.address(), *out.tally);
-    domain.close(out)?;
-    out.books.accounts.of(exporter).charge(&before, out.tally);
-    Ok(())
-}
-
-/// Closes domains until what is left fits. The one at hand stays.
-fn make_room(
-    domains: &mut Recent<Session, Domain>,
-    octets: &mut usize,
-    at_hand: Option<Session>,
-    out: &mut Out<'_>,
-) -> Result<(), SinkError> {
-    while *octets > MEMORY_MAX && domains.len() > 1 {
-        match domains.remove_unused() {
-            Some((key, domain)) if Some(key) == at_hand => {
-                domains.insert(key, domain);
-            }
-            Some((_, domain)) => {
-                *octets -= domain.octets();
-                close(domain, out)?;
-            }
-            None => break,
-        }
+/// Reads or refuses what waits in domains that are forgotten.
+fn close(domains: Vec<Domain>, out: &mut Out<'_>) -> Result<(), SinkError> {
+    for domain in domains {
+        let (exporter, before) = (domain.address(), *out.tally);
+        domain.close(out)?;
+        out.books.accounts.of(exporter).charge(&before, out.tally);
     }
     Ok(())
 }
@@ -386,17 +324,15 @@ fn make_room(
 struct Read {
     /// Its number, if it has one.
     number: Option<(Stream, Message)>,
-    session: Option<Session>,
     /// Whether it waits for a template.
     waits: bool,
-    /// The domain that had to go for that of the message.
-    gone: Option<Domain>,
+    /// The domains that had to go for that of the message.
+    gone: Vec<Domain>,
 }
 
 /// The reading of one message of NetFlow v9 or IPFIX.
 struct Reading<'a> {
-    domains: &'a mut Recent<Session, Domain>,
-    octets: &'a mut usize,
+    sessions: &'a mut Sessions,
     transport: Transport,
 }
 
@@ -437,7 +373,7 @@ impl Reading<'_> {
             domain: header.domain,
         };
         let transport = self.transport;
-        let (domain, gone) = self.domains.get_or_insert(session, || session.open(out.books, transport));
+        let (domain, gone) = self.sessions.get_or_insert(session, || open(&session, out.books, transport));
         let before = domain.octets();
         let first_waiting = domain.next_waiting();
         let refused = out.tally.refused;
@@ -506,10 +442,7 @@ impl Reading<'_> {
         let waits = is_sound && domain.mark_last_since(first_waiting);
         domain.end_message(out)?;
         let after = domain.octets();
-        *self.octets = *self.octets + after - before;
-        if let Some((_, gone)) = &gone {
-            *self.octets -= gone.octets();
-        }
+        self.sessions.changed(session.exporter, before, after);
         let version = header.protocol.version();
         let stream =
             Stream { exporter: arrival.exporter, port: arrival.port, version, domain: header.domain };
@@ -519,12 +452,7 @@ impl Reading<'_> {
             uptime_ms: header.uptime_ms,
             time: arrival.received.unwrap_or(header.export),
         };
-        Ok(Read {
-            number: Some((stream, numbered)),
-            session: Some(session),
-            waits,
-            gone: gone.map(|(_, domain)| domain),
-        })
+        Ok(Read { number: Some((stream, numbered)), waits, gone })
     }
 }
 

@@ -35,6 +35,12 @@ pub(super) struct Values {
     pub(super) template_id: Option<u16>,
     pub(super) icmp: u16,
     pub(super) exporter: Option<Address>,
+    pub(super) frame_octets: u64,
+    pub(super) frame_kind: u64,
+    pub(super) section_offset: u64,
+    pub(super) section_octets: u64,
+    /// Where the section of the packet begins and ends in the set.
+    pub(super) section: (usize, usize),
 }
 
 /// One field to read.
@@ -232,6 +238,10 @@ pub(super) fn fill(steps: &[Step], data: &[u8], record: &mut FlowRecord, values:
             Field::SelectorAlgorithm => values.selector_algorithm = value,
             Field::SamplerId => step.put(Some(value), value == 0, &mut values.sampler_id),
             Field::TemplateId => values.template_id = Some(value as u16),
+            Field::FrameOctets => values.frame_octets = value,
+            Field::FrameKind => values.frame_kind = value,
+            Field::SectionOffset => values.section_offset = value,
+            Field::SectionOctets => values.section_octets = value,
             Field::V4Pair => addresses(value, record),
             Field::PortPair => ports(value, record),
             Field::IfPair => interfaces(value, step.mask, record),

@@ -107,9 +107,9 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
         }
     }
 
-    /// How many entries there are.
-    pub(super) fn len(&self) -> usize {
-        self.slots.len()
+    /// Every value, in no order.
+    pub(super) fn into_values(self) -> impl Iterator<Item = V> {
+        self.slots.into_iter().map(|slot| slot.value)
     }
 
     /// Writes every entry, and which of them would have to go first.

@@ -47,9 +47,11 @@ impl Spec {
 pub(super) enum Purpose {
     /// Flows: who talked to whom.
     Flows,
+    /// Packets that were sampled: each record holds the beginning of one, which says who talked to whom.
+    Packets,
     /// Something about the exporter.
     Options,
-    /// Neither: without both addresses it is no flow.
+    /// None of these: without both addresses, or a packet that has them, it is no flow.
     Other,
 }
 
@@ -108,6 +110,12 @@ pub(super) struct Plan {
     pub(super) has_initiator_counters: bool,
     /// Where the type and code of ICMP are.
     pub(super) icmp: Icmp,
+    /// Whether packets or octets are counted; if not, a packet of which there is a section is one.
+    pub(super) has_counters: bool,
+    /// What the section of a packet begins with, as a link type.
+    pub(super) link: u16,
+    /// The run after which the section of a packet stands.
+    section: Option<u16>,
     /// A field whose length is none that it can have, so that it is stepped over.
     pub(super) unread: Option<Spec>,
     /// Until when its records are doubtful, because it took the place of another that was in force.
@@ -121,10 +129,13 @@ pub(super) struct Plan {
     specs: Box<[Spec]>,
 }
 
-/// Octets of fixed layout. After every run but the last follows a field of variable length.
+/// Octets of fixed layout. After every run but the last stands a field that is not read as a number: one of
+/// variable length, or the section of a packet.
 #[derive(Debug, Clone, Copy)]
 struct Run {
     octets: u16,
+    /// Octets of the field after it, or [`VARIABLE`].
+    after: u16,
     /// The end of its steps; they begin where those of the run before end.
     steps_end: u16,
 }
@@ -180,6 +191,9 @@ impl Plan {
             } else {
                 Icmp::Absent
             },
+            has_counters: choice.has(Field::Packets) || choice.has(Field::Octets),
+            link: 0,
+            section: None,
             unread: None,
             contested_until: None,
             usual: Usual::default(),
@@ -192,6 +206,8 @@ impl Plan {
             plan.purpose = Purpose::Options;
         } else if choice.has(Field::SrcV4) && choice.has(Field::DstV4) {
             plan.purpose = Purpose::Flows;
+        } else if specs.iter().any(|spec| link(spec).is_some()) {
+            plan.purpose = Purpose::Packets;
         }
         plan.lay_out(specs, choice)?;
         Ok(plan)
@@ -202,10 +218,17 @@ impl Plan {
         let mut runs = Vec::new();
         let mut run_octets = 0;
         for spec in specs {
-            if spec.length == VARIABLE {
-                runs.push(Run { octets: run_octets as u16, steps_end: steps.len() as u16 });
+            let link = link(spec).filter(|_| self.purpose == Purpose::Packets && self.section.is_none());
+            if let Some(link) = link {
+                self.link = link;
+                self.section = Some(runs.len() as u16);
+            }
+            if link.is_some() || spec.length == VARIABLE {
+                let steps_end = steps.len() as u16;
+                runs.push(Run { octets: run_octets as u16, after: spec.length, steps_end });
                 run_octets = 0;
-                self.shortest += 1;
+                self.shortest += if spec.length == VARIABLE { 1 } else { usize::from(spec.length) };
+                self.fits()?;
                 continue;
             }
             for role in uses(spec) {
@@ -233,9 +256,7 @@ impl Plan {
             }
             run_octets += usize::from(spec.length);
             self.shortest += usize::from(spec.length);
-            if self.shortest > RECORD_OCTETS_MAX {
-                return Err(Flaw::TooLong(self.shortest));
-            }
+            self.fits()?;
         }
         if self.shortest == 0 {
             return Err(Flaw::NoLength);
@@ -243,11 +264,16 @@ impl Plan {
         if runs.is_empty() {
             steps.retain(|step| !self.usual.take(step));
         }
-        runs.push(Run { octets: run_octets as u16, steps_end: steps.len() as u16 });
+        runs.push(Run { octets: run_octets as u16, after: 0, steps_end: steps.len() as u16 });
         self.has_uptimes = self.start == Form::Uptime || self.end == Form::Uptime;
         self.steps = steps.into();
         self.runs = runs.into();
         Ok(())
+    }
+
+    /// Refuses records that no message could hold.
+    fn fits(&self) -> Result<(), Flaw> {
+        if self.shortest > RECORD_OCTETS_MAX { Err(Flaw::TooLong(self.shortest)) } else { Ok(()) }
     }
 
     /// Whether the plan is of this template.
@@ -303,7 +329,7 @@ impl Plan {
                 fill(&self.steps, data, record, values);
                 at + self.shortest
             } else {
-                let Some(end) = self.read_variable(body, at, record, values) else {
+                let Some(end) = self.read_runs(body, at, record, values) else {
                     return Ok(Rest::Torn(at));
                 };
                 end
@@ -317,9 +343,8 @@ impl Plan {
         Ok(if is_padding { Rest::Padding } else { Rest::Torn(at) })
     }
 
-    /// Reads a record with fields of variable length at `at` and returns where it ends; none if
-    /// the set ends before it.
-    fn read_variable(
+    /// Reads a record of several runs at `at` and returns where it ends; none if the set ends before it.
+    fn read_runs(
         &self,
         body: &[u8],
         mut at: usize,
@@ -334,21 +359,33 @@ impl Plan {
             first_step = usize::from(run.steps_end);
             at = end;
             if i + 1 < self.runs.len() {
-                at = after_variable(&body[READ_BEHIND..], at)?;
+                let field = field_at(&body[READ_BEHIND..], at, run.after)?;
+                at = field.1;
+                if self.section.is_some_and(|section| usize::from(section) == i) {
+                    values.section = field;
+                }
             }
         }
         Some(at)
     }
 }
 
-/// Where the field of variable length at `at` ends (RFC 7011 §7: one octet of length, or 255
-/// and two).
-fn after_variable(body: &[u8], at: usize) -> Option<usize> {
-    let end = match *body.get(at)? {
-        255 => at + 3 + usize::from(u16::from_be_bytes([*body.get(at + 1)?, *body.get(at + 2)?])),
-        short => at + 1 + usize::from(short),
+/// Where the field at `at`, of this length, begins and ends. One of variable length says it itself
+/// (RFC 7011 §7: one octet of length, or 255 and two).
+fn field_at(body: &[u8], at: usize, length: u16) -> Option<(usize, usize)> {
+    let (begin, octets) = match (length, *body.get(at)?) {
+        (VARIABLE, 255) => (at + 3, u16::from_be_bytes([*body.get(at + 1)?, *body.get(at + 2)?])),
+        (VARIABLE, short) => (at + 1, short.into()),
+        (fixed, _) => (at, fixed),
     };
-    (end <= body.len()).then_some(end)
+    let end = begin + usize::from(octets);
+    (end <= body.len()).then_some((begin, end))
+}
+
+/// The link type of the packet of which this field holds a section, if it holds one.
+fn link(spec: &Spec) -> Option<u16> {
+    let is_there = spec.enterprise == 0 && spec.length != 0;
+    is_there.then(|| element::section(spec.element)).flatten()
 }
 
 /// The uses of a field.

@@ -9,8 +9,9 @@ use super::read::READ_BEHIND;
 use super::saved::{Damaged, Reader, Writer};
 use super::template::Plan;
 
-/// Octets of waiting sets that are kept of one observation domain. Holds ten minutes of some
-/// 500 flows a second; reliability.md §3 asks for at least 4 MiB.
+/// Octets of waiting sets that are kept of one observation domain, with what each takes beside its octets.
+/// Holds ten minutes of some 500 flows a second, as long as flows wait for a word about sampling
+/// (methods.md §1.7). Their number needs no limit of its own, as each counts for more than its octets.
 pub(super) const WAITING_OCTETS_MAX: usize = 16 << 20;
 
 /// What a waiting set takes beside its octets.

@@ -4,8 +4,7 @@ use rahdar_model::address::Address;
 use rahdar_model::flow::{Direction, FlowRecord, Quality, protocol};
 
 use super::datagram::{Kind, Words, next};
-use crate::capture::frame::{self, IpPacket, Transport};
-use crate::capture::tunnel;
+use crate::capture::{link, sampled};
 
 /// Kinds of samples (§5, "sample_data").
 const FLOW_SAMPLE: u32 = 1;
@@ -210,14 +209,13 @@ impl<'d> Found<'d> {
         let content = match self.header {
             None if self.is_cut => Content::Unreadable("the flow sample ends within a record"),
             None => Content::NoFlow,
-            Some(header) => match header.content() {
-                Some(frame::Content::Ip(outer)) => {
-                    ip(&tunnel::innermost(&outer).map_or(outer, |inner| inner.packet), record);
-                    return Content::Flow;
-                }
-                Some(frame::Content::Malformed(why)) => Content::Unreadable(why),
-                Some(frame::Content::NoIp) => Content::NoFlow,
-                Some(frame::Content::UnknownLink) | None => Content::UnknownHeader(header.protocol),
+            Some(header) => match header.link() {
+                Some(link) => match sampled::fill(link, header.octets, header.length, record) {
+                    sampled::Content::Flow => return Content::Flow,
+                    sampled::Content::NoFlow => Content::NoFlow,
+                    sampled::Content::Unreadable(why) => Content::Unreadable(why),
+                },
+                None => Content::UnknownHeader(header.protocol),
             },
         };
         match self.talk {
@@ -240,37 +238,18 @@ impl<'d> Header<'d> {
         Some(Self { protocol, length, octets: words.opaque(octets)? })
     }
 
-    /// The packet; none if headers of this protocol are not read (§5, "header_protocol").
-    fn content(&self) -> Option<frame::Content<'d>> {
-        let link = match self.protocol {
-            1 => frame::ETHERNET,
-            7 => frame::PPP,
-            11 => frame::IPV4,
-            12 => frame::IPV6,
-            13 => frame::MPLS,
-            _ => return None,
-        };
-        Some(frame::content(link, self.octets, self.length))
+    /// What it begins with, as a link type; none if headers of this protocol are not read (§5,
+    /// "header_protocol").
+    fn link(&self) -> Option<u16> {
+        match self.protocol {
+            1 => Some(link::ETHERNET),
+            7 => Some(link::PPP),
+            11 => Some(link::IPV4),
+            12 => Some(link::IPV6),
+            13 => Some(link::MPLS),
+            _ => None,
+        }
     }
-}
-
-/// Fills the record with an IP packet.
-fn ip(ip: &IpPacket<'_>, record: &mut FlowRecord) {
-    // A later piece begins in the middle: it has no ports to be read.
-    let transport = match ip.fragment {
-        Some(fragment) if !fragment.first => Transport { header_octets: Some(0), ..Transport::default() },
-        _ => Transport::of(ip),
-    };
-    record.src = ip.src;
-    record.dst = ip.dst;
-    record.protocol = ip.protocol;
-    record.octets = ip.octets;
-    record.src_port = transport.src_port;
-    record.dst_port = transport.dst_port;
-    record.tcp_flags = transport.tcp_flags;
-    record.icmp_type = transport.icmp.map(|(kind, _)| kind);
-    record.icmp_code = transport.icmp.map(|(_, code)| code);
-    record.payload_octets = transport.header_octets.map(|octets| ip.payload_octets.saturating_sub(octets));
 }
 
 impl Talk {

@@ -1,4 +1,4 @@
-//! Suricata EVE: one JSON object a line, one event.
+//! Suricata EVE: one JSON object, one event; a line each, or a document of them, wrapped or not ([`json_log`]).
 //!
 //! * `flow`: a biflow, the client its source.
 //! * `netflow`: a uniflow; two of them tell of one flow. A sensor may log both kinds of the same
@@ -24,8 +24,8 @@ use crate::delivery::Delivery;
 use crate::exporters::Exporters;
 use crate::facts::Facts;
 use crate::json::{Members, ObjectError, Value};
-use crate::lines;
-use crate::value::{ValueError, address, count, protocol, short, time};
+use crate::json_log;
+use crate::value::{ValueError, address, count, registered_protocol, short, time};
 use crate::{Options, WireError};
 use flow::Told;
 
@@ -34,6 +34,7 @@ const EXPORTER: &str = "suricata";
 
 /// Reads a log to its end.
 pub(crate) fn decode(
+    form: json_log::Form,
     input: &mut dyn Read,
     source: Arc<str>,
     options: &Options,
@@ -43,7 +44,7 @@ pub(crate) fn decode(
     let mut facts = Facts::new(&delivery);
     let mut exporters = Exporters::new(options);
     let mut told = Told::default();
-    lines::read(input, delivery, |delivery, text| {
+    json_log::read(form, input, delivery, |delivery, text| {
         let event = match Event::read(text.line) {
             Ok(Some(event)) => event,
             Ok(None) => {
@@ -51,7 +52,7 @@ pub(crate) fn decode(
                 return Ok(());
             }
             Err(error) => {
-                delivery.refuse(text.place(), format_args!("{error}"));
+                delivery.refuse(text.place, format_args!("{error}"));
                 return Ok(());
             }
         };
@@ -66,7 +67,7 @@ pub(crate) fn decode(
         };
         match delivered {
             Ok(()) => {}
-            Err(Failure::Event(error)) => delivery.refuse(text.place(), format_args!("{error}")),
+            Err(Failure::Event(error)) => delivery.refuse(text.place, format_args!("{error}")),
             Err(Failure::Sink(error)) => return Err(error.into()),
         }
         Ok(())
@@ -164,7 +165,7 @@ impl<'l> Event<'l> {
             b"dest_ip" => self.dst = Some(needed("dest_ip", value, address)?),
             b"src_port" => self.src_port = needed("src_port", value, short)?,
             b"dest_port" => self.dst_port = needed("dest_port", value, short)?,
-            b"proto" => self.protocol = Some(needed("proto", value, protocol)?),
+            b"proto" => self.protocol = Some(needed("proto", value, registered_protocol)?),
             b"icmp_type" => self.icmp_type = Some(needed("icmp_type", value, octet)?),
             b"icmp_code" => self.icmp_code = Some(needed("icmp_code", value, octet)?),
             b"app_proto" => self.service = value,

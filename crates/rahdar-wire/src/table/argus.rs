@@ -1,4 +1,5 @@
-//! Argus flows as `ra` prints them with a separator (`-c ,`), binetflow files among them.
+//! Argus flows as `ra` prints them with a separator (`-c ,`), binetflow files among them. What it prints without one
+//! is for people: columns run into each other, and some are empty.
 //!
 //! A row is a biflow. `TotBytes` are octets of frames, both ways; `SrcBytes` are those of the source, and
 //! the difference is the destination's. A table without `SrcBytes` is not read: octets of two
@@ -7,7 +8,7 @@
 //! ways, and the reverse is unknown.
 //!
 //! `Dir` tells who began: `->` the source, `<-` the destination; with a `?` Argus is not sure. Ports
-//! of ICMP are hexadecimal, type and code in the source's as `256 × code + type`. Rows of protocols
+//! may have the names of common services. Those of ICMP are hexadecimal, type and code in the source's as `256 × code + type`. Rows of protocols
 //! without IP, and Argus' own, are beside. Times are of the zone of the machine that printed them.
 //!
 //! Source: Argus clients, `ra(1)`; the binetflow files of CTU-13.
@@ -15,7 +16,7 @@
 use rahdar_model::flow::{Initiator, protocol as ip};
 use rahdar_model::{FlowRecord, Quality};
 
-use super::{Field, Kind, Layout, Row, Tool, is_icmp};
+use super::{Field, Kind, Layout, Row, Tool, is_icmp, service};
 use crate::value::{ValueError, address, count, flag_letters, hexadecimal, is_impossible, protocol, short};
 
 pub(crate) struct Argus;
@@ -63,14 +64,18 @@ impl Tool for Argus {
             b"man" | b"arp" | b"rarp" | b"llc" | b"lldp" | b"stp" | b"loop" | b"eth" | b"isis" | b"ipx" => {
                 true
             }
+            // In numbers, what is not IP is its ethertype.
+            number if count(number).is_some_and(|number| number > 0xff) => true,
             _ => is_hardware(row.raw(Field::Src)),
         };
         Ok(if is_without_ip { Kind::Beside } else { Kind::Flow })
     }
 
     fn fill(row: &Row<'_>, record: &mut FlowRecord) -> Result<(), ValueError> {
+        // Without a date there is no telling when it was.
+        row.need(Field::Start, Self::time).map_err(|error| printed(error, "have `ra` print dates: `-u`"))?;
         row.fill::<Self>(None, None, record)?;
-        fill_ports(row, record)?;
+        fill_ports(row, record).map_err(|error| printed(error, "have `ra` print numbers: `-nn`"))?;
         fill_direction(row, record);
         if record.protocol == ip::TCP {
             (record.tcp_flags, record.rev_tcp_flags) = flags(row.raw(Field::State));
@@ -121,16 +126,21 @@ impl Tool for Argus {
     }
 }
 
+/// The error, with the options of `ra` that prevent it.
+fn printed(error: ValueError, how: &'static str) -> ValueError {
+    ValueError::Printed(Box::new(error), how)
+}
+
 /// What is left of the total when one direction's share is taken off.
 fn rest(row: &Row<'_>, total: Field, share: u64) -> Result<Option<u64>, ValueError> {
     row.get(total, |text| count(text)?.checked_sub(share))
 }
 
-/// Ports, in decimal or hexadecimal; type and code of ICMP.
+/// Ports, in decimal, in hexadecimal or by name; type and code of ICMP.
 fn fill_ports(row: &Row<'_>, record: &mut FlowRecord) -> Result<(), ValueError> {
     let port = |text: &[u8]| match text.strip_prefix(b"0x") {
         Some(_) => hexadecimal(text).and_then(|port| u16::try_from(port).ok()),
-        None => short(text),
+        None => short(text).or_else(|| service::port(text)),
     };
     if is_icmp(record.protocol) {
         let [code, kind] = row.get(Field::SrcPort, port)?.unwrap_or(0).to_be_bytes();

@@ -27,30 +27,50 @@ const VERSION_2: &str = "version account-id interface-id srcaddr dstaddr srcport
 
 pub(crate) struct Aws;
 
+impl Aws {
+    /// Whether a row, or a row behind a time, is of version 2.
+    pub(crate) fn is_version_2(row: &[u8]) -> bool {
+        let mut columns = values(row, b' ').skip(usize::from(is_timed(row)));
+        let (version, action, status) = (columns.next(), columns.nth(11), columns.next());
+        version == Some(b"2")
+            && matches!(action, Some(b"ACCEPT" | b"REJECT" | b"-"))
+            && matches!(status, Some(b"OK" | b"NODATA" | b"SKIPDATA"))
+            && columns.next().is_none()
+    }
+}
+
+/// Whether a row begins with the time that CloudWatch puts there.
+fn is_timed(row: &[u8]) -> bool {
+    values(row, b' ').next().is_some_and(|first| moment(first).is_some())
+}
+
 impl Tool for Aws {
     const EXPORTER: &'static str = "aws";
     const NAME: &'static str = "an AWS VPC flow log";
     const IS_UNSAMPLED: bool = true;
     const IS_ZONELESS: bool = false;
 
+    const SEPARATORS: &'static [u8] = b"\t|,; ";
+
+    /// Tables of Athena have `_` for `-`, or the longer names of its first manuals.
     fn field(name: &[u8]) -> Option<Field> {
         Some(match name {
-            b"interface-id" => Field::Exporter,
-            b"srcaddr" => Field::Src,
-            b"dstaddr" => Field::Dst,
-            b"pkt-srcaddr" => Field::PacketSrc,
-            b"pkt-dstaddr" => Field::PacketDst,
-            b"srcport" => Field::SrcPort,
-            b"dstport" => Field::DstPort,
+            b"interface-id" | b"interface_id" | b"interfaceid" => Field::Exporter,
+            b"srcaddr" | b"sourceaddress" => Field::Src,
+            b"dstaddr" | b"destinationaddress" => Field::Dst,
+            b"pkt-srcaddr" | b"pkt_srcaddr" => Field::PacketSrc,
+            b"pkt-dstaddr" | b"pkt_dstaddr" => Field::PacketDst,
+            b"srcport" | b"sourceport" => Field::SrcPort,
+            b"dstport" | b"destinationport" => Field::DstPort,
             b"protocol" => Field::Protocol,
-            b"packets" => Field::Packets,
-            b"bytes" => Field::Octets,
-            b"start" => Field::Start,
-            b"end" => Field::End,
-            b"tcp-flags" => Field::Flags,
-            b"flow-direction" => Field::Direction,
+            b"packets" | b"numpackets" => Field::Packets,
+            b"bytes" | b"numbytes" => Field::Octets,
+            b"start" | b"starttime" => Field::Start,
+            b"end" | b"endtime" => Field::End,
+            b"tcp-flags" | b"tcp_flags" => Field::Flags,
+            b"flow-direction" | b"flow_direction" => Field::Direction,
             b"action" => Field::State,
-            b"log-status" => Field::Status,
+            b"log-status" | b"log_status" | b"logstatus" => Field::Status,
             _ => return None,
         })
     }
@@ -64,18 +84,10 @@ impl Tool for Aws {
 
     /// Version 2, and before it the time that an export from CloudWatch puts at the beginning of a line.
     fn unnamed(row: &[u8]) -> Option<Layout> {
-        let mut columns: Vec<_> = values(row, b' ').collect();
-        let is_timed = columns.first().is_some_and(|first| moment(first).is_some());
-        if is_timed {
-            columns.remove(0);
-        }
-        let is_version_2 = columns.len() == 14
-            && columns[0] == b"2"
-            && matches!(columns[12], b"ACCEPT" | b"REJECT" | b"-")
-            && matches!(columns[13], b"OK" | b"NODATA" | b"SKIPDATA");
+        let is_timed = is_timed(row);
         let time = is_timed.then_some((None, &b"timestamp"[..]));
         let named = values(VERSION_2.as_bytes(), b' ').map(|name| (Self::field(name), name));
-        is_version_2.then(|| Layout::new(b' ', time.into_iter().chain(named)))
+        Self::is_version_2(row).then(|| Layout::new(b' ', time.into_iter().chain(named)))
     }
 
     fn kind(row: &Row<'_>) -> Result<Kind, ValueError> {

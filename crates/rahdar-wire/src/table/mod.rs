@@ -1,25 +1,31 @@
 //! Flows as rows of a text table whose first line names the columns.
 //!
 //! Each tool has a [`Tool`]: what its columns are called, and what is odd about its rows. All
-//! else is the same. Columns come in any order, separated by a comma, a bar, a tab or blanks; those
+//! else is the same. Columns come in any order, separated by a comma, a semicolon, a bar or a tab; those
 //! that are not known are passed over. Values may be padded with blanks; `-` and nothing are unset.
+//! Two tools print the same values without a line that names them: [`nfdump_json`], [`nfdump_pipe`].
 
 pub(crate) mod argus;
 pub(crate) mod aws;
+pub(crate) mod cloudwatch;
 pub(crate) mod nfdump;
+pub(crate) mod nfdump_json;
+pub(crate) mod nfdump_pipe;
+mod service;
 pub(crate) mod silk;
 
 use std::io::Read;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use rahdar_model::flow::{SamplingSource, protocol as ip};
 use rahdar_model::sink::{Place, SinkError};
-use rahdar_model::{Address, FlowRecord, FlowSink, Quality, Tally};
+use rahdar_model::{Address, FlowRecord, FlowSink, Quality, Tally, Timestamp};
 
 use crate::delivery::Delivery;
 use crate::exporters::Exporters;
 use crate::lines::{self, Text};
-use crate::value::{ValueError, address, count, is_impossible, protocol, seconds, short, time};
+use crate::value::{ValueError, address, count, is_impossible, moment, protocol, seconds, short, time};
 use crate::{Options, WireError};
 
 /// The most columns of a table that are looked at. Chosen here: nfdump has 48, AWS 40.
@@ -81,8 +87,10 @@ pub(crate) trait Tool {
     const NAME: &'static str;
     /// Whether it saw every packet; if not, it does not tell how many.
     const IS_UNSAMPLED: bool;
-    /// Whether it prints times of day without their zone.
+    /// Whether it prints dates without their zone.
     const IS_ZONELESS: bool;
+    /// What may stand between its columns; the first that a header holds.
+    const SEPARATORS: &'static [u8] = b"\t|,;";
 
     /// What the column of this name holds.
     fn field(name: &[u8]) -> Option<Field>;
@@ -105,6 +113,11 @@ pub(crate) trait Tool {
     /// Sees what a row is before it is read.
     fn kind(_row: &Row<'_>) -> Result<Kind, ValueError> {
         Ok(Kind::Flow)
+    }
+
+    /// The time of this count or date.
+    fn time(text: &[u8]) -> Option<Timestamp> {
+        time(text)
     }
 
     /// The IP protocol of this number or name.
@@ -161,19 +174,10 @@ pub(crate) fn decode<T: Tool>(
     sink: &mut dyn FlowSink,
 ) -> Result<Tally, WireError> {
     let delivery = Delivery::new(T::EXPORTER, source, options, sink);
-    let mut exporters = Exporters::new(options);
+    let mut rows = Rows::<T>::new(options);
     let mut layout: Option<Layout> = None;
     let mut is_ended = false;
-    let mut is_said = false;
-    let sampling = match options.sampling {
-        _ if T::IS_UNSAMPLED => Sampling::None,
-        Some(interval) if interval > 0 => Sampling::Given,
-        _ => Sampling::Unknown,
-    };
-    lines::read(input, delivery, |delivery, mut text| {
-        if text.number == 1 {
-            text.line = text.line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text.line);
-        }
+    lines::read(input, delivery, |delivery, text| {
         if text.line.trim_ascii().is_empty() {
             delivery.tally.beside += 1;
             return Ok(());
@@ -199,63 +203,85 @@ pub(crate) fn decode<T: Tool>(
                 format!("line {} is no header of {} with the columns of a flow", text.number, T::NAME);
             return Err(WireError::Unknown { looks });
         };
-        deliver::<T>(text, layout, sampling, &mut exporters, delivery)?;
-        if T::IS_ZONELESS && !is_said && delivery.tally.decoded == 1 {
-            is_said = true;
-            let what = "times have no zone and are taken as UTC; `--time-offset` moves them";
-            delivery.note(Place::Input, format_args!("{what}"));
-        }
-        Ok(())
+        Ok(rows.text(text, layout, delivery)?)
     })
 }
 
-/// Reads one row and gives its flow to the sink, or refuses it.
-fn deliver<T: Tool>(
-    text: Text<'_>,
-    layout: &Layout,
+/// The way of rows to the sink.
+struct Rows<T> {
     sampling: Sampling,
-    exporters: &mut Exporters,
-    delivery: &mut Delivery<'_>,
-) -> Result<(), SinkError> {
-    let row = match Row::read(text, layout) {
-        Ok(row) => row,
-        Err(columns) => {
-            let all = layout.columns.len();
-            delivery.refuse(text.place(), format_args!("the row has {columns} of {all} columns"));
-            return Ok(());
-        }
-    };
-    delivery.record.reset();
-    delivery.record.source_row = text.number;
-    exporters.name(or(row.raw(Field::Exporter), T::EXPORTER.as_bytes()), &mut delivery.record);
-    let filled = T::kind(&row).and_then(|kind| {
-        if kind == Kind::Flow {
-            T::fill(&row, &mut delivery.record)?;
-        }
-        Ok(kind)
-    });
-    match filled {
-        Ok(Kind::Flow) => {
-            let record = &mut delivery.record;
-            match sampling {
-                Sampling::None => {
-                    record.sampling_interval = Some(1);
-                    record.sampling_source = Some(SamplingSource::Assumed);
-                }
-                Sampling::Given => {}
-                Sampling::Unknown => record.quality |= Quality::RATE_UNKNOWN,
-            }
-            delivery.decode();
-            delivery.flow()?;
-        }
-        Ok(Kind::Beside) => delivery.tally.beside += 1,
-        Ok(Kind::Gap) => {
-            delivery.tally.beside += 1;
-            aws::give_gap(&row, delivery)?;
-        }
-        Err(error) => delivery.refuse(text.place(), format_args!("{error}")),
+    exporters: Exporters,
+    /// Whether it was said that dates have no zone.
+    is_said: bool,
+    tool: PhantomData<T>,
+}
+
+impl<T: Tool> Rows<T> {
+    fn new(options: &Options) -> Self {
+        let sampling = match options.sampling {
+            _ if T::IS_UNSAMPLED => Sampling::None,
+            Some(interval) if interval > 0 => Sampling::Given,
+            _ => Sampling::Unknown,
+        };
+        Self { sampling, exporters: Exporters::new(options), is_said: false, tool: PhantomData }
     }
-    Ok(())
+
+    /// Splits a row and gives its flow to the sink, or refuses it.
+    fn text(
+        &mut self,
+        text: Text<'_>,
+        layout: &Layout,
+        delivery: &mut Delivery<'_>,
+    ) -> Result<(), SinkError> {
+        match Row::read(text, layout) {
+            Ok(row) => self.row(&row, text, delivery),
+            Err(columns) => {
+                let all = layout.columns.len();
+                delivery.refuse(text.place, format_args!("the row has {columns} of {all} columns"));
+                Ok(())
+            }
+        }
+    }
+
+    /// Gives the flow of a row to the sink, or refuses it.
+    fn row(&mut self, row: &Row<'_>, text: Text<'_>, delivery: &mut Delivery<'_>) -> Result<(), SinkError> {
+        delivery.record.reset();
+        delivery.record.source_row = text.number;
+        self.exporters.name(or(row.raw(Field::Exporter), T::EXPORTER.as_bytes()), &mut delivery.record);
+        let filled = T::kind(row).and_then(|kind| {
+            if kind == Kind::Flow {
+                T::fill(row, &mut delivery.record)?;
+            }
+            Ok(kind)
+        });
+        match filled {
+            Ok(Kind::Flow) => {
+                let record = &mut delivery.record;
+                match self.sampling {
+                    Sampling::None => {
+                        record.sampling_interval = Some(1);
+                        record.sampling_source = Some(SamplingSource::Assumed);
+                    }
+                    Sampling::Given => {}
+                    Sampling::Unknown => record.quality |= Quality::RATE_UNKNOWN,
+                }
+                delivery.decode();
+                delivery.flow()?;
+                if T::IS_ZONELESS && !self.is_said && moment(row.raw(Field::Start)).is_some() {
+                    self.is_said = true;
+                    let what = "times have no zone and are taken as UTC; `--time-offset` moves them";
+                    delivery.note(Place::Input, format_args!("{what}"));
+                }
+            }
+            Ok(Kind::Beside) => delivery.tally.beside += 1,
+            Ok(Kind::Gap) => {
+                delivery.tally.beside += 1;
+                aws::give_gap(row, delivery)?;
+            }
+            Err(error) => delivery.refuse(text.place, format_args!("{error}")),
+        }
+        Ok(())
+    }
 }
 
 fn or<'v>(value: &'v [u8], other: &'v [u8]) -> &'v [u8] {
@@ -263,7 +289,7 @@ fn or<'v>(value: &'v [u8], other: &'v [u8]) -> &'v [u8] {
 }
 
 /// Which column holds what.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Layout {
     separator: u8,
     columns: Vec<Option<Field>>,
@@ -276,7 +302,7 @@ impl Layout {
     /// The layout that a header line gives; none if the line is no header of the tool.
     pub(crate) fn read<T: Tool>(line: &[u8]) -> Option<Self> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let separator = [b'\t', b'|', b',', b' '].into_iter().find(|c| line.contains(c))?;
+        let separator = T::SEPARATORS.iter().copied().find(|c| line.contains(c))?;
         let layout = Self::new(separator, values(line, separator).map(|name| (T::field(name), name)));
         T::suffices(&layout).then_some(layout)
     }
@@ -371,12 +397,12 @@ impl<'r> Row<'r> {
         record.src = src.map_or_else(|| self.need(Field::Src, address), Ok)?;
         record.dst = dst.map_or_else(|| self.need(Field::Dst, address), Ok)?;
         record.protocol = self.get(Field::Protocol, T::protocol)?.unwrap_or(0);
-        record.start_time = self.need(Field::Start, time)?;
-        record.end_time = match self.get(Field::End, time)? {
+        record.start_time = self.need(Field::Start, T::time)?;
+        record.end_time = match self.get(Field::End, T::time)? {
             Some(end) => end,
             None => record.start_time.plus_micros(self.get(Field::Duration, seconds)?.unwrap_or(0)),
         };
-        record.received_time = self.get(Field::Received, time)?;
+        record.received_time = self.get(Field::Received, T::time)?;
         T::fill_counters(self, record)?;
         let number = |text: &[u8]| count(text).and_then(|n| u32::try_from(n).ok());
         record.in_if = self.get(Field::InIf, number)?.filter(|n| *n > 0);

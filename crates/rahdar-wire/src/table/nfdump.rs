@@ -1,4 +1,5 @@
-//! CSV of nfdump (`-o csv`), of 1.6 and early 1.7 (`ts,te,td,sa,…`) and of later 1.7 (`firstSeen,duration,…`).
+//! CSV of nfdump (`-o csv`), of 1.6 and early 1.7 (`ts,te,td,sa,…`) and of later 1.7 (`firstSeen,duration,…`, or
+//! with `-o csv-fast` `cnt,af,firstSeen,…`).
 //!
 //! nfdump prints 0 where a record has no value: an interface or AS of 0, and a reverse direction without
 //! packets, are unknown. Counters out are the reverse direction, unless routers count with them: then they equal
@@ -41,7 +42,10 @@ impl Tool for Nfdump {
             b"out" | b"output" => Field::OutIf,
             b"sas" | b"srcAS" => Field::SrcAs,
             b"das" | b"dstAS" => Field::DstAs,
-            b"ra" | b"router" => Field::Exporter,
+            b"ra" | b"routerIP" | b"router" => Field::Exporter,
+            // So nfdump spells it.
+            b"icmpTYpe" | b"icmpType" => Field::IcmpType,
+            b"icmpCode" => Field::IcmpCode,
             _ => return None,
         })
     }
@@ -53,25 +57,30 @@ impl Tool for Nfdump {
 
     fn fill(row: &Row<'_>, record: &mut FlowRecord) -> Result<(), ValueError> {
         row.fill::<Self>(None, None, record)?;
-        if is_icmp(record.protocol) && row.raw(Field::DstPort).contains(&b'.') {
-            let (kind, code) = row.need(Field::DstPort, type_and_code)?;
-            (record.icmp_type, record.icmp_code) = (Some(kind), Some(code));
-        } else {
-            row.fill_ports(record)?;
-        }
-        if record.protocol == protocol::TCP {
-            record.tcp_flags = row.get(Field::Flags, flags)?;
-        }
-        let there = (record.packets, record.octets);
-        let back =
-            (row.get(Field::RevPackets, count)?.unwrap_or(0), row.get(Field::RevOctets, count)?.unwrap_or(0));
-        if there == (0, 0) {
-            (record.packets, record.octets) = back;
-        } else if back != (0, 0) && back != there {
-            (record.rev_packets, record.rev_octets) = (Some(back.0), Some(back.1));
-        }
-        Ok(())
+        fill_rest(row, record)
     }
+}
+
+/// Fills what nfdump prints in all of its forms: ports, flags, and counters out.
+pub(super) fn fill_rest(row: &Row<'_>, record: &mut FlowRecord) -> Result<(), ValueError> {
+    if is_icmp(record.protocol) && row.raw(Field::DstPort).contains(&b'.') {
+        let (kind, code) = row.need(Field::DstPort, type_and_code)?;
+        (record.icmp_type, record.icmp_code) = (Some(kind), Some(code));
+    } else {
+        row.fill_ports(record)?;
+    }
+    if record.protocol == protocol::TCP {
+        record.tcp_flags = row.get(Field::Flags, flags)?;
+    }
+    let there = (record.packets, record.octets);
+    let back =
+        (row.get(Field::RevPackets, count)?.unwrap_or(0), row.get(Field::RevOctets, count)?.unwrap_or(0));
+    if there == (0, 0) {
+        (record.packets, record.octets) = back;
+    } else if back != (0, 0) && back != there {
+        (record.rev_packets, record.rev_octets) = (Some(back.0), Some(back.1));
+    }
+    Ok(())
 }
 
 /// Flags as letters, or in hexadecimal where there are others.

@@ -1,4 +1,5 @@
-//! Logs as JSON, one object a line, of one log or of several.
+//! Logs as JSON objects, of one log or of several; a line each, or a document of them, wrapped or not
+//! ([`json_log`]).
 //!
 //! Field names come as Zeek writes them (`id.orig_h`), with `_` for `.` as log shippers have
 //! it, or nested (`"id": {"orig_h": …}`). Which log an object is of, `_path` or `@stream` say, or
@@ -14,11 +15,13 @@ use super::{EXPORTER, Form, Log, conn, deliver, dns, http, other_log, ssl};
 use crate::delivery::Delivery;
 use crate::facts::Facts;
 use crate::json::{Items, Keys, Members, ObjectError, Value, unescape};
-use crate::lines::{self, Text};
+use crate::json_log;
+use crate::lines::Text;
 use crate::{Options, WireError};
 
 /// Reads a log to its end.
 pub(crate) fn decode(
+    form: json_log::Form,
     input: &mut dyn Read,
     source: Arc<str>,
     options: &Options,
@@ -28,7 +31,7 @@ pub(crate) fn decode(
     let mut facts = Facts::new(&delivery);
     let mut log = Log::Conn;
     let mut keys = Log::ALL.map(|_| Keys::new());
-    lines::read(input, delivery, |delivery, text| {
+    json_log::read(form, input, delivery, |delivery, text| {
         if text.line.trim_ascii().is_empty() {
             delivery.tally.beside += 1;
             return Ok(());
@@ -74,7 +77,7 @@ fn object<'l, R: super::Row<'l>>(
     match read(text.line, keys, &mut row) {
         Ok(None) => deliver(&row, text, &Json, delivery, facts)?,
         Ok(Some(other)) => return Ok(other),
-        Err(error) => delivery.refuse(text.place(), format_args!("{error}")),
+        Err(error) => delivery.refuse(text.place, format_args!("{error}")),
     }
     Ok(Seen::Done)
 }

@@ -101,7 +101,7 @@ fn deliver<'r>(
             row.give(form, delivery, facts)?;
         }
         Ok(false) => delivery.tally.beside += 1,
-        Err(error) => delivery.refuse(text.place(), format_args!("{error}")),
+        Err(error) => delivery.refuse(text.place, format_args!("{error}")),
     }
     Ok(())
 }
@@ -116,6 +116,7 @@ pub(crate) fn other_log(path: &[u8]) -> &'static str {
                 Ok("conn") => "a Zeek conn.log without ts, id.orig_h, id.resp_h, proto or conn_state",
                 Ok("dns") => "a Zeek dns.log without ts, id.orig_h, id.resp_h or query",
                 Ok("ssl") => "a Zeek ssl.log without ts, id.orig_h, id.resp_h or established",
+                Ok("conn_long") => "Zeek conn_long.log (its connections come again in conn.log)",
                 Ok("http") => "a Zeek http.log without ts, id.orig_h, id.resp_h, method or host",
                 $(Ok($path) => concat!("Zeek ", $path, ".log"),)+
                 _ => "a Zeek log other than conn, dns, ssl and http",

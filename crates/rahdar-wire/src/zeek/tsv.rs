@@ -1,6 +1,7 @@
 //! Logs as tab-separated text, read as its header directives say.
 //!
-//! Directives may change midway: concatenated logs repeat them. Columns that rahdar does not
+//! Directives may change midway: concatenated logs repeat them. Where Zeek was told to write no directives
+//! (`tsv` in the configuration of a filter), the first row names the columns. Columns that rahdar does not
 //! know, such as labels, are passed over, also where several of them share one column.
 //!
 //! Source: Zeek, `src/logging/writers/ascii` and the book "Log Formats and Inspection".
@@ -20,6 +21,9 @@ use crate::{Options, WireError};
 /// The most columns of a log that are looked at. Chosen here: `conn.log` has 22, packages add a few.
 const COLUMNS_MAX: usize = 1_024;
 
+/// The path of the log that a package of Zeek writes of connections that last.
+const STILL_OPEN: &[u8] = b"conn_long";
+
 /// Reads a log to its end.
 pub(crate) fn decode(
     input: &mut dyn Read,
@@ -34,6 +38,9 @@ pub(crate) fn decode(
         if let Some(directive) = directive(text.line) {
             header.take(directive);
             delivery.tally.beside += 1;
+        } else if are_names(text.line) {
+            header.take_names(text.line);
+            delivery.tally.beside += 1;
         } else if text.line.is_empty() || header.rows == Rows::Other {
             delivery.tally.beside += 1;
         } else if let Rows::Of(log) = header.rows {
@@ -44,10 +51,13 @@ pub(crate) fn decode(
                 Log::Http => row::<http::Row<'_>>(text, &header, delivery, &mut facts)?,
             }
         } else if delivery.tally.received == 0 {
-            let looks = format!("line {} is a row, and no `#fields` line stands before it", text.number);
+            let looks = format!(
+                "line {} is a row, and no `#fields` line stands before it (cut logs with `zeek-cut -C`)",
+                text.number
+            );
             return Err(WireError::Unknown { looks });
         } else {
-            delivery.refuse(text.place(), format_args!("no `#fields` line of its header stands before it"));
+            delivery.refuse(text.place, format_args!("no `#fields` line of its header stands before it"));
         }
         Ok(())
     })
@@ -69,7 +79,7 @@ fn row<'l, R: super::Row<'l>>(
             && value != header.empty
             && let Err(error) = row.set(*field, value)
         {
-            delivery.refuse(text.place(), format_args!("{error}"));
+            delivery.refuse(text.place, format_args!("{error}"));
             return Ok(());
         }
         columns += 1;
@@ -78,7 +88,7 @@ fn row<'l, R: super::Row<'l>>(
     // last line without its end must be complete, or its last number may be half of one.
     if columns < header.needed || !text.ended && columns < header.columns.len() {
         let all = header.columns.len();
-        delivery.refuse(text.place(), format_args!("the row has {columns} of {all} columns"));
+        delivery.refuse(text.place, format_args!("the row has {columns} of {all} columns"));
         return Ok(());
     }
     deliver(&row, text, &header, delivery, facts)
@@ -143,16 +153,31 @@ impl Header {
             }
             Some(b"path") => self.path = values.next().map(<[u8]>::to_vec),
             Some(b"fields") => {
-                self.columns = values.take(COLUMNS_MAX).map(Field::from_name).collect();
-                self.needed = self.columns.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
-                self.rows = self.log().map_or(Rows::Other, Rows::Of);
+                let columns = values.take(COLUMNS_MAX).map(Field::from_name).collect();
+                self.set_columns(columns);
             }
             _ => {}
         }
     }
 
-    /// The log that has these columns, whatever the path is called.
+    /// Takes the names of the columns from a row that holds nothing else.
+    pub(crate) fn take_names(&mut self, row: &[u8]) {
+        *self = Self::default();
+        self.set_columns(Columns::of(row, b'\t').take(COLUMNS_MAX).map(Field::from_name).collect());
+    }
+
+    fn set_columns(&mut self, columns: Vec<Option<Field>>) {
+        self.columns = columns;
+        self.needed = self.columns.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        self.rows = self.log().map_or(Rows::Other, Rows::Of);
+    }
+
+    /// The log that has these columns, whatever the path is called. Connections that are still open are logged with
+    /// the columns of `conn.log`, and there once more when they end.
     fn log(&self) -> Option<Log> {
+        if self.path.as_deref() == Some(STILL_OPEN) {
+            return None;
+        }
         let has = |field| self.columns.contains(&Some(field));
         if ![Field::Ts, Field::OrigH, Field::RespH].into_iter().all(has) {
             return None;
@@ -178,6 +203,11 @@ impl Form for &Header {
     fn items<'v>(&self, list: &'v [u8]) -> impl Iterator<Item = &'v [u8]> {
         Columns { rest: (!list.is_empty()).then_some(list), separator: self.set_separator }
     }
+}
+
+/// Whether a row holds the names of columns. Zeek writes the time first, in every log that has one.
+pub(crate) fn are_names(row: &[u8]) -> bool {
+    row.starts_with(b"ts\t")
 }
 
 /// The directive in a line, without its `#`; none if the line is a row. Byte-order marks and

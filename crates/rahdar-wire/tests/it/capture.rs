@@ -194,7 +194,17 @@ fn the_same_packet_is_found_under_every_link() {
         (1, tagged(&[0x88, 0x64, 0x11, 0, 0, 1, 0, 42, 0, 0x21])),
         (1, tagged(&[0, 48, 0xaa, 0xaa, 3, 0, 0, 0, 0x08, 0])),
         (0, under(&[2, 0, 0, 0])),
+        (9, under(&[0xff, 3, 0, 0x21])),
         (12, packet.clone()),
+        (50, under(&[0xff, 3, 0, 0x21])),
+        (50, under(&[0x0f, 0, 0x08, 0])),
+        (51, under(&[0x11, 0, 0, 1, 0, 42, 0, 0x21])),
+        (100, under(&[0xaa, 0xaa, 3, 0, 0, 0, 0x08, 0])),
+        (104, under(&[0x8f, 0, 0x08, 0])),
+        (109, under(&[2, 0, 0, 0, 1, 2, 3, 4, 0, 0, 0, 0])),
+        (166, under(&[1, 3, 0, 0x21])),
+        (204, under(&[1, 0xff, 3, 0, 0x21])),
+        (205, under(&[1, 0x0f, 0, 0x08, 0])),
         (101, packet.clone()),
         (108, under(&[0, 0, 0, 2])),
         (113, under(&[0, 0, 0, 1, 0, 6, 2, 2, 2, 2, 2, 2, 0, 0, 0x08, 0])),
@@ -267,9 +277,72 @@ fn frames_without_ip_are_beside_and_broken_ones_refused() {
 
 #[test]
 fn link_types_that_are_not_read_are_named_once() {
-    let (kept, tally) = decoded(&pcap(105, &[(0, vec![0; 60]), (1, vec![0; 60])]));
-    assert_eq!((tally.received, tally.refused), (2, 2));
-    assert_eq!(kept.problems(), ["packet 1: frames of link type `105` are not read"]);
+    for (link, named) in [(117, " (pflog)"), (250, "")] {
+        let (kept, tally) = decoded(&pcap(link, &[(0, vec![0; 60]), (1, vec![0; 60])]));
+        assert_eq!((tally.received, tally.refused), (2, 2));
+        assert_eq!(kept.problems(), [format!("packet 1: frames of link type `{link}`{named} are not read")]);
+    }
+}
+
+/// A frame of Wi-Fi: its first two octets, what follows its three addresses, and the packet of [`ask`].
+fn over_wifi(control: [u8; 2], rest: &[u8]) -> Vec<u8> {
+    let snap = [0xaa, 0xaa, 3, 0, 0, 0, 0x08, 0];
+    [&control[..], &[0; 2], &[2; 18], &[0, 0], rest, &snap, &ask(SYN, 0)[14..]].concat()
+}
+
+/// What monitors of Wi-Fi capture: a link type, and a frame with the packet of [`ask`] in it.
+pub(crate) fn wifi() -> Vec<(u16, Vec<u8>)> {
+    let plain = || over_wifi([0x08, 0x01], &[]);
+    let behind = |header: &[u8], frame: Vec<u8>| [header, &frame].concat();
+    // A clock and flags: padded to four octets.
+    let padded = [0, 0, 18, 0, 3, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0x20, 0];
+    let two_words = [0, 0, 14, 0, 2, 0, 0, 0x80, 0, 0, 0, 0, 0x00, 0];
+    let prism = [&[0x44, 0, 0, 0, 144, 0, 0, 0][..], &[0; 136]].concat();
+    let avs = [&[0x80, 0x21, 0x10, 1, 0, 0, 0, 64][..], &[0; 56]].concat();
+    vec![
+        (105, plain()),
+        (105, over_wifi([0x08, 0x03], &[2; 6])),
+        (105, over_wifi([0x88, 0x02], &[0, 0])),
+        (105, over_wifi([0x88, 0x83], &[2, 2, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0])),
+        (127, behind(&[0, 0, 8, 0, 0, 0, 0, 0], plain())),
+        (127, behind(&padded, over_wifi([0x88, 0x01], &[0, 0, 9, 9]))),
+        (127, behind(&two_words, plain())),
+        (119, behind(&prism, plain())),
+        (119, behind(&avs, plain())),
+        (163, behind(&avs, plain())),
+        (192, behind(&[0, 0, 12, 0, 105, 0, 0, 0, 9, 9, 9, 9], plain())),
+    ]
+}
+
+#[test]
+fn packets_are_found_in_frames_of_wifi() {
+    for (link, frame) in wifi() {
+        let (kept, _) = decoded(&pcap(link, &[(0, frame.clone())]));
+        let expected =
+            "192.0.2.1 1000 > 198.51.100.7 80 proto 6: 40 in 1, back 0 in 0, flags 0x02 0x00, end 4";
+        assert_eq!(lines(&kept), [expected], "link type {link}: {}", frame.escape_ascii());
+        for end in 0..frame.len() {
+            decoded(&pcap(link, &[(0, frame[..end].to_vec())]));
+        }
+    }
+}
+
+#[test]
+fn frames_of_wifi_that_hold_no_packet_are_beside_and_several_are_refused() {
+    let beacon = over_wifi([0x80, 0x00], &[]);
+    let empty = over_wifi([0x48, 0x01], &[]);
+    let encrypted = over_wifi([0x08, 0x41], &[1, 2, 3, 4, 5, 6, 7, 8]);
+    let mut piece = over_wifi([0x08, 0x01], &[]);
+    piece[22] = 1;
+    let frames = [beacon, empty, encrypted, piece, over_wifi([0x88, 0x01], &[0x80, 0])];
+    let frames: Vec<_> = frames.into_iter().map(|frame| (0, frame)).collect();
+    let (kept, tally) = decoded(&pcap(105, &frames));
+    assert_eq!((tally.beside, tally.refused), (4, 1));
+    let problem = "packet 5: the frame holds several packets (A-MSDU), which are not read";
+    assert_eq!(kept.problems(), [problem]);
+    let failed = [&[0, 0, 10, 0, 2, 0, 0, 0, 0x40, 0][..], &over_wifi([0x08, 0x01], &[])].concat();
+    let (kept, _) = decoded(&pcap(127, &[(0, failed)]));
+    assert_eq!(kept.problems(), ["packet 1: the check sequence of the frame is wrong"]);
 }
 
 #[test]

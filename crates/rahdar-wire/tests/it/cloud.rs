@@ -46,6 +46,43 @@ fn entries_of_gcp_may_stand_in_an_array_and_have_numbers() {
     check(&array, &[GCP_LINE, GCP_LINE], &[]);
 }
 
+/// What Firehose writes of a subscription to CloudWatch Logs: rows of version 2 in messages.
+pub(crate) const MESSAGES: &str = concat!(
+    r#"{"messageType":"DATA_MESSAGE","owner":"1","logGroup":"g","logStream":"eni-1-all","subscriptionFilters":["f"],"#,
+    r#""logEvents":[{"id":"1","timestamp":1628985600000,"message":"2 1 eni-1 192.0.2.10 198.51.100.7 50000 443 6 10 1520 "#,
+    r#"1628985600 1628985660 ACCEPT OK","extractedFields":{"version":"2"}},{"id":"2","timestamp":1628985600000,"#,
+    r#""message":"2 1 eni-1 - - - - - - - 1628985600 1628985660 - NODATA"}]}"#,
+    r#"{"messageType":"DATA_MESSAGE","logEvents":[{"id":"3","timestamp":1628985600000,"message":"2 1 eni-1 192.0.2.10 "#,
+    r#"198.51.100.7 50000 443 6 10 1520 1628985600 1628985660 ACCEPT OK"}]}"#,
+    "\n"
+);
+
+#[test]
+fn rows_of_aws_stand_in_messages_of_cloudwatch() {
+    const ROW: &str = "2 1 eni-1 192.0.2.10 198.51.100.7 50000 443 6 10 1520 1628985600 1628985660 ACCEPT OK";
+    const FLOW: &str = "192.0.2.10 50000 > 198.51.100.7 443 proto 6: 1520 in 10";
+    for log in [
+        MESSAGES.to_owned(),
+        format!("{{\"message\":\"{ROW}\"}}\n{{\"message\":\"{ROW}\"}}\n"),
+        format!("[{{\"@timestamp\":\"x\",\"@message\":\"{ROW}\"}},{{\"@message\":\"{ROW}\"}}]"),
+        format!(
+            "{{\n \"events\": [{{\"message\":\"{ROW}\"}},\n{{\"message\":\"{ROW}\"}}],\"nextToken\":\"t\"}}"
+        ),
+    ] {
+        assert_eq!(detect(log.as_bytes(), true), Detection::Known(Format::Aws), "{log}");
+        let kept = check(&log, &[FLOW, FLOW], &[]);
+        assert_eq!((&*kept.flows[0].exporter, &*kept.flows[0].state), ("eni-1", "ACCEPT"));
+    }
+    let problem = "the message is no row of version 2, and nothing names the columns of another";
+    let of_3 = "{\"message\":\"3 vpc-1 subnet-1 198.51.100.1 203.0.113.1 443 5000 6 840 10 1629000000 1629000060 ACCEPT OK\"}\n";
+    let row = format!("{{\"message\":\"{ROW}\"}}\n");
+    check(&format!("{row}{of_3}{row}"), &[FLOW, FLOW], &[&format!("octet {}: {problem}", row.len())]);
+    let other = MESSAGES.replace("2 1 eni-1 192", "eni-1 192");
+    let options = Options { format: Some(Format::Aws), ..Options::default() };
+    let (kept, _) = decode_all(other.as_bytes(), &options);
+    assert_eq!(kept.problems()[0], format!("octet 0: {problem}"));
+}
+
 #[test]
 fn an_interval_that_the_operator_gives_is_known() {
     let options = Options { sampling: Some(30), ..Options::default() };

@@ -18,10 +18,7 @@ pub(crate) fn corpus() -> Option<PathBuf> {
     };
     let there = path.try_exists().unwrap_or(false);
     if !there {
-        #[expect(clippy::print_stderr, reason = "a skipped test must say that it was skipped")]
-        {
-            eprintln!("skipped: corpus not found");
-        }
+        rahdar_testkit::skipped("corpus not found; set RAHDAR_CORPUS");
     }
     there.then_some(path)
 }

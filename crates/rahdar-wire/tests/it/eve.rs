@@ -16,7 +16,8 @@ fn event(kind: &str, rest: &str) -> String {
     )
 }
 
-fn flow() -> String {
+/// A `flow` event.
+pub(crate) fn flow() -> String {
     event(
         "flow",
         r#""proto":"TCP","app_proto":"tls","flow":{"pkts_toserver":10,"pkts_toclient":12,"bytes_toserver":1520,"bytes_toclient":2640,"start":"2021-08-15T02:00:00.250000+0200","end":"2021-08-15T02:00:01.750000+0200","state":"closed","reason":"timeout","alerted":false},"community_id":"1:x","tcp":{"tcp_flags":"1b","tcp_flags_ts":"1b","tcp_flags_tc":"13","syn":true},"host":"border""#,
@@ -63,6 +64,16 @@ fn check(log: &str, given: &[&str], problems: &[&str]) -> Kept {
 
 const FLOW: &str = "192.0.2.10 50000 > 198.51.100.7 443 proto 6: 1520 in 10, back 2640 in 12, flags 0x1b 0x13, end 3, \
                     layer-2 length";
+
+#[test]
+fn a_protocol_may_have_any_registered_name() {
+    for (name, number) in
+        [("VRRP", 112), ("SSCOPMCE", 128), ("RSVP-E2E-IGNORE", 134), ("PGM", 113), ("089", 89)]
+    {
+        let (kept, _) = decoded(flow().replace("\"TCP\"", &format!("\"{name}\"")).as_bytes());
+        assert_eq!((kept.problems(), kept.flows[0].protocol), (Vec::<String>::new(), number), "{name}");
+    }
+}
 
 #[test]
 fn a_flow_event_is_a_biflow() {
@@ -195,6 +206,94 @@ fn a_tls_event_is_a_handshake() {
                     subject CN=www.example.org, issuer C=BE, O=Example";
     let kept = check(&tls(), &[expected], &[]);
     assert_eq!(kept.handshakes[0].time.to_string(), "2021-08-15T00:00:02Z");
+}
+
+#[test]
+fn events_may_stand_in_an_array_or_over_several_lines() {
+    let (one, two) = (flow(), netflow(10).replace(":7,", ":8,"));
+    let (one, two) = (one.trim_end(), two.trim_end());
+    let second = "192.0.2.10 50000 > 198.51.100.7 443 proto 6: 1520 in 10, layer-2 length";
+    let pretty = |object: &str| object.replacen('{', "{\n  ", 1).replace(",\"", ",\n  \"");
+    for log in [
+        format!("[{one},{two}]"),
+        format!("[\n{one},\n{two}\n]\n"),
+        format!("\u{feff}[\r\n{one},\r\n{two}\r\n]\r\n"),
+        format!("{}\n{}\n", pretty(one), pretty(two)),
+    ] {
+        assert_eq!(detect(log.as_bytes(), true), Detection::Known(Format::Eve), "{log}");
+        let kept = check(&log, &[FLOW, second], &[]);
+        assert_eq!(kept.flows[1].source_row, 2);
+    }
+    let cut = format!("[{one},{}", &two[..two.len() - 9]);
+    let problem = format!("octet {}: the input ends within the object that begins here", one.len() + 2);
+    check(&cut, &[FLOW], &[&problem]);
+}
+
+#[test]
+fn a_byte_order_mark_and_returns_change_nothing() {
+    let log = format!("\u{feff}{}{}", flow(), netflow(10)).replace('\n', "\r\n");
+    assert_eq!(detect(log.as_bytes(), true), Detection::Known(Format::Eve));
+    check(&log, &[FLOW], &[]);
+}
+
+#[test]
+fn a_last_line_that_is_cut_is_refused() {
+    let log = format!("{}{}", flow(), flow());
+    let problem = format!("line 2: octet {} of the line is no JSON", flow().len() - 9);
+    check(&log[..log.len() - 9], &[FLOW], &[&problem]);
+}
+
+/// An event as shippers wrap it.
+pub(crate) fn wrapped() -> String {
+    let original = serde_json::to_string(flow().trim_end()).unwrap();
+    format!(
+        "{{\"@timestamp\":\"2021-08-15T00:00:02.000Z\",\"event\":{{\"original\":{original},\"kind\":\"event\"}},\
+         \"host\":{{\"name\":\"x\"}},\"agent\":{{\"type\":\"filebeat\"}}}}\n"
+    )
+}
+
+#[test]
+fn events_are_taken_out_of_what_shipped_them() {
+    let log = wrapped().repeat(2);
+    assert_eq!(detect(log.as_bytes(), true), Detection::Known(Format::Eve));
+    let kept = check(&log, &[FLOW, FLOW], &[]);
+    assert_eq!((&*kept.flows[0].exporter, kept.flows[1].source_row), ("border", 2));
+    check(&format!("[{},{}]", wrapped(), wrapped()), &[FLOW, FLOW], &[]);
+    let event = wrapped();
+    let answer = format!(
+        "{{\"took\":3,\"timed_out\":false,\"hits\":{{\"total\":{{\"value\":2}},\"hits\":[{{\"_id\":\"1\",\"_source\":{event}}},\
+         {{\"_id\":\"2\",\"_source\":{event}}}]}}}}"
+    );
+    assert_eq!(detect(answer.as_bytes(), true), Detection::Known(Format::Eve));
+    check(&answer, &[FLOW, FLOW], &[]);
+    let rest = "{\"@timestamp\":\"2021-08-15T00:00:02.000Z\",\"message\":\"hello\"}\n";
+    check(&format!("{}{rest}", wrapped()), &[FLOW], &["line 2: `event_type` is missing"]);
+}
+
+/// An event as syslog delivers it.
+pub(crate) fn prefixed() -> String {
+    format!("<134>1 2021-08-15T00:00:02Z fw suricata 7 - - {}", flow())
+}
+
+#[test]
+fn events_are_taken_out_of_syslog() {
+    let log = format!("{}Aug 15 00:00:02 fw suricata[7]: {}", prefixed(), flow());
+    assert_eq!(detect(log.as_bytes(), true), Detection::Known(Format::Eve));
+    check(&log, &[FLOW, FLOW], &[]);
+    let other = format!("Aug 15 00:00:01 fw systemd[1]: Started a service\n{log}");
+    assert_eq!(detect(other.as_bytes(), true), Detection::Known(Format::Eve));
+    check(&other, &[FLOW, FLOW], &["line 1: octet 0 of the line is no JSON"]);
+    let cut = format!("{log}{}", &prefixed()[..100]);
+    check(&cut, &[FLOW, FLOW], &["line 3: octet 0 of the line is no JSON"]);
+}
+
+#[test]
+fn events_that_were_rearranged_are_known_and_not_read() {
+    let document = r#"{"@timestamp":"2021-08-15T00:00:02.000Z","source":{"ip":"192.0.2.10"},"suricata":{"eve":{"event_type":"flow"}}}"#;
+    let kind = "Suricata events that Elastic rearranged (keep and export `event.original`)";
+    for document in [document.to_owned(), format!("{{\"_id\":\"1\",\"_source\":{document}}}")] {
+        assert_eq!(detect(document.as_bytes(), true), Detection::Unsupported(kind));
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 use rahdar_wire::{Format, Options, detect};
 
+use crate::capture;
 use crate::cloud;
 use crate::eve;
 use crate::kept::decode_all;
@@ -12,10 +13,12 @@ use crate::made::{
     enhanced, ethernet, icmp, interface, ip, pcap, section, tcp, udp,
 };
 use crate::nfcapd;
+use crate::nfdump;
+use crate::silk;
 use crate::tables;
 
 /// Small inputs that between them use every part of the decoders.
-fn seeds() -> Vec<(Format, Vec<u8>)> {
+pub(crate) fn seeds() -> Vec<(Format, Vec<u8>)> {
     let frames = [
         tcp("192.0.2.1:1000", "198.51.100.7:80", 0x02, 5),
         udp("[2001:db8::1]:1000", "[2001:db8::2]:53", b"question"),
@@ -29,17 +32,28 @@ fn seeds() -> Vec<(Format, Vec<u8>)> {
         (Format::ZeekTsv, format!("{DNS_HEADER}{DNS_ROW}{DNS_ROW}").into_bytes()),
         (Format::ZeekTsv, format!("{SSL_HEADER}{SSL_ROW}{SSL_ROW}").into_bytes()),
         (Format::ZeekJson, format!("{DNS_JSON}{SSL_JSON}").into_bytes()),
+        (Format::ZeekJson, format!("[{},{}]", CONN_JSON.trim_end(), CONN_JSON.trim_end()).into_bytes()),
         (Format::Eve, eve::sample().into_bytes()),
+        (Format::Eve, format!("[{},\n{}]", eve::flow().trim_end(), eve::flow().trim_end()).into_bytes()),
+        (Format::Eve, eve::wrapped().repeat(2).into_bytes()),
+        (Format::Eve, eve::prefixed().repeat(2).into_bytes()),
         (Format::Gcp, format!("{}{}", cloud::GCP, cloud::GCP).into_bytes()),
         (Format::Azure, cloud::nsg(2, &cloud::TUPLES).into_bytes()),
         (Format::Aws, tables::AWS.as_bytes().to_vec()),
-        (Format::NfdumpCsv, tables::NFDUMP.replace(",tr\n", ",x\n").into_bytes()),
-        (Format::Silk, tables::SILK.as_bytes().to_vec()),
+        (Format::NfdumpCsv, nfdump::CSV.replace(",tr\n", ",x\n").into_bytes()),
+        (Format::NfdumpJson, nfdump::JSON.as_bytes().to_vec()),
+        (Format::NfdumpPipe, nfdump::PIPE.as_bytes().to_vec()),
+        (Format::Aws, cloud::MESSAGES.as_bytes().to_vec()),
+        (Format::Silk, silk::SILK.as_bytes().to_vec()),
+        (Format::Silk, silk::HEXADECIMAL.as_bytes().to_vec()),
         (Format::Argus, tables::ARGUS.as_bytes().to_vec()),
         (Format::Packets, pcap(ETHERNET, &timed)),
         (Format::Packets, [section(), interface(ETHERNET, &[(9, &[9])]), blocks].concat()),
         (Format::Packets, pcap(ETHERNET, &tunnels())),
     ];
+    for (link, frame) in capture::wifi() {
+        seeds.push((Format::Packets, pcap(link, &[(0, frame.clone()), (1, frame)])));
+    }
     seeds.extend(nfcapd::seeds().into_iter().map(|seed| (Format::Nfcapd, seed)));
     seeds
 }
@@ -56,7 +70,9 @@ fn tunnels() -> Vec<(u64, Vec<u8>)> {
     let geneve = udp("203.0.113.1:6", "203.0.113.2:6081", &geneve);
     let erspan = [&[0x10, 0, 0x22, 0xeb, 0, 0, 0, 1, 0x20][..], &[0; 10], &[1], &[0; 8], &inner].concat();
     let session = [&[2; 12][..], &[0x88, 0x64, 0x11, 0, 0, 1, 0, 47, 0, 0x21], &inner[14..]].concat();
-    vec![(0, gre), (1, geneve), (2, ethernet(&ip(src, dst, 47, &erspan))), (3, session)]
+    let gtp = [&[0x34, 0xff, 0, 53, 0, 0, 0, 7, 0, 0, 0, 0x85, 1, 0x10, 0, 0][..], &inner[14..]].concat();
+    let gtp = udp("203.0.113.1:6", "203.0.113.2:2152", &gtp);
+    vec![(0, gre), (1, geneve), (2, ethernet(&ip(src, dst, 47, &erspan))), (3, session), (4, gtp)]
 }
 
 fn decode_as(format: Format, input: &[u8]) {

@@ -175,6 +175,18 @@ fn errors_say_what_is_wrong_and_what_is_read() {
         format!("the input begins with the octets `\\x7fELF\\x00`; {reads}")
     );
     assert_eq!(error(&b"PK\x03\x04"[..]), "rahdar does not read a zip archive (unpack it first)");
+    assert_eq!(
+        error(&b"\x83\x10\0 \0\0\0\0\xe5q-\xcb\0\0\0\0"[..]),
+        "rahdar does not read data of Argus (print it so: `ra -nn -u -c , -s +sbytes +dbytes`)"
+    );
+    assert_eq!(
+        error(&b"GMBU\0\x02\0\0"[..]),
+        "rahdar does not read a capture of Microsoft Network Monitor (convert it: `editcap -F pcap`)"
+    );
+    assert_eq!(
+        error(&b"\xff\xfet\0s\0"[..]),
+        "rahdar does not read text in UTF-16 (make it UTF-8 first: `iconv -f utf-16 -t utf-8`)"
+    );
     for compress in COMPRESSIONS {
         let text = "rahdar does not read a compressed file inside a compressed file";
         assert_eq!(error(&*gzip(&compress(&log(1)))), text);

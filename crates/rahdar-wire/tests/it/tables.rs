@@ -1,4 +1,4 @@
-//! Flows as rows of text: AWS, nfdump, SiLK, Argus.
+//! Flows as rows of text: AWS and Argus, and what all tables have.
 
 use std::fs::File;
 
@@ -11,14 +11,15 @@ use crate::corpus::corpus;
 use crate::kept::{Kept, decode_all, decoded, line};
 
 /// Decodes a table and compares its flows, row by row, and its problems.
-fn check(table: &str, flows: &[&str], problems: &[&str]) -> Kept {
+pub(crate) fn check(table: &str, flows: &[&str], problems: &[&str]) -> Kept {
     let (kept, _) = decoded(table.as_bytes());
     assert_eq!(kept.flows.iter().map(line).collect::<Vec<_>>(), flows, "{table}");
     assert_eq!(kept.problems(), problems, "{table}");
     kept
 }
 
-const ZONELESS: &str = "input: times have no zone and are taken as UTC; `--time-offset` moves them";
+pub(crate) const ZONELESS: &str =
+    "input: times have no zone and are taken as UTC; `--time-offset` moves them";
 
 pub(crate) const AWS: &str = "\
 version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status
@@ -26,7 +27,7 @@ version account-id interface-id srcaddr dstaddr srcport dstport protocol packets
 2 123456789010 eni-2 198.51.100.7 192.0.2.10 443 50000 6 12 2640 1628985600 1628985660 REJECT OK
 ";
 
-const OUT: &str = "192.0.2.10 50000 > 198.51.100.7 443 proto 6: 1520 in 10";
+pub(crate) const OUT: &str = "192.0.2.10 50000 > 198.51.100.7 443 proto 6: 1520 in 10";
 const BACK: &str = "198.51.100.7 443 > 192.0.2.10 50000 proto 6: 2640 in 12";
 
 #[test]
@@ -84,6 +85,21 @@ fn no_data_is_beside_and_skipped_data_is_a_gap() {
 }
 
 #[test]
+fn tables_of_athena_have_other_names() {
+    let header = "\"version\",\"account_id\",\"interface_id\",\"srcaddr\",\"dstaddr\",\"srcport\",\"dstport\",\"protocol\",\"packets\",\"bytes\",\"start\",\"end\",\"action\",\"log_status\",\"pkt_dstaddr\"";
+    let first = "version,account,interfaceid,sourceaddress,destinationaddress,sourceport,destinationport,protocol,numpackets,numbytes,starttime,endtime,action,logstatus,x";
+    for header in [header, first] {
+        let table = format!(
+            "{header}\n\"2\",\"1\",\"eni-1\",\"192.0.2.10\",\"198.51.100.7\",\"50000\",\"443\",\"6\",\"10\",\"1520\",\
+             \"1628985600\",\"1628985660\",\"ACCEPT\",\"OK\",\"\"\n"
+        );
+        assert_eq!(detect(table.as_bytes(), true), Detection::Known(Format::Aws), "{table}");
+        let kept = check(&table, &[OUT], &[]);
+        assert_eq!((&*kept.flows[0].exporter, &*kept.flows[0].state), ("eni-1", "ACCEPT"));
+    }
+}
+
+#[test]
 fn logs_one_after_the_other_each_have_their_header() {
     let other = "version bytes packets protocol srcport dstport srcaddr dstaddr start\n\
                  5 1520 10 6 50000 443 192.0.2.10 198.51.100.7 1628985600\n";
@@ -119,96 +135,6 @@ fn wrong_rows_are_refused_by_line_and_column() {
             "line 8: the row has 13 of 14 columns",
         ],
     );
-}
-
-pub(crate) const NFDUMP: &str = "\
-ts,te,td,sa,da,sp,dp,pr,flg,fwd,stos,ipkt,ibyt,opkt,obyt,in,out,sas,das,smk,dmk,dtos,dir,ra,eng,exid,tr
-2021-08-15 00:00:00,2021-08-15 00:00:10,10.000,192.0.2.10,198.51.100.7,50000,443,TCP,...AP.SF,0,0,10,1520,0,0,9,0,64496,0,0,0,0,0,203.0.113.1,0/0,1,2021-08-15 00:01:00.039
-2021-08-15 00:00:00,2021-08-15 00:00:00,0.000,192.0.2.10,198.51.100.7,0,3.1,ICMP,........,0,0,2,168,1,84,0,0,0,0,0,0,0,0,0.0.0.0,0/0,1,-
-Summary
-flows,bytes,packets,avg_bps,avg_pps,avg_bpp
-2,1688,12,1,1,1
-";
-
-#[test]
-fn a_row_of_nfdump_has_zeros_for_what_is_not_known() {
-    assert_eq!(detect(NFDUMP.as_bytes(), true), Detection::Known(Format::NfdumpCsv));
-    let flow = format!("{OUT}, rate unknown");
-    let icmp = "192.0.2.10 > 198.51.100.7 icmp 3/1: 168 in 2, back 84 in 1, rate unknown";
-    let kept = check(NFDUMP, &[&flow, icmp], &[ZONELESS]);
-    let flow = &kept.flows[0];
-    assert_eq!(flow.end_time.since(flow.start_time), 10_000_000);
-    assert_eq!(flow.received_time.unwrap().to_string(), "2021-08-15T00:01:00.039Z");
-    assert_eq!((flow.in_if, flow.out_if, flow.src_as, flow.dst_as), (Some(9), None, Some(64_496), None));
-    assert_eq!((flow.tcp_flags, flow.sampling_interval, &*flow.exporter), (Some(0x1b), None, "203.0.113.1"));
-}
-
-#[test]
-fn nfdump_1_7_names_its_columns_in_words() {
-    let table = "firstSeen,duration,proto,srcAddr,srcPort,dstAddr,dstPort,packets,bytes,bps,bpp,flows\n\
-                 2021-08-15 00:00:00.250,1.500,6,192.0.2.10,50000,198.51.100.7,443,10,1520,1,1,1\n\
-                 2021-08-15 00:00:00.250,1.500,1,192.0.2.10,0,198.51.100.7,2048,1,84,1,1,1\n";
-    assert_eq!(detect(table.as_bytes(), true), Detection::Known(Format::NfdumpCsv));
-    let icmp = "192.0.2.10 > 198.51.100.7 icmp 8/0: 84 in 1, rate unknown";
-    let kept = check(table, &[&format!("{OUT}, rate unknown"), icmp], &[ZONELESS]);
-    assert_eq!(kept.flows[0].end_time.to_string(), "2021-08-15T00:00:01.75Z");
-}
-
-#[test]
-fn counters_out_that_routers_keep_are_no_reverse_direction() {
-    for (counters, expected) in [
-        ("10,1520,12,2640", "1520 in 10, back 2640 in 12"),
-        ("10,1520,10,1520", "1520 in 10"),
-        ("0,0,10,1520", "1520 in 10"),
-    ] {
-        let (kept, _) = decoded(NFDUMP.replace("10,1520,0,0", counters).as_bytes());
-        assert_eq!(line(&kept.flows[0]), format!("{}, rate unknown", OUT.replace("1520 in 10", expected)));
-    }
-}
-
-#[test]
-fn an_end_before_its_start_is_mended() {
-    let table = NFDUMP.replace("2021-08-15 00:00:10,10.000", "2021-08-14 23:59:50,18446744073709540.000");
-    let (kept, _) = decoded(table.as_bytes());
-    assert_eq!(line(&kept.flows[0]), format!("{OUT}, rate unknown, end before start"));
-}
-
-#[test]
-fn an_interval_that_the_operator_gives_is_known() {
-    let options = Options { sampling: Some(100), ..Options::default() };
-    let (kept, _) = decode_all(NFDUMP.as_bytes(), &options);
-    assert_eq!((line(&kept.flows[0]), kept.flows[0].sampling_interval), (OUT.to_owned(), Some(100)));
-}
-
-pub(crate) const SILK: &str = "\
-            sIP|            dIP|sPort|dPort|pro|   packets|     bytes|   flags|                  sTime| duration|                  eTime|sen|
-     192.0.2.10|   198.51.100.7|50000|  443|  6|        10|      1520|FS PA   |2021/08/15T00:00:00.250|    1.500|2021/08/15T00:00:01.750| S1|
-     192.0.2.10|   198.51.100.7|    0|  769|  1|         2|       168|        |2021/08/15T00:00:00.250|    0.000|2021/08/15T00:00:00.250| S0|
-";
-
-#[test]
-fn a_row_of_rwcut_is_read_by_its_titles() {
-    assert_eq!(detect(SILK.as_bytes(), true), Detection::Known(Format::Silk));
-    let icmp = "192.0.2.10 > 198.51.100.7 icmp 3/1: 168 in 2, rate unknown";
-    let kept = check(SILK, &[&format!("{OUT}, rate unknown"), icmp], &[]);
-    let flow = &kept.flows[0];
-    assert_eq!((&*flow.exporter, flow.tcp_flags), ("S1", Some(0x1b)));
-    assert_eq!(
-        (flow.start_time.to_string(), flow.end_time.since(flow.start_time)),
-        ("2021-08-15T00:00:00.25Z".into(), 1_500_000)
-    );
-}
-
-#[test]
-fn rwcut_prints_in_many_ways() {
-    let numbers = "sTime|sIP|dIP|pro|dPort|sPort|bytes|packets|flags|attributes|iTy|iCo\n\
-                   1628985600.250|3221225994|3325256711|6|443|50000|1520|10|27|T|0|0\n\
-                   1628985600.250|42540766411282592856903984951653826561|2001:db8::2|58|0|0|84|1|0||128|0\n";
-    let six = "2001:db8::1 > 2001:db8::2 icmp 128/0: 84 in 1, rate unknown";
-    let kept = check(numbers, &[&format!("{OUT}, end 2, rate unknown"), six], &[]);
-    assert_eq!((kept.flows[0].tcp_flags, &*kept.flows[0].exporter), (Some(27), "silk"));
-    let padded = SILK.replace("     192.0.2.10", "192.000.002.010").replace('|', ",");
-    assert_eq!(detect(padded.as_bytes(), true), Detection::Known(Format::Silk));
 }
 
 pub(crate) const ARGUS: &str = "\
@@ -281,12 +207,37 @@ fn the_arrow_of_argus_tells_who_began() {
 }
 
 #[test]
+fn ports_of_argus_may_have_names_and_times_must_have_dates() {
+    let table = ARGUS.replace(",443,FSPA", ",https,FSPA").replace(',', ";");
+    assert_eq!(detect(table.as_bytes(), true), Detection::Known(Format::Argus));
+    let icmp = "192.0.2.10 > 198.51.100.7 icmp 3/1: 144 in 2, back 0 in 0, layer-2 length";
+    check(&table, &[ARGUS_OUT, icmp], &[ZONELESS]);
+    check(
+        &ARGUS.replace(",443,FSPA", ",kpop,FSPA").replacen(
+            "2021/08/15 00:00:00.250000,0.0",
+            "00:00:00.250000,0.0",
+            1,
+        ),
+        &[],
+        &[
+            "line 2: `Dport` cannot be `kpop` (have `ra` print numbers: `-nn`)",
+            "line 3: `StartTime` cannot be `00:00:00.250000` (have `ra` print dates: `-u`)",
+        ],
+    );
+    let counted = ARGUS.replace("2021/08/15 00:00:00.250000", "1628985600.250000");
+    let kept = check(&counted, &[ARGUS_OUT, icmp], &[]);
+    assert_eq!(kept.flows[0].start_time.to_string(), "2021-08-15T00:00:00.25Z");
+}
+
+#[test]
 fn rows_of_argus_without_ip_are_beside() {
     let rows = "2021/08/15 00:00:00,0,man,0,0,,0,0,STA,,,0,0,0,0,\n\
                 2021/08/15 00:00:00,0,arp,192.0.2.10,,who,192.0.2.1,,INT,,,1,60,60,1,\n\
+                1628985600.25,0,2054,192.0.2.10,,who,192.0.2.1,,INT,,,1,60,60,1,\n\
+                1628985600.25,0,0,02:00:00:00:00:01,66,->,02:00:00:00:00:02,66,INT,,,1,60,60,1,\n\
                 2021/08/15 00:00:00,0,x,02:00:00:00:00:01,0,->,02:00:00:00:00:02,0,INT,,,1,60,60,1,\n";
     let (kept, tally) = decoded(format!("{ARGUS}{rows}").as_bytes());
-    assert_eq!((kept.flows.len(), tally.received, tally.beside), (2, 2, 4));
+    assert_eq!((kept.flows.len(), tally.received, tally.beside), (2, 2, 6));
 }
 
 #[test]
@@ -294,7 +245,15 @@ fn tables_that_do_not_suffice_are_known_and_not_read() {
     for (header, kind) in [
         (
             "StartTime,Dur,Proto,SrcAddr,DstAddr,TotPkts,TotBytes\n",
-            "Argus CSV without SrcBytes (print it: `ra -c , -s +sbytes +dbytes`)",
+            "Argus CSV without SrcBytes (print it so: `ra -nn -u -c , -s +sbytes +dbytes`)",
+        ),
+        (
+            "         StartTime      Flgs  Proto            SrcAddr  Sport   Dir            DstAddr  Dport  SrcBytes   DstBytes State \n",
+            "columns of Argus for people (print them so: `ra -nn -u -c , -s +sbytes +dbytes`)",
+        ),
+        (
+            "5 eni-1 192.0.2.10 198.51.100.7 10 1520 1628985600 1628985660 ACCEPT OK vpc-1\n",
+            "rows of an AWS VPC flow log with columns of its own (put a line with their names before them)",
         ),
         ("ts,te,td,pr,val,fl,flP,pkt,pktP,byt\n", "nfdump CSV of sums (print flows: `nfdump -o csv`)"),
         (

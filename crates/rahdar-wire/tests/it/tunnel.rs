@@ -43,6 +43,7 @@ fn under(head: &[u8], octets: &[u8]) -> Vec<u8> {
 fn the_flow_inside_is_found_in_every_tunnel() {
     let frame = inner();
     let packet = &frame[14..];
+    let length = packet.len() as u8;
     let label = [0, 1, 0, 64, 0, 1, 1, 64];
     let vxlan = |head: [u8; 8]| under(&head, &frame);
     let gre = |head: &[u8], octets: &[u8]| outer(47, &under(head, octets));
@@ -78,9 +79,50 @@ fn the_flow_inside_is_found_in_every_tunnel() {
         ("PPTP, short", gre(&[0x20, 0x01, 0x88, 0x0b, 0, 53, 0, 1, 0x21], packet)),
         ("VXLAN", over_udp(4789, &vxlan([8, 0, 0, 0, 0, 0, 42, 0]))),
         ("VXLAN with policy", over_udp(4789, &vxlan([0x88, 0x08, 0x12, 0x34, 0, 0, 42, 0]))),
+        ("VXLAN whose reserved bits are set", over_udp(4789, &vxlan([0xfb, 1, 2, 3, 0, 0, 42, 4]))),
         ("VXLAN of Linux", over_udp(8472, &vxlan([8, 0, 0, 0, 0, 0, 42, 0]))),
         ("Geneve", over_udp(6081, &under(&[0, 0, 0x65, 0x58, 0, 0, 42, 0], &frame))),
         ("Geneve of IP", over_udp(6081, &under(&[1, 0x40, 0x08, 0, 0, 0, 42, 0, 1, 2, 3, 0], packet))),
+        ("GTP-U", over_udp(2152, &under(&[0x30, 0xff, 0, length, 0, 0, 0, 7], packet))),
+        (
+            "GTP-U with a number",
+            over_udp(2152, &under(&[0x32, 0xff, 0, length + 4, 0, 0, 0, 7, 0, 1, 0, 0], packet)),
+        ),
+        (
+            "GTP-U with extensions",
+            over_udp(
+                2152,
+                &under(
+                    &[
+                        0x34,
+                        0xff,
+                        0,
+                        length + 16,
+                        0,
+                        0,
+                        0,
+                        7,
+                        0,
+                        0,
+                        0,
+                        0x85,
+                        1,
+                        0x10,
+                        0,
+                        0xc0,
+                        2,
+                        0,
+                        0,
+                        0,
+                        0,
+                        0,
+                        0,
+                        0,
+                    ],
+                    packet,
+                ),
+            ),
+        ),
         ("MPLS in UDP", over_udp(6635, &under(&label, packet))),
         ("Ethernet in MPLS", under(&[&[2; 12][..], &[0x88, 0x47], &label, &[0; 4]].concat(), &frame)),
         (
@@ -136,8 +178,6 @@ fn what_is_no_tunnel_stays_the_outer_flow() {
     for (of, frame) in [
         ("another port", over_udp(4790, &under(&[8, 0, 0, 0, 0, 0, 42, 0], &frame))),
         ("no flag of VXLAN", policy([0, 0, 0, 0, 0, 0, 42, 0])),
-        ("reserved bits of VXLAN", policy([8, 0, 0, 0, 0, 0, 42, 1])),
-        ("a policy without its flag", policy([8, 0, 1, 0, 0, 0, 42, 0])),
         (
             "VXLAN of ARP",
             over_udp(4789, &under(&[8, 0, 0, 0, 0, 0, 42, 0], &[&[2; 12][..], &[8, 6], &[0; 28]].concat())),
@@ -146,6 +186,16 @@ fn what_is_no_tunnel_stays_the_outer_flow() {
         (
             "options of Geneve beyond the end",
             over_udp(6081, &under(&[0x3f, 0, 0x65, 0x58, 0, 0, 42, 0], &frame)),
+        ),
+        ("an echo of GTP-U", over_udp(2152, &under(&[0x30, 1, 0, 20, 0, 0, 0, 7], packet))),
+        ("GTP-U of another version", over_udp(2152, &under(&[0x50, 0xff, 0, 20, 0, 0, 0, 7], packet))),
+        (
+            "GTP-U that is longer than its packet",
+            over_udp(2152, &under(&[0x30, 0xff, 9, 0, 0, 0, 0, 7], packet)),
+        ),
+        (
+            "an extension of GTP-U without length",
+            over_udp(2152, &under(&[0x34, 0xff, 0, 20, 0, 0, 0, 7, 0, 0, 0, 1, 0, 0, 0, 0], packet)),
         ),
         ("source routes in GRE", gre(&[0x40, 0, 0x08, 0, 0, 0, 0, 0], packet)),
         ("GRE of another version", gre(&[0, 2, 0x08, 0], packet)),

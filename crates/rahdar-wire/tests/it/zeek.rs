@@ -3,7 +3,7 @@
 use rahdar_model::Timestamp;
 use rahdar_model::flow::{Initiator, SamplingSource};
 use rahdar_model::time::Shift;
-use rahdar_wire::{Detection, Options, WireError, detect};
+use rahdar_wire::{Detection, Format, Options, WireError, detect};
 
 use crate::kept::{decode_all, decoded, line};
 use crate::made::{BEGIN_S, CONN_HEADER, CONN_JSON, CONN_ROW};
@@ -140,6 +140,49 @@ fn a_header_midway_holds_for_the_rows_after_it() {
 }
 
 #[test]
+fn a_row_of_names_stands_for_the_directives() {
+    let names = CONN_HEADER.lines().find_map(|line| line.strip_prefix("#fields\t")).unwrap();
+    let log = format!("{names}\n{CONN_ROW}{names}\n{CONN_ROW}");
+    assert_eq!(detect(log.as_bytes(), true), Detection::Known(Format::ZeekTsv));
+    check(&log, &[ROW_LINE, ROW_LINE], &[]);
+}
+
+#[test]
+fn separators_are_those_of_the_header() {
+    let log = format!("{CONN_HEADER}{CONN_ROW}")
+        .replace("\t-\n", "\t~\n")
+        .replace("#separator \\x09", "#separator \\x7c")
+        .replace("(empty)", "EMPTY")
+        .replace("#unset_field\t-", "#unset_field\t~")
+        .replace('\t', "|");
+    assert_eq!(detect(log.as_bytes(), true), Detection::Known(Format::ZeekTsv));
+    check(&log, &[ROW_LINE], &[]);
+}
+
+#[test]
+fn objects_may_be_streamed_wrapped_or_in_an_array() {
+    let streamed = CONN_JSON.replace(
+        r#"{"ts":1628985600.25"#,
+        r#"{"_path":"conn","_system_name":"a","_write_ts":"2021-08-15T00:00:02.000000Z","ts":"2021-08-15T00:00:00.250000Z""#,
+    );
+    let message = serde_json::to_string(CONN_JSON.trim_end()).unwrap();
+    for log in [
+        streamed.clone(),
+        format!("[{},\n{}]", CONN_JSON.trim_end(), streamed.trim_end()),
+        format!("[{{\"_path\":\"files\",\"ts\":1}},\n{}]", streamed.trim_end()),
+        format!("{{\"@timestamp\":\"2021-08-15T00:00:02.000Z\",\"message\":{message}}}\n"),
+        format!("\u{feff}{CONN_JSON}"),
+    ] {
+        assert_eq!(detect(log.as_bytes(), true), Detection::Known(Format::ZeekJson), "{log}");
+        let (kept, tally) = decoded(log.as_bytes());
+        assert!(kept.flows.iter().all(|flow| line(flow) == ROW_LINE), "{log}");
+        assert!(tally.decoded > 0 && tally.refused == 0, "{log}");
+        let begin = Timestamp::from_seconds(BEGIN_S.into()).plus_micros(250_000);
+        assert!(kept.flows.iter().all(|flow| flow.start_time == begin), "{log}");
+    }
+}
+
+#[test]
 fn rows_behind_half_a_header_are_refused() {
     let log = format!("{CONN_HEADER}{CONN_ROW}#separator \\x09\n{CONN_ROW}");
     check(&log, &[ROW_LINE], &["line 11: no `#fields` line of its header stands before it"]);
@@ -257,10 +300,13 @@ fn relative_times_can_be_placed() {
 
 #[test]
 fn rows_without_a_header_are_an_error_that_says_so() {
-    let options = Options { format: rahdar_wire::Format::from_word("zeek"), ..Options::default() };
+    let options = Options { format: Format::from_word("zeek"), ..Options::default() };
     let (_, result) = decode_all(CONN_ROW.as_bytes(), &options);
     let Err(WireError::Unknown { looks }) = result else { panic!("{result:?}") };
-    assert_eq!(looks, "line 1 is a row, and no `#fields` line stands before it");
+    assert_eq!(
+        looks,
+        "line 1 is a row, and no `#fields` line stands before it (cut logs with `zeek-cut -C`)"
+    );
 }
 
 #[test]
@@ -277,6 +323,14 @@ fn other_kinds_of_log_are_known_but_not_read() {
             "a Zeek conn.log without ts, id.orig_h, id.resp_h, proto or conn_state",
         ),
         (r#"{"_path":"files","ts":1}"#, "Zeek files.log"),
+        ("#path\tquic\n#fields\tts\tuid\tid.orig_h\tid.resp_h\tserver_name\n", "Zeek quic.log"),
+        (r#"{"_path":"x509","_write_ts":"2021-08-15T00:00:00.2Z","ts":1}"#, "Zeek x509.log"),
+        ("ts,uid,id.orig_h,id.orig_p,proto\n", "Zeek logs as CSV (import the logs themselves)"),
+        (CONN_ROW, "rows of Zeek without their header (cut logs with `zeek-cut -C`)"),
+        (
+            "#path\tconn_long\n#fields\tts\tid.orig_h\tid.resp_h\tproto\tconn_state\n",
+            "Zeek conn_long.log (its connections come again in conn.log)",
+        ),
         (
             r#"{"ts":1,"id.orig_h":"192.0.2.1","proto":"udp","uri":"x"}"#,
             "a Zeek log other than conn, dns, ssl and http",
@@ -284,9 +338,7 @@ fn other_kinds_of_log_are_known_but_not_read() {
     ] {
         assert_eq!(detect(head.as_bytes(), true), Detection::Unsupported(kind), "{head}");
     }
-    for head in
-        ["", "# a README\n", "{}", "{\"type\":\"bundle\"}", "hello", "1628985600.2\tCAbc1\t192.0.2.10\n"]
-    {
+    for head in ["", "# a README\n", "{}", "{\"type\":\"bundle\"}", "hello", "1628985600\tx\t192.0.2.10\n"] {
         assert_eq!(detect(head.as_bytes(), true), Detection::Unknown, "{head}");
     }
 }

@@ -329,6 +329,108 @@ fn one_capture_is_the_same_by_every_protocol() {
     assert_eq!(v4(&v5), v4(&v9), "v5 knows IPv4 only");
 }
 
+/// A sampled packet: interface, ends, protocol, octets.
+type Packet = (u32, &'static str, u16, &'static str, u16, u8, u64);
+
+/// Of akvorado's captures, what Wireshark finds in the frames that the records hold.
+const PACKETS: &[(&str, &[Packet])] = &[
+    ("datalink", &[(582, "51.51.51.51", 55_501, "52.52.52.52", 11_777, 17, 96)]),
+    ("ipfix-srv6", &[(0, "8.8.8.8", 0, "213.36.140.100", 0, 1, 64)]),
+    ("juniper-cpid", &[(737, "8.8.8.8", 0, "213.36.140.101", 0, 1, 64)]),
+    (
+        "ethernet-over-mpls-with-control-word",
+        &[
+            (1_091, "198.51.100.19", 80, "198.51.100.20", 43_908, 6, 1_440),
+            (1_064, "198.51.100.7", 443, "198.51.100.8", 59_706, 6, 1_500),
+            (1_022, "198.51.100.3", 443, "198.51.100.4", 28_911, 6, 1_500),
+            (1_022, "198.51.100.1", 443, "198.51.100.2", 55_427, 6, 1_492),
+            (1_091, "198.51.100.5", 443, "198.51.100.6", 10_000, 17, 965),
+            (1_051, "198.51.100.9", 443, "198.51.100.10", 1_470, 6, 1_440),
+            (1_096, "198.51.100.11", 443, "198.51.100.12", 59_522, 6, 1_500),
+            (1_051, "198.51.100.13", 8_887, "198.51.100.14", 57_478, 6, 1_500),
+            (1_051, "198.51.100.15", 443, "198.51.100.16", 6_921, 6, 1_500),
+            (1_087, "198.51.100.17", 443, "198.51.100.18", 64_028, 6, 1_500),
+        ],
+    ),
+];
+
+#[test]
+fn sampled_packets_are_those_in_the_frames() {
+    let Some(exports) = exports() else { return };
+    let folder = exports.join("akvorado/outlet/flow/decoder/netflow/testdata");
+    for (name, packets) in PACKETS {
+        let paths = ["template", "data"].map(|part| folder.join(format!("{name}-{part}.pcap")));
+        let kept = captures(&paths);
+        let read: Vec<_> = kept
+            .flows
+            .iter()
+            .map(|flow| {
+                assert_eq!(flow.packets, 1, "{name}");
+                let ends = (flow.src.to_string(), flow.src_port, flow.dst.to_string(), flow.dst_port);
+                (flow.in_if.unwrap_or(0), ends, flow.protocol, flow.octets)
+            })
+            .collect();
+        let wanted: Vec<_> = packets
+            .iter()
+            .map(|(interface, src, src_port, dst, dst_port, protocol, octets)| {
+                let ends = (src.to_string(), *src_port, dst.to_string(), *dst_port);
+                (*interface, ends, *protocol, *octets)
+            })
+            .collect();
+        assert_eq!(read, wanted, "{name}");
+    }
+}
+
+/// What Wireshark counts in captures that come without expected values: flows, octets, packets, both ways. In those
+/// without flows are templates only, or what nobody could read: `libnetflow9` breaks its templates on purpose.
+const COUNTED: &[(&[&str], u64, u64, u64)] = &[
+    (&["akvorado/outlet/flow/decoder/netflow/testdata/nfv5"], 29, 88_345, 78),
+    (&["akvorado/outlet/flow/decoder/netflow/testdata/mpls"], 2, 979, 11),
+    (&["akvorado/outlet/flow/decoder/netflow/testdata/nat"], 9, 0, 0),
+    (&["akvorado/outlet/flow/decoder/netflow/testdata/physicalinterfaces"], 8, 31_111, 29),
+    (
+        &[
+            "akvorado/outlet/flow/decoder/netflow/testdata/icmp-template",
+            "akvorado/outlet/flow/decoder/netflow/testdata/icmp-data",
+        ],
+        4,
+        376,
+        4,
+    ),
+    (
+        &[
+            "akvorado/outlet/flow/decoder/netflow/testdata/ipfixprobe-templates",
+            "akvorado/outlet/flow/decoder/netflow/testdata/ipfixprobe-data",
+        ],
+        4,
+        25_942,
+        60,
+    ),
+    (&["libnetflow9/testcases/1"], 2, 220, 4),
+    (&["libnetflow9/testcases/malformed-OT"], 0, 0, 0),
+    (&["libnetflow9/testcases/malformed_1"], 0, 0, 0),
+    (&["libnetflow9/testcases/malformed_2"], 0, 0, 0),
+    (&["libnetflow9/testcases/malformed_3"], 0, 0, 0),
+    (&["libnetflow9/testcases/malformed_4"], 0, 0, 0),
+    (&["libnetflow9/testcases/malformed_5"], 0, 0, 0),
+    (&["ndpi/netflow-fritz"], 0, 0, 0),
+    (&["ndpi/netflowv9"], 0, 0, 0),
+];
+
+#[test]
+fn flows_are_as_many_as_wireshark_counts() {
+    let Some(exports) = exports() else { return };
+    for (names, flows, octets, packets) in COUNTED {
+        let paths: Vec<_> = names.iter().map(|name| exports.join(format!("{name}.pcap"))).collect();
+        let kept = captures(&paths);
+        assert_eq!(
+            (kept.flows.len() as u64, kept.octets(), kept.packets()),
+            (*flows, *octets, *packets),
+            "{names:?}"
+        );
+    }
+}
+
 #[test]
 fn rates_are_those_that_akvorado_expects() {
     let Some(exports) = exports() else { return };

@@ -11,7 +11,7 @@ use super::message::{
 use crate::kept::decode_all;
 
 /// Small exports that between them use every part of the decoders.
-fn seeds() -> Vec<Vec<u8>> {
+pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let record_v5 = || v5_record(6, 443, (10, 4_000), (UPTIME_MS - 9_000, UPTIME_MS));
     let options = set(300, &record(&[(0, 4), (100, 4)]));
     let named = [record(&[(0xc000_020a, 4), (3, 1)]), b"abc".to_vec(), record(&[(0xc633_6407, 4)])].concat();

@@ -2,18 +2,23 @@
 
 mod cases;
 mod corpus;
+mod flood;
 mod hostile;
 mod live;
 mod message;
 mod record;
 mod sampling;
+mod section;
 mod template;
 mod v7;
+mod written;
 
 use rahdar_model::{FlowRecord, Tally};
 use rahdar_wire::{Format, Options};
 
 use crate::kept::{Kept, decode_all};
+pub(crate) use hostile::seeds;
+use message::{FLOW_FIELDS, FLOWS, flow, ipfix, ipfix_template, set, v9};
 
 /// Decodes a file of messages, one after the other, as an operator would force it.
 fn messages(messages: &[Vec<u8>]) -> (Kept, Tally) {
@@ -33,4 +38,10 @@ fn one(these: &[Vec<u8>]) -> FlowRecord {
     assert_eq!(kept.problems(), Vec::<String>::new());
     assert_eq!((tally.decoded, kept.flows.len()), (1, 1), "{tally:?}");
     kept.flows.remove(0)
+}
+
+/// A message whose template comes, and one whose template does not, for tests of what a collector remembers.
+pub(crate) fn live_pair() -> [Vec<u8>; 2] {
+    let data = || set(FLOWS, &flow(1_000));
+    [ipfix(&[ipfix_template(FLOWS, FLOW_FIELDS), data()]), v9(&[data()])]
 }

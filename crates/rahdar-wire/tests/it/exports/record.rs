@@ -53,6 +53,20 @@ fn a_v5_record_has_all_that_v5_has() {
 }
 
 #[test]
+fn what_an_address_was_translated_to_changes_no_end() {
+    let flow = flow_of(&[
+        (7, 50_000, 2),
+        (11, 443, 2),
+        (225, 0xcb00_7101, 4),
+        (226, 0xcb00_7102, 4),
+        (227, 1_024, 2),
+        (228, 8_443, 2),
+    ]);
+    assert_eq!(format!("{} {}", flow.src, flow.src_port), "192.0.2.10 50000");
+    assert_eq!(format!("{} {}", flow.dst, flow.dst_port), "198.51.100.7 443");
+}
+
+#[test]
 fn records_that_a_v5_header_promises_and_that_are_not_there_are_refused() {
     let mut datagram = Header::after(0).v5(0, &vec![v5_record(6, 443, (1, 40), (UPTIME_MS, UPTIME_MS)); 3]);
     datagram.truncate(24 + 48 + 20);

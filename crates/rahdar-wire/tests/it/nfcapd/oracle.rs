@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use rahdar_model::{FlowRecord, Timestamp};
+use rahdar_model::{FlowRecord, Quality, Timestamp};
 use rahdar_wire::Options;
 use serde_json::Value;
 
@@ -36,10 +36,7 @@ fn has_nfdump() -> bool {
     let version = version.map(|said| String::from_utf8_lossy(&said.stdout).into_owned()).unwrap_or_default();
     let is_there = version.contains("1.7.");
     if !is_there {
-        #[expect(clippy::print_stderr, reason = "a skipped test must say that it was skipped")]
-        {
-            eprintln!("skipped: nfdump 1.7 is not installed");
-        }
+        rahdar_testkit::skipped("nfdump 1.7 is not installed");
     }
     is_there
 }
@@ -165,5 +162,51 @@ fn real_files_are_what_nfdump_reads() {
         if !file.starts_with("Net-NfDump") && !file.ends_with("corrupt") {
             check(&corpus.join("flow-exports").join(file));
         }
+    }
+}
+
+/// What every form of output says of a flow. Where it ends before it starts, only the file is mended by a swap.
+fn brief(flow: &FlowRecord) -> (String, String, (u16, u16), u8, u64, u64, i64) {
+    let is_mended = flow.quality.contains(Quality::END_BEFORE_START);
+    let second = if is_mended { 0 } else { flow.start_time.micros().div_euclid(1_000_000) };
+    let (src, dst, ports) = (flow.src.to_string(), flow.dst.to_string(), (flow.src_port, flow.dst_port));
+    (src, dst, ports, flow.protocol, flow.packets, flow.octets, second)
+}
+
+#[test]
+fn what_nfdump_prints_of_a_file_is_read_as_the_file_itself() {
+    let Some(corpus) = corpus().filter(|_| has_nfdump()) else { return };
+    for (file, _) in FILES {
+        if file.starts_with("Net-NfDump") || file.ends_with("corrupt") || file.ends_with("empty") {
+            continue;
+        }
+        let file = corpus.join("flow-exports").join(file);
+        let (kept, _) = decode_all(std::fs::File::open(&file).unwrap(), &Options::default());
+        let mut forms = 0;
+        for form in ["csv", "csv-fast", "json", "ndjson", "pipe"] {
+            let printed = Command::new("nfdump")
+                .arg("-r")
+                .arg(&file)
+                .args(["-o", form])
+                .env("TZ", "UTC")
+                .output()
+                .unwrap();
+            // Versions have different forms.
+            if !printed.status.success() || printed.stdout.is_empty() {
+                continue;
+            }
+            forms += 1;
+            let (read, result) = decode_all(&*printed.stdout, &Options::default());
+            assert_eq!(result.unwrap().refused, 0, "{} as {form}: {:?}", file.display(), read.problems);
+            assert_eq!(read.flows.len(), kept.flows.len(), "{} as {form}", file.display());
+            for (read, flow) in read.flows.iter().zip(&kept.flows) {
+                if read.quality.contains(Quality::END_BEFORE_START)
+                    == flow.quality.contains(Quality::END_BEFORE_START)
+                {
+                    assert_eq!(brief(read), brief(flow), "{} as {form}", file.display());
+                }
+            }
+        }
+        assert!(forms >= 3, "{forms} forms of {}", file.display());
     }
 }

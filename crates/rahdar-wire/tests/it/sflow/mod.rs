@@ -10,6 +10,7 @@ use rahdar_model::{FlowRecord, Tally};
 use rahdar_wire::{Format, Options};
 
 use crate::kept::{Kept, decode_all};
+pub(crate) use hostile::seed;
 use message::{Flow, datagram};
 
 /// Decodes a file of datagrams, one after the other.
@@ -40,4 +41,9 @@ fn flow_of(sample: &[u8]) -> FlowRecord {
 /// A datagram of one flow, for tests of inputs of every kind.
 pub(crate) fn a_datagram() -> Vec<u8> {
     datagram(1, &[Flow::default().sample(&[message::tcp_frame()])])
+}
+
+/// The flow of a sampled Ethernet frame.
+pub(crate) fn one_frame(frame: &[u8]) -> FlowRecord {
+    one(&[message::frame(frame)])
 }

@@ -1,29 +1,36 @@
-//! The objects of JSON documents, one at a time: lines of them, an array of them, or the array `records` of an
-//! object that wraps them (Azure).
+//! The objects of JSON documents, one at a time: lines of them, an array of them, or the array of an object that
+//! wraps them (`records` of Azure, `hits` of Elasticsearch). An object may go over several lines.
 
 use std::io::{self, Read};
 
+use memchr::memmem;
 use rahdar_model::Tally;
 use rahdar_model::sink::Place;
 
 use crate::WireError;
 use crate::delivery::Delivery;
+use crate::lines::Text;
 use crate::window::Window;
 
 /// The longest object that is read. Chosen here: Azure writes one a minute and interface, with a hundred octets
 /// a flow; this is more than 100,000 flows in one.
 const OBJECT_OCTETS_MAX: usize = 16 << 20;
 
-/// Gives every object of `input` to `take` with the place of its first octet. What is no object is refused here.
-pub(super) fn read<'a>(
+/// Gives every object of `input` to `take`: its number, from 1, and the place of its first octet. What is no object
+/// is refused here.
+pub(crate) fn read<'a>(
     input: &mut dyn Read,
     mut delivery: Delivery<'a>,
-    mut take: impl FnMut(&mut Delivery<'a>, &[u8], Place) -> Result<(), WireError>,
+    mut take: impl FnMut(&mut Delivery<'a>, Text<'_>) -> Result<(), WireError>,
 ) -> Result<Tally, WireError> {
-    let mut objects = Objects { window: Window::new(input), used: 0 };
+    let mut objects = Objects::new(input);
+    let mut number = 0;
     loop {
         match objects.next() {
-            Ok(Some((place, Object::Whole(object)))) => take(&mut delivery, object, place)?,
+            Ok(Some((place, Object::Whole(line)))) => {
+                number += 1;
+                take(&mut delivery, Text { line, number, place, ended: true })?;
+            }
             Ok(Some((place, Object::TooLong))) => {
                 let why = format_args!("the object is longer than {OBJECT_OCTETS_MAX} octets");
                 delivery.refuse(place, why);
@@ -36,6 +43,56 @@ pub(super) fn read<'a>(
             Err(source) => return Err(WireError::Read { tally: delivery.close(), source }),
         }
     }
+}
+
+/// What `see` says of the first object of a beginning that it says anything of.
+pub(crate) fn find_map<T>(head: &[u8], see: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
+    let mut input = head;
+    let mut objects = Objects::new(&mut input);
+    loop {
+        match objects.next() {
+            Ok(Some((_, Object::Whole(object)))) => {
+                let seen = see(object);
+                if seen.is_some() {
+                    return seen;
+                }
+            }
+            Ok(Some((_, Object::None | Object::TooLong))) => {}
+            Ok(Some((_, Object::Cut)) | None) | Err(_) => return None,
+        }
+    }
+}
+
+/// Octets in which a wrapper opens. Chosen here: Azure writes a line break and some blanks, Elasticsearch some numbers.
+const OPENING_OCTETS: usize = 1_024;
+
+/// The octets up to the first object in an array that an object wraps, if a beginning is one: `{"records":[` of Azure,
+/// or what a search of Elasticsearch answers, which begins with one of its own keys.
+pub(crate) fn opening(head: &[u8]) -> Option<usize> {
+    let head = &head[..head.len().min(OPENING_OCTETS)];
+    let (key, at) = token(head, 0, b"{").and_then(|at| name(head, at))?;
+    match key {
+        b"records" => token(head, at, b":").and_then(|at| token(head, at, b"[")),
+        b"took" | b"timed_out" | b"hits" | b"_scroll_id" | b"pit_id" | b"_shards" => {
+            let mut keys = memmem::find_iter(head, b"\"hits\"").map(|at| at + b"\"hits\"".len());
+            keys.find_map(|at| token(head, token(head, at, b":")?, b"["))
+        }
+        _ => None,
+    }
+}
+
+/// Where `token` ends, if it stands at some place, blanks before it apart.
+fn token(text: &[u8], at: usize, token: &[u8]) -> Option<usize> {
+    let rest = text.get(at..)?;
+    let blanks = rest.iter().take_while(|c| c.is_ascii_whitespace()).count();
+    rest[blanks..].starts_with(token).then_some(at + blanks + token.len())
+}
+
+/// The name in quotes at some place, and where it ends.
+fn name(text: &[u8], at: usize) -> Option<(&[u8], usize)> {
+    let from = token(text, at, b"\"")?;
+    let octets = text[from..].iter().position(|c| *c == b'"')?;
+    Some((&text[from..from + octets], from + octets + 1))
 }
 
 /// The objects of an input.
@@ -58,7 +115,11 @@ enum Object<'v> {
     None,
 }
 
-impl Objects<'_> {
+impl<'a> Objects<'a> {
+    fn new(input: &'a mut dyn Read) -> Self {
+        Self { window: Window::new(input), used: 0 }
+    }
+
     fn next(&mut self) -> io::Result<Option<(Place, Object<'_>)>> {
         self.window.pass(self.used);
         self.used = 0;
@@ -95,22 +156,12 @@ impl Objects<'_> {
         }
     }
 
-    /// Moves behind `{"records":[`, if the view begins so.
+    /// Moves behind the opening of an object that wraps an array of objects, if the view begins so.
     fn opens_records(&mut self) -> io::Result<bool> {
-        /// Octets in which the wrapper begins. Chosen here: it is written with a line break and some blanks.
-        const OPENING_OCTETS: usize = 256;
         self.window.reach(OPENING_OCTETS)?;
-        let view = self.window.view();
-        let mut at = 0;
-        for token in [&b"{"[..], b"\"records\"", b":", b"["] {
-            at += view[at..].iter().take_while(|c| c.is_ascii_whitespace()).count();
-            if !view[at..].starts_with(token) {
-                return Ok(false);
-            }
-            at += token.len();
-        }
-        self.window.pass(at);
-        Ok(true)
+        let opening = opening(self.window.view());
+        self.window.pass(opening.unwrap_or(0));
+        Ok(opening.is_some())
     }
 
     /// The object at the beginning of the view. Brackets are counted outside of texts.
@@ -160,7 +211,7 @@ mod tests {
     /// Reads `text` in pieces of a few octets, and compares what stands where.
     fn check(text: &[u8], expected: &[(u64, Object<'_>)]) {
         let mut pieces = Pieces(text);
-        let mut objects = Objects { window: Window::new(&mut pieces), used: 0 };
+        let mut objects = Objects::new(&mut pieces);
         for (octet, object) in expected {
             let (place, found) = objects.next().unwrap().unwrap();
             assert_eq!((place, &found), (Place::Octet(*octet), object));
@@ -190,6 +241,9 @@ mod tests {
         let again = [b"{\"records\":[", one, b"]}\n{\"records\":[", two, b"]}"].concat();
         check(&again, &expected(12, 39));
         check(b"{\"records\":[]}", &[]);
+        let answer =
+            [b"{\"took\":1,\"hits\":{\"total\":{\"value\":2},\"hits\" : [", one, b",", two, b"]}}"].concat();
+        check(&answer, &expected(48, 61));
         check(b"", &[]);
     }
 
@@ -209,7 +263,7 @@ mod tests {
         text.resize(OBJECT_OCTETS_MAX + (1 << 20), b'x');
         text.extend(b"\"}{\"b\":2}");
         let mut input = &*text;
-        let mut objects = Objects { window: Window::new(&mut input), used: 0 };
+        let mut objects = Objects::new(&mut input);
         assert_eq!(objects.next().unwrap(), Some((Place::Octet(0), Object::TooLong)));
         let at = text.len() as u64 - 7;
         assert_eq!(objects.next().unwrap(), Some((Place::Octet(at), Object::Whole(b"{\"b\":2}"))));
