@@ -4,6 +4,8 @@
 //! `RAHDAR_TIER=nightly` takes every step and every cut; else some are passed over, and the
 //! figures in `docs/reliability.md` say which.
 
+mod upkeep;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs::{self, File};
@@ -433,11 +435,11 @@ pub(crate) fn random(seed: u64, number: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Cuts the power after steps of a story, and looks at what is left. Returns how often.
-fn cut_in_strides(base: &Path, steps: &[Step], stride: usize) -> usize {
+/// Cuts the power after steps of a story, the first of them after so many, and looks at what is left. Returns how often.
+fn cut_in_strides(base: &Path, steps: &[Step], from: usize, stride: usize) -> usize {
     let kinds = [Unsynced::Lost, Unsynced::Zeros, Unsynced::Some(1), Unsynced::Some(2)];
     let mut cuts = 0;
-    for end in (0..=steps.len()).rev().step_by(stride) {
+    for end in (from..=steps.len()).rev().step_by(stride) {
         let acknowledged = steps[..end].iter().rev().find_map(|step| match step {
             Step::Acknowledged(inputs) => Some(*inputs),
             _ => None,
@@ -474,7 +476,7 @@ fn what_was_acknowledged_survives_a_power_cut_after_any_step() {
         lock(&disk.done).push(Step::Acknowledged(input + 1));
     }
     let steps = lock(&disk.done).clone();
-    let cuts = cut_in_strides(&base, &steps, if is_nightly() { 1 } else { 12 });
+    let cuts = cut_in_strides(&base, &steps, 0, if is_nightly() { 1 } else { 12 });
     eprintln!("{cuts} power cuts in {} steps", steps.len());
 }
 

@@ -7,13 +7,13 @@
 //! not found here: Parquet pages have no checksums.
 
 use std::any::Any;
-use std::error::Error;
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use datafusion::error::DataFusionError;
+use deltalake::kernel::Action;
 use deltalake::logstore::get_actions;
 use futures::FutureExt as _;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -21,10 +21,9 @@ use parquet::errors::ParquetError;
 use rahdar_model::Window;
 use rahdar_model::store::StoreError;
 
-use crate::error::Place;
+use crate::REPLACED_KEPT_DAYS;
+use crate::error::{Cause, Place};
 use crate::table::{LOG, Part, Snapshot};
-
-type Cause = Box<dyn Error + Send + Sync>;
 
 /// An answer whose decoder may panic on damaged content, as arrow does (arrow-rs #9705).
 pub(crate) async fn survive<T>(
@@ -69,7 +68,14 @@ pub(crate) fn of_data(
         })
     };
     // What was cut or lost shows at once.
-    let cut = files().find_map(|(snapshot, file)| has_size(snapshot, file).err());
+    let cut =
+        files().find_map(|(snapshot, file)| has_size(snapshot, file).err().map(|cut| (cut, snapshot, file)));
+    if let Some((_, snapshot, file)) = &cut
+        && let Some(error) = replaced(snapshot, file)
+    {
+        return error;
+    }
+    let cut = cut.map(|(cut, ..)| cut);
     match cut.or_else(|| files().find_map(|(snapshot, file)| is_readable(snapshot, file).err())) {
         Some((path, cause)) => StoreError::Damaged { path: path.display().to_string(), cause },
         None => StoreError::Failed { action, cause: cause.into() },
@@ -78,6 +84,44 @@ pub(crate) fn of_data(
 
 fn path_of(snapshot: &Snapshot, file: &Part) -> PathBuf {
     Path::new(&snapshot.place.0).join(file.path.as_ref())
+}
+
+/// Whether all files of an old version are there.
+///
+/// # Errors
+/// [`StoreError::Limit`] if one was merged into others and then removed, [`StoreError::Damaged`] if it was lost.
+pub(crate) fn check_kept(snapshot: &Snapshot) -> Result<(), StoreError> {
+    for file in &snapshot.files {
+        let path = path_of(snapshot, file);
+        if let Err(error) = fs::metadata(&path) {
+            let lost = || StoreError::Damaged { path: path.display().to_string(), cause: error.into() };
+            return Err(replaced(snapshot, file).unwrap_or_else(lost));
+        }
+    }
+    Ok(())
+}
+
+/// The error of a version that needs a file which was replaced and then removed; none if the file is there, or the log
+/// does not say so.
+fn replaced(snapshot: &Snapshot, file: &Part) -> Option<StoreError> {
+    if path_of(snapshot, file).try_exists().unwrap_or(true) {
+        return None;
+    }
+    let later = (snapshot.version + 1..).map_while(|version| {
+        let entry = Path::new(&snapshot.place.0).join(LOG).join(format!("{version:020}.json"));
+        get_actions(version, &Bytes::from(fs::read(entry).ok()?)).ok()
+    });
+    let is_removal =
+        |action: &Action| matches!(action, Action::Remove(remove) if remove.path == file.path.as_ref());
+    later.flatten().any(|action| is_removal(&action)).then(|| StoreError::Limit {
+        limit: "the time for which old versions are kept",
+        detail: format!(
+            "version {} of `{}` needs `{}`, which was merged into another file and then removed: such files are kept for \
+             {REPLACED_KEPT_DAYS} days, or as long as `flows compact --keep-days` says; ask the newest version, which has \
+             the same rows and those that came later, or restore a backup of that time",
+            snapshot.version, snapshot.layout.name, file.path
+        ),
+    })
 }
 
 fn has_size(snapshot: &Snapshot, file: &Part) -> Result<(), (PathBuf, Cause)> {
@@ -151,6 +195,7 @@ pub(crate) fn in_log(place: &Place) -> Option<(PathBuf, Cause)> {
     })
 }
 
-fn without_panic<T>(read: impl FnOnce() -> Result<T, Cause>) -> Result<T, Cause> {
+/// Runs what may panic on damaged content.
+pub(crate) fn without_panic<T>(read: impl FnOnce() -> Result<T, Cause>) -> Result<T, Cause> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| Err(told(panic.as_ref()).into()))
 }

@@ -8,6 +8,9 @@ use rahdar_model::store::StoreError;
 
 use crate::damage;
 
+/// Why something failed.
+pub(crate) type Cause = Box<dyn Error + Send + Sync>;
+
 /// Where the table is, for messages.
 #[derive(Debug, Clone)]
 pub(crate) struct Place(pub(crate) String);
@@ -22,7 +25,7 @@ impl Place {
     }
 
     /// The log holds what cannot be understood: the file that holds it, or else the table, is named.
-    pub(crate) fn damaged_log(&self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> StoreError {
+    pub(crate) fn damaged_log(&self, cause: impl Into<Cause>) -> StoreError {
         match damage::in_log(self) {
             Some((path, cause)) => StoreError::Damaged { path: path.display().to_string(), cause },
             None => self.damaged(cause),
@@ -30,15 +33,13 @@ impl Place {
     }
 
     /// The table is not what it should be.
-    pub(crate) fn damaged(&self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> StoreError {
+    pub(crate) fn damaged(&self, cause: impl Into<Cause>) -> StoreError {
         StoreError::Damaged { path: self.0.clone(), cause: cause.into() }
     }
 }
 
 /// Something beside the stored content failed.
-pub(crate) fn failed<E: Into<Box<dyn Error + Send + Sync>>>(
-    action: &'static str,
-) -> impl FnOnce(E) -> StoreError {
+pub(crate) fn failed<E: Into<Cause>>(action: &'static str) -> impl FnOnce(E) -> StoreError {
     move |cause| StoreError::Failed { action, cause: cause.into() }
 }
 

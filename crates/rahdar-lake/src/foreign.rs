@@ -1,26 +1,33 @@
 //! Flows in Parquet files of other programs, by a map of columns.
 //!
 //! Columns are found by name: first those that the map names, then ours, then names in common use. An
-//! address is text, a number (IPv4) or 4 or 16 octets; a time is a timestamp, or seconds,
+//! address is text, a number (IPv4), or 4 or 16 octets; a time is a timestamp, or seconds,
 //! milliseconds, microseconds or nanoseconds since 1970, told apart by their size; a protocol is a
-//! number or a name. A row without both addresses and a start is refused.
+//! number or a name. A row without both addresses and a start is refused. Octets that no column tells are
+//! marked as missing, not counted as none.
+//!
+//! VPC flow logs that AWS writes as Parquet are read as their text is: unsampled, the interface is the
+//! exporter, the addresses in the packets stand before those of the interface, `action` is the state, rows
+//! without data are no flows, skipped ones are gaps.
 
 use std::fs::File;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, Int64Type, SchemaRef, TimeUnit, TimestampMicrosecondType};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rahdar_model::column::flow::{COLUMNS, column};
 use rahdar_model::column::{Column, Kind, Value};
-use rahdar_model::flow::{Sampler, protocol};
+use rahdar_model::fact::{Fact, Gap, Loss, Unit};
+use rahdar_model::flow::{Sampler, SamplingSource};
 use rahdar_model::sink::{Place, SinkError};
-use rahdar_model::time::Shift;
-use rahdar_model::{Address, FlowRecord, FlowSink, Problem, Quality, Tally, Timestamp};
+use rahdar_model::time::{SECOND_US, Shift};
+use rahdar_model::{FlowRecord, FlowSink, Problem, Quality, Tally, Timestamp, Window};
 use thiserror::Error;
+
+use crate::cells::Cells;
 
 /// Rows read at a time.
 const BATCH_ROWS: usize = 8_192;
@@ -36,7 +43,7 @@ const ENDS: [&str; 2] = ["src", "dst"];
 
 /// How our columns go by elsewhere, in lower case: the usual names of IPFIX, NetFlow collectors,
 /// cloud logs, Zeek and nfdump.
-const ALIASES: [(&str, &[&str]); 14] = [
+const ALIASES: [(&str, &[&str]); 16] = [
     (
         "src",
         &[
@@ -104,7 +111,21 @@ const ALIASES: [(&str, &[&str]); 14] = [
     ("tcp_flags", &["flags", "flg", "tcpcontrolbits"]),
     ("exporter", &["sampler_address", "router", "ra", "exporteripv4address"]),
     ("sampling_interval", &["sampling_rate", "samplinginterval"]),
+    ("direction", &["flow_direction", "flow-direction"]),
+    ("state", &["action", "conn_state"]),
 ];
+
+/// Columns of AWS that stand before others of ours, or say what a row is. Its Parquet writes `_` where its text
+/// writes `-`.
+const OF_AWS: [(&str, Ours); 4] = [
+    ("pkt_srcaddr", Ours::PacketSrc),
+    ("pkt_dstaddr", Ours::PacketDst),
+    ("interface_id", Ours::Interface),
+    ("log_status", Ours::Status),
+];
+
+/// The exporter's name in flow logs of AWS that do not tell the interface, as in their text.
+const AWS: &str = "aws";
 
 /// What the reader of a file of another program is told.
 #[derive(Debug, Clone, Default)]
@@ -199,10 +220,13 @@ pub fn decode(
         found.iter().map(|(ours, index)| (*ours, builder.schema().field(*index).name().clone())).collect();
     let reader =
         builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(|e| damaged(e.into()))?;
+    let is_aws = found.iter().any(|(ours, _)| matches!(ours, Ours::Interface | Ours::Status));
+    let exporter = if is_aws { AWS } else { EXPORTER };
     let mut rows = Rows {
-        record: FlowRecord::new(EXPORTER.into(), source),
-        exporter: foreign.exporter.clone().unwrap_or_else(|| EXPORTER.into()),
+        record: FlowRecord::new(exporter.into(), source),
+        exporter: foreign.exporter.clone().unwrap_or_else(|| exporter.into()),
         foreign,
+        is_aws,
         tally: Tally::default(),
         row: 0,
         named: 0,
@@ -223,6 +247,13 @@ pub fn decode(
 enum Ours {
     Src,
     Dst,
+    /// The address in the packets, where the other is of a middle box.
+    PacketSrc,
+    PacketDst,
+    /// Which exporter it is, if no other column says so.
+    Interface,
+    /// Whether the row is a flow.
+    Status,
     Other(&'static Column<FlowRecord>),
 }
 
@@ -261,10 +292,25 @@ fn find(schema: &SchemaRef, map: &ColumnMap) -> Result<Vec<(Ours, usize)>, Forei
             found.push((ours, index));
         }
     }
+    // They come last: they stand before the others. What the map names is what the operator wants.
+    let any = |names: [&str; 2]| names.into_iter().any(|name| position(name).is_some());
+    let is_aws = any(["log_status", "interface_id"]) && any(["srcaddr", "pkt_srcaddr"]);
+    for (name, ours) in OF_AWS.into_iter().filter(|_| is_aws) {
+        let mapped = match ours {
+            Ours::PacketSrc => "src",
+            Ours::PacketDst => "dst",
+            _ => "exporter",
+        };
+        let is_mapped = !matches!(ours, Ours::Status) && map.0.iter().any(|(ours, _)| ours == mapped);
+        if let Some(index) = position(name).filter(|_| !is_mapped) {
+            found.push((ours, index));
+        }
+    }
     let is_there = |wanted: &str| {
         found.iter().any(|(ours, _)| match ours {
-            Ours::Src => matches!(wanted, "src"),
-            Ours::Dst => matches!(wanted, "dst"),
+            Ours::Src | Ours::PacketSrc => matches!(wanted, "src"),
+            Ours::Dst | Ours::PacketDst => matches!(wanted, "dst"),
+            Ours::Interface | Ours::Status => false,
             Ours::Other(column) => column.name == wanted || column.name.strip_suffix("_lo") == Some(wanted),
         })
     };
@@ -282,6 +328,8 @@ struct Rows<'a> {
     /// The exporter of rows that name none.
     exporter: Arc<str>,
     foreign: &'a Foreign,
+    /// Whether these are flow logs of AWS.
+    is_aws: bool,
     tally: Tally,
     row: u64,
     /// Rows refused.
@@ -299,10 +347,29 @@ impl Rows<'_> {
         let mut columns = Vec::with_capacity(names.len());
         for (ours, name) in names {
             let array = batch.column_by_name(name).ok_or_else(|| ForeignError::Map(name.clone()))?;
-            columns.push((*ours, Cells::of(*ours, array).map_err(unread)?));
+            let cells = match ours {
+                Ours::Src | Ours::Dst | Ours::PacketSrc | Ours::PacketDst => Cells::addresses(array),
+                Ours::Interface | Ours::Status => Cells::of(name, Kind::Text, array),
+                Ours::Other(column) => Cells::of(column.name, column.kind, array),
+            };
+            columns.push((*ours, cells.map_err(unread)?));
         }
         for row in 0..batch.num_rows() {
             self.row += 1;
+            match status(&columns, row) {
+                Some("NODATA") => {
+                    self.tally.beside += 1;
+                    continue;
+                }
+                Some("SKIPDATA") => {
+                    self.tally.beside += 1;
+                    if let Some(gap) = self.gap(&columns, row) {
+                        sink.fact(Fact::Gap(&gap))?;
+                    }
+                    continue;
+                }
+                _ => {}
+            }
             self.tally.received += 1;
             match self.fill(&columns, row) {
                 Ok(()) => {
@@ -333,19 +400,27 @@ impl Rows<'_> {
         record.source_row = self.row;
         record.end_time = Timestamp::MIN;
         let mut ends = [false; 2];
-        let mut start = false;
+        let (mut start, mut octets) = (false, false);
         for (ours, cells) in columns {
             match ours {
-                Ours::Src | Ours::Dst => {
+                Ours::Src | Ours::PacketSrc => {
                     let Some(address) = cells.address(row) else { continue };
-                    match ours {
-                        Ours::Src => (record.src, ends[0]) = (address, true),
-                        _ => (record.dst, ends[1]) = (address, true),
+                    (record.src, ends[0]) = (address, true);
+                }
+                Ours::Dst | Ours::PacketDst => {
+                    let Some(address) = cells.address(row) else { continue };
+                    (record.dst, ends[1]) = (address, true);
+                }
+                Ours::Interface => {
+                    if let Some(Value::Text(interface)) = cells.value(row) {
+                        record.exporter = interface.into();
                     }
                 }
+                Ours::Status => {}
                 Ours::Other(column) => {
                     let Some(value) = cells.value(row) else { continue };
                     start |= column.name == "start_time";
+                    octets |= column.name == "octets";
                     ends[0] |= column.name == "src_lo";
                     ends[1] |= column.name == "dst_lo";
                     (column.set)(record, value);
@@ -360,6 +435,9 @@ impl Rows<'_> {
         }
         if record.end_time == Timestamp::MIN {
             record.end_time = record.start_time;
+        }
+        if !octets {
+            record.quality |= Quality::CONTENT_GAP;
         }
         let shift = self.foreign.shift;
         if shift.moves(record.start_time) {
@@ -379,140 +457,68 @@ impl Rows<'_> {
         }
         if let Some(interval) = self.foreign.sampling {
             record.sampling_interval = Some(interval);
-            record.sampling_source = Some(rahdar_model::flow::SamplingSource::Operator);
+            record.sampling_source = Some(SamplingSource::Operator);
+        } else if self.is_aws {
+            record.sampling_interval = Some(1);
+            record.sampling_source = Some(SamplingSource::Assumed);
         } else if record.sampling_interval.is_none() {
             record.quality |= Quality::RATE_UNKNOWN;
         }
         Ok(())
     }
-}
 
-/// One column of a batch, as what ours is.
-enum Cells {
-    Address(ArrayRef),
-    Number(ArrayRef),
-    Protocol(ArrayRef),
-    Text(ArrayRef),
-}
-
-impl Cells {
-    fn of(ours: Ours, array: &ArrayRef) -> Result<Self, arrow::error::ArrowError> {
-        let kind = array.data_type();
-        let is_text = matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
-        Ok(match ours {
-            Ours::Src | Ours::Dst if is_text => Self::Address(cast(array, &DataType::Utf8)?),
-            Ours::Src | Ours::Dst if kind.is_integer() => Self::Address(cast(array, &DataType::Int64)?),
-            Ours::Src | Ours::Dst => Self::Address(cast(array, &DataType::Binary)?),
-            Ours::Other(column) => match column.kind {
-                Kind::Timestamp => Self::Number(times(array)?),
-                Kind::Text => Self::Text(cast(array, &DataType::Utf8)?),
-                _ if column.name == "protocol" && is_text => Self::Protocol(cast(array, &DataType::Utf8)?),
-                _ => Self::Number(cast(array, &DataType::Int64)?),
-            },
+    /// What a row of AWS says that was skipped: at least one record.
+    fn gap(&self, columns: &[(Ours, Cells)], row: usize) -> Option<Gap> {
+        let time = |wanted: &str| {
+            columns.iter().find_map(|(ours, cells)| match (ours, cells.value(row)) {
+                (Ours::Other(column), Some(Value::Int(micros))) if column.name == wanted => {
+                    Some(Timestamp::from_micros(micros))
+                }
+                _ => None,
+            })
+        };
+        let start = time("start_time")?;
+        // The last second of the interval is inside.
+        let until = time("end_time").unwrap_or(start).max(start).plus_micros(SECOND_US);
+        let interface = columns.iter().find_map(|(ours, cells)| match (ours, cells.value(row)) {
+            (Ours::Interface, Some(Value::Text(interface))) => Some(Arc::from(interface)),
+            _ => None,
+        });
+        let shift = self.foreign.shift;
+        Some(Gap {
+            exporter: self.foreign.exporter.clone().or(interface).unwrap_or_else(|| self.exporter.clone()),
+            observation_domain: 0,
+            window: Window::new(shift.moved(start), shift.moved(until)),
+            cause: Loss::Sequence,
+            unit: Unit::Records,
+            lost: 1,
+            source: self.record.source.clone(),
         })
     }
-
-    fn address(&self, row: usize) -> Option<Address> {
-        let Self::Address(array) = self else { return None };
-        if array.is_null(row) {
-            return None;
-        }
-        match array.data_type() {
-            DataType::Utf8 => array.as_string::<i32>().value(row).trim().parse().ok(),
-            DataType::Int64 => {
-                let bits = array.as_primitive::<Int64Type>().value(row);
-                Some(Address::from_v4_bits(u32::try_from(bits).ok()?))
-            }
-            _ => {
-                let octets = array.as_binary::<i32>().value(row);
-                match octets.len() {
-                    4 => Some(Address::from_v4_bits(u32::from_be_bytes(octets.try_into().ok()?))),
-                    16 => Some(Address::from_bits(u128::from_be_bytes(octets.try_into().ok()?))),
-                    _ => None,
-                }
-            }
-        }
-    }
-
-    fn value(&self, row: usize) -> Option<Value<'_>> {
-        match self {
-            Self::Address(_) => None,
-            Self::Number(array) => {
-                let numbers = array.as_primitive::<Int64Type>();
-                (!numbers.is_null(row)).then(|| Value::Int(numbers.value(row)))
-            }
-            Self::Protocol(array) => {
-                let names = array.as_string::<i32>();
-                (!names.is_null(row)).then(|| protocol_number(names.value(row))).flatten().map(Value::Int)
-            }
-            Self::Text(array) => {
-                let texts = array.as_string::<i32>();
-                (!texts.is_null(row)).then(|| Value::Text(texts.value(row)))
-            }
-        }
-    }
 }
 
-/// Times in microseconds, as integers.
-fn times(array: &ArrayRef) -> Result<ArrayRef, arrow::error::ArrowError> {
-    let micros = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-    match array.data_type() {
-        DataType::Timestamp(_, _) | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
-            let times = cast(array, &micros)?;
-            let times = times.as_primitive::<TimestampMicrosecondType>();
-            Ok(Arc::new(times.reinterpret_cast::<Int64Type>()))
-        }
-        kind => {
-            let is_floating = kind.is_floating();
-            let numbers = cast(array, &DataType::Float64)?;
-            let whole = if is_floating { None } else { Some(cast(array, &DataType::Int64)?) };
-            let micros = numbers.as_primitive::<Float64Type>().iter().enumerate().map(|(row, number)| {
-                let number = number?;
-                // Seconds until the year 5138, then milliseconds, microseconds, nanoseconds.
-                let (times, divided) = match number.abs() {
-                    size if size < 1e11 => (1_000_000, 1),
-                    size if size < 1e14 => (1_000, 1),
-                    size if size < 1e17 => (1, 1),
-                    _ => (1, 1_000),
-                };
-                match &whole {
-                    Some(whole) => {
-                        let whole = whole.as_primitive::<Int64Type>().value(row);
-                        whole.checked_mul(times).map(|scaled| scaled / divided)
-                    }
-                    None => Some((number * times as f64 / divided as f64) as i64),
-                }
-            });
-            Ok(Arc::new(micros.collect::<arrow::array::Int64Array>()))
-        }
-    }
-}
-
-/// The number of a protocol that is named or written as a number.
-fn protocol_number(name: &str) -> Option<i64> {
-    let number = match name.trim().to_ascii_lowercase().as_str() {
-        "tcp" => protocol::TCP,
-        "udp" => protocol::UDP,
-        "icmp" => protocol::ICMP,
-        "icmp6" | "icmpv6" | "ipv6-icmp" => protocol::ICMPV6,
-        text => text.parse().ok()?,
-    };
-    Some(number.into())
+/// What a row is, in the words of AWS.
+fn status(columns: &[(Ours, Cells)], row: usize) -> Option<&str> {
+    columns.iter().find_map(|(ours, cells)| match (ours, cells.value(row)) {
+        (Ours::Status, Some(Value::Text(status))) => Some(status),
+        _ => None,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use arrow::array::{
-        BinaryArray, Float64Array, Int32Array, Int64Array, StringArray, TimestampMillisecondArray,
+        ArrayRef, BinaryArray, Float64Array, Int32Array, Int64Array, StringArray, TimestampMillisecondArray,
         UInt32Array,
     };
     use parquet::arrow::ArrowWriter;
-    use rahdar_model::fact::Fact;
+    use rahdar_model::flow::Direction;
 
     use super::*;
 
+    /// Flows, problems, gaps.
     #[derive(Default)]
-    struct Kept(Vec<FlowRecord>, Vec<String>);
+    struct Kept(Vec<FlowRecord>, Vec<String>, Vec<Gap>);
 
     impl FlowSink for Kept {
         fn flow(&mut self, record: &FlowRecord) -> Result<(), SinkError> {
@@ -520,7 +526,10 @@ mod tests {
             Ok(())
         }
 
-        fn fact(&mut self, _fact: Fact<'_>) -> Result<(), SinkError> {
+        fn fact(&mut self, fact: Fact<'_>) -> Result<(), SinkError> {
+            if let Fact::Gap(gap) = fact {
+                self.2.push(gap.clone());
+            }
             Ok(())
         }
 
@@ -599,7 +608,7 @@ mod tests {
         let flow = &read_as(columns, &foreign).unwrap().0.0[0];
         assert_eq!((flow.sampling_interval, flow.sampler), (Some(64), Some(Sampler::Flow)));
         assert_eq!(flow.start_time.to_string(), "2021-08-15T00:00:00.25Z");
-        assert_eq!(flow.quality, Quality::TIME_SHIFTED);
+        assert_eq!(flow.quality, Quality::TIME_SHIFTED | Quality::CONTENT_GAP);
     }
 
     #[test]
@@ -619,7 +628,35 @@ mod tests {
         let flow = &kept.0[0];
         assert_eq!((flow.src.to_string(), flow.dst.to_string()), ("192.0.2.1".into(), "203.0.113.9".into()));
         assert_eq!(flow.end_time.since(flow.start_time), 500_000);
-        assert_eq!((flow.sampling_interval, flow.quality), (Some(512), Quality::NONE));
+        // No column tells octets: that is not none.
+        assert_eq!((flow.sampling_interval, flow.quality), (Some(512), Quality::CONTENT_GAP));
+    }
+
+    #[test]
+    fn flow_logs_of_aws_are_read_as_their_text_is() {
+        let (flow, node, skipped) = (Some("192.0.2.1"), Some("192.0.2.99"), Some("-"));
+        let columns = vec![
+            ("interface_id", texts(&[Some("eni-1"), Some("eni-2"), Some("eni-1"), Some("eni-2")])),
+            ("srcaddr", texts(&[node, node, None, None])),
+            ("dstaddr", texts(&[Some("203.0.113.9"), Some("203.0.113.9"), None, None])),
+            ("pkt_srcaddr", texts(&[flow, skipped, None, None])),
+            ("bytes", Arc::new(Int64Array::from(vec![Some(1_500), None, None, None]))),
+            ("start", Arc::new(Int64Array::from(vec![1_629_000_000; 4]))),
+            ("end", Arc::new(Int64Array::from(vec![1_629_000_059; 4]))),
+            ("action", texts(&[Some("REJECT"), Some("ACCEPT"), None, None])),
+            ("flow_direction", texts(&[Some("egress"), None, None, None])),
+            ("log_status", texts(&[Some("OK"), Some("OK"), Some("NODATA"), Some("SKIPDATA")])),
+        ];
+        let (kept, tally) = read_as(columns, &Foreign::default()).unwrap();
+        assert_eq!((tally.flows, tally.refused, tally.beside), (2, 0, 2));
+        let [first, second] = &kept.0[..] else { panic!("two flows") };
+        assert_eq!((first.src.to_string().as_str(), &*first.exporter), ("192.0.2.1", "eni-1"));
+        assert_eq!((first.state.as_str(), first.direction), ("REJECT", Some(Direction::Egress)));
+        assert_eq!((first.sampling_interval, first.quality, first.octets), (Some(1), Quality::NONE, 1_500));
+        assert_eq!((second.src.to_string().as_str(), second.quality), ("192.0.2.99", Quality::CONTENT_GAP));
+        let [gap] = &kept.2[..] else { panic!("one gap") };
+        assert_eq!((&*gap.exporter, gap.lost), ("eni-2", 1));
+        assert_eq!(gap.window.until.to_string(), "2021-08-15T04:01:00Z");
     }
 
     #[test]

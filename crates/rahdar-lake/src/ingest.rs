@@ -32,10 +32,10 @@ use crate::turn::{self, Held};
 /// Flows held in memory before the fullest day is written. The more, the fewer and larger the
 /// files of an input that jumps between days; chosen here to keep an import below 512 MiB
 /// (`performance.md` §5 goal 9).
-const FLOWS_BUFFERED: usize = 256 << 10;
+pub(crate) const FLOWS_BUFFERED: usize = 256 << 10;
 
 /// The same for each kind of fact. Chosen here: there are fewer of them than flows.
-const FACTS_BUFFERED: usize = 32 << 10;
+pub(crate) const FACTS_BUFFERED: usize = 32 << 10;
 
 /// Files of a table that are being encoded and written while the decoder goes on. One per core of
 /// the smallest machine rahdar is made for.
@@ -117,7 +117,7 @@ impl<'a> LakeImport<'a> {
             self.settle()?;
         }
         if self.inputs.is_empty() {
-            let version = lake.wait(lake.flows.newest())?.version;
+            let version = lake.wait(lake.flows.version())?;
             return Ok(Commit { version, rows: 0 });
         }
         let _turn = lake.turn();
@@ -336,7 +336,7 @@ impl<R: Kept> Staged<R> {
     /// Makes the rows readable; returns the version that holds them.
     fn commit(&mut self, lake: &Lake) -> Result<u64, StoreError> {
         if self.inputs.is_empty() {
-            return Ok(lake.wait(self.table.newest())?.version);
+            return lake.wait(self.table.version());
         }
         let adds = std::mem::take(&mut self.written);
         match lake.wait(self.table.commit(adds.clone(), &self.inputs)) {

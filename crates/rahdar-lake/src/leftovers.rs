@@ -11,8 +11,10 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use rahdar_model::store::StoreError;
+use rahdar_model::time::Timestamp;
 use uuid::Uuid;
 
 use crate::durable::is_staged;
@@ -39,32 +41,80 @@ pub(crate) fn all(lake: &Lake) -> Result<Vec<PathBuf>, StoreError> {
 }
 
 fn left_in(lake: &Lake, table: &Table) -> Result<Vec<PathBuf>, StoreError> {
+    let Stray { staged: mut left, mut unknown } = stray_in(lake, table)?;
+    for path in lake.wait(table.replaced()).keys() {
+        unknown.remove(file_name(path));
+    }
+    // Seldom: reading the whole log is worth it only for a file that neither the living version nor the last weeks have.
+    if !unknown.is_empty()
+        && let Some(named) = lake.wait(table.ever_named())?
+    {
+        for path in named.keys() {
+            unknown.remove(file_name(path));
+        }
+        left.extend(unknown.into_values());
+    }
+    Ok(left)
+}
+
+/// The files of a table that others replaced before this time and that are still there.
+pub(crate) fn replaced_in(lake: &Lake, table: &Table, before: Timestamp) -> Result<Vec<PathBuf>, StoreError> {
+    let Stray { mut unknown, .. } = stray_in(lake, table)?;
+    let mut found = Vec::new();
+    for (path, replaced) in lake.wait(table.replaced()) {
+        found.extend(unknown.remove(file_name(&path)).filter(|_| replaced < before));
+    }
+    // Seldom, as above. What was written later cannot have been replaced before.
+    unknown.retain(|_, path| written(path).is_some_and(|written| written < before));
+    if !unknown.is_empty()
+        && let Some(named) = lake.wait(table.ever_named())?
+    {
+        for (path, replaced) in named {
+            let is_due = replaced.is_some_and(|replaced| replaced < before);
+            found.extend(unknown.remove(file_name(&path)).filter(|_| is_due));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// When a file was last written.
+fn written(path: &Path) -> Option<Timestamp> {
+    let since = fs::metadata(path).ok()?.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some(Timestamp::from_micros(i64::try_from(since.as_micros()).ok()?))
+}
+
+/// What is in the folders of a table and in no file list.
+struct Stray {
+    /// Files that have not got their names.
+    staged: Vec<PathBuf>,
+    /// Data files with names of ours that the newest version does not have.
+    unknown: BTreeMap<OsString, PathBuf>,
+}
+
+fn stray_in(lake: &Lake, table: &Table) -> Result<Stray, StoreError> {
     let folder = lake.folder(table);
-    let mut left: Vec<PathBuf> = entries(&folder.join(LOG)).filter(|path| is_staged(name(path))).collect();
+    let mut staged: Vec<PathBuf> = entries(&folder.join(LOG)).filter(|path| is_staged(name(path))).collect();
     let mut unknown = BTreeMap::<OsString, PathBuf>::new();
     for day in entries(&folder).filter(|path| name(path).starts_with(PARTITION)) {
         for path in entries(&day) {
             if is_staged(name(&path)) {
-                left.push(path);
+                staged.push(path);
             } else if is_ours(name(&path)) {
                 unknown.extend(path.file_name().map(|name| (name.to_owned(), path.clone())));
             }
         }
     }
-    let snapshot = lake.wait(table.newest())?;
-    for file in &snapshot.files {
-        unknown.remove(OsStr::new(file.path.filename().unwrap_or_default()));
+    // After the folders: a file that an import adds meanwhile is in both.
+    for file in &lake.wait(table.newest())?.files {
+        unknown.remove(file_name(file.path.as_ref()));
     }
-    // Seldom: reading the whole log is worth it only for a file that no living version has.
-    if !unknown.is_empty()
-        && let Some(named) = lake.wait(table.ever_named())?
-    {
-        for path in &named {
-            unknown.remove(Path::new(path).file_name().unwrap_or_default());
-        }
-        left.extend(unknown.into_values());
-    }
-    Ok(left)
+    Ok(Stray { staged, unknown })
+}
+
+/// The name of a file of the log.
+fn file_name(path: &str) -> &OsStr {
+    Path::new(path).file_name().unwrap_or_default()
 }
 
 /// What is in a folder; nothing if it cannot be listed.
@@ -78,7 +128,7 @@ fn name(path: &Path) -> &str {
 }
 
 /// Whether a data file has a name as `file` gives them.
-fn is_ours(name: &str) -> bool {
+pub(crate) fn is_ours(name: &str) -> bool {
     let id = name.strip_prefix("part-").and_then(|rest| rest.strip_suffix(".parquet"));
     id.is_some_and(|id| id.len() == uuid::fmt::Hyphenated::LENGTH && Uuid::try_parse(id).is_ok())
 }

@@ -7,11 +7,12 @@
 //! * `schema`, `rows`, `batch`: the column tables as Arrow columns, records into them and out of them.
 //! * `file`, `same`, `disk`, `durable`: one Parquet file, and its columns that say one thing; the calls that change the disk, and in which order they
 //!   come: synced before anything is acknowledged.
-//! * `table`: one table on disk: its log, what a commit is, what is left when one is killed.
+//! * `log`, `table`: what the log of a table says; one table on disk: what a commit is, what is left when one is killed.
 //! * `ingest`, `turn`, `leftovers`: an import, buffered by day and committed once; who may go on
 //!   while others work; what killed imports leave.
+//! * `compact`, `vacuum`, `versions`: small files into few; files that were replaced long ago; the lake as it was.
 //! * `damage`: which file cannot be read.
-//! * [`foreign`]: flows in Parquet files of other programs.
+//! * [`foreign`], `cells`: flows in Parquet files of other programs, and their columns.
 //! * `networks`, `names`, `scan`, `session`: sets of networks and of names, a table as a scan, the
 //!   engine.
 //! * `plan`: the questions, one a file.
@@ -21,6 +22,8 @@
 //! other room.
 
 mod batch;
+mod cells;
+mod compact;
 #[cfg(test)]
 mod crash;
 mod damage;
@@ -31,6 +34,7 @@ mod file;
 pub mod foreign;
 mod ingest;
 mod leftovers;
+mod log;
 mod names;
 mod networks;
 mod plan;
@@ -42,6 +46,8 @@ mod session;
 mod sql;
 mod table;
 mod turn;
+mod vacuum;
+mod versions;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -57,6 +63,7 @@ use rahdar_model::store::{
     Contact, Exchange, FanOut, FirstContact, FlowStore, Import, PortSweep, QueryLimits, Service, Sighting,
     StoreError, Table as Answered, UnaskedReplies, Volume,
 };
+use rahdar_model::time::Timestamp;
 use rahdar_model::{Address, FlowRecord, Prefix, Window};
 use tokio::runtime::Runtime;
 
@@ -69,6 +76,9 @@ use crate::schema::Kept;
 use crate::session::Engine;
 use crate::table::{LOG, Snapshot, Table};
 use crate::turn::Held;
+
+pub use crate::compact::{Effort, Merged};
+pub use crate::vacuum::{REPLACED_KEPT_DAYS, Vacuumed};
 
 /// Threads of the engine at most, and parts that a plan is split into; chosen here: each part holds
 /// buffers of its own.
@@ -160,7 +170,41 @@ impl Lake {
             self.snapshot(handshakes)?,
             self.snapshot(gaps)?,
         ];
-        Ok(Self {
+        Ok(self.standing_at(snapshots))
+    }
+
+    /// The lake as it was when its flows were of this version; it takes no imports.
+    ///
+    /// The facts are those that stood beside them then.
+    ///
+    /// # Errors
+    /// [`StoreError::Limit`] if that version needs files that were replaced and then removed, which is said; and as of
+    /// [`FlowStore::version`].
+    pub fn at(&self, version: u64) -> Result<Self, StoreError> {
+        Ok(self.standing_at(versions::at(self, version)?))
+    }
+
+    /// Merges small files of each day, in every table, at the time `now`. No answer changes; imports and questions
+    /// go on meanwhile, in this process and in others.
+    ///
+    /// # Errors
+    /// As of [`FlowStore::import`]. What was merged before stays so.
+    pub fn compact(&self, now: Timestamp, effort: Effort) -> Result<Vec<Merged>, StoreError> {
+        compact::compact(self, now, effort)
+    }
+
+    /// Removes files that were merged into others before this time. Versions that need them cannot be asked
+    /// any more, nor can a [`Lake::pinned`] that is older; choose [`REPLACED_KEPT_DAYS`] ago.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] if a file cannot be removed; the rest is left to the next time.
+    pub fn vacuum(&self, replaced_before: Timestamp) -> Result<Vec<Vacuumed>, StoreError> {
+        vacuum::vacuum(self, replaced_before)
+    }
+
+    fn standing_at(&self, snapshots: [Arc<Snapshot>; 4]) -> Self {
+        let [flows, resolutions, handshakes, gaps] = self.tables();
+        Self {
             flows: flows.clone(),
             resolutions: resolutions.clone(),
             handshakes: handshakes.clone(),
@@ -171,7 +215,7 @@ impl Lake {
             runtime: self.runtime.clone(),
             pinned: Some(snapshots),
             tidied: Once::new(),
-        })
+        }
     }
 
     fn tables(&self) -> [&Arc<Table>; 4] {
@@ -246,7 +290,10 @@ impl FlowStore for Lake {
     }
 
     fn version(&self) -> Result<u64, StoreError> {
-        Ok(self.snapshot(&self.flows)?.version)
+        match &self.pinned {
+            Some(_) => Ok(self.snapshot(&self.flows)?.version),
+            None => self.wait(self.flows.version()),
+        }
     }
 
     fn count(&self, window: Window) -> Result<u64, StoreError> {

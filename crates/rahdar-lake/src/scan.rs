@@ -23,7 +23,7 @@ use crate::table::{Part, Snapshot};
 
 /// The files of one version that may hold rows of a window.
 pub(crate) struct Scan {
-    files: Vec<Part>,
+    files: Vec<Arc<Part>>,
     layout: &'static Layout,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! <table>/_delta_log/00000000000000000000.json              the log: one entry per commit
-//!                   00000000000000000020.checkpoint.parquet    its sum, every 20 entries
+//!                   00000000000000000020.checkpoint.parquet    its sum, every 20 entries or more
 //!        day=2021-08-15/part-<uuid>.parquet                the rows of one day, nearly in time order
 //! ```
 //!
@@ -25,41 +25,45 @@
 //! fails and stores nothing, the table stays whole, and the next one may succeed. An entry or a
 //! file that cannot be understood is [`StoreError::Damaged`]: nothing is guessed.
 //!
-//! Log entries are never removed, so an old version can always be read again.
+//! **What goes.** Log entries never do. Files do that were merged into others long ago (`compact`, `vacuum`). A
+//! version that needs them is then refused (`versions`); every other version can be read again.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::AsArray;
 use bytes::Bytes;
-use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
-use deltalake::kernel::{Action, Add, LogicalFileView, Transaction};
-use deltalake::logstore::{LogStore, LogStoreRef, get_actions};
+use deltalake::kernel::transaction::{CommitData, CommitProperties, TransactionError};
+use deltalake::kernel::{Action, Add, Remove, Transaction};
+use deltalake::logstore::{CommitOrBytes, LogStoreRef};
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use deltalake::{DeltaTable, DeltaTableBuilder, DeltaTableError, checkpoints};
 use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rahdar_model::store::{Input, StoreError};
-use rahdar_model::time::{Day, Timestamp, Window};
-use serde::Deserialize;
+use rahdar_model::time::{DAY_US, Timestamp};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::damage;
 use crate::error::{Place, failed};
 use crate::file::DataFile;
+use crate::log::{self, Known, News};
 use crate::schema::{Layout, PARTITION};
 
-/// Log entries between two checkpoints. Delta itself says 10, delta-rs 100; in between, opening a
-/// lake reads few entries and a commit seldom rewrites the sum.
-const CHECKPOINT_EVERY: u64 = 20;
+pub(crate) use crate::log::Part;
 
 /// The folder of a table that holds its log.
 pub(crate) const LOG: &str = "_delta_log";
+
+/// How long checkpoints remember which files were replaced: a day longer than these are kept
+/// ([`REPLACED_KEPT_DAYS`](crate::REPLACED_KEPT_DAYS)), so that nobody has to read the whole log to find what may go.
+/// Other engines keep replaced files for as long.
+pub(crate) const KEPT_IN_CHECKPOINTS: &str = "interval 31 days";
+
+/// [`KEPT_IN_CHECKPOINTS`] in microseconds.
+pub(crate) const KEPT_IN_CHECKPOINTS_US: i64 = 31 * DAY_US;
 
 /// Lost races before an import gives up: against writers that know nothing of turns. Fifteen, the
 /// default of delta-rs, were too few for eight writers (`reliability.md` §4); with back-off a
@@ -78,9 +82,9 @@ pub(crate) struct Table {
 }
 
 struct State {
-    delta: DeltaTable,
-    snapshot: Arc<Snapshot>,
-    inputs: Inputs,
+    known: Known,
+    /// What is known, for readers; made when one asks.
+    snapshot: Option<Arc<Snapshot>>,
 }
 
 /// A table at one version.
@@ -92,32 +96,7 @@ pub(crate) struct Snapshot {
     /// The version.
     pub(crate) version: u64,
     /// Its files.
-    pub(crate) files: Vec<Part>,
-}
-
-/// One file of the table.
-#[derive(Debug, Clone)]
-pub(crate) struct Part {
-    /// Where, below the table's folder.
-    pub(crate) path: Path,
-    /// Octets.
-    pub(crate) size: u64,
-    /// Rows, if the log knows.
-    pub(crate) rows: Option<u64>,
-    /// The day of all its rows.
-    pub(crate) day: Day,
-    /// No row starts before this window or after it; the day, if the log knows no better.
-    pub(crate) window: Window,
-}
-
-/// The inputs stored.
-#[derive(Debug, Default)]
-struct Inputs {
-    ids: HashSet<String>,
-    /// The first log entry that is not in `ids`.
-    next: u64,
-    /// The newest version that has a checkpoint, as far as was seen.
-    checkpoint: Option<u64>,
+    pub(crate) files: Vec<Arc<Part>>,
 }
 
 impl Table {
@@ -155,11 +134,9 @@ impl Table {
             delta.load().await.map_err(open)?;
         }
         check_schema(layout, &place, &delta)?;
-        let snapshot = Arc::new(Snapshot::of(layout, &place, &delta)?);
-        let log = delta.log_store();
-        let inputs = Inputs::find(&place, log.as_ref()).await?;
-        let state = Mutex::new(State { delta, snapshot, inputs });
-        Ok(Self { layout, place, log, state })
+        let known = Known::load(layout, &place, &delta).await?;
+        let state = Mutex::new(State { known, snapshot: None });
+        Ok(Self { layout, place, log: delta.log_store(), state })
     }
 
     /// Where data files are, below the table's folder.
@@ -176,28 +153,78 @@ impl Table {
     pub(crate) async fn newest(&self) -> Result<Arc<Snapshot>, StoreError> {
         let mut state = self.state.lock().await;
         self.refresh(&mut state).await?;
-        Ok(state.snapshot.clone())
+        let State { known, snapshot } = &mut *state;
+        // A look that failed midway may have read some entries.
+        if snapshot.as_ref().is_some_and(|made| made.version != known.version) {
+            *snapshot = None;
+        }
+        let made = snapshot.get_or_insert_with(|| {
+            Arc::new(Snapshot {
+                layout: self.layout,
+                place: self.place.clone(),
+                version: known.version,
+                files: known.files.values().cloned().collect(),
+            })
+        });
+        Ok(made.clone())
+    }
+
+    /// The number of the newest version.
+    pub(crate) async fn version(&self) -> Result<u64, StoreError> {
+        let mut state = self.state.lock().await;
+        self.refresh(&mut state).await?;
+        Ok(state.known.version)
+    }
+
+    /// An old version, or the newest.
+    pub(crate) async fn at(&self, version: u64) -> Result<Snapshot, StoreError> {
+        let delta = self.load(Some(version)).await?;
+        let files = log::files_of(self.layout, &self.place, &delta)?.collect();
+        Ok(Snapshot { layout: self.layout, place: self.place.clone(), version, files })
+    }
+
+    /// The inputs that a version added.
+    pub(crate) async fn inputs_of(&self, version: u64) -> Result<Vec<String>, StoreError> {
+        let entry = log::entry(&self.place, self.log.as_ref(), version).await?;
+        let missing = || self.place.damaged(format!("log entry {version} is missing"));
+        let ids = entry.ok_or_else(missing)?.into_iter().filter_map(|action| match action {
+            Action::Txn(transaction) => Some(transaction.app_id),
+            _ => None,
+        });
+        Ok(ids.collect())
+    }
+
+    /// Whether one of these inputs is stored, as of the last look at the log.
+    pub(crate) async fn holds_any(&self, inputs: &[String]) -> bool {
+        let state = self.state.lock().await;
+        inputs.iter().any(|input| state.known.inputs.contains(input))
     }
 
     /// Whether an input is stored, as of the last look at the log.
     pub(crate) async fn holds(&self, input: &Input) -> bool {
-        self.state.lock().await.inputs.ids.contains(&input.id)
+        self.state.lock().await.known.inputs.contains(&input.id)
     }
 
-    /// Every data file that any entry of the log names; none if an entry is gone, so that nothing can
-    /// be said of all.
-    pub(crate) async fn ever_named(&self) -> Result<Option<HashSet<String>>, StoreError> {
-        let read = |cause| self.place.log("reading the log", cause);
-        let mut named = HashSet::new();
-        for version in 0..=self.newest().await?.version {
-            let Some(entry) = self.log.read_commit_entry(version).await.map_err(read)? else {
+    /// Files that were replaced in the last weeks, by path, and when.
+    pub(crate) async fn replaced(&self) -> HashMap<String, Timestamp> {
+        self.state.lock().await.known.replaced.clone()
+    }
+
+    /// Every data file that any entry of the log names, by path, and when it was last replaced, if it was; none if
+    /// an entry is gone, so that nothing can be said of all. Reads the whole log.
+    pub(crate) async fn ever_named(&self) -> Result<Option<HashMap<String, Option<Timestamp>>>, StoreError> {
+        let mut named = HashMap::new();
+        for version in 0..=self.version().await? {
+            let Some(actions) = log::entry(&self.place, self.log.as_ref(), version).await? else {
                 return Ok(None);
             };
-            named.extend(get_actions(version, &entry).map_err(read)?.into_iter().filter_map(|action| {
-                match action {
-                    Action::Add(add) => Some(add.path),
-                    _ => None,
+            named.extend(actions.into_iter().filter_map(|action| match action {
+                Action::Add(add) => Some((add.path, None)),
+                Action::Remove(remove) => {
+                    let ms = remove.deletion_timestamp.unwrap_or(0);
+                    Some((remove.path, Some(Timestamp::from_micros(ms.saturating_mul(1_000)))))
                 }
+                _ => None,
             }));
         }
         Ok(Some(named))
@@ -206,26 +233,36 @@ impl Table {
     /// Looks at the log again; returns whether it is due to be summed up.
     pub(crate) async fn look(&self) -> Result<bool, StoreError> {
         let mut state = self.state.lock().await;
-        self.look_at(&mut state).await
-    }
-
-    async fn look_at(&self, state: &mut State) -> Result<bool, StoreError> {
-        self.refresh(state).await?;
-        let version = state.snapshot.version;
-        state.inputs.read_to(&self.place, self.log.as_ref(), version).await?;
-        Ok(version >= state.inputs.checkpoint.unwrap_or(0) + CHECKPOINT_EVERY)
+        self.refresh(&mut state).await?;
+        Ok(state.known.is_sum_due())
     }
 
     /// Sums up the log, unless another process has. Whoever calls has the turn to commit.
     pub(crate) async fn sum_up(&self) -> Result<(), StoreError> {
         let mut state = self.state.lock().await;
-        state.inputs.checkpoint = newest_checkpoint(self.log.as_ref()).await?.map(|(version, _)| version);
-        if self.look_at(&mut state).await? {
+        state.known.find_checkpoint(self.log.as_ref()).await?;
+        self.refresh(&mut state).await?;
+        if state.known.is_sum_due() {
+            let delta = self.load(Some(state.known.version)).await?;
             // The log was just read, so what fails is the writing.
-            checkpoints::create_checkpoint(&state.delta, None).await.map_err(failed("summing up the log"))?;
-            state.inputs.checkpoint = Some(state.snapshot.version);
+            checkpoints::create_checkpoint(&delta, None).await.map_err(failed("summing up the log"))?;
+            state.known.is_summed_up();
         }
         Ok(())
+    }
+
+    /// The table as the library reads it.
+    async fn load(&self, version: Option<u64>) -> Result<DeltaTable, StoreError> {
+        let read = async {
+            let mut delta = DeltaTable::new(self.log.clone());
+            let loaded = match version {
+                Some(version) => delta.load_version(version).await,
+                None => delta.load().await,
+            };
+            loaded.map_err(|cause| self.place.log("reading the log", cause))?;
+            Ok(delta)
+        };
+        damage::survive_log(&self.place, read).await
     }
 
     /// Writes a data file. It is no part of the table yet.
@@ -250,52 +287,90 @@ impl Table {
 
     /// Makes `adds` part of the table and `inputs` stored, both or neither.
     pub(crate) async fn commit(&self, adds: Vec<Add>, inputs: &[Input]) -> Result<u64, StoreError> {
+        let operation = || DeltaOperation::Write {
+            mode: SaveMode::Append,
+            partition_by: Some(vec![PARTITION.to_owned()]),
+            predicate: None,
+        };
+        let added = adds.into_iter().map(Action::Add);
+        let stored = inputs.iter().map(|input| Action::Txn(Transaction::new(&input.id, 1)));
+        let actions: Vec<Action> = added.chain(stored).collect();
+        let entered = self.enter("storing flows", &actions, operation, |known| {
+            match inputs.iter().find(|input| known.inputs.contains(&input.id)) {
+                Some(stored) => Err(StoreError::Raced { input: stored.name.to_string() }),
+                None => Ok(()),
+            }
+        });
+        entered.await
+    }
+
+    /// Puts `adds` in the place of `old` at the time `now`: the same rows in other files. Returns whether it was
+    /// done; if not, one of them was replaced by somebody else meanwhile.
+    pub(crate) async fn replace(
+        &self,
+        old: &[Arc<Part>],
+        adds: Vec<Add>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let operation = || DeltaOperation::Optimize { predicate: None, target_size: 0 };
+        let removed = old.iter().map(|part| Action::Remove(removal(part, now)));
+        let added = adds.into_iter().map(|add| Action::Add(Add { data_change: false, ..add }));
+        let actions: Vec<Action> = removed.chain(added).collect();
+        let entered = self.enter("merging files", &actions, operation, |known| {
+            match old.iter().find(|part| !known.files.contains_key(part.path.as_ref())) {
+                Some(gone) => Err(StoreError::Raced { input: gone.path.to_string() }),
+                None => Ok(()),
+            }
+        });
+        match entered.await {
+            Ok(_) => Ok(true),
+            Err(StoreError::Raced { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes an entry of the log after the newest, if `check` lets it: before the first try, and after every
+    /// lost race. Returns its version.
+    async fn enter(
+        &self,
+        action: &'static str,
+        actions: &[Action],
+        operation: impl Fn() -> DeltaOperation,
+        check: impl Fn(&Known) -> Result<(), StoreError>,
+    ) -> Result<u64, StoreError> {
         let mut state = self.state.lock().await;
         for attempt in 0..COMMIT_TRIES {
             if attempt > 0 {
                 pause(attempt).await;
             }
             self.refresh(&mut state).await?;
-            let version = state.snapshot.version;
-            state.inputs.read_to(&self.place, self.log.as_ref(), version).await?;
-            if let Some(stored) = inputs.iter().find(|input| state.inputs.ids.contains(&input.id)) {
-                return Err(StoreError::Raced { input: stored.name.to_string() });
+            if let Some(why) = &state.known.read_only {
+                return Err(failed(action)(why.clone()));
             }
-            if let Some(version) = self.try_commit(&state.delta, &adds, inputs).await? {
+            check(&state.known)?;
+            let version = state.known.version + 1;
+            if self.try_to_enter(action, actions.to_vec(), operation(), version).await? {
                 return Ok(version);
             }
         }
-        Err(failed("storing flows")(format!("other imports were faster {COMMIT_TRIES} times; try again")))
+        Err(failed(action)(format!("other imports were faster {COMMIT_TRIES} times; try again")))
     }
 
-    /// Writes the log entry after the version of `delta`; none if another import has it.
-    async fn try_commit(
+    /// Makes the log entry of this version; false if there is one.
+    async fn try_to_enter(
         &self,
-        delta: &DeltaTable,
-        adds: &[Add],
-        inputs: &[Input],
-    ) -> Result<Option<u64>, StoreError> {
-        let store = |cause| self.place.log("storing flows", cause);
-        let transactions = inputs.iter().map(|input| Transaction::new(&input.id, 1)).collect();
-        let properties = CommitProperties::default()
-            .with_application_transactions(transactions)
-            .with_create_checkpoint(false)
-            .with_cleanup_expired_logs(Some(false))
-            // Retries are ours, because only we compare inputs.
-            .with_max_retries(0);
-        let operation = DeltaOperation::Write {
-            mode: SaveMode::Append,
-            partition_by: Some(vec![PARTITION.to_owned()]),
-            predicate: None,
-        };
-        let commit = CommitBuilder::from(properties)
-            .with_actions(adds.iter().cloned().map(Action::Add).collect())
-            .build(Some(delta.snapshot().map_err(store)?), self.log.clone(), operation);
-        match commit.into_prepared_commit_future().await.map_err(store)?.await {
-            Ok(committed) => Ok(Some(committed.version)),
-            Err(DeltaTableError::Transaction { source: TransactionError::MaxCommitAttempts(_) })
-            | Err(DeltaTableError::VersionAlreadyExists(_)) => Ok(None),
-            Err(cause) => Err(store(cause)),
+        action: &'static str,
+        actions: Vec<Action>,
+        operation: DeltaOperation,
+        version: u64,
+    ) -> Result<bool, StoreError> {
+        let failing = |cause: TransactionError| self.place.log(action, cause.into());
+        let entry = CommitData::new(actions, operation, HashMap::new(), Vec::new());
+        let octets = CommitOrBytes::LogBytes(entry.get_bytes().map_err(failing)?);
+        match self.log.write_commit_entry(version, octets, Uuid::new_v4()).await {
+            Ok(()) => Ok(true),
+            Err(TransactionError::VersionAlreadyExists(_)) => Ok(false),
+            Err(cause) => Err(failing(cause)),
         }
     }
 
@@ -304,11 +379,33 @@ impl Table {
     }
 
     async fn refresh_unguarded(&self, state: &mut State) -> Result<(), StoreError> {
-        state.delta.update_state().await.map_err(|cause| self.place.log("reading the log", cause))?;
-        if state.delta.version() != Some(state.snapshot.version) {
-            state.snapshot = Arc::new(Snapshot::of(self.layout, &self.place, &state.delta)?);
+        let before = state.known.version;
+        let news = state.known.follow(self.layout, &self.place, self.log.as_ref()).await?;
+        if news == News::Table {
+            let delta = self.load(None).await?;
+            check_schema(self.layout, &self.place, &delta)?;
+            state.known = Known::load(self.layout, &self.place, &delta).await?;
+        }
+        if state.known.version != before {
+            state.snapshot = None;
         }
         Ok(())
+    }
+}
+
+/// The log's entry for a file that others stand in for.
+fn removal(part: &Part, now: Timestamp) -> Remove {
+    Remove {
+        path: part.path.to_string(),
+        data_change: false,
+        deletion_timestamp: Some(now.micros() / 1_000),
+        extended_file_metadata: Some(true),
+        partition_values: Some(HashMap::from([(PARTITION.to_owned(), Some(part.day.to_string()))])),
+        size: i64::try_from(part.size).ok(),
+        tags: None,
+        deletion_vector: None,
+        base_row_id: None,
+        default_row_commit_version: None,
     }
 }
 
@@ -326,8 +423,10 @@ async fn create(layout: &Layout, delta: DeltaTable) -> Result<DeltaTable, DeltaT
         .with_columns(layout.delta_columns())
         .with_partition_columns([PARTITION])
         .with_configuration([
+            // Rows are never changed or removed; files may be merged.
             ("delta.appendOnly", Some("true")),
             ("delta.enableExpiredLogCleanup", Some("false")),
+            ("delta.deletedFileRetentionDuration", Some(KEPT_IN_CHECKPOINTS)),
         ])
         .with_commit_properties(CommitProperties::default().with_max_retries(0))
         .await
@@ -351,115 +450,7 @@ fn check_schema(layout: &Layout, place: &Place, delta: &DeltaTable) -> Result<()
 
 impl Snapshot {
     /// The same version, as if it had these files alone.
-    pub(crate) fn of_files(&self, files: Vec<Part>) -> Self {
+    pub(crate) fn of_files(&self, files: Vec<Arc<Part>>) -> Self {
         Self { layout: self.layout, place: self.place.clone(), version: self.version, files }
     }
-
-    fn of(layout: &'static Layout, place: &Place, delta: &DeltaTable) -> Result<Self, StoreError> {
-        let read = |cause| place.log("reading the log", cause);
-        let state = delta.snapshot().map_err(read)?;
-        let log_data = state.snapshot().try_log_data().map_err(read)?;
-        let files = log_data.iter().map(|file| part(layout, place, &file)).collect::<Result<_, _>>()?;
-        Ok(Self { layout, place: place.clone(), version: state.version(), files })
-    }
-}
-
-/// What the log says of rows and times; all of it may be missing where another engine has written.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Statistics {
-    #[serde(rename = "numRecords")]
-    rows: Option<u64>,
-    #[serde(rename = "minValues")]
-    least: Bounds,
-    #[serde(rename = "maxValues")]
-    most: Bounds,
-}
-
-type Bounds = serde_json::Map<String, serde_json::Value>;
-
-fn part(layout: &Layout, place: &Place, file: &LogicalFileView) -> Result<Part, StoreError> {
-    let damaged = |what: &str| place.damaged(format!("the log's entry for `{}` has {what}", file.path()));
-    if file.deletion_vector_descriptor().is_some() {
-        return Err(damaged("a deletion vector, which rahdar never writes"));
-    }
-    let day: Day = file
-        .partition_values_map()
-        .get(PARTITION)
-        .and_then(|day| day.as_deref()?.parse().ok())
-        .ok_or_else(|| damaged("no day"))?;
-    let statistics: Statistics = match file.stats() {
-        Some(text) => serde_json::from_str(&text).map_err(|_| damaged("statistics that are no JSON"))?,
-        None => Statistics::default(),
-    };
-    let time = |bounds: &Bounds| bounds.get(layout.time)?.as_str()?.parse::<Timestamp>().ok();
-    // Other writers cut bounds to milliseconds, downwards.
-    let from = time(&statistics.least).unwrap_or(day.start());
-    let until = time(&statistics.most).map(|last| last.plus_micros(1_000));
-    Ok(Part {
-        path: file.object_store_path(),
-        size: u64::try_from(file.size()).map_err(|_| damaged("a negative size"))?,
-        rows: statistics.rows,
-        day,
-        window: day.window().intersect(Window::new(from, until.unwrap_or(day.window().until))),
-    })
-}
-
-impl Inputs {
-    /// The inputs of the newest checkpoint; none if there is no checkpoint.
-    async fn find(place: &Place, log: &dyn LogStore) -> Result<Self, StoreError> {
-        let Some((version, path)) = newest_checkpoint(log).await? else {
-            return Ok(Self::default());
-        };
-        let store = log.object_store(None);
-        let content = store.get(&path).await.map_err(failed("reading the log"))?;
-        let content = content.bytes().await.map_err(failed("reading the log"))?;
-        let ids = application_ids(content).map_err(|cause| place.damaged_log(cause))?;
-        Ok(Self { ids, next: version + 1, checkpoint: Some(version) })
-    }
-
-    /// Takes note of the inputs of all entries up to `version`.
-    async fn read_to(&mut self, place: &Place, log: &dyn LogStore, version: u64) -> Result<(), StoreError> {
-        while self.next <= version {
-            let entry = log
-                .read_commit_entry(self.next)
-                .await
-                .map_err(|cause| place.log("reading the log", cause))?;
-            let entry = entry.ok_or_else(|| place.damaged(format!("log entry {} is missing", self.next)))?;
-            let actions =
-                get_actions(self.next, &entry).map_err(|cause| place.log("reading the log", cause))?;
-            self.ids.extend(actions.into_iter().filter_map(|action| match action {
-                Action::Txn(transaction) => Some(transaction.app_id),
-                _ => None,
-            }));
-            self.next += 1;
-        }
-        Ok(())
-    }
-}
-
-/// The newest version that has a checkpoint, and where that is.
-async fn newest_checkpoint(log: &dyn LogStore) -> Result<Option<(u64, Path)>, StoreError> {
-    let listed = log.object_store(None).list(Some(log.log_path())).try_collect::<Vec<_>>().await;
-    let checkpoints = listed.map_err(failed("reading the log"))?.into_iter().filter_map(|entry| {
-        let version = entry.location.filename()?.strip_suffix(".checkpoint.parquet")?.parse().ok()?;
-        Some((version, entry.location))
-    });
-    Ok(checkpoints.max())
-}
-
-/// The `txn.appId` column of a checkpoint.
-fn application_ids(checkpoint: Bytes) -> Result<HashSet<String>, Box<dyn std::error::Error + Send + Sync>> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(checkpoint)?;
-    let mask = ProjectionMask::columns(builder.parquet_schema(), ["txn.appId"]);
-    let mut ids = HashSet::new();
-    for batch in builder.with_projection(mask).build()? {
-        let batch = batch?;
-        let texts = batch
-            .column_by_name("txn")
-            .and_then(|txn| txn.as_struct_opt()?.column_by_name("appId")?.as_string_opt::<i32>().cloned());
-        let texts = texts.ok_or("the checkpoint has no column `txn.appId`")?;
-        ids.extend(texts.iter().flatten().map(str::to_owned));
-    }
-    Ok(ids)
 }

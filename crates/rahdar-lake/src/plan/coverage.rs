@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::error::ArrowError;
-use rahdar_model::Window;
-use rahdar_model::coverage::{ExporterCoverage, Lost, joined};
+use rahdar_model::coverage::{ExporterCoverage, Lost, RecordedHour, joined};
 use rahdar_model::fact::Gap;
+use rahdar_model::flow::Sampler;
 use rahdar_model::flow::protocol::TCP;
 use rahdar_model::store::StoreError;
 use rahdar_model::time::{DAY_US, HOUR_US, Timestamp};
+use rahdar_model::{Quality, Window};
 
 use super::{Answer, Names};
 use crate::Lake;
@@ -48,9 +49,13 @@ fn hourly() -> String {
              count(CASE WHEN protocol = {TCP} AND {LARGE} THEN 1 END) AS tcp_flows,
              count(CASE WHEN protocol = {TCP} AND {LARGE} AND rev_packets IS NULL THEN 1 END) AS tcp_uniflows,
              count(CASE WHEN protocol = {TCP} AND {LARGE} AND rev_packets > 0 THEN 1 END) AS tcp_biflows,
-             count(CASE WHEN quality <> 0 THEN 1 END) AS marked
+             count(CASE WHEN quality <> 0 THEN 1 END) AS marked,
+             count(CASE WHEN quality & {} <> 0 THEN 1 END) AS conflicts,
+             count(CASE WHEN sampler = {} THEN 1 END) AS flow_sampled
          FROM flow
-         GROUP BY exporter, observation_domain, sampling_interval, first_hour, last_hour"
+         GROUP BY exporter, observation_domain, sampling_interval, first_hour, last_hour",
+        Quality::TEMPLATE_CONFLICT.bits(),
+        Sampler::Flow.code(),
     )
 }
 
@@ -100,8 +105,12 @@ struct Seen {
     tcp_uniflows: u64,
     tcp_two_way: u64,
     marked: u64,
+    conflicts: u64,
+    flow_sampled: u64,
     /// First and last hour of records, in any order.
     hours: BTreeSet<(Timestamp, Timestamp)>,
+    /// Flows that started in an hour, by sampling interval.
+    begun: BTreeMap<(Timestamp, Option<u32>), u64>,
     gaps: Vec<Gap>,
 }
 
@@ -117,6 +126,7 @@ fn read_hours(
     let (flows, tcp_flows) = (answer.integers("flows")?, answer.integers("tcp_flows")?);
     let (uniflows, biflows) = (answer.integers("tcp_uniflows")?, answer.integers("tcp_biflows")?);
     let marked = answer.integers("marked")?;
+    let (conflicts, flow_sampled) = (answer.integers("conflicts")?, answer.integers("flow_sampled")?);
     for row in 0..answer.rows() {
         let seen = observers.entry((names.get(&exporter, row), domain.count(row))).or_default();
         let window = seen.window.get_or_insert(Window::new(first_packet.time(row), last_packet.time(row)));
@@ -128,6 +138,10 @@ fn read_hours(
         seen.tcp_uniflows += uniflows.count::<u64>(row);
         seen.tcp_two_way += biflows.count::<u64>(row);
         seen.marked += marked.count::<u64>(row);
+        seen.conflicts += conflicts.count::<u64>(row);
+        seen.flow_sampled += flow_sampled.count::<u64>(row);
+        *seen.begun.entry((first_hour.time(row), sampling.interval(row))).or_default() +=
+            flows.count::<u64>(row);
         seen.hours.insert((first_hour.time(row), last_hour.time(row)));
     }
     Ok(())
@@ -164,6 +178,14 @@ impl Seen {
             marked: self.marked,
             lost: Lost::of(&self.gaps),
             gaps: joined(self.gaps.iter().map(|gap| gap.window)),
+            losses: Lost::each(&self.gaps),
+            hours: self
+                .begun
+                .into_iter()
+                .map(|((hour, interval), flows)| RecordedHour { hour, interval, flows })
+                .collect(),
+            flow_sampled: self.flow_sampled,
+            template_conflicts: self.conflicts,
         }
     }
 }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod cost;
 mod imports;
+mod merging;
 mod oracle;
 mod rivals;

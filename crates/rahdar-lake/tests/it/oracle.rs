@@ -3,10 +3,10 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use rahdar_lake::Lake;
+use rahdar_lake::{Effort, Lake};
 use rahdar_model::fact::Fact;
 use rahdar_model::store::{End, Exchange, FlowStore, Input};
-use rahdar_model::time::{DAY_US, HOUR_US};
+use rahdar_model::time::{DAY_US, HOUR_US, Timestamp};
 use rahdar_model::{FlowRecord, Prefix, Window};
 use rahdar_testkit::{NaiveStore, strategy};
 
@@ -77,12 +77,18 @@ proptest! {
         bin_us in select(vec![HOUR_US, DAY_US, 7, i64::MAX]),
         least in 0_u64..3,
         most_sources in 0_usize..4,
+        is_merged in any::<bool>(),
     ) {
         let folder = tempfile::tempdir().unwrap();
         let (naive, lake) = (NaiveStore::new(), Lake::open(folder.path()).unwrap());
         fill(&naive, &flows);
         fill(&lake, &flows);
         prop_assert_eq!(lake.version().unwrap(), naive.version().unwrap());
+        // Merged or not, the answers are the same (`docs/reliability.md` R12).
+        if is_merged {
+            lake.compact(Timestamp::from_micros(0), Effort::WHOLE).unwrap();
+            lake.vacuum(Timestamp::MAX).unwrap();
+        }
         for (networks, key, address, window) in questions {
             let pair = (key, Prefix::host(address));
             prop_assert_eq!(lake.count(window).unwrap(), naive.count(window).unwrap());
@@ -114,22 +120,29 @@ proptest! {
         handshakes in vec(strategy::handshake(), 0..20),
         gaps in vec(strategy::gap(), 0..20),
         questions in vec((vec(strategy::name(), 0..3), strategy::networks(4), strategy::window()), 5),
+        is_merged in any::<bool>(),
     ) {
         let folder = tempfile::tempdir().unwrap();
         let (naive, lake) = (NaiveStore::new(), Lake::open(folder.path()).unwrap());
         for store in [&naive as &dyn FlowStore, &lake] {
-            let mut import = store.import().unwrap();
-            import.begin(&Input { id: "facts".to_owned(), name: "test".into() }).unwrap();
-            for resolution in &resolutions {
-                import.fact(Fact::Resolution(resolution)).unwrap();
+            for number in 0..2 {
+                let is_of = |n: usize| n % 2 == number;
+                let mut import = store.import().unwrap();
+                import.begin(&Input { id: number.to_string(), name: "test".into() }).unwrap();
+                for (_, resolution) in resolutions.iter().enumerate().filter(|(n, _)| is_of(*n)) {
+                    import.fact(Fact::Resolution(resolution)).unwrap();
+                }
+                for (_, handshake) in handshakes.iter().enumerate().filter(|(n, _)| is_of(*n)) {
+                    import.fact(Fact::Handshake(handshake)).unwrap();
+                }
+                for (_, gap) in gaps.iter().enumerate().filter(|(n, _)| is_of(*n)) {
+                    import.fact(Fact::Gap(gap)).unwrap();
+                }
+                import.commit().unwrap();
             }
-            for handshake in &handshakes {
-                import.fact(Fact::Handshake(handshake)).unwrap();
-            }
-            for gap in &gaps {
-                import.fact(Fact::Gap(gap)).unwrap();
-            }
-            import.commit().unwrap();
+        }
+        if is_merged {
+            lake.compact(Timestamp::from_micros(0), Effort::WHOLE).unwrap();
         }
         for (names, networks, window) in questions {
             let told = |store: &dyn FlowStore| {
