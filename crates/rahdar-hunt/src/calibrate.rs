@@ -19,11 +19,16 @@
 //! the first [`LEARN`] of a hundred teach weights, the next up to [`SETTLE`] teach α and β, the last are
 //! held out. No address is in two parts, and what is held out comes last. There the scores are taken:
 //! Brier (mean squared error), log-loss (nats) and the expected calibration error over ten bins of
-//! equal mass.
+//! equal mass. Each part needs [`LEAST_OF_A_KIND`] examples of either kind.
+//!
+//! **Proven** is a calibration whose log-loss is below that of the defaults, on [`LEAST_PROVING`] held-out
+//! examples of either kind or more. That alone lets a confidence rise above 95 ([`crate::grade`]); one that is not
+//! proven weighs all the same.
 //!
 //! Assumes that the labelled traffic resembles the traffic to come; wrong for another network, another
-//! exporter, or labels that came from the weights themselves. Kill rules and gates are not learned: no
-//! calibration overrides them. Without a calibration no confidence is above 95.
+//! exporter, or labels that came from the weights themselves. That less of a hunt is command traffic than of the
+//! labels is seen, and allowed for ([`prevalence`]). Kill rules and gates are not learned: no
+//! calibration overrides them.
 //!
 //! ```
 //! use rahdar_hunt::calibrate::llr;
@@ -39,6 +44,7 @@ use rahdar_model::{Address, Timestamp};
 use thiserror::Error;
 
 use crate::evidence::{self, Group, Row};
+use crate::prevalence;
 
 /// Examples that a default weighs as much as (`methods.md` §2.6).
 pub const PSEUDO_COUNT: f64 = 20.0;
@@ -48,16 +54,21 @@ const SMOOTHING: f64 = 0.5;
 pub const LEARN: usize = 60;
 /// Those before this place teach α and β.
 pub const SETTLE: usize = 80;
-/// Examples of either kind that each of the two teaching parts needs, and examples of any kind that
-/// must be held out. Chosen here: below, one example moves everything.
-pub const LEAST_OF_A_KIND: usize = 3;
-/// See [`LEAST_OF_A_KIND`].
-pub const LEAST_HELD_OUT: usize = 5;
+/// Examples of either kind that each of the three parts needs. One incident has a handful of addresses. Few examples
+/// change little, since weights are drawn towards their defaults by [`PSEUDO_COUNT`] and the regression is penalised;
+/// and they prove nothing: see [`LEAST_PROVING`].
+pub const LEAST_OF_A_KIND: usize = 1;
+/// Held-out examples of either kind that prove a calibration. If all of 60 are judged right, fewer than 5 in 100 are
+/// wrong at 95 % confidence, by the rule of three, 3/60 (Hanley and Lippman-Hand, JAMA 249:1743, 1983): the doubt
+/// that the cap of 95 stands for.
+pub const LEAST_PROVING: usize = 60;
 /// Bins of the expected calibration error.
 const BINS: usize = 10;
 /// Examples that a bin needs; of fewer examples there are fewer bins. Chosen here: the mean of one says
 /// nothing.
 const LEAST_IN_BIN: usize = 5;
+/// 10/ln 10.
+const DECIBANS_A_NAT: f64 = 10.0 / std::f64::consts::LN_10;
 /// Steps of Newton's method; it needs some six.
 const STEPS: usize = 50;
 
@@ -122,8 +133,12 @@ pub struct Calibration {
     pub alpha: f64,
     /// β.
     pub beta: f64,
+    /// The share of command traffic among the examples that taught α and β; older files do not say.
+    pub share: Option<f64>,
     /// Examples: those that taught weights, those that taught α and β, those held out.
     pub examples: [usize; 3],
+    /// Of those held out, examples of command traffic, and others.
+    pub tried: [usize; 2],
     /// On the examples held out.
     pub held_out: Scores,
     /// What the defaults score on the same examples.
@@ -135,8 +150,8 @@ pub struct Calibration {
 pub enum CalibrateError {
     /// Too few examples of one kind in one part.
     #[error(
-        "the examples that teach {part} hold {real} of command traffic and {other} others: at least \
-         {least} of each are needed; label more traffic", least = LEAST_OF_A_KIND
+        "the examples {part} hold {real} of command traffic and {other} others: {least} of each is needed \
+         at least; label more traffic", least = LEAST_OF_A_KIND
     )]
     TooFew {
         /// Which part.
@@ -146,9 +161,6 @@ pub enum CalibrateError {
         /// Others.
         other: usize,
     },
-    /// Too few examples to judge by.
-    #[error("{0} examples are left to judge by: at least {least} are needed; label more traffic", least = LEAST_HELD_OUT)]
-    NotHeldOut(usize),
 }
 
 impl Calibration {
@@ -163,9 +175,30 @@ impl Calibration {
         }
     }
 
+    /// Whether it is better than the defaults, by enough examples of either kind that it had not seen.
+    pub fn is_proven(&self) -> bool {
+        self.tried.iter().all(|count| *count >= LEAST_PROVING)
+            && self.held_out.log_loss < self.defaults.log_loss
+    }
+
+    /// How good its probabilities are on these examples.
+    pub fn scores<'a>(&self, examples: impl IntoIterator<Item = &'a (Example, bool)>) -> Scores {
+        let settled = |(example, is_real): &(Example, bool)| {
+            (self.alpha + self.beta * logit(example, Some(self)), *is_real)
+        };
+        scores(&examples.into_iter().map(settled).collect::<Vec<_>>())
+    }
+
     /// Log-odds set right, in decibans.
     pub fn settle(&self, log_odds: f64) -> f64 {
-        self.alpha * 10.0 / std::f64::consts::LN_10 + self.beta * log_odds
+        self.alpha * DECIBANS_A_NAT + self.beta * log_odds
+    }
+
+    /// By how much these log-odds of all leads of a hunt, set right, must fall, in decibans, 0 or less: of a
+    /// hunt less is command traffic than of the labels ([`prevalence`]).
+    pub fn fall(&self, log_odds: impl Iterator<Item = f64>) -> f64 {
+        let logits: Vec<f64> = log_odds.map(|decibans| decibans / DECIBANS_A_NAT).collect();
+        self.share.map_or(0.0, |share| prevalence::shift(&logits, share) * DECIBANS_A_NAT)
     }
 }
 
@@ -182,18 +215,18 @@ pub fn llr(real: (u64, u64), other: (u64, u64), states: usize) -> f64 {
 /// [`CalibrateError`] where there is too little to learn from.
 pub fn learn(name: &str, examples: &[(Example, bool)]) -> Result<Calibration, CalibrateError> {
     let [teaching, settling, held_out] = split(examples);
-    enough("weights", &teaching)?;
-    enough("how far to trust them", &settling)?;
-    if held_out.len() < LEAST_HELD_OUT {
-        return Err(CalibrateError::NotHeldOut(held_out.len()));
-    }
+    enough("that teach weights", &teaching)?;
+    enough("that teach how far to trust them", &settling)?;
+    let tried = enough("that are held out", &held_out)?;
     let states = states(&teaching);
     let mut calibration = Calibration {
         name: name.to_owned(),
         states,
         alpha: 0.0,
         beta: 1.0,
+        share: Some(share(&settling)),
         examples: [teaching.len(), settling.len(), held_out.len()],
+        tried,
         held_out: Scores { brier: 0.0, log_loss: 0.0, ece: 0.0 },
         defaults: Scores { brier: 0.0, log_loss: 0.0, ece: 0.0 },
     };
@@ -202,11 +235,14 @@ pub fn learn(name: &str, examples: &[(Example, bool)]) -> Result<Calibration, Ca
     };
     let (alpha, beta) = fitted(&logits(&settling, Some(&calibration)));
     (calibration.alpha, calibration.beta) = (alpha, beta);
-    let settled =
-        logits(&held_out, Some(&calibration)).into_iter().map(|(x, is_real)| (alpha + beta * x, is_real));
-    calibration.held_out = scores(&settled.collect::<Vec<_>>());
+    calibration.held_out = calibration.scores(held_out.iter().copied());
     calibration.defaults = scores(&logits(&held_out, None));
     Ok(calibration)
+}
+
+/// The share of command traffic.
+fn share(examples: &[&(Example, bool)]) -> f64 {
+    examples.iter().filter(|(_, is_real)| *is_real).count() as f64 / examples.len() as f64
 }
 
 /// The three parts, by address in the order of first contact.
@@ -232,13 +268,14 @@ fn split(examples: &[(Example, bool)]) -> [Vec<&(Example, bool)>; 3] {
     parts
 }
 
-fn enough(part: &'static str, examples: &[&(Example, bool)]) -> Result<(), CalibrateError> {
+/// How many examples of command traffic, and how many others.
+fn enough(part: &'static str, examples: &[&(Example, bool)]) -> Result<[usize; 2], CalibrateError> {
     let real = examples.iter().filter(|(_, is_real)| *is_real).count();
     let other = examples.len() - real;
     if real.min(other) < LEAST_OF_A_KIND {
         return Err(CalibrateError::TooFew { part, real, other });
     }
-    Ok(())
+    Ok([real, other])
 }
 
 /// Groups that a calibration weighs. The prior and the prober's rule are not evidence of a pair.
@@ -288,7 +325,7 @@ fn logit(example: &Example, calibration: Option<&Calibration>) -> f64 {
         calibration.weigh(&mut rows);
     }
     let decibans = evidence::sum(evidence::probability(example.prior), rows).log_odds;
-    decibans * std::f64::consts::LN_10 / 10.0
+    decibans / DECIBANS_A_NAT
 }
 
 /// α and β of the logistic regression, by Newton's method.
@@ -319,7 +356,7 @@ fn fitted(examples: &[(f64, bool)]) -> (f64, f64) {
     (alpha, beta.max(0.0))
 }
 
-fn sigmoid(x: f64) -> f64 {
+pub(crate) fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
@@ -405,7 +442,7 @@ mod tests {
                 .weight
         };
         // Payload is seen in every tenth of the others: worth 7.8 dB, and not 12.
-        assert!(weight(50, 12.0) > weight(500, 12.0));
+        assert!(weight(150, 12.0) > weight(500, 12.0));
         assert!((weight(5_000, 12.0) - 7.78).abs() < 0.15, "{}", weight(5_000, 12.0));
         assert!(weight(5_000, -3.0) < -20.0);
     }
@@ -427,10 +464,35 @@ mod tests {
 
     #[test]
     fn too_little_teaches_nothing() {
-        let few = CalibrateError::TooFew { part: "weights", real: 0, other: 0 };
+        let few = CalibrateError::TooFew { part: "that teach weights", real: 0, other: 0 };
+        assert_eq!(
+            few.to_string(),
+            "the examples that teach weights hold 0 of command traffic and 0 others: 1 of each is needed at least; \
+             label more traffic"
+        );
         assert_eq!(learn("c", &[]), Err(few));
         let only_real: Vec<_> = labelled(1_000).into_iter().filter(|(_, is_real)| *is_real).collect();
         assert!(matches!(learn("c", &only_real), Err(CalibrateError::TooFew { other: 0, .. })));
+    }
+
+    #[test]
+    fn what_is_held_out_needs_both_kinds() {
+        // Of 150 examples the last thirty are held out: all of them are others.
+        let mut examples = labelled(150);
+        examples.iter_mut().skip(120).for_each(|(_, is_real)| *is_real = false);
+        let few = CalibrateError::TooFew { part: "that are held out", real: 0, other: 30 };
+        assert_eq!(learn("c", &examples), Err(few));
+    }
+
+    #[test]
+    fn many_of_either_kind_and_a_lower_loss_prove_a_calibration() {
+        let learned = learn("c", &labelled(1_000)).unwrap();
+        assert_eq!(learned.tried, [80, 120]);
+        assert!(learned.is_proven(), "{learned:?}");
+        let few = learn("c", &labelled(300)).unwrap();
+        assert!(few.held_out.log_loss < few.defaults.log_loss && !few.is_proven(), "{few:?}");
+        let no_better = Calibration { held_out: learned.defaults, ..learned };
+        assert!(!no_better.is_proven());
     }
 
     #[test]

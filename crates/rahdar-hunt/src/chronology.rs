@@ -23,7 +23,7 @@
 //! use rahdar_model::{Timestamp, Window};
 //!
 //! let time = |text: &str| text.parse::<Timestamp>().unwrap();
-//! let event = Event { at: time("2021-03-02"), label: "ProxyLogon disclosed".to_owned() };
+//! let event = Event::new(time("2021-03-02"), "ProxyLogon disclosed");
 //! let watch = Watch {
 //!     window: Window::new(time("2021-01-01"), time("2021-12-31")),
 //!     missing: Vec::new(),
@@ -144,7 +144,7 @@ mod tests {
     }
 
     fn check(first: &str, watches: &[Watch], expected: (Order, i64), why: &str) {
-        let event = Event { at: time("2021-03-02"), label: "disclosed".to_owned() };
+        let event = Event::new(time("2021-03-02"), "disclosed");
         let order = order(&event, time(first), watches);
         assert_eq!(((order.order, order.days), order.why.as_str()), (expected, why));
     }

@@ -4,7 +4,7 @@
 //! | what they share | when |
 //! |---|---|
 //! | infrastructure | claims of both name an address that the victim was in contact with then: they may be one |
-//! | timing | p ≤ [`ALPHA`]: they are in contact on the same days more often than coincidence allows |
+//! | timing | q ≤ [`discovery::RATE`]: they are in contact on the same days more often than coincidence allows |
 //! | tool | malware named with both: groups share malware, it ties nobody |
 //! | coincidence | none of these: two that found the same victim |
 //!
@@ -13,20 +13,23 @@
 //!
 //! p = #{s : |A ∩ (B + s)| ≥ |A ∩ B|} / n over all rotations s, the true one included.
 //!
-//! Rotation keeps each cluster's own bursts. Both must have [`LEAST_DAYS`] days of contact within
-//! [`LEAST_SPAN`] days in common, else timing is not tested. Assumes that neither changed its habits
-//! meanwhile; wrong where both keep the same working week, which is why timing alone merges nobody.
-//! Clusters are never merged here: that is a person's to decide.
+//! q is p adjusted for all pairs of the hunt (Benjamini and Hochberg). Rotation keeps each cluster's own
+//! bursts. Both must have [`LEAST_DAYS`] days of contact within [`LEAST_SPAN`] days in common, and n must
+//! be so large that the least p there is, 1/n, would suffice beside all other pairs. Else timing is not
+//! assessable, which is not the same as no agreement. Assumes that neither changed its habits meanwhile;
+//! wrong where both keep the same working week, which is why timing alone merges nobody. Clusters are
+//! never merged here: that is a person's to decide.
 //!
 //! ```
 //! use std::collections::BTreeSet;
 //!
-//! use rahdar_hunt::company::coincidence;
+//! use rahdar_hunt::company::{Timing, timing};
 //! use rahdar_model::Day;
 //!
-//! // Three days on which both called, every thirty: none of the other 62 rotations agrees as well.
-//! let bursts: BTreeSet<Day> = (0..63).filter(|n| n % 30 < 3).map(Day).collect();
-//! assert_eq!(coincidence(&bursts, &bursts), Some((9, 1.0 / 63.0)));
+//! // Three days on which both called, every thirty: none of the other 122 rotations agrees as well.
+//! let bursts: BTreeSet<Day> = (0..123).filter(|n| n % 30 < 3).map(Day).collect();
+//! let expected = Timing { common_days: 15, span: 123, p_value: 1.0 / 123.0 };
+//! assert_eq!(timing(&bursts, &bursts), Some(expected));
 //! ```
 
 use std::collections::BTreeSet;
@@ -35,18 +38,28 @@ use rahdar_model::account::{Company, CompanyKind};
 use rahdar_model::finding::{Finding, Verdict};
 use rahdar_model::{Address, Day};
 
-/// The chance of coincidence at which timing counts as shared. Chosen here: a victim with five
-/// clusters has ten pairs.
-pub const ALPHA: f64 = 0.01;
+use crate::discovery;
+
 /// Days of contact that each needs in the time that both lasted.
 pub const LEAST_DAYS: usize = 8;
-/// Days that both lasted.
-pub const LEAST_SPAN: usize = 28;
+/// Days that both lasted. With fewer, no agreement could ever have p ≤ .01.
+pub const LEAST_SPAN: usize = 100;
 /// Rotations that are tried; of longer lives the last days count. Three years.
 pub const MOST_SPAN: usize = 1_096;
 
-/// Days in common, and the chance of as many by coincidence; none where that cannot be tested.
-pub fn coincidence(a: &BTreeSet<Day>, b: &BTreeSet<Day>) -> Option<(u32, f64)> {
+/// How the days of two clusters agree.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Timing {
+    /// Days on which both were in contact, of those compared.
+    pub common_days: u32,
+    /// Days compared: the number of rotations.
+    pub span: usize,
+    /// The chance of as many common days by coincidence.
+    pub p_value: f64,
+}
+
+/// How these days agree; none where that cannot be tested.
+pub fn timing(a: &BTreeSet<Day>, b: &BTreeSet<Day>) -> Option<Timing> {
     let first = a.first()?.max(b.first()?).0;
     let last = a.last()?.min(b.last()?).0;
     let span = usize::try_from(last.checked_sub(first)?.checked_add(1)?).ok()?;
@@ -72,7 +85,7 @@ pub fn coincidence(a: &BTreeSet<Day>, b: &BTreeSet<Day>) -> Option<(u32, f64)> {
     let common = |shift: usize| (0..span).filter(|i| a[*i] && b[(i + shift) % span]).count();
     let observed = common(0);
     let as_many = (0..span).filter(|shift| common(*shift) >= observed).count();
-    Some((observed as u32, as_many as f64 / span as f64))
+    Some(Timing { common_days: observed as u32, span, p_value: as_many as f64 / span as f64 })
 }
 
 /// Every two clusters that are likely or better on one victim, in the order of victims and ids.
@@ -80,42 +93,59 @@ pub(crate) fn companies(findings: &[Finding]) -> Vec<Company> {
     let mut firm: Vec<&Finding> =
         findings.iter().filter(|finding| finding.verdict >= Verdict::Likely).collect();
     firm.sort_by(|a, b| (a.victim.address, &a.cluster.id).cmp(&(b.victim.address, &b.cluster.id)));
-    let mut companies = Vec::new();
+    let mut pairs = Vec::new();
     for own in firm.chunk_by(|a, b| a.victim.address == b.victim.address) {
         // Of more, the first by id: a list of a hundred clusters has five thousand pairs.
         let own = &own[..own.len().min(MOST_CLUSTERS)];
         for (i, a) in own.iter().enumerate() {
-            companies.extend(own[i + 1..].iter().map(|b| company(a, b)));
+            pairs.extend(own[i + 1..].iter().map(|b| (*a, *b)));
         }
     }
-    companies
+    let timings = assessable(pairs.iter().map(|(a, b)| timing(&days(a), &days(b))).collect());
+    let tested: Vec<f64> = timings.iter().flatten().map(|timing| timing.p_value).collect();
+    let mut adjusted = discovery::adjusted(&tested).into_iter();
+    let company = |((a, b), timing): ((&Finding, &Finding), Option<Timing>)| {
+        let tested = timing.and_then(|timing| Some((timing.p_value, adjusted.next()?)));
+        company(a, b, tested)
+    };
+    pairs.into_iter().zip(timings).map(company).collect()
+}
+
+/// Without those that could not be found beside all the others, however well their days agree.
+fn assessable(timings: Vec<Option<Timing>>) -> Vec<Option<Timing>> {
+    let tests = timings.iter().flatten().count() as f64;
+    let suffices = |timing: &Timing| tests / timing.span as f64 <= discovery::RATE;
+    timings.into_iter().map(|timing| timing.filter(suffices)).collect()
+}
+
+fn days(finding: &Finding) -> BTreeSet<Day> {
+    finding.daily.iter().map(|day| day.day).collect()
 }
 
 /// Clusters of one victim that are compared. Chosen here.
 const MOST_CLUSTERS: usize = 20;
 
-fn company(a: &Finding, b: &Finding) -> Company {
+/// `tested` is the p of their timing, and the same adjusted for all pairs.
+fn company(a: &Finding, b: &Finding, tested: Option<(f64, f64)>) -> Company {
     let addresses = |finding: &Finding| -> BTreeSet<Address> {
         finding.infrastructure.iter().map(|endpoint| endpoint.address).collect()
     };
-    let days = |finding: &Finding| -> BTreeSet<Day> { finding.daily.iter().map(|day| day.day).collect() };
     let shared_addresses: Vec<Address> = addresses(a).intersection(&addresses(b)).copied().collect();
     let shared_tools: Vec<String> =
         a.cluster.tools.iter().filter(|tool| b.cluster.tools.contains(tool)).cloned().collect();
-    let (a_days, b_days) = (days(a), days(b));
-    let common_days = a_days.intersection(&b_days).count() as u32;
-    let tested = coincidence(&a_days, &b_days);
-    let p_value = tested.map(|(_, p_value)| (p_value * 1e6).ceil() / 1e6);
-    let relation = match p_value {
+    let common_days = days(a).intersection(&days(b)).count() as u32;
+    let millionths = |p: f64| (p * 1e6).ceil() / 1e6;
+    let is_timed = tested.is_some_and(|(_, adjusted)| adjusted <= discovery::RATE);
+    let relation = match is_timed {
         _ if !shared_addresses.is_empty() => CompanyKind::SharedInfrastructure,
-        Some(p_value) if p_value <= ALPHA => CompanyKind::SharedTiming,
-        _ if !shared_tools.is_empty() => CompanyKind::SharedTool,
-        _ => CompanyKind::Coincidence,
+        true => CompanyKind::SharedTiming,
+        false if !shared_tools.is_empty() => CompanyKind::SharedTool,
+        false => CompanyKind::Coincidence,
     };
-    let timing = match p_value {
-        Some(p_value) if p_value <= ALPHA => "their days agree more often than coincidence allows",
+    let timing = match tested {
+        Some(_) if is_timed => "their days agree more often than coincidence allows",
         Some(_) => "their days agree no more often than coincidence allows",
-        None => "too few days in common to compare their timing",
+        None => "too few days in common to assess their timing",
     };
     let why = match relation {
         CompanyKind::SharedInfrastructure => {
@@ -139,7 +169,8 @@ fn company(a: &Finding, b: &Finding) -> Company {
         shared_addresses,
         shared_tools,
         common_days,
-        p_value,
+        p_value: tested.map(|(p_value, _)| millionths(p_value)),
+        p_adjusted: tested.map(|(_, adjusted)| millionths(adjusted)),
         relation,
         why,
     }
@@ -155,35 +186,46 @@ mod tests {
 
     #[test]
     fn what_is_too_short_or_too_rare_is_not_tested() {
-        let daily = days(|_| true, 27);
-        assert_eq!(coincidence(&daily, &daily), None);
+        let daily = days(|_| true, 99);
+        assert_eq!(timing(&daily, &daily), None);
         let rare = days(|n| n % 30 == 0, 200);
-        assert_eq!(coincidence(&rare, &rare), None);
-        assert_eq!(coincidence(&BTreeSet::new(), &daily), None);
-        let later: BTreeSet<Day> = (100..200).map(Day).collect();
-        assert_eq!(coincidence(&daily, &later), None, "they never lasted together");
+        assert_eq!(timing(&rare, &rare), None);
+        assert_eq!(timing(&BTreeSet::new(), &daily), None);
+        let later: BTreeSet<Day> = (200..400).map(Day).collect();
+        assert_eq!(timing(&daily, &later), None, "they never lasted together");
     }
 
     #[test]
     fn daily_contact_of_both_is_coincidence() {
-        let daily = days(|_| true, 90);
-        assert_eq!(coincidence(&daily, &daily), Some((90, 1.0)));
+        let daily = days(|_| true, 120);
+        let expected = Timing { common_days: 120, span: 120, p_value: 1.0 };
+        assert_eq!(timing(&daily, &daily), Some(expected));
     }
 
     #[test]
     fn bursts_that_fall_together_are_not() {
-        let bursts = days(|n| [3, 4, 5, 17, 18, 40, 41, 42, 77, 78, 99].contains(&n), 100);
-        let shifted: BTreeSet<Day> = bursts.iter().map(|day| Day(day.0 + 9)).collect();
-        let together = coincidence(&bursts, &bursts).unwrap();
-        assert_eq!(together.0, 11);
-        assert!(together.1 <= ALPHA + 1e-3, "{together:?}");
-        let apart = coincidence(&bursts, &shifted).unwrap();
-        assert!(apart.1 > 0.2, "{apart:?}");
+        let bursts = days(|n| [3, 4, 5, 17, 18, 40, 41, 42, 77, 78, 104].contains(&n), 105);
+        let shifted: BTreeSet<Day> = bursts.iter().map(|day| Day(day.0 + 2)).collect();
+        let together = timing(&bursts, &bursts).unwrap();
+        assert_eq!((together.common_days, together.span), (11, 102));
+        assert_eq!(together.p_value, 1.0 / 102.0);
+        let apart = timing(&bursts, &shifted).unwrap();
+        assert!(apart.p_value > 0.05, "{apart:?}");
+    }
+
+    #[test]
+    fn what_could_not_be_found_beside_the_others_is_not_assessable() {
+        let short = Timing { common_days: 9, span: 100, p_value: 0.01 };
+        let long = Timing { span: 400, ..short };
+        let (few, many) = (vec![Some(short); 5], vec![Some(short); 6]);
+        assert_eq!(assessable(few.clone()), few);
+        assert_eq!(assessable(many), [None; 6]);
+        assert_eq!(assessable(vec![None, Some(long), Some(short)]), [None, Some(long), Some(short)]);
     }
 
     #[test]
     fn a_life_of_centuries_is_cut() {
         let long = days(|n| n % 2 == 0, 100_000);
-        assert!(coincidence(&long, &long).is_some());
+        assert_eq!(timing(&long, &long).unwrap().span, MOST_SPAN);
     }
 }

@@ -5,10 +5,15 @@
 //! most 1. Calling those *found* whose adjusted p is at most [`RATE`] keeps the expected share of
 //! false ones among all that are called so below that rate.
 //!
-//! Assumes tests that are independent or positively dependent. Tests of one series at several
-//! dates are: an increase that is there for one date makes those near it likelier too, never
-//! less likely (Benjamini and Yekutieli, Annals of Statistics 29:1165, 2001). Wrong if a test is
-//! left out of the family because it failed: every test that was made is in it.
+//! Assumes tests that are independent or positively dependent (Benjamini and Yekutieli, Annals of Statistics
+//! 29:1165, 2001). Tests of one series at several dates are neither for certain: on the whole they rise and
+//! fall together, but a burst between two dates raises the one and lowers the other. The correction that holds under
+//! any dependence divides the rate by 1 + 1/2 + … + 1/m, 3.6 of 20 tests, and finds two thirds of what this one finds.
+//! It is not used, since by simulation this one holds: with the four events of the scenario in each of five series 3.7 % of
+//! discoveries are false where nothing increases, and 2.8 % where two series do; where bursts last for weeks 7.5 %, and 8.0 %
+//! with one event for each series, which is the test's own error (2026-11, 1,000 draws each, the test
+//! `the_table_of_several_events`).
+//! Wrong if a test is left out of the family because it failed: every test that was made is in it.
 //!
 //! ```
 //! use rahdar_hunt::discovery::adjusted;

@@ -34,6 +34,10 @@
 //! α is 5 %, half of it on either side. A sampling interval that nobody knows is 1 here, so that
 //! low stays a lower bound. Assumes that exporters sample independently of one another.
 //!
+//! What was lost between an exporter and us is made up for in the point alone, where the exporter's
+//! own count tells how much it is ([`crate::completeness`]). Where an upper bound stands, nothing was lost in that
+//! time, and the point is never above it.
+//!
 //! The point is a sum over records, each with a weight of its own ([`weigh`]): days add up to
 //! clusters, clusters to victims, victims to all.
 //!
@@ -59,8 +63,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use rahdar_model::{Address, Estimate};
+use rahdar_model::{Address, Estimate, Window};
 
+use crate::completeness::Completeness;
 use crate::sampling::{PacketSizes, SYSTEMATIC_INFLATION, SampledSum};
 use crate::stitch::Session;
 use crate::sweep::{Contact, Party, Rate, Side};
@@ -79,10 +84,18 @@ pub const LEAST_PRODUCTS: f64 = 100.0;
 pub(crate) const ALPHA: f64 = 0.05;
 
 /// What one record counts for, per direction.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Weight {
     out: Share,
     back: Share,
+    /// κ of its exporter on its days.
+    completeness: f64,
+}
+
+impl Default for Weight {
+    fn default() -> Self {
+        Self { out: Share::default(), back: Share::default(), completeness: 1.0 }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -204,7 +217,7 @@ impl<'a> Part<'a> {
 
     /// Octets that `party` sent, estimated.
     pub fn point(&self, party: Party) -> f64 {
-        self.weight.of(party) * self.octets(party) as f64
+        self.weight.of(party) * self.octets(party) as f64 / self.weight.completeness
     }
 
     /// Packets that `party` sent, estimated: as large a part of the record's as its octets.
@@ -220,7 +233,7 @@ impl<'a> Part<'a> {
 
     /// Packets that `party` sent in the whole record, estimated.
     pub fn packets(&self, party: Party) -> f64 {
-        self.weight.of(party) * self.side(party).packets as f64
+        self.weight.of(party) * self.side(party).packets as f64 / self.weight.completeness
     }
 
     /// What counts of what `party` sent in the whole record.
@@ -237,9 +250,10 @@ impl<'a> Part<'a> {
 /// What one observer says of a total.
 #[derive(Default)]
 struct Ledger {
-    /// Records that are no sample: octets, all of them at most and those that surely belong at least.
-    exact: f64,
-    exact_certain: f64,
+    /// Records that are no sample: octets, all of them at most and those that surely belong at least. Integers: a
+    /// float holds no more than 2⁵³ of them exactly.
+    exact: u128,
+    exact_certain: u64,
     /// Samples, likewise.
     sampled: SampledSum,
     sampled_certain: SampledSum,
@@ -252,8 +266,10 @@ struct Ledger {
 pub fn estimate<'a>(parts: impl IntoIterator<Item = Part<'a>>, party: Party, is_covered: bool) -> Estimate {
     let mut ledgers: BTreeMap<(&str, u32), Ledger> = BTreeMap::new();
     let mut observed = 0_u64;
-    let mut point = 0.0;
-    let mut exact_union = 0.0;
+    let mut sampled_point = 0.0;
+    let mut exact_point = 0_u128;
+    let mut lost_point = 0.0;
+    let mut exact_union = 0_u64;
     let mut has_ceiling = is_covered;
     for part in parts {
         let contact = part.contact;
@@ -262,18 +278,23 @@ pub fn estimate<'a>(parts: impl IntoIterator<Item = Part<'a>>, party: Party, is_
         let certain = part.is_certain && contact.has_floor;
         let Share { of_point, is_observed } = part.weight.share(party);
         observed = observed.saturating_add(if is_observed { octets } else { 0 });
-        point += of_point * octets as f64;
         has_ceiling &= contact.has_ceiling;
         let side = part.side(party);
         match contact.rate {
             Rate::Every | Rate::Unknown => {
-                ledger.exact += side.octets as f64;
+                // Of a session's observers one counts, and wholly.
+                let counts = of_point > 0.0;
+                ledger.exact += u128::from(side.octets);
+                exact_point += if counts { u128::from(octets) } else { 0 };
+                lost_point += of_point * octets as f64 * (1.0 / part.weight.completeness - 1.0);
                 if certain {
-                    ledger.exact_certain += side.least_octets as f64;
-                    exact_union += of_point * side.least_octets as f64;
+                    let least = side.least_octets;
+                    ledger.exact_certain = ledger.exact_certain.saturating_add(least);
+                    exact_union = exact_union.saturating_add(if counts { least } else { 0 });
                 }
             }
             Rate::OneIn(interval) => {
+                sampled_point += of_point * octets as f64 / part.weight.completeness;
                 ledger.is_sampled = true;
                 ledger.is_systematic |= contact.systematic;
                 add_sample(&mut ledger.sampled, contact, interval, side.packets, side.octets);
@@ -290,11 +311,14 @@ pub fn estimate<'a>(parts: impl IntoIterator<Item = Part<'a>>, party: Party, is_
         ledger.sampled.variance *= SYSTEMATIC_INFLATION;
         ledger.sampled_certain.variance *= SYSTEMATIC_INFLATION;
     }
-    let lows = ledgers.values().map(|ledger| ledger.exact_certain + ledger.sampled_certain.low(alpha));
-    let low = lows.fold(exact_union, f64::max);
-    let high = (has_ceiling && !ledgers.is_empty())
-        .then(|| ledgers.values().map(|ledger| ledger.exact + ledger.sampled.high(alpha)).sum());
-    Estimate::new(observed, low, point.max(low), high)
+    let lows = ledgers.values().map(|ledger| ledger.exact_certain as f64 + ledger.sampled_certain.low(alpha));
+    let low = lows.fold(exact_union as f64, f64::max);
+    let high = (has_ceiling && !ledgers.is_empty()).then(|| {
+        let exact: u128 = ledgers.values().map(|ledger| ledger.exact).sum();
+        exact as f64 + ledgers.values().map(|ledger| ledger.sampled.high(alpha)).sum::<f64>()
+    });
+    let point = (exact_point as f64 + sampled_point + lost_point).max(low);
+    Estimate::new(observed, low, high.map_or(point, |high| point.min(high)), high)
 }
 
 /// Adds a sampled record, whole: a share of it cannot be bounded by less.
@@ -332,6 +356,15 @@ pub fn weigh(pairs: &[(&[Contact], &[Session])]) -> Vec<Weight> {
         }
     }
     weights
+}
+
+/// Makes up for what was lost: divides the weights of these contacts, in their order, by the completeness of
+/// their exporters.
+pub fn make_up(weights: &mut [Weight], contacts: &[Contact], completeness: &Completeness<'_>) {
+    for (weight, contact) in weights.iter_mut().zip(contacts) {
+        let time = Window::new(contact.start, contact.end.max(contact.start));
+        weight.completeness = completeness.on(&contact.exporter, time);
+    }
 }
 
 /// Exporters with samples, by rising sampling interval, then by name.
@@ -680,5 +713,18 @@ mod tests {
             let sum: u64 = marks.windows(2).map(|m| Cut { from: m[0], to: m[1], whole }.of(n)).sum();
             assert_eq!(sum, n);
         }
+    }
+
+    #[test]
+    fn octets_beyond_what_a_float_holds_are_summed_as_integers() {
+        const ODD: u64 = (1 << 53) + 3;
+        let mut contacts: Vec<Contact> = (0..3).map(|session| contact(session, "r1", 1, 1 << 44)).collect();
+        for contact in &mut contacts {
+            (contact.out.octets, contact.out.least_octets) = (ODD, ODD);
+        }
+        let sessions = stitch(&contacts, &FanIn::of(&contacts), &|_, _| false);
+        let weights = weigh(&[(&contacts[..], &sessions[..])]);
+        let parts = contacts.iter().zip(&weights).map(|(contact, weight)| Part::whole(contact, weight));
+        assert_eq!(estimate(parts, Party::Victim, true), Estimate::exact(3 * ODD));
     }
 }

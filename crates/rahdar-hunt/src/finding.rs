@@ -4,6 +4,7 @@
 //! are those of its believed leads: of the leads that are likely or better, or if there is none,
 //! of those that are possible. A discounted finding shows everything that matched.
 
+use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use rahdar_model::finding::{
 };
 use rahdar_model::intelligence::{Cluster, ClusterId, Event, Network};
 use rahdar_model::marking::Marking;
+use rahdar_model::sight::{Hole, NotSeen, Witness};
 use rahdar_model::{Address, Day, Estimate, Timestamp, Window};
 
 use crate::evidence::naming::RESOLVED_ONLY_DB;
@@ -24,14 +26,20 @@ use crate::evidence::{counted, listed};
 use crate::exfil::{self, Shares, Stake};
 use crate::exporters::{Part, estimate};
 use crate::grade::credibility;
+use crate::holes::Ledger;
 use crate::lead::{Affiliation, Beside, Lead};
+use crate::marking::Mentioned;
 use crate::names::{Asked, Names};
 use crate::pair::Pair;
 use crate::role::Shown;
+use crate::sight::{self, Lookout, Trace};
 use crate::surge::series::Series;
 use crate::surge::{self, Study, Told};
-use crate::sweep::{Party, Swept, Tally};
+use crate::sweep::{Party, Rate, Swept, Tally};
 use crate::{chronology, marking, overlap, profile, rival, seen, upload};
+
+/// Holes in the record that a finding has a sentence for. Chosen here: its JSON has them all.
+const MOST_HOLES_TOLD: usize = 3;
 
 /// The leads of one victim and one cluster, the best first.
 pub(crate) struct Case<'a> {
@@ -80,8 +88,14 @@ impl<'a> Case<'a> {
 
     /// The sessions that the case tells of, by pair and place.
     fn sessions(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.sessions_from(Verdict::Discounted)
+    }
+
+    /// Those of leads that are believed this far by themselves.
+    fn sessions_from(&self, least: Verdict) -> impl Iterator<Item = (usize, usize)> {
         let is_believed = self.verdict() > Verdict::Discounted;
-        self.believed().iter().flat_map(move |lead| {
+        let leads = self.believed().iter().filter(move |lead| lead.grade.verdict >= least);
+        leads.flat_map(move |lead| {
             let sessions =
                 if is_believed && !lead.contact.is_empty() { &lead.contact } else { &lead.sessions };
             sessions.iter().map(|session| (lead.pair, *session))
@@ -106,6 +120,12 @@ pub(crate) fn cases<'a>(leads: Vec<Lead<'a>>, pairs: &[Pair<'a>]) -> Vec<Case<'a
     groups.into_iter().map(case).collect()
 }
 
+/// What exporters recorded, and when they did not: each ledger stands beside its coverage.
+pub(crate) struct Record<'a> {
+    pub(crate) coverage: &'a [ExporterCoverage],
+    pub(crate) ledgers: &'a [Ledger<'a>],
+}
+
 /// Turns cases into findings.
 pub(crate) struct Teller<'a> {
     pairs: &'a [Pair<'a>],
@@ -113,11 +133,14 @@ pub(crate) struct Teller<'a> {
     book: &'a Snapshot,
     networks: &'a [Network],
     coverage: &'a [ExporterCoverage],
+    ledgers: &'a [Ledger<'a>],
+    lookout: Lookout<'a>,
     unusable: BTreeMap<(Address, Affiliation), Unusable>,
     /// Records that are not counted because another input holds them too, by victim and remote.
     repeated: &'a BTreeMap<(Address, Address), u64>,
     /// The marking of what names malware of a cluster.
     tools: BTreeMap<ClusterId, Marking>,
+    mentioned: Mentioned,
     shares: Shares,
     /// The series and the increases of each case, in the order of cases; none where discounted.
     lives: Vec<Option<(Vec<Daily>, Told)>>,
@@ -129,7 +152,7 @@ impl<'a> Teller<'a> {
         cases: &'a [Case<'a>],
         book: &'a Snapshot,
         networks: &'a [Network],
-        coverage: &'a [ExporterCoverage],
+        record: Record<'a>,
         swept: &'a Swept,
         events: &[Event],
     ) -> Self {
@@ -146,10 +169,30 @@ impl<'a> Teller<'a> {
             .collect();
         let shares = Shares::of(&stakes);
         let (unusable, repeated) = (unusable(swept, book), &swept.repeated);
+        let Record { coverage, ledgers } = record;
         let lives = Vec::new();
         let tools = marking::of_tools(book);
-        let mut teller =
-            Self { pairs, cases, book, networks, coverage, unusable, repeated, tools, shares, lives };
+        let mut mentioned = Mentioned::default();
+        for case in cases.iter().filter(|case| case.is_firm()) {
+            case.leads
+                .iter()
+                .for_each(|lead| mentioned.add(case.victim, case.affiliation.id(), &lead.marking));
+        }
+        let mut teller = Self {
+            pairs,
+            cases,
+            book,
+            networks,
+            coverage,
+            ledgers,
+            lookout: Lookout::of(ledgers),
+            unusable,
+            repeated,
+            tools,
+            mentioned,
+            shares,
+            lives,
+        };
         teller.lives = teller.studied(events);
         teller
     }
@@ -182,7 +225,10 @@ impl<'a> Teller<'a> {
             Some(change) => Err(change),
             None => {
                 let contact = daily.iter().map(|day| (day.day, day.octets_out.point));
-                let is_blind = |day: Day| seen::is_blind(day.window(), &exporters, self.coverage);
+                let is_blind = |day: Day| {
+                    seen::is_blind(day.window(), &exporters, self.coverage)
+                        || seen::is_holed(day, &exporters, self.ledgers)
+                };
                 Series::of(contact, &is_blind).ok_or_else(|| "contact has no life to look at".to_owned())
             }
         };
@@ -224,7 +270,12 @@ impl<'a> Teller<'a> {
             && seen.is_some_and(|seen| seen::is_covered(seen, &exporters, self.coverage));
         let sent_by = |party| estimate(parts.iter().copied(), party, is_covered);
         let silence_us = seen::longest_silence_us(&starts);
-        let cut = seen.is_none_or(|seen| seen::is_cut_by_any(seen, silence_us, &exporters, self.coverage));
+        let cut = seen.is_none_or(|seen| seen::is_cut_by_any(seen, silence_us, &exporters, self.ledgers));
+        let witness = seen.map_or_else(Witness::default, |seen| {
+            let margin_us = seen::margin_us(silence_us);
+            sight::witness(&self.lookout, &exporters, seen, margin_us, self.traces(case))
+        });
+        let has_hole = seen.is_some_and(|seen| witness.holes.iter().any(|hole| hole.window.overlaps(seen)));
         let (daily, told) = match &self.lives[i] {
             Some(life) => life.clone(),
             None => (self.daily(&parts), Told::default()),
@@ -239,8 +290,12 @@ impl<'a> Teller<'a> {
         let (attempts, repeated) = (attempts(&parts), self.repeated(case));
         reasons.extend(self.notes(i, attempts, repeated));
         reasons.extend(clocks(&parts));
+        reasons.extend(holes(&witness.holes));
+        reasons.extend(conflicts(&parts, &exporters, self.coverage));
         let is_assessable = !reasons.iter().any(|reason| reason.kind == "one_way");
         let octets_out = sent_by(Party::Victim);
+        let confirmed: Vec<Part<'a>> =
+            case.sessions_from(Verdict::Confirmed).flat_map(|session| self.parts(i, session)).collect();
         let is_confirmed = best.grade.verdict == Verdict::Confirmed;
         let (upload, chronology) = match best.grade.verdict {
             Verdict::Discounted => (Upload::default(), Vec::new()),
@@ -261,10 +316,16 @@ impl<'a> Teller<'a> {
             reasons,
             first_seen,
             last_seen,
-            at_least: cut || seen.is_some_and(|seen| self.is_cut_by_windows(case, seen)),
+            at_least: cut
+                || has_hole
+                || parts.iter().any(|part| part.contact().rate != Rate::Every)
+                || seen.is_some_and(|seen| self.is_cut_by_windows(case, seen)),
+            witness,
+            is_distinct: self.shares.has_exclusive(i),
             days_active: daily.len() as u32,
             flows: parts.len() as u64,
             exporters: named(&parts),
+            octets_out_confirmed: estimate(confirmed, Party::Victim, is_covered),
             octets_out,
             octets_in: sent_by(Party::Remote),
             attempts,
@@ -284,15 +345,12 @@ impl<'a> Teller<'a> {
 
     /// The marking of what is told of a case (the `marking` module says what that is).
     fn marking(&self, case: &Case<'a>) -> Marking {
-        let mut marking = self.tools.get(&case.affiliation.id()).cloned().unwrap_or_default();
-        let is_mentioned = |other: &&Case<'_>| {
-            case.is_firm()
-                && other.is_firm()
-                && (other.victim == case.victim || other.affiliation == case.affiliation)
-        };
-        let mentioned = self.cases.iter().filter(is_mentioned).filter(|other| !std::ptr::eq(*other, case));
-        let leads = case.leads.iter().chain(mentioned.flat_map(|other| &other.leads));
-        leads.for_each(|lead| marking.and(&lead.marking));
+        let cluster = case.affiliation.id();
+        let mut marking = self.tools.get(&cluster).cloned().unwrap_or_default();
+        case.leads.iter().for_each(|lead| marking.and(&lead.marking));
+        if case.is_firm() {
+            self.mentioned.by(case.victim, &cluster).for_each(|other| marking.and(other));
+        }
         let unusable = self.unusable.get(&(case.victim, case.affiliation.clone()));
         unusable.into_iter().for_each(|unusable| marking.and(&unusable.marking));
         marking
@@ -319,6 +377,11 @@ impl<'a> Teller<'a> {
                     Beside::Held(_) => false,
                 })
             })
+    }
+
+    /// What it says that nobody was in contact with others.
+    pub(crate) fn not_seen(&self, asked: &sight::Asked<'_>) -> Vec<NotSeen> {
+        sight::not_seen(&self.lookout, asked)
     }
 
     /// How many records between the victim and the hosts of a case other inputs hold too.
@@ -349,7 +412,7 @@ impl<'a> Teller<'a> {
             }
         };
         let attempted = format!(
-            "of calls that were refused or that nobody answered: their {} count as nothing that left",
+            "refused or not answered; the {} of these calls are not counted as sent",
             counted(attempts.octets, "octet")
         );
         note(attempts.flows, "flow record", &attempted);
@@ -392,14 +455,13 @@ impl<'a> Teller<'a> {
     }
 
     fn cluster(&self, affiliation: &Affiliation) -> Cluster {
-        let name = match affiliation {
-            Affiliation::Cluster(id) => match self.book.cluster(id) {
-                Some(known) => return known.clone(),
-                None => id.to_string(),
-            },
-            Affiliation::Source(source) => source.to_string(),
-        };
-        Cluster { id: affiliation.id(), name, named: false, tools: Vec::new() }
+        affiliation.cluster(self.book)
+    }
+
+    /// What each session of a case left.
+    fn traces(&self, case: &Case<'_>) -> Vec<Trace> {
+        let sessions = case.sessions().map(|(pair, session)| self.pairs[pair].trace(session));
+        sessions.flatten().collect()
     }
 
     /// The endpoints of a case. Ports of a remote that called are drawn by chance: its row has
@@ -437,18 +499,23 @@ impl<'a> Teller<'a> {
 
     /// The pooled octets that left each victim of these cases, and all of them. Cases that are
     /// merely possible do not count.
-    pub(crate) fn totals(&self, cases: &[usize]) -> (Vec<VictimTotal>, Estimate) {
-        let mut victims: BTreeMap<Address, (usize, BTreeSet<(usize, usize)>)> = BTreeMap::new();
+    pub(crate) fn totals(&self, cases: &[usize]) -> Totals {
+        let mut victims: BTreeMap<Address, OnVictim> = BTreeMap::new();
         for case in cases.iter().map(|i| &self.cases[*i]).filter(|case| case.is_firm()) {
-            let (clusters, sessions) = victims.entry(case.victim).or_default();
-            *clusters += 1;
-            sessions.extend(case.sessions());
+            let on = victims.entry(case.victim).or_default();
+            on.clusters += 1;
+            on.sessions.extend(case.sessions());
+            on.confirmed.extend(case.sessions_from(Verdict::Confirmed));
         }
-        let all = self.pooled(victims.values().flat_map(|(_, sessions)| sessions));
-        let total = |(address, (clusters, sessions)): (Address, (usize, BTreeSet<(usize, usize)>))| {
-            VictimTotal { address, clusters, octets_out: self.pooled(&sessions) }
+        let octets_out = self.pooled(victims.values().flat_map(|on| &on.sessions));
+        let octets_out_confirmed = self.pooled(victims.values().flat_map(|on| &on.confirmed));
+        let total = |(address, on): (Address, OnVictim)| VictimTotal {
+            address,
+            clusters: on.clusters,
+            octets_out: self.pooled(&on.sessions),
+            octets_out_confirmed: self.pooled(&on.confirmed),
         };
-        (victims.into_iter().map(total).collect(), all)
+        Totals { victims: victims.into_iter().map(total).collect(), octets_out, octets_out_confirmed }
     }
 
     fn pooled<'s>(&self, sessions: impl IntoIterator<Item = &'s (usize, usize)>) -> Estimate {
@@ -510,10 +577,13 @@ impl<'a> Teller<'a> {
             first_seen: tally.first,
             last_seen: tally.last,
             at_least: false,
+            witness: Witness::default(),
+            is_distinct: false,
             days_active: 0,
             flows: tally.flows,
             exporters: Vec::new(),
             octets_out: estimate([], Party::Victim, false),
+            octets_out_confirmed: estimate([], Party::Victim, false),
             octets_in: estimate([], Party::Remote, false),
             attempts: Attempts::default(),
             repeated: 0,
@@ -529,6 +599,21 @@ impl<'a> Teller<'a> {
             marking: all,
         }
     }
+}
+
+/// What left the victims of some cases: each, and all of them.
+pub(crate) struct Totals {
+    pub(crate) victims: Vec<VictimTotal>,
+    pub(crate) octets_out: Estimate,
+    pub(crate) octets_out_confirmed: Estimate,
+}
+
+/// The clusters on one victim, and their sessions by pair and place.
+#[derive(Default)]
+struct OnVictim {
+    clusters: usize,
+    sessions: BTreeSet<(usize, usize)>,
+    confirmed: BTreeSet<(usize, usize)>,
 }
 
 /// Records that cannot be true.
@@ -584,10 +669,7 @@ fn resolved_only(asked: &Asked) -> Reason {
     let names: Vec<&String> = asked.names.iter().collect();
     let seen = match asked.flows {
         0 => "no flow with an answer was seen".to_owned(),
-        flows => format!(
-            "no claim is about the answers themselves, with which {} was exchanged",
-            counted(flows, "flow")
-        ),
+        flows => format!("no claim names the resolved addresses; {} reached them", counted(flows, "flow")),
     };
     let text = format!("the host asked {} for {}", times(asked.questions), listed(&names));
     match &asked.standing {
@@ -608,7 +690,7 @@ fn clocks(parts: &[Part<'_>]) -> impl Iterator<Item = Reason> {
     let undated = parts.iter().filter(|part| part.contact().clock_suspect).count() as u64;
     let arrived = parts.iter().filter(|part| part.contact().by_arrival).count() as u64;
     let notes = [
-        (undated, "at times that no clock tells, counted in no date"),
+        (undated, "had no usable time and counted towards no date"),
         (arrived, "dated by arrival, for their own clock is not to be trusted"),
     ];
     let told = notes.into_iter().filter(|(flows, _)| *flows > 0);
@@ -616,6 +698,57 @@ fn clocks(parts: &[Part<'_>]) -> impl Iterator<Item = Reason> {
         let text = format!("{} of {} {text}", counted(flows, "flow"), parts.len());
         Reason { kind: "clock", weight: 0.0, text }
     })
+}
+
+/// What is to be said of exporters whose templates have two meanings, without weight: what was read by them may
+/// be something else.
+fn conflicts<'a>(
+    parts: &'a [Part<'_>],
+    exporters: &'a BTreeSet<&str>,
+    coverage: &'a [ExporterCoverage],
+) -> impl Iterator<Item = Reason> {
+    exporters.iter().filter_map(|exporter| {
+        let ledgers = || coverage.iter().filter(|ledger| &*ledger.exporter == *exporter);
+        let all: u64 = ledgers().map(|ledger| ledger.template_conflicts).sum();
+        let is_own = |part: &&Part<'_>| part.contact().has_conflict && &*part.contact().exporter == *exporter;
+        let own = parts.iter().filter(is_own).count() as u64;
+        let flows: u64 = ledgers().map(|ledger| ledger.flows).sum();
+        let text = format!(
+            "exporter `{exporter}` announced templates anew with another meaning: {all} of {} may be misread, {own} \
+             of them here",
+            counted(flows, "flow record")
+        );
+        (all > 0).then_some(Reason { kind: "template_conflict", weight: 0.0, text })
+    })
+}
+
+/// What is to be said of holes in the record, without weight: the longest of them.
+fn holes(holes: &[Hole]) -> impl Iterator<Item = Reason> {
+    let mut longest: Vec<&Hole> = holes.iter().collect();
+    longest.sort_by_key(|hole| {
+        (Reverse(hole.window.until.since(hole.window.from)), hole.window, &hole.exporter)
+    });
+    let rest = longest.len().saturating_sub(MOST_HOLES_TOLD) as u64;
+    longest.truncate(MOST_HOLES_TOLD);
+    longest.sort_unstable();
+    let note = |text| Reason { kind: "coverage", weight: 0.0, text };
+    let more = (rest > 0).then(|| format!("{} likewise", counted(rest, "shorter time")));
+    longest.into_iter().map(hole_told).chain(more).map(note).collect::<Vec<_>>().into_iter()
+}
+
+/// One hole in words: when, whose, and by which count it is known.
+fn hole_told(hole: &Hole) -> String {
+    let Hole { window, exporter, usual_flows, lost, .. } = hole;
+    let lost: Vec<String> =
+        lost.iter().map(|lost| format!("{} {} lost ({})", lost.count, lost.unit, lost.cause)).collect();
+    let by = match (lost.is_empty(), usual_flows) {
+        (true, flows) => format!("{flows} flow records are usual"),
+        (false, _) => listed(&lost.iter().collect::<Vec<_>>()),
+    };
+    let (from, until) = (window.from, window.until);
+    format!(
+        "exporter `{exporter}` recorded nothing from {from} to {until} ({by}): that is no time without contact"
+    )
 }
 
 /// The exporters that recorded these, in order.

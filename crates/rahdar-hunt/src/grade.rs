@@ -8,12 +8,12 @@
 //! | discounted | otherwise, and whatever a kill rule names or has expired |
 //!
 //! Caps on p, so that the number never says more than the word: 0.95 until weights are calibrated
-//! on local traffic ([`crate::calibrate`]), then 0.99; below 0.90 where a gate is missing; below 0.55 where G1 < +4 (so also where
+//! on local traffic and proven there ([`crate::calibrate`]), then 0.99; below 0.90 where a gate is missing; below 0.55 where G1 < +4 (so also where
 //! one direction was seen), or where the claim had lapsed by more than 30 days and nothing of the
 //! same cluster is fresh: no other address of it inside a window, no sighting nearby; and where the claim
-//! has a window and nobody knows when the flows were (chosen here: that they lie outside is as likely as not,
-//! for most windows are shorter than most archives, and a stale address must not be *likely* because a
-//! clock is broken); below 0.20 where discounted. The order of the verdicts is that of the numbers.
+//! has a window and nobody knows when the flows were (chosen here: they may as well lie outside, since most
+//! windows are shorter than most archives, and a stale address must not be *likely* because a clock is
+//! broken); below 0.20 where discounted. The order of the verdicts is that of the numbers.
 //!
 //! ```
 //! use rahdar_hunt::evidence::establishment::Exchange;
@@ -59,7 +59,8 @@ pub struct Gates {
     pub recurs: bool,
     /// Whether something else of the cluster is fresh (amendment (d)).
     pub is_fresh: bool,
-    /// Whether the weights were learned from local traffic.
+    /// Whether the weights were learned from local traffic and proved better there
+    /// ([`crate::calibrate::Calibration::is_proven`]).
     pub is_calibrated: bool,
     /// Whether a kill rule holds, or the claim had expired.
     pub is_killed: bool,

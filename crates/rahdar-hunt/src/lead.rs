@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use rahdar_intel::index::Snapshot;
 use rahdar_model::finding::{Reason, Verdict};
-use rahdar_model::intelligence::{Claim, ClusterId, HostClass, WindowBasis};
+use rahdar_model::intelligence::{Claim, Cluster, ClusterId, HostClass, WindowBasis};
 use rahdar_model::marking::Marking;
 use rahdar_model::time::DAY_US;
 use rahdar_model::{Address, Day, Window};
@@ -70,6 +70,18 @@ impl Affiliation {
     pub(crate) fn marking_of(&self, book: &Snapshot, name: &str) -> Marking {
         let claims = book.claims_naming(name).into_iter();
         Marking::of(claims.filter(|claim| Self::of(claim) == *self))
+    }
+
+    /// The cluster as the book knows it, or made up of what is known.
+    pub(crate) fn cluster(&self, book: &Snapshot) -> Cluster {
+        let name = match self {
+            Self::Cluster(id) => match book.cluster(id) {
+                Some(known) => return known.clone(),
+                None => id.to_string(),
+            },
+            Self::Source(source) => source.to_string(),
+        };
+        Cluster { id: self.id(), name, named: false, tools: Vec::new() }
     }
 
     /// The cluster's id; of a source, a derived one.
@@ -136,17 +148,21 @@ pub(crate) fn leads<'a>(
     }
     let questions: Vec<Question<'_>> = weighed.iter().map(|one| one.question(pairs)).collect();
     let rhythms = regular::rhythms(&questions, &[]);
-    let mut leads = Vec::with_capacity(weighed.len());
     let mut sums: BTreeMap<(Address, Affiliation), Sum> = BTreeMap::new();
     let key = |one: &Weighed<'_>| (pairs[one.draft.pair].victim, one.draft.affiliation.clone());
     for one in &weighed {
         sums.entry(key(one)).or_default().add(one);
     }
-    for (one, rhythm) in weighed.into_iter().zip(rhythms) {
-        let sum = &sums[&key(&one)];
-        leads.push(one.grade(sum, rhythm, calibration));
-    }
-    leads
+    let settled: Vec<Settled<'a>> = weighed
+        .into_iter()
+        .zip(rhythms)
+        .map(|(one, rhythm)| {
+            let sum = &sums[&key(&one)];
+            one.settle(sum, rhythm, calibration)
+        })
+        .collect();
+    let fall = calibration.map_or(0.0, |known| known.fall(settled.iter().map(|one| one.log_odds)));
+    settled.into_iter().map(|one| one.grade(fall)).collect()
 }
 
 /// The claims on one address, by whose they are.
@@ -443,8 +459,9 @@ impl<'a> Weighed<'a> {
         pair.question(sessions)
     }
 
-    fn grade(self, sum: &Sum, rhythm: Rhythm, calibration: Option<&Calibration>) -> Lead<'a> {
-        let mut rows = self.rows;
+    /// Adds up the evidence, and sets the odds right.
+    fn settle(mut self, sum: &Sum, rhythm: Rhythm, calibration: Option<&Calibration>) -> Settled<'a> {
+        let mut rows = std::mem::take(&mut self.rows);
         rows.extend(rhythm.row());
         rows.extend(corroboration::row(sum.addresses));
         let states = rows.iter().map(|row| (row.group, row.reason.weight)).collect();
@@ -465,9 +482,35 @@ impl<'a> Weighed<'a> {
             validity: self.validity,
             recurs: sum.recurs(),
             is_fresh: self.is_sighted || sum.addresses > 0,
-            is_calibrated: calibration.is_some(),
+            is_calibrated: calibration.is_some_and(Calibration::is_proven),
             is_killed: self.kill.is_some(),
         };
+        Settled { one: self, rhythm, states, prior: evidence::decibans(prior), reasons, log_odds, gates }
+    }
+}
+
+/// A lead whose odds are known, but for what the other leads of the hunt say of them.
+struct Settled<'a> {
+    /// Without its rows.
+    one: Weighed<'a>,
+    rhythm: Rhythm,
+    states: Vec<(Group, f64)>,
+    prior: f64,
+    reasons: Vec<Reason>,
+    log_odds: f64,
+    gates: Gates,
+}
+
+impl<'a> Settled<'a> {
+    /// `fall` in decibans, 0 or less.
+    fn grade(self, fall: f64) -> Lead<'a> {
+        let Self { one, rhythm, states, prior, mut reasons, mut log_odds, gates } = self;
+        if fall < 0.0 {
+            log_odds += fall;
+            let text =
+                "of what this hunt matched, less looks like command traffic than of the labelled traffic";
+            reasons.push(Reason { kind: "prevalence", weight: fall, text: text.to_owned() });
+        }
         let grade = grade(log_odds, &gates);
         reasons.extend(requirement(log_odds, grade, &gates));
         reasons.sort_by(|a, b| {
@@ -476,22 +519,22 @@ impl<'a> Weighed<'a> {
             is_prior(a).cmp(&is_prior(b)).then(heavier)
         });
         if grade.verdict == Verdict::Discounted {
-            name_rival(&mut reasons, self.kill);
+            name_rival(&mut reasons, one.kill);
         }
         Lead {
-            pair: self.draft.pair,
-            affiliation: self.draft.affiliation,
-            sessions: self.draft.sessions,
-            contact: self.contact,
-            beside: self.beside,
-            claim: self.claim,
+            pair: one.draft.pair,
+            affiliation: one.draft.affiliation,
+            sessions: one.draft.sessions,
+            contact: one.contact,
+            beside: one.beside,
+            claim: one.claim,
             reasons,
             log_odds,
             grade,
             rhythm,
             states,
-            prior: evidence::decibans(prior),
-            marking: self.marking,
+            prior,
+            marking: one.marking,
         }
     }
 }
@@ -500,14 +543,14 @@ impl<'a> Weighed<'a> {
 fn name_rival(reasons: &mut Vec<Reason>, kill: Option<&'static str>) {
     let is_rival = |reason: &Reason| match kill {
         Some(kind) => reason.kind == kind,
-        None => reason.weight < 0.0 && !matches!(reason.kind, "calibration" | "cap" | "prior"),
+        None => reason.weight < 0.0 && !matches!(reason.kind, "calibration" | "prevalence" | "cap" | "prior"),
     };
     let rival = match reasons.iter().position(is_rival) {
         Some(at) => reasons.remove(at),
         None if kill == Some("foreign") => Reason {
             kind: "foreign",
             weight: 0.0,
-            text: "the other end is in none of the networks that are watched".to_owned(),
+            text: "the host is in none of the monitored networks".to_owned(),
         },
         None => Reason { kind: "weak", weight: 0.0, text: "too little speaks for it".to_owned() },
     };

@@ -1,13 +1,15 @@
 //! All judgement: flows and dated intelligence in, findings with reasons and bounds out.
 //!
-//! [`hunt`] is the door. Behind it, in the order of the work:
+//! The doors: [`hunt`], from claims to findings; [`beacons::beacons`] and [`unusual::uploads`], which need no
+//! claim; [`scanner`], who scans; [`mod@profile`], whose network a victim is in; [`examples`] and [`calibrate`],
+//! weights learned from labelled traffic. Behind them, in the order of the work:
 //!
 //! * [`sweep`]: sightings become contacts of a victim with a claimed address; [`arrival`]: when they were,
 //!   where no clock of theirs says so; [`repeats`]: what several inputs hold counts once; [`mod@mend`]: clocks
 //!   and counters of exporters are put right;
 //! * [`mod@stitch`] and [`initiator`]: contacts become sessions, and who opened them;
-//! * [`sampling`] and [`exporters`]: what recorded octets say of all octets, and of one total
-//!   that several exporters saw;
+//! * [`sampling`], [`exporters`] and [`completeness`]: what recorded octets say of all octets, of one total
+//!   that several exporters saw, and of what was lost on the way;
 //! * [`vantage`] and [`scanner`]: what the exporters could see, and who scans;
 //! * [`evidence`]: what speaks for and against, group by group, and [`grade`]: what it amounts to;
 //! * [`rhythm`], [`surge`], [`discovery`]: how regular, whether more since, and how many tests of
@@ -15,7 +17,7 @@
 //!   uploads more than usual to networks it never dealt with, without any claim;
 //! * [`calibrate`]: what labelled traffic teaches of those weights;
 //! * [`exfil`], [`upload`], [`seen`], [`chronology`]: how much, of what pattern, since when, before
-//!   or after what;
+//!   or after what; [`holes`] and [`sight`]: when exporters did not record, and what left no record;
 //! * [`rival`], [`attribution`], [`overlap`], [`company`], [`role`]: what else may explain it, who may
 //!   be behind it, who else is there, what the victim does;
 //! * `marking`: how far what is told may travel; [`mod@profile`]: whose network that is, by public files, after the hunt.
@@ -34,12 +36,14 @@ pub mod calibrate;
 mod chance;
 pub mod chronology;
 pub mod company;
+pub mod completeness;
 pub mod discovery;
 pub mod evidence;
 pub mod exfil;
 pub mod exporters;
 mod finding;
 pub mod grade;
+pub mod holes;
 pub mod initiator;
 mod lead;
 mod marking;
@@ -47,6 +51,7 @@ pub mod mend;
 mod names;
 pub mod overlap;
 mod pair;
+pub mod prevalence;
 pub mod profile;
 mod regular;
 pub mod repeats;
@@ -56,6 +61,7 @@ pub mod role;
 pub mod sampling;
 pub mod scanner;
 pub mod seen;
+pub mod sight;
 pub mod stitch;
 pub mod surge;
 pub mod sweep;
@@ -68,13 +74,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use rahdar_intel::index::Snapshot;
 use rahdar_model::coverage::ExporterCoverage;
 use rahdar_model::finding::{Finding, Hunt, Verdict};
-use rahdar_model::intelligence::{ClusterId, Event, Network};
+use rahdar_model::intelligence::{Claim, ClusterId, Event, Network};
 use rahdar_model::store::StoreError;
 use rahdar_model::{Address, FlowStore, Prefix, Timestamp, Window};
 use thiserror::Error;
 
 use crate::calibrate::{Calibration, Example};
-use crate::finding::Teller;
+use crate::completeness::Completeness;
+use crate::finding::{Record, Teller, Totals};
+use crate::holes::Ledger;
 use crate::lead::{Affiliation, Lead};
 use crate::pair::{Company, Pair, Surroundings};
 use crate::stitch::{FanIn, Session, stitch};
@@ -170,6 +178,7 @@ struct Judged<'a> {
     book: &'a Snapshot,
     swept: &'a Swept,
     coverage: &'a [ExporterCoverage],
+    ledgers: &'a [Ledger<'a>],
     surroundings: &'a Surroundings<'a>,
     pairs: &'a [Pair<'a>],
     leads: Vec<Lead<'a>>,
@@ -198,7 +207,8 @@ impl Scene<'_> {
             by_pair.iter().map(|contacts| stitch(contacts, &fan_in, &is_documented)).collect();
         let joined: Vec<(&[Contact], &[Session])> =
             by_pair.iter().zip(&sessions).map(|(contacts, sessions)| (*contacts, &sessions[..])).collect();
-        let weights = exporters::weigh(&joined);
+        let mut weights = exporters::weigh(&joined);
+        exporters::make_up(&mut weights, &swept.contacts, &Completeness::of(&coverage));
 
         let met = by_pair.iter().map(|contacts| (contacts[0].victim, contacts[0].remote)).collect();
         let names = names::names(store, book, &met, window)?;
@@ -217,6 +227,7 @@ impl Scene<'_> {
             book,
             swept: &swept,
             coverage: &coverage,
+            ledgers: &holes::ledgers(&coverage),
             surroundings: &surroundings,
             pairs: &pairs,
             leads,
@@ -232,20 +243,25 @@ fn tell(
     request: &Request,
 ) -> Result<Hunt, HuntError> {
     let Scene { store, networks, window } = *scene;
-    let Judged { book, swept, coverage, surroundings, pairs, leads } = judged;
+    let Judged { book, swept, coverage, ledgers, surroundings, pairs, leads } = judged;
     let cases = finding::cases(leads, pairs);
-    let teller = Teller::new(pairs, &cases, book, networks, coverage, swept, events);
+    let record = Record { coverage, ledgers };
+    let teller = Teller::new(pairs, &cases, book, networks, record, swept, events);
     let is_watched = |host: Address| is_host_of(networks, host);
 
-    let is_asked = |cluster: &ClusterId| request.cluster.as_ref().is_none_or(|asked| asked == cluster);
     let is_told = |victim: Address, cluster: &ClusterId| {
         (request.victims.is_empty() || request.victims.iter().any(|prefix| prefix.contains(victim)))
-            && is_asked(cluster)
+            && request.cluster.as_ref().is_none_or(|asked| asked == cluster)
     };
     let told: Vec<usize> =
         (0..cases.len()).filter(|i| is_told(cases[*i].victim, &cases[*i].affiliation.id())).collect();
     let mut all = teller.unusable();
     all.extend(teller.resolved(&surroundings.names, &is_watched));
+    let touched = all.iter().map(|finding| finding.cluster.id.clone());
+    let touched = touched.chain(cases.iter().map(|case| case.affiliation.id())).collect();
+    let cluster = request.cluster.as_ref();
+    let asked = sight::Asked { book, window, cluster, met: &swept.met(), told: &touched };
+    let mut not_seen = teller.not_seen(&asked);
     all.retain(|finding| is_told(finding.victim.address, &finding.cluster.id));
     let is_believed = |i: &usize| cases[*i].verdict() > Verdict::Discounted;
     let told_of: BTreeSet<Address> =
@@ -262,11 +278,12 @@ fn tell(
         all.push(teller.finding(*i, shown, events));
     }
     all.sort_by(|a, b| order(a).cmp(&order(b)));
-    let (victims, octets_out) = teller.totals(&told);
+    let Totals { victims, octets_out, octets_out_confirmed } = teller.totals(&told);
     let (findings, discounted): (Vec<Finding>, Vec<Finding>) =
         all.into_iter().partition(|finding| finding.verdict > Verdict::Discounted);
     let clusters = attribution::accounts(&findings, &discounted, book);
-    let marking = marking::of_hunt(findings.iter().chain(&discounted), &clusters, book);
+    let mut marking = marking::of_hunt(findings.iter().chain(&discounted), &clusters, book);
+    marking::keep_open(&mut marking, &mut not_seen, request.cluster.is_some());
     let companies = company::companies(&findings);
     Ok(Hunt {
         clusters,
@@ -274,7 +291,7 @@ fn tell(
         calibration: request.calibration.as_ref().map(|calibration| calibration.name.clone()),
         window,
         flows_swept: store.count(window)?,
-        claims_asked: book.claims().iter().filter(|claim| is_asked(&Affiliation::of(claim).id())).count()
+        claims_asked: request.cluster.as_ref().map_or(book.claims().len(), |id| of_cluster(book, id).count())
             as u64,
         intelligence_version: book.version(),
         table_version: store.version()?,
@@ -282,7 +299,9 @@ fn tell(
         discounted,
         victims,
         octets_out,
+        octets_out_confirmed,
         coverage: coverage.to_vec(),
+        not_seen,
         marking,
     })
 }
@@ -304,8 +323,12 @@ fn is_host_of(networks: &[Network], address: Address) -> bool {
 
 /// Whether any claim is told under this cluster.
 fn is_known(book: &Snapshot, cluster: &ClusterId) -> bool {
-    book.cluster(cluster).is_some()
-        || book.claims().iter().any(|claim| Affiliation::of(claim).id() == *cluster)
+    book.cluster(cluster).is_some() || of_cluster(book, cluster).next().is_some()
+}
+
+/// The claims that are told under this cluster.
+fn of_cluster<'a>(book: &'a Snapshot, cluster: &'a ClusterId) -> impl Iterator<Item = &'a Claim> {
+    book.claims().iter().filter(move |claim| Affiliation::of(claim).id() == *cluster)
 }
 
 /// When the ends of `contacts` scanned.

@@ -27,7 +27,7 @@ pub fn on_victim(others: &[String], is_distinct: bool) -> Option<Reason> {
     let count = counted(others.len() as u64, "other cluster");
     let mut text = format!("{count} on this victim: {}", listed(others));
     if !is_distinct {
-        text.push_str("; no contact tells this one from them, so that there may be fewer");
+        text.push_str("; no contact is with an address of this one alone, so that they may be fewer");
     }
     Some(Reason { kind: "overlap", weight: 0.0, text })
 }

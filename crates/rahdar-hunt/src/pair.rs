@@ -15,8 +15,9 @@ use crate::exporters::{Part, Weight};
 use crate::names::Names;
 use crate::regular::Question;
 use crate::scanner::holds_at;
+use crate::sight::Trace;
 use crate::stitch::Session;
-use crate::sweep::{Contact, Party};
+use crate::sweep::{Contact, Party, Rate};
 use crate::vantage;
 
 /// A victim and an address, with all that passed between them.
@@ -68,6 +69,22 @@ impl<'a> Pair<'a> {
         self.sessions[session].records.clone().map(move |i| {
             let part = Part::whole(&contacts[i], &weights[i]);
             if is_attempt { part.in_vain() } else { part }
+        })
+    }
+
+    /// What a session left at the exporter that saw most of it; none of nothing.
+    pub(crate) fn trace(&self, session: usize) -> Option<Trace> {
+        let session = &self.sessions[session];
+        let packets = session.out.packets.saturating_add(session.back.packets);
+        let intervals =
+            self.contacts[session.records.clone()].iter().filter_map(|contact| match contact.rate {
+                Rate::OneIn(interval) => Some(interval),
+                Rate::Every | Rate::Unknown => None,
+            });
+        (packets > 0).then(|| match (session.out.sampled || session.back.sampled, intervals.min()) {
+            (false, _) => Trace::Packets(packets),
+            (true, Some(interval)) => Trace::Sampled(packets, interval),
+            (true, None) => Trace::Unknown,
         })
     }
 
@@ -144,7 +161,8 @@ impl Company {
             let counts = peers.entry(pair.remote).or_insert(Peers { established: 0, talkers: 0, active });
             counts.established += u64::from(pair.is_monitored && pair.whole.exchange.is_established());
             counts.talkers += u64::from(pair.is_monitored && pair.is_talk());
-            if pair.whole.exchange.weight() > Exchange::Handshake.weight() {
+            let is_silent = pair.whole.exchange == Exchange::Silent;
+            if !is_silent && pair.whole.exchange.weight() > Exchange::Handshake.weight() {
                 continue;
             }
             let claim = book.claims_on(pair.remote).next();
@@ -154,8 +172,12 @@ impl Company {
                 matches!(exchange, Exchange::Unanswered | Exchange::Handshake)
                     && session.opener != Some(Party::Remote)
             });
-            let called =
-                called.map(|(session, _)| prober::Knock { at: session.start, remote: pair.remote, cluster });
+            let called = called.map(|(session, _)| prober::Knock {
+                at: session.start,
+                remote: pair.remote,
+                cluster,
+                is_silent,
+            });
             knocks.entry(pair.victim).or_default().extend(called);
         }
         let probing = knocks.into_iter().map(|(victim, knocks)| (victim, prober::hours(knocks)));

@@ -26,7 +26,7 @@ use rahdar_model::finding::Reason;
 
 /// Explanations: their word, what each would mean, and the kinds of the reasons that speak for it.
 const RIVALS: [(&str, &str, &[&str]); 9] = [
-    ("scanner", "one of the two scanned, and the other was one of many", &["scanner"]),
+    ("scanner", "the contact was part of a scan", &["scanner"]),
     ("backscatter", "somebody forged the victim's address, and the replies went to it", &["backscatter"]),
     ("attempt", "somebody tried to make contact and did not get through", &["no_payload", "no_answer"]),
     (

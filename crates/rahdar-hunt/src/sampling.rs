@@ -246,6 +246,26 @@ mod tests {
     }
 
     #[test]
+    fn few_samples_bound_as_little_as_the_specification_says() {
+        const FULL: PacketSizes = PacketSizes { least: 1_500, most: 1_500 };
+        let of = |count: u64| {
+            let mut sum = SampledSum::default();
+            sum.add_packets(1_000, count, 1_500 * count, FULL);
+            sum
+        };
+        for (count, part) in
+            [(1, 0.05), (5, 0.39), (10, 0.54), (30, 0.72), (100, 0.84), (400, 0.92), (1_000, 0.95)]
+        {
+            let low = of(count).low(0.05) / of(count).octets;
+            assert!((low - part).abs() < 0.005, "{count}: {low} is not {part}");
+        }
+        // Four clusters of a hundred packets: each by itself, all together, each at a quarter of 5 %.
+        check(4.0 * of(100).low(0.05), 0.505e9, 1e-3);
+        check(of(400).low(0.05), 0.552e9, 1e-3);
+        check(4.0 * of(100).low(0.0125), 0.474e9, 2e-3);
+    }
+
+    #[test]
     fn four_gigabytes_need_the_published_estimates() {
         for (interval, gigabytes) in [(100, 4.04), (512, 4.09), (1_000, 4.12), (4_000, 4.25), (10_000, 4.40)]
         {

@@ -2,7 +2,8 @@
 //!
 //! The first contact is "at least since" where contact may have begun earlier: an exporter that
 //! recorded it began to see no longer before it than the longest silence within the contact, or
-//! than [`LEAST_MARGIN_US`]. Likewise the last. A host that calls every week and whose record
+//! than [`LEAST_MARGIN_US`]. Likewise the last. After a hole ([`crate::holes`]) an exporter begins to see anew, and
+//! before it it ceases to. A host that calls every week and whose record
 //! begins four days before its first call may well have called before.
 //!
 //! ```
@@ -18,8 +19,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rahdar_model::coverage::ExporterCoverage;
+use rahdar_model::sight::Hole;
 use rahdar_model::time::{CLOCK_PLAUSIBLE, DAY_US};
-use rahdar_model::{Timestamp, Window};
+use rahdar_model::{Day, Timestamp, Window};
+
+use crate::holes::Ledger;
 
 /// A silence as long as this before the first contact says nothing: hosts sleep.
 pub const LEAST_MARGIN_US: i64 = DAY_US;
@@ -27,21 +31,42 @@ pub const LEAST_MARGIN_US: i64 = DAY_US;
 /// Whether contact from `contact.from` to `contact.until`, with silences of up to
 /// `longest_silence_us`, may have begun before `coverage` or gone on after it.
 pub fn is_cut(contact: Window, longest_silence_us: i64, coverage: Window) -> bool {
-    let margin = longest_silence_us.max(LEAST_MARGIN_US);
+    let margin = margin_us(longest_silence_us);
     let before = contact.from.since(coverage.from);
     let after = coverage.until.since(contact.until);
     (0..=margin).contains(&before) || (0..=margin).contains(&after)
 }
 
-/// The same for the exporters that recorded the contact.
+/// The same for the exporters that recorded the contact, each of which began and ceased to see at every one of
+/// its holes too.
 pub fn is_cut_by_any(
     contact: Window,
     longest_silence_us: i64,
     exporters: &BTreeSet<&str>,
-    coverage: &[ExporterCoverage],
+    ledgers: &[Ledger<'_>],
 ) -> bool {
-    let mut own = coverage.iter().filter(|ledger| exporters.contains(&*ledger.exporter));
-    own.any(|ledger| is_cut(contact, longest_silence_us, ledger.window))
+    let own = ledgers.iter().filter(|ledger| exporters.contains(&*ledger.coverage.exporter));
+    own.flat_map(|ledger| ledger.spans()).any(|span| is_cut(contact, longest_silence_us, span))
+}
+
+/// The time before the first contact, and after the last, in which nothing seen leaves the dates open.
+pub fn margin_us(longest_silence_us: i64) -> i64 {
+    longest_silence_us.max(LEAST_MARGIN_US)
+}
+
+/// The holes of one exporter that any of `window` lies in.
+pub fn holes_in<'l>(ledger: &'l Ledger<'_>, window: Window) -> impl Iterator<Item = &'l Hole> {
+    let begin = ledger.holes.partition_point(|hole| hole.window.until < window.from);
+    ledger.holes[begin..].iter().take_while(move |hole| hole.window.from <= window.until)
+}
+
+/// Whether half of `day`, or more, is a hole of one of these exporters. Without a record such a day is no day
+/// without contact.
+pub fn is_holed(day: Day, exporters: &BTreeSet<&str>, ledgers: &[Ledger<'_>]) -> bool {
+    let day = day.window();
+    let own = ledgers.iter().filter(|ledger| exporters.contains(&*ledger.coverage.exporter));
+    own.map(|ledger| holes_in(ledger, day).map(|hole| hole.window.intersect(day)))
+        .any(|holes| holes.map(|hole| hole.until.since(hole.from).max(0)).sum::<i64>() >= DAY_US / 2)
 }
 
 /// The longest time between neighbours of these sorted times; 0 for fewer than two.
@@ -96,8 +121,8 @@ pub fn is_blind(window: Window, exporters: &BTreeSet<&str>, coverage: &[Exporter
         })
 }
 
-/// Which exporter began to see, or saw for the last time, in the midst of a contact: what it adds
-/// would look like a change of the contact. None if all of them saw all of it, give or take
+/// Which exporter started or stopped recording during a contact: what it adds would look like a change of
+/// the contact. None if all of them saw all of it, give or take
 /// [`LEAST_MARGIN_US`].
 ///
 /// ```
@@ -122,10 +147,13 @@ pub fn newcomer(
     }
     windows.into_iter().find_map(|(exporter, window)| {
         if window.from.since(contact.from) > LEAST_MARGIN_US {
-            Some(format!("exporter `{exporter}` began to see on {}, in the midst of it", window.from.day()))
+            Some(format!(
+                "exporter `{exporter}` started recording on {}, during the contact",
+                window.from.day()
+            ))
         } else if contact.until.since(window.until) > LEAST_MARGIN_US {
             Some(format!(
-                "exporter `{exporter}` saw nothing after {}, in the midst of it",
+                "exporter `{exporter}` recorded nothing after {}, while the contact went on",
                 window.until.day()
             ))
         } else {

@@ -7,7 +7,7 @@
 //! What comes out is sorted by its whole content: the order in which a store answers changes
 //! nothing that is judged.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use rahdar_intel::index::Snapshot;
@@ -116,9 +116,11 @@ pub struct Contact {
     pub has_ceiling: bool,
     /// Whether a firewall refused it: nothing of it arrived.
     pub is_refused: bool,
+    /// Whether the template that it was read by had been announced with another meaning.
+    pub has_conflict: bool,
     /// The exporter's own id of the flow, empty where it has none.
     pub uid: Box<str>,
-    /// Whether a datagram brought it, by whose time its own were counted.
+    /// Whether its times were derived from the time in the header of an export datagram.
     pub is_exported: bool,
     /// By how many microseconds the exporter's clock was ahead of the arrival when it was exported.
     pub clock_ahead_us: Option<i64>,
@@ -201,6 +203,7 @@ impl Contact {
             metered: flow.direction,
             icmp_type: flow.icmp_type,
             is_refused: flow.is_refused(),
+            has_conflict: marked(Quality::TEMPLATE_CONFLICT),
             uid: flow.uid.as_str().into(),
             is_exported: flow.export_time.is_some() || flow.received_time.is_some(),
             clock_ahead_us: flow
@@ -280,6 +283,14 @@ pub struct Swept {
     /// Records that another input of their exporter holds too and that are not counted, by victim
     /// and remote.
     pub repeated: BTreeMap<(Address, Address), u64>,
+}
+
+impl Swept {
+    /// The addresses that claims are about and that were met.
+    pub(crate) fn met(&self) -> BTreeSet<Address> {
+        let unusable = self.unusable.keys().map(|(_, remote)| *remote);
+        self.contacts.iter().map(|contact| contact.remote).chain(unusable).collect()
+    }
 }
 
 /// How much was left out.

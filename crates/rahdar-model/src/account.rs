@@ -214,6 +214,8 @@ pub struct Company {
     pub common_days: u32,
     /// The chance of as many common days by coincidence; none where that cannot be tested.
     pub p_value: Option<f64>,
+    /// The same, with regard to all pairs of the hunt (Benjamini and Hochberg).
+    pub p_adjusted: Option<f64>,
     /// What that amounts to.
     pub relation: CompanyKind,
     /// The same in words, without names.

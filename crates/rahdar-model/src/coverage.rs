@@ -33,6 +33,25 @@ pub struct ExporterCoverage {
     pub lost: Vec<Lost>,
     /// When it was lost: neighbours and overlaps joined, sorted.
     pub gaps: Vec<Window>,
+    /// The same gap by gap, sorted.
+    pub losses: Vec<(Window, Lost)>,
+    /// How much it recorded when, sorted.
+    pub hours: Vec<RecordedHour>,
+    /// Records of which whole flows were sampled, not packets.
+    pub flow_sampled: u64,
+    /// Records read by a template that was announced with another meaning before.
+    pub template_conflicts: u64,
+}
+
+/// Flow records of one sampling interval that started in one hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RecordedHour {
+    /// Start of the hour.
+    pub hour: Timestamp,
+    /// The sampling interval; none is unknown.
+    pub interval: Option<u32>,
+    /// How many.
+    pub flows: u64,
 }
 
 /// One hour of one exporter: a line of the coverage ledger.
@@ -74,6 +93,14 @@ pub struct Lost {
 }
 
 impl Lost {
+    /// What each of these gaps counts, and when it was; sorted.
+    pub fn each<'a>(gaps: impl IntoIterator<Item = &'a Gap>) -> Vec<(Window, Self)> {
+        let of = |gap: &Gap| (gap.window, Self { cause: gap.cause, unit: gap.unit, count: gap.lost });
+        let mut losses: Vec<(Window, Self)> = gaps.into_iter().map(of).collect();
+        losses.sort_unstable();
+        losses
+    }
+
     /// What these gaps add up to, per cause and unit. Sums saturate.
     pub fn of<'a>(gaps: impl IntoIterator<Item = &'a Gap>) -> Vec<Self> {
         let mut sums: BTreeMap<(Loss, Unit), u64> = BTreeMap::new();

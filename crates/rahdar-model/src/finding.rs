@@ -11,6 +11,7 @@ use crate::estimate::Estimate;
 use crate::intelligence::Cluster;
 use crate::marking::Marking;
 use crate::profile::Profile;
+use crate::sight::{NotSeen, Witness};
 use crate::time::{Day, Timestamp, Window};
 
 /// Everything one hunt says.
@@ -34,8 +35,13 @@ pub struct Hunt {
     pub victims: Vec<VictimTotal>,
     /// The pooled octets that left all victims: bounds are pooled first, then computed.
     pub octets_out: Estimate,
+    /// Those of them that left for contact that is confirmed by itself.
+    pub octets_out_confirmed: Estimate,
     /// What the telemetry could see.
     pub coverage: Vec<ExporterCoverage>,
+    /// Clusters that no host was in contact with, in the order of ids; where one was asked for, its indicators that
+    /// none was in contact with.
+    pub not_seen: Vec<NotSeen>,
     /// Every believed cluster: where it was, and who may be behind it; in the order of ids.
     pub clusters: Vec<ClusterAccount>,
     /// Clusters that share a victim, two by two, in the order of victims and ids.
@@ -51,10 +57,12 @@ pub struct Hunt {
 pub struct VictimTotal {
     /// Which.
     pub address: Address,
-    /// Clusters believed to be on it.
+    /// Clusters believed to be on it, as sources name them.
     pub clusters: usize,
     /// Octets to all of them together, each counted once.
     pub octets_out: Estimate,
+    /// Those of them that left for contact that is confirmed by itself.
+    pub octets_out_confirmed: Estimate,
 }
 
 /// One victim and one cluster.
@@ -78,8 +86,14 @@ pub struct Finding {
     pub first_seen: Option<Timestamp>,
     /// Last packet of believed contact, likewise.
     pub last_seen: Option<Timestamp>,
-    /// Whether coverage begins or ends there, so that contact may have begun earlier or gone on.
+    /// Whether contact may have begun earlier or gone on, and been on more days: coverage begins or ends
+    /// there, has a hole there or between, or records are samples, which miss contact.
     pub at_least: bool,
+    /// How well the exporters that recorded it could see it.
+    pub witness: Witness,
+    /// Whether some believed contact is with an address that no other believed cluster claims for that time.
+    /// Without any, this cluster and another may be one under two names.
+    pub is_distinct: bool,
     /// Days with believed contact, as far as clocks tell them.
     pub days_active: u32,
     /// Flow records of believed contact.
@@ -88,6 +102,8 @@ pub struct Finding {
     pub exporters: Vec<Arc<str>>,
     /// IP octets from the victim to believed indicators.
     pub octets_out: Estimate,
+    /// Those of them that went to indicators with which contact is confirmed by itself.
+    pub octets_out_confirmed: Estimate,
     /// IP octets from believed indicators to the victim.
     pub octets_in: Estimate,
     /// Calls of which nothing arrived; their octets are in neither of the two.
@@ -205,11 +221,12 @@ pub struct Surge {
     /// The day that separates low from high best: when the increase began, as far as the data
     /// tell.
     pub since: Day,
-    /// Mean octets a day after over mean before; infinite where nothing was before.
+    /// Mean octets a day after over mean before; infinite where nothing was before. Too high where the
+    /// date was found: the same days chose it.
     pub ratio: f64,
-    /// The lower end of its 95 % interval.
+    /// The lower end of its 95 % interval; 0 where there is none, as of every date that was found.
     pub ratio_low: f64,
-    /// The upper end of its 95 % interval.
+    /// The upper end of its 95 % interval; infinite where there is none.
     pub ratio_high: f64,
     /// Probability of such an increase by chance, of this test alone.
     pub p_value: f64,
@@ -217,6 +234,8 @@ pub struct Surge {
     pub p_adjusted: f64,
     /// The registered event it was tested against.
     pub event: Option<String>,
+    /// Whether the event was registered after a look at the flows; never of a date that was found.
+    pub is_exploratory: bool,
 }
 
 /// What the test of one registered event says of one finding.
@@ -226,6 +245,8 @@ pub struct EventTest {
     pub event: String,
     /// When it happened.
     pub at: Timestamp,
+    /// Whether it was registered after a look at the flows.
+    pub is_exploratory: bool,
     /// Whether the data allowed a test.
     pub assessed: bool,
     /// Probability of such an increase after it by chance; none unless assessed.

@@ -300,13 +300,23 @@ pub struct Network {
     pub role: String,
 }
 
-/// Something that happened on a day, registered before anyone looked (`events import`).
+/// Something that happened on a day (`events import`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Event {
     /// When.
     pub at: Timestamp,
     /// What.
     pub label: String,
+    /// Whether it was registered only after a hunt had swept flows of later than it: then the flows may have
+    /// suggested the date, and a test of it explores (`methods.md` §6.5).
+    pub is_exploratory: bool,
+}
+
+impl Event {
+    /// An event that was registered before anyone looked.
+    pub fn new(at: Timestamp, label: impl Into<String>) -> Self {
+        Self { at, label: label.into(), is_exploratory: false }
+    }
 }
 
 #[cfg(test)]

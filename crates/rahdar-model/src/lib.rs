@@ -15,7 +15,8 @@
 //!   on them may travel.
 //! * [`store`]: the narrow waist. [`store::FlowStore`] is all that the rest of rahdar knows
 //!   of the place where flows are kept.
-//! * [`coverage`]: what exporters could see, and what is missing.
+//! * [`coverage`]: what exporters could see, and what is missing; [`sight`]: what that leaves unseen.
+//! * [`failure`]: an error and its causes, in one line.
 //! * [`estimate`], [`finding`] and [`account`]: numbers with bounds, what a hunt says about a
 //!   victim, and how that stands up to a denial; [`profile`]: what is known of the victim.
 //!
@@ -28,11 +29,13 @@ pub mod column;
 pub mod coverage;
 pub mod estimate;
 pub mod fact;
+pub mod failure;
 pub mod finding;
 pub mod flow;
 pub mod intelligence;
 pub mod marking;
 pub mod profile;
+pub mod sight;
 pub mod sink;
 pub mod store;
 pub mod time;

@@ -27,7 +27,7 @@ pub trait FlowStore: Send + Sync {
     /// The version of the table that answers now come from.
     fn version(&self) -> Result<u64, StoreError>;
 
-    /// The flows stored, and the version that was counted.
+    /// Flows that started in `window`.
     fn count(&self, window: Window) -> Result<u64, StoreError>;
 
     /// Visits every flow that started in `window` and has an end in one of `networks`: once for
@@ -176,7 +176,7 @@ pub trait FlowStore: Send + Sync {
     /// What is known to be missing in `window`: gaps that begin in it, in the order of [`Gap`].
     fn gaps(&self, window: Window) -> Result<Vec<Gap>, StoreError>;
 
-    /// Runs one read-only `SELECT` over the view `flows`.
+    /// Runs one read-only `SELECT` over the views `flows`, `resolutions`, `handshakes` and `gaps`.
     fn query(&self, sql: &str, limits: QueryLimits) -> Result<Table, StoreError>;
 }
 
@@ -187,7 +187,7 @@ pub trait Import: FlowSink {
     /// begun before is [`Admission::Stored`].
     fn begin(&mut self, input: &Input) -> Result<Admission, StoreError>;
 
-    /// Takes the input back that was begun last: it could not be read. False if a row of it was taken; the
+    /// Undoes the last [`Import::begin`]: its input could not be read. False if a row of it was taken; the
     /// import can only be dropped then.
     fn withdraw(&mut self) -> bool;
 

@@ -136,6 +136,10 @@ impl Book for Database {
         self.wait("recording events", write::events(&self.pool, file, events))
     }
 
+    fn record_look(&self, at: Timestamp, until: Timestamp) -> Result<(), BookError> {
+        self.wait("noting that a hunt ran", write::look(&self.pool, at, until))
+    }
+
     fn propose(&self, file: &ImportedFile, proposals: &[Proposal]) -> Result<Proposed, BookError> {
         self.wait("keeping proposals", statement::propose(&self.pool, file, proposals))
     }

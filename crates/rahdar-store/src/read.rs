@@ -141,9 +141,21 @@ pub(crate) async fn networks(connection: &mut SqliteConnection) -> Result<Vec<Ne
 }
 
 pub(crate) async fn events(pool: &SqlitePool) -> Result<Vec<Event>, sqlx::Error> {
-    let rows = sqlx::query("SELECT at, label FROM events ORDER BY at, label").fetch_all(pool).await?;
+    let rows = sqlx::query(
+        "SELECT events.at, label, EXISTS ( \
+             SELECT 1 FROM looks WHERE looks.at < imported_at AND looks.until > events.at) AS is_exploratory \
+         FROM events JOIN imports USING (version) ORDER BY events.at, label",
+    )
+    .fetch_all(pool)
+    .await?;
     rows.iter()
-        .map(|row| Ok(Event { at: Timestamp::from_micros(row.try_get("at")?), label: row.try_get("label")? }))
+        .map(|row| {
+            Ok(Event {
+                at: Timestamp::from_micros(row.try_get("at")?),
+                label: row.try_get("label")?,
+                is_exploratory: row.try_get("is_exploratory")?,
+            })
+        })
         .collect()
 }
 

@@ -9,6 +9,7 @@ use rahdar_intel::book::{ImportedFile, Reached, Recorded};
 use rahdar_intel::pdns::Record;
 use rahdar_intel::pivot::Trait;
 use rahdar_intel::reading::Reading;
+use rahdar_model::Timestamp;
 use rahdar_model::intelligence::{Claim, Cluster, Event, HostFact, Network};
 use sqlx::{QueryBuilder, Sqlite, SqlitePool, Transaction};
 
@@ -100,6 +101,13 @@ pub(crate) async fn events(
         open.event(event).await?;
     }
     open.close().await
+}
+
+/// Notes a hunt, if it saw further than those before.
+pub(crate) async fn look(pool: &SqlitePool, at: Timestamp, until: Timestamp) -> Result<(), sqlx::Error> {
+    let further = "INSERT INTO looks (at, until) SELECT $1, $2 WHERE NOT EXISTS (SELECT 1 FROM looks WHERE until >= $2)";
+    sqlx::query(further).bind(at.micros()).bind(until.micros()).execute(pool).await?;
+    Ok(())
 }
 
 /// An import that is being written.

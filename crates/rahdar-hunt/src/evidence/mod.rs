@@ -144,7 +144,7 @@ pub fn sum(prior: f64, rows: Vec<Row>) -> Sum {
     let weight = decibans(prior);
     let log_odds = weight + reasons.iter().map(|reason| reason.weight).sum::<f64>();
     if log_odds > MOST_DB {
-        let text = format!("all of it together counts to {MOST_DB} dB");
+        let text = format!("the sum is capped at {MOST_DB} dB");
         reasons.push(Reason { kind: "cap", weight: MOST_DB - log_odds, text });
     }
     let text = format!(

@@ -2,8 +2,12 @@
 //! (`methods.md` §2.2, amendment (b)).
 //!
 //! A prober calls, in vain, addresses of [`CLUSTERS`] clusters or [`ADDRESSES`] addresses within
-//! one hour: −15 dB on all that it touched in that hour. Only calls that got nowhere (G1 of −3 or
-//! less) make a prober. Wrong for malware that tries a long list of dead servers.
+//! one hour: −15 dB on all that it touched in that hour. Only calls that got nowhere make a prober.
+//!
+//! Calls to an address that was called on several days and never answered (*silent*, G1 of +4) may be
+//! those of malware that goes through its own list of dead servers. They count towards the clusters, for
+//! malware of one group has no servers of three, and not towards the addresses. Wrong for a host that
+//! several groups infected.
 //!
 //! ```
 //! use rahdar_hunt::evidence::prober::{Knock, hours};
@@ -13,6 +17,7 @@
 //!     at: Timestamp::from_seconds(minute * 60),
 //!     remote: rahdar_model::Address::from_v4_bits(remote),
 //!     cluster,
+//!     is_silent: false,
 //! };
 //! assert_eq!(hours(vec![knock(0, 1, 1), knock(5, 2, 2), knock(50, 3, 3)]).len(), 1);
 //! assert!(hours(vec![knock(0, 1, 1), knock(5, 2, 2), knock(70, 3, 3)]).is_empty());
@@ -39,6 +44,8 @@ pub struct Knock {
     pub remote: Address,
     /// Whose it is said to be; any numbering of clusters.
     pub cluster: usize,
+    /// Whether that address was called on several days and never answered.
+    pub is_silent: bool,
 }
 
 /// The times during which a host probed: sorted, apart from one another.
@@ -49,7 +56,9 @@ pub fn hours(knocks: Vec<Knock>) -> Vec<Window> {
     let (mut remotes, mut clusters) = (BTreeMap::new(), BTreeMap::new());
     let mut oldest = 0;
     for knock in &knocks {
-        *remotes.entry(knock.remote).or_insert(0_usize) += 1;
+        if !knock.is_silent {
+            *remotes.entry(knock.remote).or_insert(0_usize) += 1;
+        }
         *clusters.entry(knock.cluster).or_insert(0_usize) += 1;
         while knock.at.since(knocks[oldest].at) >= HOUR_US {
             forget(&mut remotes, &knocks[oldest].remote);

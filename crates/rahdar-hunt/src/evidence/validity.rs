@@ -198,12 +198,10 @@ fn whose(claim: &Claim) -> String {
         WindowBasis::Operator => format!("the window given when {source} was imported: {window}"),
         WindowBasis::Published => {
             let on = claim.published.map_or_else(String::new, |at| format!(" on {}", at.day()));
-            format!("{window}, for which rahdar counts what {source} published{on}")
+            format!("{window}, assumed by rahdar from the publication of {source}{on}")
         }
         WindowBasis::Resolved => {
-            format!(
-                "{window}, when a name that {source} claims was seen to stand for the address, give or take a day"
-            )
+            format!("{window}, when a name claimed by {source} resolved to this address (± 1 day)")
         }
         WindowBasis::Undated => format!("all time, for {source} gives no date"),
     }
@@ -259,7 +257,8 @@ mod tests {
         let stated = "the window that CERT X states: 2021-03-18 to 2021-06-16";
         check(WindowBasis::Stated, "2021-04-01", &format!("inside {stated}"));
         check(WindowBasis::Stated, "2021-06-27", &format!("11 days outside {stated}"));
-        let counted = "2021-03-18 to 2021-06-16, for which rahdar counts what CERT X published on 2021-06-16";
+        let counted =
+            "2021-03-18 to 2021-06-16, assumed by rahdar from the publication of CERT X on 2021-06-16";
         check(WindowBasis::Published, "2021-04-01", &format!("inside {counted}"));
         check(WindowBasis::Published, "2021-07-10", &format!("24 days outside {counted}"));
         check(WindowBasis::Published, "2022-07-10", &format!("389 days outside {counted}"));
@@ -267,8 +266,8 @@ mod tests {
         check(WindowBasis::Operator, "2021-06-17", &format!("1 day outside {given}"));
         let heading = "the window in the heading of CERT X: 2021-03-18 to 2021-06-16";
         check(WindowBasis::Heading, "2021-05-01", &format!("inside {heading}"));
-        let resolved = "2021-03-18 to 2021-06-16, when a name that CERT X claims was seen to stand for the \
-                        address, give or take a day";
+        let resolved =
+            "2021-03-18 to 2021-06-16, when a name claimed by CERT X resolved to this address (± 1 day)";
         check(WindowBasis::Resolved, "2021-06-25", &format!("9 days outside {resolved}"));
     }
 

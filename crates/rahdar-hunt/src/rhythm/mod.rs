@@ -85,6 +85,8 @@ pub struct Finder {
 pub struct Assessment {
     /// The chance of contacts as regular as these without a rhythm, of this series alone.
     pub p_value: f64,
+    /// Whether a method could tell no lower chance: with more surrogates it might be lower.
+    pub is_least: bool,
     /// The best rhythm, for what it is worth.
     pub beat: Beat,
 }
@@ -139,11 +141,17 @@ impl Finder {
     /// Looks for a rhythm in one series. `id` names it, so that the same question gets the same
     /// surrogates.
     pub fn assess(&mut self, series: &Series, id: &[u8]) -> Assessment {
+        self.assess_by(series, MORE_SURROGATES, id)
+    }
+
+    /// The same with up to `most` surrogates.
+    pub(crate) fn assess_by(&mut self, series: &Series, most: usize, id: &[u8]) -> Assessment {
         let (intervals, slowed) = (series.intervals(), series.slowed());
         let even = dispersion::p_value(&slowed);
         let line = self.periodogram.search(series, None);
         let least = even.unwrap_or(1.0).min(line.p_value);
-        let most = if METHODS * least <= BEYOND_DOUBT { SURROGATES } else { MORE_SURROGATES };
+        let is_sure = METHODS * least <= BEYOND_DOUBT && most == MORE_SURROGATES;
+        let most = if is_sure { SURROGATES } else { most };
         let found = phase::search(&self.phases, &[&slowed], most, id);
         let least = least.min(found.map_or(1.0, |found| found.p_value));
         let (method, period_s, score) = match (found, even) {
@@ -157,8 +165,9 @@ impl Finder {
             }
             _ => (Method::Periodogram, line.period_s, line.strength),
         };
+        let is_least = found.is_some_and(|found| found.is_least) || even == Some(dispersion::COLUMNS[0]);
         let p_value = (METHODS * least).min(1.0);
-        Assessment { p_value, beat: Beat::new(method, period_s, score, &[&intervals]) }
+        Assessment { p_value, is_least, beat: Beat::new(method, period_s, score, &[&intervals]) }
     }
 
     /// Looks for a schedule alone, where too little is seen for intervals to tell anything. `seen` is the
@@ -166,16 +175,17 @@ impl Finder {
     pub fn assess_schedule(&mut self, series: &Series, seen: Option<f64>) -> Assessment {
         let line = self.periodogram.search(series, seen);
         let beat = Beat::new(Method::Periodogram, line.period_s, line.strength, &[&series.intervals()]);
-        Assessment { p_value: line.p_value, beat }
+        Assessment { p_value: line.p_value, is_least: false, beat }
     }
 
-    /// Looks for a rhythm that several victims of one server share (`methods.md` §3.4).
-    pub fn assess_fleet(&mut self, victims: &[Series], id: &[u8]) -> Option<Assessment> {
+    /// Looks for a rhythm that several victims of one server share (`methods.md` §3.4), with up to `most`
+    /// surrogates.
+    pub fn assess_fleet(&mut self, victims: &[Series], most: usize, id: &[u8]) -> Option<Assessment> {
         let intervals: Vec<Vec<f64>> = victims.iter().map(Series::intervals).collect();
         let intervals: Vec<&[f64]> = intervals.iter().map(Vec::as_slice).collect();
-        let found = phase::search(&self.phases, &intervals, MORE_SURROGATES, id)?;
+        let found = phase::search(&self.phases, &intervals, most, id)?;
         let beat = Beat::new(Method::Fleet, found.period_s, found.strength, &intervals);
-        Some(Assessment { p_value: found.p_value, beat })
+        Some(Assessment { p_value: found.p_value, is_least: found.is_least, beat })
     }
 }
 

@@ -10,8 +10,9 @@
 //! that tell in the many that cannot (jitter of 25 % with nine in ten lost: Z 5.4, and 3.9). T runs from 30 s to 12 h in steps of 1 %; periods that fewer than
 //! 8 intervals, or a fifth of all, could belong to are left out. The largest Z counts.
 //!
-//! **Significance**: up to 1999 surrogates, or 199 where another method leaves no doubt. A surrogate
-//! multiplies each interval by exp(N(0, 0.35²)), which keeps rate and burstiness and destroys
+//! **Significance**: up to 1999 surrogates, or 199 where another method leaves no doubt; where none of these
+//! is as good and so many questions are asked at once that p is too large all the same, up to
+//! [`MOST_SURROGATES`]. A surrogate multiplies each interval by exp(N(0, 0.35²)), which keeps rate and burstiness and destroys
 //! rhythm. p = (1 + #{Z* ≥ Z}) / (1 + number of surrogates). Once [`ENOUGH`] surrogates are as
 //! good, no more are drawn: p = [`ENOUGH`] / number drawn (Besag and Clifford, Biometrika 78:301,
 //! 1991).
@@ -49,8 +50,10 @@ pub const LONGEST_S: f64 = 12.0 * 3_600.0;
 pub const MOST_INTERVALS: usize = 1_500;
 /// Surrogates where p matters little.
 pub const SURROGATES: usize = 199;
-/// Surrogates at most (`methods.md` §3.3).
+/// Surrogates at most, unless many questions are asked at once (`methods.md` §3.3).
 pub const MORE_SURROGATES: usize = 1_999;
+/// Surrogates at most. Chosen here: what a rhythm needs that is the only one among 1,000 questions.
+pub const MOST_SURROGATES: usize = 59_999;
 /// Surrogates as good as the data after which p is known well enough.
 pub const ENOUGH: usize = 10;
 
@@ -103,6 +106,8 @@ pub struct Found {
     pub strength: f64,
     /// The chance of such a Z without a rhythm.
     pub p_value: f64,
+    /// Whether no surrogate was as good: with more of them p might be lower.
+    pub is_least: bool,
 }
 
 impl Default for Phases {
@@ -237,6 +242,7 @@ pub fn search(phases: &Phases, clients: &[&[f64]], most: usize, id: &[u8]) -> Op
         z: top / (clients.len() as f64).sqrt(),
         strength: strength(all(), period_s),
         p_value,
+        is_least: as_good == 0,
     })
 }
 

@@ -165,7 +165,7 @@ fn thousandths(value: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// Equal to three decimals, of which the last is rounded as often as its tests do.
+    /// Equal within 0.001, the rounding of RITA's own tests.
     fn check(got: Option<f64>, expected: f64) {
         assert!(got.is_some_and(|got| (got - expected).abs() < 1.01e-3), "{got:?} is not {expected}");
     }

@@ -2,8 +2,8 @@
 //! `docs/decisions/0011-events-by-order-of-blocks.md`).
 //!
 //! Statistic: the mean of the winsorised octets a day after the event, less the mean before. The
-//! days are laid in a circle, cut at a random place into blocks, and the blocks are put in random
-//! order. p is the share of orders, the true one included, that leave as much after the event:
+//! days are cut into blocks, and the blocks are put in random order (`blocks.rs`). p is the share of
+//! orders, the true one included, that leave as much after the event:
 //!
 //! p = 5/4 · (1 + #{difference* ≥ difference}) / (1 + orders)
 //!
@@ -33,11 +33,14 @@
 //! assert_eq!(p_value(&[5.0; 457], 396, 28, b"an example"), 1.0);
 //! ```
 
+use std::ops::Range;
+
 use rahdar_model::Day;
 use thiserror::Error;
 
 use crate::chance::Chance;
 
+use super::blocks::{Circle, Orders};
 use super::series::{Series, mean};
 
 /// Bursts before the event without which the order of blocks says nothing (`methods.md` §6.1).
@@ -58,7 +61,7 @@ pub const ORDERS: usize = 9_999;
 /// Orders that leave as much after which p is known well enough.
 pub const ENOUGH: usize = 20;
 /// What cutting makes p too small by. Measured 2026-11, on ten kinds of series.
-const LIBERAL: f64 = 1.25;
+pub(super) const LIBERAL: f64 = 1.25;
 
 /// What the test of one event says.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -113,13 +116,13 @@ pub fn test(series: &Series, event: Day, id: &[u8]) -> Result<Test, NotAssessabl
     }
     let octets = series.winsorised();
     let difference = mean(&octets[place..]) - mean(&octets[..place]);
-    Ok(Test { place, difference, p_value: p_value(&octets, place, block(series), id) })
+    Ok(Test { place, difference, p_value: p_value(&octets, place, block(series, 0..days.len()), id) })
 }
 
-/// How many days stay together.
-fn block(series: &Series) -> usize {
-    let days = series.days().len();
-    let bursts = series.bursts(0..days).len().max(1);
+/// How many days of this part of a series stay together.
+pub(super) fn block(series: &Series, part: Range<usize>) -> usize {
+    let days = part.len();
+    let bursts = series.bursts(part).len().max(1);
     (BURSTS_A_BLOCK * days).div_ceil(bursts).clamp(LEAST_BLOCK, LEAST_BLOCK.max(days / LEAST_BLOCKS))
 }
 
@@ -132,27 +135,13 @@ pub fn p_value(octets: &[f64], place: usize, block: usize, id: &[u8]) -> f64 {
     }
     let circle = Circle::of(octets);
     // Sums that differ by rounding alone are equal.
-    let least = circle.sum(place, width) - 1e-9 * circle.sum(0, n);
-    let mut blocks: Vec<usize> = (0..n.div_ceil(block)).collect();
-    let mut chance = Chance::of("order of blocks", &[id, &(place as u64).to_le_bytes()]);
+    let least = circle.sum(&[(place, width)]) - 1e-9 * circle.sum(&[(0, n)]);
+    let chance = Chance::of("order of blocks", &[id, &(place as u64).to_le_bytes()]);
+    let mut orders = Orders::new(n, block, width, chance);
     let (mut as_high, mut drawn) = (0, 0);
     while drawn < ORDERS && as_high < ENOUGH {
-        let cut = chance.below(n);
-        let (mut sum, mut left) = (0.0, width);
-        // Which blocks come last is a matter of chance: they are drawn until the days are filled.
-        for next in 0..blocks.len() {
-            let other = next + chance.below(blocks.len() - next);
-            blocks.swap(next, other);
-            let start = blocks[next] * block;
-            let take = block.min(n - start).min(left);
-            sum += circle.sum((cut + start) % n, take);
-            left -= take;
-            if left == 0 {
-                break;
-            }
-        }
         drawn += 1;
-        as_high += usize::from(sum >= least);
+        as_high += usize::from(circle.sum(orders.draw()) >= least);
     }
     let share = if as_high >= ENOUGH {
         as_high as f64 / drawn as f64
@@ -160,27 +149,6 @@ pub fn p_value(octets: &[f64], place: usize, block: usize, id: &[u8]) -> f64 {
         (1 + as_high) as f64 / (1 + drawn) as f64
     };
     (LIBERAL * share).min(1.0)
-}
-
-/// Sums over days in a circle.
-struct Circle {
-    /// What lies before each day, twice round.
-    before: Vec<f64>,
-}
-
-impl Circle {
-    fn of(octets: &[f64]) -> Self {
-        let mut sum = 0.0;
-        let twice = octets.iter().chain(octets).map(|octets| {
-            sum += octets;
-            sum
-        });
-        Self { before: std::iter::once(0.0).chain(twice).collect() }
-    }
-
-    fn sum(&self, from: usize, days: usize) -> f64 {
-        self.before[from + days] - self.before[from]
-    }
 }
 
 #[cfg(test)]
@@ -226,7 +194,8 @@ mod tests {
     fn blocks_are_as_long_as_what_hangs_together() {
         let every = |step: i32, days: i32| {
             let contact = (0..days).filter(|day| day % (2 * step) < step).map(|day| (Day(day), 1.0));
-            block(&Series::of(contact, &|_| false).unwrap())
+            let series = Series::of(contact, &|_| false).unwrap();
+            block(&series, 0..series.days().len())
         };
         assert_eq!([every(1, 400), every(10, 400), every(30, 400), every(1, 40)], [28, 39, 65, 28]);
     }

@@ -4,12 +4,13 @@
 //! * [`series`]: octets a day over the life of a cluster on a victim;
 //! * [`event`]: a date registered before anybody looked, and [`shift`]: which of two dates;
 //! * [`change`]: an increase at a date that nobody named, and [`onset`]: the day it began;
-//! * [`ratio`]: how many times as much;
+//! * [`ratio`]: how many times as much, with its interval where the date was chosen beforehand;
 //! * [`spike`]: single days.
 //!
 //! Many victims, clusters and dates are tested in one hunt. What is told holds the
 //! false-discovery rate over all of them ([`crate::discovery`]): registered events are one family,
-//! found dates another, because the first were chosen beforehand. A change of a part is told only if the
+//! found dates another, because the first were chosen beforehand. An event that was registered after a look at
+//! the flows is tested with the first, and told as exploratory: nobody can say which dates its author passed over. A change of a part is told only if the
 //! change that made the part is. Narrowing a hunt to one victim
 //! or cluster narrows what is told, not the family.
 //!
@@ -18,6 +19,7 @@
 //! Of several events that one increase would explain, the last before its onset is told; another is
 //! told too if it stands out among the dates on its own side of that onset.
 
+mod blocks;
 pub mod change;
 pub mod event;
 pub mod onset;
@@ -95,8 +97,8 @@ impl Study {
         self.tests.iter().filter_map(|(_, test)| test.as_ref().ok()).map(|test| test.p_value)
     }
 
-    /// What is told, given the adjusted p of its event tests and of its changes.
-    fn told(&self, mut of_events: impl Iterator<Item = f64>, of_changes: &[f64]) -> Told {
+    /// What is told, given the adjusted p of its event tests, and its changes with theirs.
+    fn told(&self, mut of_events: impl Iterator<Item = f64>, of_changes: &[(Change, f64)]) -> Told {
         let mut told = Told { spikes: self.spikes.clone(), ..Told::default() };
         let mut confirmed = Vec::new();
         for (event, test) in &self.tests {
@@ -111,6 +113,7 @@ impl Study {
             told.tests.push(EventTest {
                 event: event.label.clone(),
                 at: event.at,
+                is_exploratory: event.is_exploratory,
                 assessed: p_value.is_some(),
                 p_value,
                 p_adjusted,
@@ -125,19 +128,12 @@ impl Study {
                     .clone_into(&mut told.tests[place].why);
                 continue;
             };
-            let event = Some(told.tests[place].event.clone());
-            let from = told.tests[place].at.day();
-            told.surges.push(self.surge(
-                series,
-                part.clone(),
-                test.place,
-                from,
-                (test.p_value, p_adjusted),
-                event,
-            ));
+            let event = &self.tests[place].0;
+            let p = (test.p_value, p_adjusted);
+            told.surges.push(self.surge(series, part.clone(), test.place, event.at.day(), p, Some(event)));
         }
         let mut is_told: Vec<bool> = Vec::new();
-        for (change, p_adjusted) in self.changes.iter().zip(of_changes) {
+        for (change, p_adjusted) in of_changes {
             // A part of what was not divided is no part.
             is_told.push(*p_adjusted <= RATE && change.parent.is_none_or(|parent| is_told[parent]));
             if is_told.last() != Some(&true) {
@@ -158,10 +154,12 @@ impl Study {
         place: usize,
         from: Day,
         (p_value, p_adjusted): (f64, f64),
-        event: Option<String>,
+        event: Option<&Event>,
     ) -> Surge {
-        let octets = &series.octets()[part.clone()];
-        let ratio = ratio::ratio(octets, place - part.start, self.id.as_bytes());
+        let ratio = match event {
+            Some(_) => ratio::of_event(series, part.clone(), place, self.id.as_bytes()),
+            None => ratio::of_found_date(series, part.clone(), place),
+        };
         let onset = onset::onset(&series.winsorised()[part.clone()]);
         let until = series.days()[part.end - 1].window().until;
         Surge {
@@ -172,7 +170,8 @@ impl Study {
             ratio_high: ratio.high,
             p_value,
             p_adjusted,
-            event,
+            event: event.map(|event| event.label.clone()),
+            is_exploratory: event.is_some_and(|event| event.is_exploratory),
         }
     }
 }
@@ -209,16 +208,35 @@ fn distinct(series: &Series, confirmed: &[(usize, Test, f64)]) -> Vec<(usize, Ra
 pub fn tell(studies: &[Study]) -> Vec<Told> {
     let events: Vec<f64> = studies.iter().flat_map(Study::event_tests).collect();
     let mut events = adjusted(&events).into_iter();
-    let changes = studies.iter().flat_map(|study| &study.changes).map(|change| change.p_value);
-    let mut changes = adjusted(&changes.collect::<Vec<_>>()).into_iter();
+    let mut changes = all_changes(studies).into_iter();
     studies
         .iter()
         .map(|study| {
             let of_events: Vec<f64> = events.by_ref().take(study.event_tests().count()).collect();
-            let of_changes: Vec<f64> = changes.by_ref().take(study.changes.len()).collect();
+            let of_changes: Vec<(Change, f64)> = changes.by_ref().take(study.changes.len()).collect();
             study.told(of_events.into_iter(), &of_changes)
         })
         .collect()
+}
+
+/// The changes of all studies, in their order, with their adjusted p. Those that no surrogate equalled are
+/// tested with more, where one more discovery among so many tests needs them.
+fn all_changes(studies: &[Study]) -> Vec<(Change, f64)> {
+    let mut changes: Vec<Change> = studies.iter().flat_map(|study| study.changes.iter().cloned()).collect();
+    let p_adjusted = |changes: &[Change]| adjusted(&changes.iter().map(|c| c.p_value).collect::<Vec<_>>());
+    let known = p_adjusted(&changes);
+    let told = known.iter().filter(|p| **p <= RATE).count();
+    let needed = (changes.len() as f64 / (RATE * (told + 1) as f64)).ceil() as usize;
+    if needed > change::MORE_SURROGATES {
+        let whose = studies.iter().flat_map(|study| study.changes.iter().map(move |_| study));
+        for ((change, p), study) in changes.iter_mut().zip(&known).zip(whose) {
+            if let (Ok(series), true) = (&study.series, change.is_least && *p > RATE) {
+                *change = change::again(series, change, needed, study.id.as_bytes());
+            }
+        }
+    }
+    let p_adjusted = p_adjusted(&changes);
+    changes.into_iter().zip(p_adjusted).collect()
 }
 
 #[cfg(test)]
@@ -226,7 +244,7 @@ mod tests {
     use super::*;
 
     fn event(day: i32) -> Event {
-        Event { at: Day(day).start(), label: format!("day {day}") }
+        Event::new(Day(day).start(), format!("day {day}"))
     }
 
     /// Every third day, by steps.
@@ -243,7 +261,9 @@ mod tests {
         assert_eq!(of_events, ["day 300"], "{told:?}");
         let found = told.surges.last().unwrap();
         assert!(found.event.is_none() && found.window.from.day().0.abs_diff(300) <= 3);
-        assert!(found.ratio_low <= found.ratio && found.ratio > 5.0);
+        assert!(found.ratio > 5.0 && (found.ratio_low, found.ratio_high) == (0.0, f64::INFINITY));
+        let of_event = &told.surges[0];
+        assert!(of_event.ratio_low > 1.0 && of_event.ratio_low <= of_event.ratio, "{of_event:?}");
         assert_eq!(
             told.tests.iter().map(|test| test.event.as_str()).collect::<Vec<_>>(),
             ["day 300", "day 330", "day 345"]
@@ -270,6 +290,21 @@ mod tests {
     fn a_series_that_cannot_be_judged_says_why_for_every_event() {
         let study = Study::new("c@v", Err("exporters changed".to_owned()), &[event(5)], &|_| 0.0);
         assert_eq!(tell(&[study])[0].tests[0].why, "exporters changed");
+    }
+
+    #[test]
+    fn the_only_increase_among_many_series_is_told() {
+        let rise = study(&[(0, 1e5), (300, 1e7)], 360, &[]);
+        let mut level = study(&[(0, 1e6)], 360, &[]);
+        level.changes.truncate(1);
+        let mut studies = vec![level; 150];
+        studies.push(rise);
+        let told = tell(&studies);
+        assert!(
+            told[150].surges.iter().any(|surge| surge.window.from.day().0.abs_diff(300) <= 3),
+            "{told:?}"
+        );
+        assert!(told[..150].iter().all(|told| told.surges.is_empty()));
     }
 
     #[test]

@@ -145,7 +145,8 @@ fn openings_that_nobody_answered_left_nothing() {
     let finding = lively((0..30).map(syn)).finding();
     assert_eq!((finding.octets_out.low, finding.octets_out.high), (0.0, Some(0.0)));
     assert_eq!(finding.attempts, Attempts { flows: 30, octets: 3_600 });
-    let why = "30 flow records of calls that were refused or that nobody answered: their 3600 octets count as nothing that left";
+    let why =
+        "30 flow records refused or not answered; the 3600 octets of these calls are not counted as sent";
     assert!(finding.reasons.iter().any(|reason| reason.text == why), "{:#?}", finding.reasons);
     let both = World::of((0..30).map(syn).chain([talk(C2, 31)])).finding();
     assert_eq!((both.octets_out.low, both.attempts.flows), (4_000.0, 30));

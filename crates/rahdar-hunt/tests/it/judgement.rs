@@ -1,7 +1,7 @@
 //! What is said when a finding is denied: the claim's age, who had the address, the rival, the upload,
 //! what came first, who is behind it, who else was there.
 
-use rahdar_hunt::calibrate::{Calibration, Learned, Scores};
+use rahdar_hunt::calibrate::{Calibration, LEAST_PROVING, Learned, Scores};
 use rahdar_hunt::evidence::Group;
 use rahdar_intel::age::{Report, ReportKind};
 use rahdar_intel::assertion::{Assertion, Relation};
@@ -111,9 +111,9 @@ fn an_upload_has_the_pattern_and_small_talk_has_not() {
 fn contact_is_dated_against_events() {
     let mut world = World::of([2, 30, 31, 40].map(|day| talk(if day == 2 { OTHER_C2 } else { C2 }, day)));
     world.events = vec![
-        Event { at: time("2021-02-10"), label: "later".to_owned() },
-        Event { at: time("2021-01-05"), label: "earlier".to_owned() },
-        Event { at: time("2020-12-01"), label: "long before".to_owned() },
+        Event::new(time("2021-02-10"), "later"),
+        Event::new(time("2021-01-05"), "earlier"),
+        Event::new(time("2020-12-01"), "long before"),
     ];
     world.flows.push(talk("192.0.2.123", 0).build());
     world.claims = vec![claim(C2, "A")];
@@ -166,30 +166,44 @@ fn two_clusters_on_one_victim_are_compared() {
     assert_eq!((apart.companies[0].common_days, apart.companies[0].p_value), (10, None));
     let together = world(C2).hunt();
     assert_eq!(together.companies[0].relation, CompanyKind::SharedInfrastructure);
-    assert!(together.findings.iter().all(|finding| finding.upload.is_shared));
+    assert!(together.findings.iter().all(|finding| finding.upload.is_shared && !finding.is_distinct));
+    assert!(apart.findings.iter().all(|finding| finding.is_distinct));
 }
 
 #[test]
-fn a_calibration_is_named_weighs_and_lifts_the_cap() {
+fn a_calibration_is_named_and_weighs_and_lifts_the_cap_once_it_is_proven() {
     let mut world = World::of((0..20).map(|day| talk(C2, day)));
     assert_eq!(world.finding().confidence, 95);
     let learned = Learned { group: Group::Persistence, default: 7.0, weight: 9.5, real: 40, other: 2 };
-    let none = Scores { brier: 0.0, log_loss: 0.0, ece: 0.0 };
-    world.request.calibration = Some(Calibration {
+    let scores = |log_loss| Scores { brier: 0.0, log_loss, ece: 0.0 };
+    let calibration = Calibration {
         name: "of this network".to_owned(),
         states: vec![learned],
         alpha: 0.5,
         beta: 1.0,
+        share: Some(0.5),
         examples: [0; 3],
-        held_out: none,
-        defaults: none,
-    });
+        tried: [LEAST_PROVING; 2],
+        held_out: scores(0.1),
+        defaults: scores(0.2),
+    };
+    world.request.calibration = Some(Calibration { tried: [LEAST_PROVING, 9], ..calibration.clone() });
+    assert_eq!(world.finding().confidence, 95);
+    world.request.calibration = Some(calibration);
     let hunt = world.hunt();
     let finding = &hunt.findings[0];
     assert_eq!((hunt.calibration.as_deref(), finding.confidence), (Some("of this network"), 99));
     assert_eq!(weight(finding, "persistence"), Some(9.5));
     let shift = weight(finding, "calibration").unwrap();
     assert!((shift - 0.5 * 10.0 / std::f64::consts::LN_10).abs() < 1e-9, "{shift}");
+    // Of twenty more addresses of the list, nearly none looks like command traffic.
+    let flows = (20..40).map(|host| call(&format!("198.51.100.{host}"), 4));
+    let claims = (20..40).map(|host| claim(&format!("198.51.100.{host}"), "another")).chain([claim(C2, "A")]);
+    let worse = World { request: world.request.clone(), ..World::of((0..20).map(|day| talk(C2, day))) };
+    let worse = worse.flows(flows).claims(claims).hunt();
+    let finding = worse.findings.iter().find(|finding| finding.cluster.name == "a").unwrap();
+    let fall = weight(finding, "prevalence").unwrap();
+    assert!((-8.0..-2.0).contains(&fall), "{fall}");
     // What kills a finding kills it all the same.
     let killed = World { facts: vec![fact(C2, HostClass::Sinkhole)], ..world };
     assert_eq!(killed.finding().verdict, Verdict::Discounted);

@@ -143,7 +143,7 @@ fn a_name_that_was_resolved_in_our_network_accuses_the_address_it_had() {
     let validity = finding.reasons.iter().find(|reason| reason.kind == "validity").unwrap();
     assert_eq!(validity.weight, 3.0);
     assert!(
-        validity.text.contains("when a name that a report claims was seen to stand for the address"),
+        validity.text.contains("when a name claimed by a report resolved to this address"),
         "{}",
         validity.text
     );
@@ -182,7 +182,7 @@ fn a_name_asked_outside_its_window_is_told_with_the_reason_and_speaks_for_nothin
     assert_eq!(
         finding.reasons[0].text,
         "the host asked 2 times for c2.example.org, 31 days outside the window that a report states: 2021-02-01 \
-         to 2021-02-28; no claim is about the answers themselves, with which 1 flow was exchanged"
+         to 2021-02-28; no claim names the resolved addresses; 1 flow reached them"
     );
     assert_eq!(finding.first_seen, Some(noon(0).plus_micros(-9 * SECOND_US)));
 

@@ -1,8 +1,9 @@
 //! How much left, for whom, and how sure that is.
 
 use rahdar_hunt::sampling::gamma_low;
+use rahdar_model::fact::{Gap, Loss, Unit};
 use rahdar_model::flow::{Sampler, tcp};
-use rahdar_model::{Estimate, Quality, Timestamp};
+use rahdar_model::{Estimate, Quality, Timestamp, Window};
 use rahdar_testkit::builder::FlowBuilder;
 use rahdar_testkit::flow;
 
@@ -99,6 +100,29 @@ fn an_unknown_rate_bounds_from_below_only() {
     let out = World::of((0..20).flat_map(seen)).finding().octets_out;
     let exact = 20.0 * 20.0 * 1_400.0;
     assert_eq!((out.low, out.point, out.high), (exact, exact, None));
+}
+
+#[test]
+fn what_was_lost_is_made_up_for_in_the_estimate_alone() {
+    let check = |interval, unit, times: f64| {
+        let whole = World::of((0..20).flat_map(|day| sampled(day, 20, interval, "edge")));
+        let mut lossy = World::of((0..20).flat_map(|day| sampled(day, 20, interval, "edge")));
+        lossy.gaps = vec![Gap {
+            exporter: "edge".into(),
+            observation_domain: 0,
+            window: Window::new(noon(0), noon(20)),
+            cause: Loss::Sequence,
+            unit,
+            lost: lossy.flows.len() as u64 / 4,
+            source: "edge.ipfix".into(),
+        }];
+        let (whole, lossy) = (whole.finding().octets_out, lossy.finding().octets_out);
+        assert_eq!((lossy.observed, lossy.low, lossy.high), (whole.observed, whole.low, None));
+        assert!((lossy.point / whole.point - times).abs() < 1e-9, "{lossy:?} {whole:?}");
+    };
+    check(1_000, Unit::Records, 1.25);
+    check(1, Unit::Records, 1.25);
+    check(1_000, Unit::Datagrams, 1.0);
 }
 
 #[test]

@@ -1,10 +1,13 @@
-//! The same flows and the same book give the same answer, in any order.
+//! The same flows and the same book give the same answer, in any order, and the same later if all of it was later.
 
 use proptest::prelude::*;
-use rahdar_model::intelligence::HostClass;
+use rahdar_model::finding::Surge;
+use rahdar_model::intelligence::{Event, HostClass};
+use rahdar_model::time::DAY_US;
+use rahdar_model::{Timestamp, Window};
 use rahdar_testkit::{NaiveStore, strategy};
 
-use crate::world::{World, claim, fact, talk, valid};
+use crate::world::{C2, World, claim, fact, noon, talk, valid};
 
 /// Claims on the addresses that the strategy draws.
 fn world() -> World {
@@ -50,6 +53,44 @@ proptest! {
     fn more_days_of_payload_never_lower_the_verdict(days in 1_i32..20) {
         let verdict = |days: i32| World::of((0..days).map(|day| talk("192.0.2.9", day))).finding().confidence;
         prop_assert!(verdict(days + 1) >= verdict(days));
+    }
+}
+
+#[test]
+fn what_happens_four_weeks_later_is_told_four_weeks_later() {
+    // Ten times as much from day 201 on; an event on that day.
+    let story = |later_us: i64| {
+        let packets = |day| if day < 201 { 30 } else { 300 } * if day * day % 7 < 3 { 5 } else { 1 };
+        let mut world = World::of((0..270).map(|day| talk(C2, day).sent(packets(day), 1_000 * packets(day))));
+        for flow in &mut world.flows {
+            flow.start_time = flow.start_time.plus_micros(later_us);
+            flow.end_time = flow.end_time.plus_micros(later_us);
+        }
+        for claim in &mut world.claims {
+            let Window { from, until } = claim.validity;
+            claim.validity = Window::new(from.plus_micros(later_us), until.plus_micros(later_us));
+        }
+        world.events = vec![Event::new(noon(201).plus_micros(later_us), "an event")];
+        world.finding()
+    };
+    let later_us = 28 * DAY_US;
+    let (now, then) = (story(0), story(later_us));
+    assert!(!now.surges.is_empty(), "{now:#?}");
+    assert_eq!(
+        (now.verdict, now.confidence, now.octets_out),
+        (then.verdict, then.confidence, then.octets_out)
+    );
+    assert_eq!(now.rhythm, then.rhythm);
+    let later = |time: Option<Timestamp>| time.map(|time| time.plus_micros(later_us));
+    assert_eq!((later(now.first_seen), later(now.last_seen)), (then.first_seen, then.last_seen));
+    let told =
+        |surge: &Surge| (surge.ratio, surge.ratio_low, surge.ratio_high, surge.p_value, surge.p_adjusted);
+    assert_eq!(
+        now.surges.iter().map(told).collect::<Vec<_>>(),
+        then.surges.iter().map(told).collect::<Vec<_>>()
+    );
+    for (now, then) in now.surges.iter().zip(&then.surges) {
+        assert_eq!((now.since.0 + 28, later(Some(now.window.from))), (then.since.0, Some(then.window.from)));
     }
 }
 

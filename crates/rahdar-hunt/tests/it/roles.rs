@@ -284,6 +284,10 @@ fn coverage(interval: u32) -> ExporterCoverage {
         silent: Vec::new(),
         lost: Vec::new(),
         gaps: Vec::new(),
+        losses: Vec::new(),
+        hours: Vec::new(),
+        flow_sampled: 0,
+        template_conflicts: 0,
     }
 }
 

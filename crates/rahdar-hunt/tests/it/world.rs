@@ -6,7 +6,7 @@ use rahdar_intel::assertion::Assertion;
 use rahdar_intel::benign::Note;
 use rahdar_intel::index::Snapshot;
 use rahdar_intel::pdns::Record;
-use rahdar_model::fact::{Fact, Handshake, Resolution};
+use rahdar_model::fact::{Fact, Gap, Handshake, Resolution};
 use rahdar_model::finding::{Finding, Hunt};
 use rahdar_model::flow::{Initiator, tcp};
 use rahdar_model::intelligence::{
@@ -70,6 +70,7 @@ pub(crate) struct World {
     pub(crate) networks: Vec<Network>,
     pub(crate) resolutions: Vec<Resolution>,
     pub(crate) handshakes: Vec<Handshake>,
+    pub(crate) gaps: Vec<Gap>,
     pub(crate) events: Vec<Event>,
     pub(crate) reports: Vec<Report>,
     pub(crate) records: Vec<Record>,
@@ -88,6 +89,7 @@ impl World {
             networks: vec![telecom()],
             resolutions: Vec::new(),
             handshakes: Vec::new(),
+            gaps: Vec::new(),
             events: Vec::new(),
             reports: Vec::new(),
             records: Vec::new(),
@@ -130,7 +132,8 @@ impl World {
         let mut import = store.import().expect("a naive store does not fail");
         import.begin(&Input { id: "facts".to_owned(), name: "facts".into() }).expect("it is new");
         let resolutions = self.resolutions.iter().map(Fact::Resolution);
-        for fact in resolutions.chain(self.handshakes.iter().map(Fact::Handshake)) {
+        let handshakes = self.handshakes.iter().map(Fact::Handshake);
+        for fact in resolutions.chain(handshakes).chain(self.gaps.iter().map(Fact::Gap)) {
             import.fact(fact).expect("a naive store does not fail");
         }
         import.commit().expect("nobody else imports");

@@ -283,10 +283,33 @@ fn a_network_described_anew_has_the_newer_words() {
 fn events_are_kept_in_the_order_of_time() {
     let folder = tempfile::tempdir().unwrap();
     let book = book(&folder);
-    let event = |day: &str, label: &str| Event { at: day.parse().unwrap(), label: label.to_owned() };
+    let event = |day: &str, label: &str| Event::new(day.parse().unwrap(), label);
     let (later, earlier) = (event("2021-08-15", "Kabul falls"), event("2021-03-02", "ProxyLogon disclosed"));
     book.record_events(&file("a"), &[later.clone(), earlier.clone()]).unwrap();
     assert_eq!(book.events().unwrap(), [earlier, later]);
+}
+
+#[test]
+fn an_event_registered_after_a_look_at_later_flows_is_exploratory() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = book(&folder);
+    let at = |day: &str| day.parse::<Timestamp>().unwrap();
+    let register = |on: &str, days: &[&str]| {
+        let events: Vec<Event> = days.iter().map(|day| Event::new(at(day), "an event")).collect();
+        book.record_events(&ImportedFile { imported_at: at(on), ..file(on) }, &events).unwrap();
+    };
+    register("2021-09-01", &["2021-08-01"]);
+    book.record_look(at("2021-09-02"), at("2021-08-20")).unwrap();
+    book.record_look(at("2021-09-03"), at("2021-08-10")).unwrap();
+    register("2021-09-04", &["2021-08-01", "2021-08-15", "2021-08-25"]);
+    let told: Vec<(String, bool)> = book
+        .events()
+        .unwrap()
+        .into_iter()
+        .map(|event| (event.at.day().to_string(), event.is_exploratory))
+        .collect();
+    let expected = [("2021-08-01", false), ("2021-08-15", true), ("2021-08-25", false)];
+    assert_eq!(told, expected.map(|(day, explores)| (day.to_owned(), explores)));
 }
 
 #[test]

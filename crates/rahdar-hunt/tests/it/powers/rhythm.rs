@@ -1,59 +1,17 @@
-//! The tables of `methods.md` measured again: what each method finds, and how often it errs.
-//!
-//! Small in every run, with wide margins; with `RAHDAR_TIER=nightly` as many draws as the tables
-//! were made of, within their stated tolerance. `--nocapture` prints the tables.
+//! Rhythms: what is found under jitter and loss, and how often chance is told (`methods.md` §3).
 
-use rahdar_hunt::rhythm::series::Series as Contacts;
+use rahdar_hunt::rhythm::periodogram::Periodogram;
+use rahdar_hunt::rhythm::phase::{self, Phases, SURROGATES};
+use rahdar_hunt::rhythm::rita::Scores;
+use rahdar_hunt::rhythm::series::Series;
 use rahdar_hunt::rhythm::{Finder, dispersion};
-use rahdar_hunt::surge::series::Series;
-use rahdar_hunt::surge::{change, event, shift};
+use rahdar_model::Timestamp;
 use rahdar_model::time::SECOND_US;
-use rahdar_model::{Day, Timestamp};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use super::{Draw, draws, tolerance};
 
 const WEEK_S: f64 = 604_800.0;
 const HOUR_S: f64 = 3_600.0;
-
-struct Draw(ChaCha8Rng);
-
-impl Draw {
-    fn of(seed: u64) -> Self {
-        Self(ChaCha8Rng::seed_from_u64(seed))
-    }
-
-    fn unit(&mut self) -> f64 {
-        ((self.0.next_u64() >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
-    }
-
-    fn between(&mut self, low: f64, high: f64) -> f64 {
-        low + (high - low) * self.unit()
-    }
-
-    fn exponential(&mut self, mean: f64) -> f64 {
-        -mean * self.unit().ln()
-    }
-
-    /// Box and Muller.
-    fn normal(&mut self) -> f64 {
-        (-2.0 * self.unit().ln()).sqrt() * (std::f64::consts::TAU * self.unit()).cos()
-    }
-
-    fn chance(&mut self, p: f64) -> bool {
-        self.unit() < p
-    }
-}
-
-/// Draws in a run of every day, and in the nightly one.
-fn draws(few: usize, many: usize) -> usize {
-    let is_nightly = std::env::var("RAHDAR_TIER").is_ok_and(|tier| tier == "nightly");
-    if is_nightly { many } else { few }
-}
-
-/// Four standard errors of a share over `n` draws, and what the tables themselves may be off by.
-fn tolerance(share: f64, n: usize, stated: f64) -> f64 {
-    stated + 4.0 * (share.clamp(0.02, 0.98) * (1.0 - share.clamp(0.02, 0.98)) / n as f64).sqrt()
-}
 
 #[derive(Debug, Clone, Copy)]
 enum Model {
@@ -154,7 +112,7 @@ fn null(kind: usize, n: f64, span_s: f64, draw: &mut Draw) -> Vec<f64> {
 /// The p of a rhythm; 1 where there is too little.
 fn p_of(times: &[f64], finder: &mut Finder, id: u64) -> (f64, f64) {
     let starts = times.iter().map(|s| Timestamp::from_micros((s * SECOND_US as f64) as i64));
-    match Contacts::of(starts) {
+    match Series::of(starts) {
         Ok(series) => {
             let found = finder.assess(&series, &id.to_le_bytes());
             (found.p_value, found.beat.period_s)
@@ -178,39 +136,170 @@ fn the_table_of_methods() {
         (Model::Renewal, 0.10, 0.9, 1.0, None),
         (Model::Renewal, 0.10, 0.98, 0.10, None),
         (Model::Renewal, 0.25, 0.0, 1.0, None),
+        (Model::Renewal, 0.25, 0.5, 1.0, None),
         (Model::Renewal, 0.25, 0.9, 0.88, None),
         (Model::Renewal, 0.25, 0.98, 0.02, None),
+        (Model::Renewal, 0.50, 0.0, 1.0, None),
         (Model::Renewal, 0.50, 0.5, 1.0, None),
         (Model::Renewal, 0.50, 0.9, 0.18, Some(0.01)),
+        (Model::Renewal, 0.50, 0.98, 0.02, None),
+        (Model::OneSided, 0.37, 0.0, 1.0, None),
         (Model::OneSided, 0.37, 0.5, 1.0, None),
         (Model::OneSided, 0.37, 0.9, 1.0, None),
         (Model::OneSided, 0.37, 0.98, 0.0, None),
         (Model::Clock, 0.10, 0.98, 1.0, None),
+        (Model::Clock, 0.25, 0.9, 1.0, None),
         (Model::Clock, 0.25, 0.98, 0.74, Some(0.52)),
+        (Model::Clock, 0.50, 0.5, 1.0, None),
     ];
     let runs = draws(6, 400);
     let mut finder = Finder::new();
     let mut wrong = Vec::new();
     for (model, jitter, loss, stated, ours) in table {
-        let (mut found, mut near) = (0, 0);
+        let mean = if matches!(model, Model::OneSided) { 300.0 * (1.0 - jitter / 2.0) } else { 300.0 };
+        let mut off = Vec::new();
         for run in 0..runs {
             let mut draw = Draw::of(run as u64 * 1_000 + (loss * 100.0) as u64);
             let times = beacon(model, jitter, loss, &mut draw);
             let (p, period_s) = p_of(&times, &mut finder, run as u64);
-            let mean = if matches!(model, Model::OneSided) { 300.0 * (1.0 - jitter / 2.0) } else { 300.0 };
-            found += usize::from(p <= 0.01);
-            near += usize::from(p <= 0.01 && (period_s / mean - 1.0).abs() <= 0.02);
+            off.extend((p <= 0.01).then_some((period_s / mean - 1.0).abs()));
         }
+        off.sort_by(f64::total_cmp);
+        let (found, near) = (off.len(), off.iter().filter(|off| **off <= 0.02).count());
         let (share, expected) = (found as f64 / runs as f64, ours.unwrap_or(stated));
         let row =
             format!("{model:?} j={jitter} loss={loss}: {share:.2} ({stated}), period {near} of {found}");
         eprintln!("{row}");
-        // The table itself stands on 50–80 runs, ± 0.07.
-        if (share - expected).abs() > tolerance(expected, runs, 0.07) {
+        // More than the table has is no fault. With half a period of jitter there is a rhythm and hardly a period.
+        let is_near = share < 0.9 || jitter >= 0.5 || off[found / 2] <= 0.02;
+        if share < expected - tolerance(expected, runs, 0.05) || !is_near {
             wrong.push(row);
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The other columns of `methods.md` §3.2: RITA's timestamps, even intervals, the periodogram, the phase of
+/// intervals, each by itself at 1 %. What a column finds (.75 and more) and what it misses (.25 and less) is
+/// held to; what lies between depends on whose chance the threshold is of.
+#[test]
+fn the_columns_of_methods() {
+    let table = [
+        (Model::Renewal, 0.10, 0.0, [1.0, 1.0, 1.0, 1.0]),
+        (Model::Renewal, 0.10, 0.5, [0.20, 1.0, 1.0, 1.0]),
+        (Model::Renewal, 0.10, 0.9, [0.0, 0.26, 0.18, 1.0]),
+        (Model::Renewal, 0.10, 0.98, [0.0, 0.06, 0.0, 0.14]),
+        (Model::Renewal, 0.25, 0.0, [1.0, 1.0, 0.12, 1.0]),
+        (Model::Renewal, 0.25, 0.5, [0.54, 1.0, 0.02, 1.0]),
+        (Model::Renewal, 0.25, 0.9, [0.06, 0.38, 0.02, 0.76]),
+        (Model::Renewal, 0.25, 0.98, [0.06, 0.02, 0.0, 0.02]),
+        (Model::Renewal, 0.50, 0.0, [1.0, 1.0, 0.02, 1.0]),
+        (Model::Renewal, 0.50, 0.5, [0.20, 1.0, 0.02, 1.0]),
+        (Model::Renewal, 0.50, 0.9, [0.02, 0.34, 0.02, 0.04]),
+        (Model::Renewal, 0.50, 0.98, [0.06, 0.04, 0.02, 0.02]),
+        (Model::OneSided, 0.37, 0.0, [1.0, 1.0, 0.16, 1.0]),
+        (Model::OneSided, 0.37, 0.5, [0.44, 1.0, 0.04, 1.0]),
+        (Model::OneSided, 0.37, 0.9, [0.04, 0.14, 0.0, 0.98]),
+        (Model::OneSided, 0.37, 0.98, [0.0, 0.02, 0.0, 0.0]),
+        (Model::Clock, 0.10, 0.98, [0.0, 0.02, 1.0, 0.48]),
+        (Model::Clock, 0.25, 0.9, [0.09, 0.23, 1.0, 1.0]),
+        (Model::Clock, 0.25, 0.98, [0.0, 0.04, 0.81, 0.04]),
+        (Model::Clock, 0.50, 0.5, [1.0, 1.0, 0.0, 0.06]),
+    ];
+    let runs = draws(4, 100);
+    let (phases, mut periodogram) = (Phases::new(), Periodogram::new());
+    let mut wrong = Vec::new();
+    for (model, jitter, loss, stated) in table {
+        let least = rita_threshold(WEEK_S / 300.0 * (1.0 - loss));
+        let mut found = [0; 4];
+        for run in 0..runs {
+            let times =
+                beacon(model, jitter, loss, &mut Draw::of(run as u64 * 1_000 + (loss * 100.0) as u64));
+            let starts = times.iter().map(|s| Timestamp::from_micros((s * SECOND_US as f64) as i64));
+            let Ok(series) = Series::of(starts) else { continue };
+            let intervals = series.intervals();
+            let phase = phase::search(&phases, &[&intervals], SURROGATES, &run.to_le_bytes());
+            let p_values = [
+                f64::from(u8::from(rita(&times) <= least)),
+                dispersion::p_value(&intervals).unwrap_or(1.0),
+                periodogram.search(&series, None).p_value,
+                phase.map_or(1.0, |found| found.p_value),
+            ];
+            found.iter_mut().zip(p_values).for_each(|(found, p)| *found += usize::from(p <= 0.01));
+        }
+        let shares = found.map(|found| found as f64 / runs as f64);
+        eprintln!("{model:?} j={jitter} loss={loss}: {shares:.2?} ({stated:?})");
+        for (column, (share, stated)) in shares.into_iter().zip(stated).enumerate() {
+            let slack = tolerance(stated, runs, 0.15);
+            if (stated >= 0.75 && share < stated - slack) || (stated <= 0.25 && share > stated + slack) {
+                wrong.push((model, jitter, loss, column, share, stated));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// How even, how clocked and how much in phase contacts are; none where they are too few.
+fn statistics(times: &[f64], phases: &Phases, periodogram: &mut Periodogram, id: u64) -> Option<[f64; 3]> {
+    let starts = times.iter().map(|s| Timestamp::from_micros((s * SECOND_US as f64) as i64));
+    let series = Series::of(starts).ok()?;
+    let intervals = series.intervals();
+    let phase = phase::search(phases, &[&intervals], 1, &id.to_le_bytes());
+    Some([
+        1.0 - dispersion::cv(&intervals),
+        periodogram.search(&series, None).power,
+        phase.map_or(0.0, |found| found.z),
+    ])
+}
+
+/// The two cells of `methods.md` §3.2 in which the hunt finds less, by the thresholds of that table: what all of 240
+/// draws stay below, of four kinds of contact without a rhythm together, for each of the three methods at a third of
+/// 1 %. The highest of 240 is a matter of luck (it alone moves the first cell between .04 and .16, the second between
+/// .48 and .89), so several such thresholds are tried, and the mean is told.
+#[test]
+fn two_cells_by_the_thresholds_of_the_table() {
+    let (phases, mut periodogram) = (Phases::new(), Periodogram::new());
+    let (runs, tries) = (draws(20, 400), draws(2, 10));
+    for (model, jitter, loss, stated) in [(Model::Renewal, 0.5, 0.9, 0.18), (Model::Clock, 0.25, 0.98, 0.74)]
+    {
+        let contacts = WEEK_S / 300.0 * (1.0 - loss);
+        let beacons: Vec<[f64; 3]> = (0..runs as u64)
+            .filter_map(|run| {
+                let mut draw = Draw::of(run * 1_000 + (loss * 100.0) as u64);
+                statistics(&beacon(model, jitter, loss, &mut draw), &phases, &mut periodogram, run)
+            })
+            .collect();
+        let mut found = 0;
+        for seed in 0..tries as u64 {
+            let nulls = (0..240_u64).filter_map(|run| {
+                let mut draw = Draw::of(7_000_000 + seed * 1_000_000 + run);
+                let times = null((run % 4) as usize, contacts, WEEK_S, &mut draw);
+                statistics(&times, &phases, &mut periodogram, run)
+            });
+            let highest = nulls.reduce(|a, b| [a[0].max(b[0]), a[1].max(b[1]), a[2].max(b[2])]).unwrap();
+            let is_found = |own: &&[f64; 3]| own.iter().zip(highest).any(|(own, highest)| *own > highest);
+            found += beacons.iter().filter(is_found).count();
+        }
+        let share = found as f64 / (runs * tries) as f64;
+        eprintln!("{model:?} j={jitter} loss={loss}, by the table's thresholds: {share:.2} ({stated})");
+        assert!(share >= stated - tolerance(stated, runs, 0.05), "{model:?}: {share} for {stated}");
+    }
+}
+
+/// RITA's score of these times.
+fn rita(times: &[f64]) -> f64 {
+    let mut seconds: Vec<u32> = times.iter().map(|time| *time as u32).collect();
+    seconds.sort_unstable();
+    Scores::of(&seconds, &vec![1.0; times.len()], 0, WEEK_S as i64).map_or(0.0, |scores| scores.timestamps)
+}
+
+/// What 99 of 100 kinds of contact without a rhythm stay below, as the table has it: 240 draws of four kinds.
+fn rita_threshold(contacts: f64) -> f64 {
+    let mut scores: Vec<f64> = (0..240)
+        .map(|run| rita(&null(run % 4, contacts, WEEK_S, &mut Draw::of(5_000_000 + run as u64))))
+        .collect();
+    scores.sort_by(f64::total_cmp);
+    scores[237]
 }
 
 /// `methods.md` §3.5: false alarms at 1 % stay at 2 % or below, on each kind of contact by itself.
@@ -218,6 +307,24 @@ fn the_table_of_methods() {
 fn contacts_without_a_rhythm_are_called_so() {
     const COUNTS: [f64; 3] = [60.0, 200.0, 800.0];
     no_alarms("a week", draws(30, 2_000), &|kind, run, draw| null(kind, COUNTS[run % 3], WEEK_S, draw));
+}
+
+/// The same of contacts so near to one another that many are joined: an interval is never shorter than the
+/// dead time, and is no more even for that.
+#[test]
+fn crowded_contacts_by_chance_are_called_so() {
+    let runs = draws(20, 400);
+    let mut finder = Finder::new();
+    for (mean_s, contacts) in [(40.0, 1_500.0), (50.0, 3_000.0), (45.0, 8_000.0), (60.0, 8_000.0)] {
+        let mut alarms = 0;
+        for run in 0..runs {
+            let times = null(0, contacts, mean_s * contacts, &mut Draw::of(9_000_000 + run as u64));
+            alarms += usize::from(p_of(&times, &mut finder, run as u64).0 <= 0.01);
+        }
+        let share = alarms as f64 / runs as f64;
+        eprintln!("{contacts} contacts by chance, every {mean_s} s: {share:.4}");
+        assert!(share <= 0.02 + if runs < 1_000 { 0.05 } else { 0.0 }, "every {mean_s} s: {share}");
+    }
 }
 
 /// The same of recordings of an hour, also by a clock that stamps whole seconds.
@@ -286,7 +393,7 @@ fn sampled_sleeps_have_no_schedule_and_clocks_have() {
         for run in 0..runs {
             let times = check_ins(of, jitter, loss, WEEK_S, &mut Draw::of(run as u64));
             let starts = times.iter().map(|s| Timestamp::from_micros((s * SECOND_US as f64) as i64));
-            let Ok(series) = Contacts::of(starts) else { continue };
+            let Ok(series) = Series::of(starts) else { continue };
             p_values.push(finder.assess_schedule(&series, Some(seen)).p_value);
         }
         let share =
@@ -328,174 +435,4 @@ fn the_table_of_even_intervals() {
             assert!((share - p).abs() <= tolerance(p, sets, 0.001), "{n}: {share} is not {p}");
         }
     }
-}
-
-/// Bursty octets a day (`methods.md` §6.1).
-#[derive(Clone, Copy)]
-struct Bursty {
-    days: usize,
-    /// From here on `times` as much, and the second of `shares` active.
-    rise: usize,
-    times: f64,
-    shares: (f64, f64),
-    /// How likely a day is what its eve was; else it is drawn anew.
-    stays: f64,
-    /// Standard deviation of the logarithm of a day's octets, and its correlation with the eve's.
-    log: (f64, f64),
-}
-
-/// As the table of §6.1 has it, with the persistence of §11.1.
-const USUAL: Bursty =
-    Bursty { days: 457, rise: 396, times: 1.0, shares: (0.35, 0.35), stays: 0.7, log: (1.2, 0.6) };
-
-impl Bursty {
-    fn octets(self, draw: &mut Draw) -> Vec<f64> {
-        let Self { days, rise, times, shares, stays, log: (deviation, correlation) } = self;
-        let (mut active, mut level) = (draw.chance(shares.0), draw.normal());
-        let fresh = (1.0 - correlation * correlation).sqrt();
-        (0..days)
-            .map(|day| {
-                if !draw.chance(stays) {
-                    active = draw.chance(if day >= rise { shares.1 } else { shares.0 });
-                }
-                level = correlation * level + fresh * draw.normal();
-                let octets = (deviation * level).exp() * if day >= rise { times } else { 1.0 };
-                if active { octets } else { 0.0 }
-            })
-            .collect()
-    }
-}
-
-fn series(octets: &[f64]) -> Option<Series> {
-    let active = octets.iter().enumerate().filter(|(_, octets)| **octets > 0.0);
-    Series::of(active.map(|(day, octets)| (Day(day as i32), *octets)), &|_| false)
-}
-
-/// The one-sided p of Mann and Whitney's rank test, by its normal approximation: what must not be used.
-fn rank_test(octets: &[f64], place: usize) -> f64 {
-    let (before, after) = octets.split_at(place);
-    let wins: f64 = after
-        .iter()
-        .flat_map(|a| before.iter().map(move |b| if a > b { 1.0 } else { f64::from(u8::from(a == b)) / 2.0 }))
-        .sum();
-    let (m, n) = (after.len() as f64, before.len() as f64);
-    let z = (wins - m * n / 2.0) / (m * n * (m + n + 1.0) / 12.0).sqrt();
-    // The tail of the normal distribution, to three digits (Abramowitz and Stegun 26.2.17).
-    let t = 1.0 / (1.0 + 0.231_641_9 * z.abs());
-    let tail = (-z * z / 2.0).exp()
-        * 0.398_942_3
-        * t
-        * (0.319_381_5 + t * (-0.356_563_8 + t * (1.781_477_9 + t * (-1.821_256 + t * 1.330_274_4))));
-    if z > 0.0 { tail } else { 1.0 - tail }
-}
-
-/// The share of draws with a p of at most `level`, of those that can be assessed.
-fn share(of: Bursty, level: f64, runs: usize, p: &dyn Fn(&[f64]) -> Option<f64>) -> f64 {
-    let p: Vec<f64> = (0..runs).filter_map(|run| p(&of.octets(&mut Draw::of(run as u64)))).collect();
-    p.iter().filter(|p| **p <= level).count() as f64 / p.len() as f64
-}
-
-/// The p of the event on this day.
-fn after(day: usize) -> impl Fn(&[f64]) -> Option<f64> {
-    move |octets| event::test(&series(octets)?, Day(day as i32), b"").ok().map(|test| test.p_value)
-}
-
-/// The same by circular shifts of all days, whether or not contact had begun, as the table has it.
-fn shifted(place: usize) -> impl Fn(&[f64]) -> Option<f64> {
-    move |octets| {
-        let days = octets.iter().enumerate().map(|(day, octets)| (Day(day as i32), *octets));
-        Some(shift::p_value(&Series::of(days, &|_| false)?.winsorised(), place))
-    }
-}
-
-/// `methods.md` §6.1: 457 days of which 61 lie after the event, judged by circular shifts.
-#[test]
-fn the_table_of_shifts() {
-    let runs = draws(200, 4_000);
-    let ranks = |octets: &[f64]| Some(rank_test(octets, 396));
-    let rows = [
-        ("type I", USUAL, 0.05, 0.01),
-        ("×4", Bursty { times: 4.0, ..USUAL }, 0.39, 0.07),
-        ("×4, active ×2", Bursty { times: 4.0, shares: (0.35, 0.70), ..USUAL }, 0.97, 0.07),
-        ("×8, active ×2", Bursty { times: 8.0, shares: (0.35, 0.70), ..USUAL }, 1.00, 0.07),
-    ];
-    for (name, of, expected, stated) in rows {
-        let got = share(of, 0.05, runs, &shifted(396));
-        eprintln!("{name}: {got:.3} ({expected})");
-        assert!((got - expected).abs() <= tolerance(expected, runs, stated), "{name}: {got}");
-    }
-    let wrong = share(USUAL, 0.05, runs, &ranks);
-    eprintln!("type I of a rank test: {wrong:.3}");
-    assert!(wrong > 0.10, "a rank test has lost its fault: {wrong}");
-}
-
-/// The test of events: its false alarms on level series of many kinds, and what it finds
-/// (`docs/decisions/0011-events-by-order-of-blocks.md`). An increase that began a week late leaves a shift little to find.
-#[test]
-fn the_table_of_event_tests() {
-    let runs = draws(200, 2_000);
-    let level = [
-        (USUAL, 396),
-        (Bursty { stays: 0.9, log: (1.2, 0.9), ..USUAL }, 396),
-        (Bursty { shares: (0.5, 0.5), stays: 0.95, log: (1.2, 0.9), ..USUAL }, 396),
-        (Bursty { shares: (0.9, 0.9), ..USUAL }, 396),
-        (Bursty { days: 329, shares: (0.45, 0.45), log: (0.9, 0.0), ..USUAL }, 272),
-        (Bursty { days: 259, shares: (0.4, 0.4), log: (0.9, 0.0), ..USUAL }, 202),
-        (Bursty { days: 200, shares: (0.5, 0.5), log: (1.2, 0.9), ..USUAL }, 100),
-        (USUAL, 228),
-        (USUAL, 440),
-    ];
-    for (kind, (of, at)) in level.into_iter().enumerate() {
-        let of = Bursty { rise: usize::MAX, ..of };
-        let (five, one) = (share(of, 0.05, runs, &after(at)), share(of, 0.01, runs, &after(at)));
-        eprintln!("level {kind}: {five:.3} at 5 %, {one:.3} at 1 %");
-        assert!(five <= 0.05 + tolerance(0.05, runs, 0.025), "kind {kind}: {five}");
-        assert!(one <= 0.01 + tolerance(0.01, runs, 0.005), "kind {kind}: {one}");
-    }
-    let rises = [
-        ("×4, active ×2", Bursty { times: 4.0, shares: (0.35, 0.70), ..USUAL }, 396, 0.90),
-        ("×8, active ×2", Bursty { times: 8.0, shares: (0.35, 0.70), ..USUAL }, 396, 0.95),
-        (
-            "×7, active ×2, a week late",
-            Bursty { days: 259, rise: 210, times: 7.0, shares: (0.4, 0.9), log: (0.9, 0.0), ..USUAL },
-            202,
-            0.95,
-        ),
-    ];
-    for (name, of, at, least) in rises {
-        let (five, strict) = (share(of, 0.05, runs, &after(at)), share(of, 0.0167, runs, &after(at)));
-        let shifted = share(of, 0.0167, runs, &shifted(at));
-        eprintln!("{name}: {five:.3} at 5 %, {strict:.3} at 1.67 %; shifts {shifted:.3} at 1.67 %");
-        assert!(five >= least - tolerance(least, runs, 0.0), "{name}: {five}");
-    }
-}
-
-/// `methods.md` §6.3: the change that nobody dated.
-#[test]
-fn the_table_of_unknown_dates() {
-    let runs = draws(25, 400);
-    let mut rows = Vec::new();
-    for (times, shares) in [(1.0, (0.35, 0.35)), (4.0, (0.35, 0.70)), (5.0, (0.50, 0.95))] {
-        let mut off = Vec::new();
-        for run in 0..runs {
-            // Which persistence its table was made with is not told.
-            let octets = Bursty { times, shares, stays: 0.6, ..USUAL }.octets(&mut Draw::of(run as u64));
-            let Some(series) = series(&octets) else { continue };
-            let found = change::changes(&series, &(run as u64).to_le_bytes());
-            let Some(first) = found.first().filter(|change| change.p_value <= 0.05) else { continue };
-            off.push(series.days()[first.place].0.abs_diff(396));
-        }
-        off.sort_unstable();
-        rows.push((off.len() as f64 / runs as f64, off.get(off.len() / 2).copied()));
-        eprintln!(
-            "×{times} {shares:?}: found {:.3}, days off: median {:?}, q90 {:?}",
-            off.len() as f64 / runs as f64,
-            off.get(off.len() / 2),
-            off.get(off.len() * 9 / 10)
-        );
-    }
-    assert!(rows[0].0 <= tolerance(0.05, runs, 0.0), "{rows:?}");
-    assert!(rows[1].0 >= 0.92 - tolerance(0.92, runs, 0.05), "{rows:?}");
-    assert!(rows[2].0 >= 0.99 - tolerance(0.99, runs, 0.03), "{rows:?}");
-    assert!(rows[1].1.is_some_and(|off| off <= 10) && rows[2].1.is_some_and(|off| off <= 5), "{rows:?}");
 }
