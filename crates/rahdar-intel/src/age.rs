@@ -41,14 +41,14 @@ pub struct Model {
 }
 
 /// The score of what nobody has graded (MISP's network model).
-pub const BASE: f64 = 80.0;
+pub(crate) const BASE: f64 = 80.0;
 
 impl Model {
     /// Addresses and names of networks (MISP, NIDS simple decaying model).
     pub const NETWORK: Self = Self { life_us: 120 * DAY_US, decay: 2.0, threshold: 30.0 };
 
     /// URLs, which phishing leaves within days (MISP, phishing model).
-    pub const PHISHING: Self = Self { life_us: 3 * DAY_US, decay: 2.3, threshold: 30.0 };
+    pub(crate) const PHISHING: Self = Self { life_us: 3 * DAY_US, decay: 2.3, threshold: 30.0 };
 
     /// What is left of `base` after so long; all of it before.
     pub fn score(&self, base: f64, age_us: i64) -> f64 {

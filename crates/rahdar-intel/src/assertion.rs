@@ -109,12 +109,12 @@ impl Relation {
     }
 
     /// Whether it says of either name what it says of the other.
-    pub const fn is_mutual(self) -> bool {
+    pub(crate) const fn is_mutual(self) -> bool {
         matches!(self, Self::SameAs | Self::Overlaps | Self::Suspected)
     }
 
     /// Whether it says that two names may be of one.
-    pub const fn is_alias(self) -> bool {
+    pub(crate) const fn is_alias(self) -> bool {
         matches!(self, Self::SameAs | Self::Overlaps | Self::PartOf | Self::Suspected)
     }
 }

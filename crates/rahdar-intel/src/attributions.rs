@@ -10,7 +10,8 @@ use rahdar_model::intelligence::ClusterId;
 
 use crate::assertion::{Assertion, Kind, Relation};
 use crate::date::{NumberOrder, instant};
-use crate::reading::{Draft, Format, ReadError, ReadOptions, Reading, Reason, tidy_name};
+use crate::draft::{Draft, tidy_name};
+use crate::reading::{Format, ReadError, ReadOptions, Reading, Reason};
 use crate::rows::{Delimiter, Row, rows};
 use crate::source::Source;
 

@@ -8,10 +8,11 @@ use rahdar_model::intelligence::{Claim, Cluster, ClusterId, Event, Network};
 use thiserror::Error;
 
 use crate::assertion::{Assertion, Kind, Proposal, Relation, Statement};
+use crate::draft::tidy_name;
 use crate::index::{Snapshot, Subject, absorb, is_object_id};
 use crate::pdns::Record;
 use crate::pivot::Trait;
-use crate::reading::{ReadOptions, Reading, tidy_name};
+use crate::reading::{ReadOptions, Reading};
 
 /// The append-only register. One counter versions everything in it: whatever adds anything
 /// raises it by one, and nothing is ever removed or changed.
@@ -51,7 +52,7 @@ pub trait Book: Send + Sync {
     /// As [`Book::record`].
     fn record_networks(&self, file: &ImportedFile, networks: &[Network]) -> Result<Recorded, BookError>;
 
-    /// Adds events. The day and the label together name an event.
+    /// Adds events. The day and the label together name an event. Whether they explore is for the book to say.
     ///
     /// # Errors
     /// As [`Book::record`].
@@ -120,7 +121,14 @@ pub trait Book: Send + Sync {
     /// See [`BookError`].
     fn networks(&self) -> Result<Vec<Network>, BookError>;
 
-    /// The events, in the order of time, then label.
+    /// Notes that a hunt ran at `at`, over flows that reach to `until`.
+    ///
+    /// # Errors
+    /// As [`Book::record`].
+    fn record_look(&self, at: Timestamp, until: Timestamp) -> Result<(), BookError>;
+
+    /// The events, in the order of time, then label. One explores if it was registered after a hunt had swept flows
+    /// of later than it.
     ///
     /// # Errors
     /// See [`BookError`].

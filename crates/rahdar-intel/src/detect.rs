@@ -24,15 +24,15 @@ pub(crate) enum Kind {
 
 /// Unpacks gzip; other octets stay as they are.
 pub(crate) fn unpack(bytes: &[u8]) -> Result<Cow<'_, [u8]>, ReadError> {
-    let too_large = ReadError::TooLarge { limit: "FILE_MAX", most: FILE_MAX };
+    let too_large = |most| ReadError::TooLarge { most, what: "octets in one file" };
     if !bytes.starts_with(b"\x1f\x8b") {
-        return if bytes.len() > FILE_MAX { Err(too_large) } else { Ok(Cow::Borrowed(bytes)) };
+        return if bytes.len() > FILE_MAX { Err(too_large(FILE_MAX)) } else { Ok(Cow::Borrowed(bytes)) };
     }
     let most = FILE_MAX.min(RATIO_FREE.max(bytes.len().saturating_mul(RATIO_MAX)));
     let mut unpacked = Vec::new();
     let read = flate2::read::MultiGzDecoder::new(bytes).take(most as u64 + 1).read_to_end(&mut unpacked);
     match read {
-        Ok(length) if length > most => Err(too_large),
+        Ok(length) if length > most => Err(too_large(most)),
         Ok(_) => Ok(Cow::Owned(unpacked)),
         Err(_) => Err(ReadError::Unsupported { what: "a damaged gzip file", remedy: "fetch it again" }),
     }

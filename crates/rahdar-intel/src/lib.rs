@@ -41,6 +41,7 @@ pub mod stix;
 mod attributions;
 mod date;
 mod detect;
+mod draft;
 mod find;
 mod json;
 mod list;

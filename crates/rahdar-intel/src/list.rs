@@ -9,9 +9,10 @@ use regex::Regex;
 
 use crate::benign::{Matching, lists, resolvers};
 use crate::date::{self, Span};
+use crate::draft::{Draft, Terms};
 use crate::find::{Endpoint, Found, Names, What, find};
 use crate::naming;
-use crate::reading::{Draft, Format, LINE_MAX, Origin, ReadError, ReadOptions, Reading, Reason, Terms};
+use crate::reading::{Format, LINE_MAX, Origin, ReadError, ReadOptions, Reading, Reason};
 use crate::refang::{Refanged, refang};
 use crate::source::Source;
 

@@ -14,8 +14,9 @@ use std::collections::{BTreeMap, HashMap};
 use rahdar_model::intelligence::{Claim, ClusterId, Indicator, WindowBasis};
 use rahdar_model::{Timestamp, Window};
 
+use crate::draft::PUBLISHED_REACH_US;
 use crate::index::Snapshot;
-use crate::reading::{PUBLISHED_REACH_US, Reading};
+use crate::reading::Reading;
 
 /// What the places of such claims begin with; the two strokes make versions of them.
 const PLACE: &str = "listed--";

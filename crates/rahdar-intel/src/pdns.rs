@@ -31,10 +31,11 @@ use rahdar_model::{Address, Prefix, Timestamp, Window};
 use serde::Deserialize;
 
 use crate::alias::Alias;
+use crate::draft::Draft;
 use crate::index::Snapshot;
 use crate::json;
 use crate::name;
-use crate::reading::{Draft, Format, ReadError, ReadOptions, Reading, Reason};
+use crate::reading::{Format, ReadError, ReadOptions, Reading, Reason};
 use crate::rented::{is_rented, registrable};
 use crate::source::Source;
 
@@ -226,7 +227,7 @@ pub(crate) fn read(source: &Source, text: &str, options: &ReadOptions) -> Result
     for (place, text) in json::values(text)? {
         taken += 1;
         if taken > RECORDS_MAX {
-            return Err(ReadError::TooLarge { limit: "RECORDS_MAX", most: RECORDS_MAX });
+            return Err(ReadError::TooLarge { most: RECORDS_MAX, what: "records in one file" });
         }
         if let Err(reason) = record(&mut draft, &place, text) {
             draft.refuse(&place, text, reason);

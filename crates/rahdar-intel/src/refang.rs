@@ -265,7 +265,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_taken_and_a_refanged_text_stays_as_it_is(text in "\\PC{0,80}") {
+        fn any_text_is_read_without_panic_and_a_refanged_text_stays_as_it_is(text in "\\PC{0,80}") {
             refang(&text);
         }
 

@@ -180,7 +180,7 @@ fn event(cells: &Cells<'_>) -> Result<Event, LineError> {
     let date = cells.get("date");
     let at = instant(date, NumberOrder::Untold).ok_or_else(|| LineError::Date(date.to_owned()))?.at;
     let label = cells.get("label").to_owned();
-    if label.is_empty() { Err(LineError::NoLabel) } else { Ok(Event { at, label }) }
+    if label.is_empty() { Err(LineError::NoLabel) } else { Ok(Event::new(at, label)) }
 }
 
 /// Reads a table whose header names `required`; `one` makes a row, or none for a copy.

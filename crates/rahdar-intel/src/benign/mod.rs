@@ -23,8 +23,9 @@ use serde::Deserialize;
 pub(crate) use names::Notes;
 pub use names::{Matching, Note};
 
+use crate::draft::{Draft, Terms, tidy_name};
 use crate::json;
-use crate::reading::{Draft, Format, ReadError, ReadOptions, Reading, Reason, Terms, tidy_name};
+use crate::reading::{Format, ReadError, ReadOptions, Reading, Reason};
 use crate::source::Source;
 
 /// The fields of a list (misp-warninglists, `schema.json`).
@@ -119,7 +120,7 @@ pub fn is_of_everybody(list: &str) -> bool {
 pub(crate) fn read(source: &Source, text: &str, options: &ReadOptions) -> Result<Reading, ReadError> {
     let list: List = json::parse(text)?;
     if list.list.len() > ENTRIES_MAX {
-        return Err(ReadError::TooLarge { limit: "ENTRIES_MAX", most: ENTRIES_MAX });
+        return Err(ReadError::TooLarge { most: ENTRIES_MAX, what: "entries in one warning list" });
     }
     let mut draft = Draft::new(Format::WarningList, &source.shown, options);
     let terms = Terms {

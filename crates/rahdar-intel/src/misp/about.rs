@@ -3,7 +3,7 @@
 use rahdar_model::intelligence::Tlp;
 
 use super::event::Part;
-use crate::reading::tidy_name;
+use crate::draft::tidy_name;
 
 /// What is said of an event or an attribute.
 #[derive(Debug, Clone, Default)]

@@ -31,7 +31,7 @@ impl Event {
     /// [`EVENTS_MAX`].
     pub fn all(text: &str) -> Result<Vec<Self>, ReadError> {
         if text.len() > EVENTS_MAX {
-            return Err(ReadError::TooLarge { limit: "EVENTS_MAX", most: EVENTS_MAX });
+            return Err(ReadError::TooLarge { most: EVENTS_MAX, what: "octets in one file of events" });
         }
         let mut events = Vec::new();
         unwrap(json::parse(text)?, &mut events);

@@ -21,9 +21,10 @@ use serde::Deserialize;
 
 use crate::age::{Report, ReportKind};
 use crate::assertion::{Assertion, Kind, Relation};
+use crate::draft::{Draft, Terms, tidy_name};
 use crate::find::Endpoint;
 use crate::json;
-use crate::reading::{Draft, Format, Origin, ReadError, ReadOptions, Reading, Reason, Terms, tidy_name};
+use crate::reading::{Format, Origin, ReadError, ReadOptions, Reading, Reason};
 use crate::source::Source;
 use about::{About, Galaxy};
 use event::Part;

@@ -68,7 +68,7 @@ pub struct Reason {
 
 impl Candidate {
     /// Whether it may be proposed.
-    pub fn is_linked(&self) -> bool {
+    pub(crate) fn is_linked(&self) -> bool {
         self.score_db >= LINK_DB
     }
 }

@@ -20,11 +20,11 @@ use super::rarity::{Carried, World};
 use super::traits::{Group, Kind};
 
 /// Decibans of a link (`methods.md` §7.3, rule a).
-pub const LINK_DB: f64 = 15.0;
+pub(crate) const LINK_DB: f64 = 15.0;
 /// Decibans of one group at most. Chosen here: just below a link, since that takes two.
-pub const ONE_GROUP_DB: f64 = 14.0;
+pub(crate) const ONE_GROUP_DB: f64 = 14.0;
 /// Decibans from which a group counts as one of two. Chosen here: twice as likely.
-pub const GROUP_DB: f64 = 3.0;
+pub(crate) const GROUP_DB: f64 = 3.0;
 /// A gap between windows from which on nothing is shared (`methods.md` §7.3).
 const GAP_US: i64 = 30 * DAY_US;
 /// Weight of windows that touch. Chosen here.

@@ -152,7 +152,7 @@ impl World {
     }
 
     /// Whether it serves everyone, or nobody, and so links nothing.
-    pub fn is_hub(&self, node: u32) -> bool {
+    pub(crate) fn is_hub(&self, node: u32) -> bool {
         self.nodes[node as usize].hub
     }
 

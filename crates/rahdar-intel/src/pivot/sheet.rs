@@ -9,7 +9,8 @@ use rahdar_model::{Timestamp, Window};
 
 use super::traits::{Kind, Node, Trait};
 use crate::date::day_end;
-use crate::reading::{Draft, Format, ReadError, ReadOptions, Reading, Reason};
+use crate::draft::Draft;
+use crate::reading::{Format, ReadError, ReadOptions, Reading, Reason};
 use crate::rows::{Delimiter, Row, rows};
 use crate::source::Source;
 

@@ -145,10 +145,10 @@ pub(super) struct Weight {
 }
 
 /// Carriers beyond which a trait is unusable (`methods.md` §7.3, rule c).
-pub const CARRIERS_MAX: usize = 50;
+pub(crate) const CARRIERS_MAX: usize = 50;
 /// Carriers beyond which a certificate is taken for a kit's own (`methods.md` §7.3, the table); the same for SSH keys,
 /// which hosters clone with their images (there: "df check"; the number is chosen here).
-pub const KEY_CARRIERS_MAX: usize = 20;
+pub(crate) const KEY_CARRIERS_MAX: usize = 20;
 
 impl Kind {
     /// Every kind.

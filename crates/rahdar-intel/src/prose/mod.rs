@@ -134,7 +134,7 @@ pub(crate) fn read_pdf(
 
 fn fits(octets: usize) -> Result<(), ReadError> {
     if octets > REPORT_MAX {
-        return Err(ReadError::TooLarge { limit: "REPORT_MAX", most: REPORT_MAX });
+        return Err(ReadError::TooLarge { most: REPORT_MAX, what: "octets in one report" });
     }
     Ok(())
 }

@@ -18,8 +18,9 @@ use super::when::{Period, periods};
 use crate::assertion::{Assertion, Kind, Proposal, Relation, Statement};
 use crate::book::Identity;
 use crate::date;
+use crate::draft::Draft;
 use crate::list::{self, References};
-use crate::reading::{Draft, Format, ReadError, ReadOptions, Reading};
+use crate::reading::{Format, ReadError, ReadOptions, Reading};
 use crate::source::Source;
 
 /// Proposals of one report at most; chosen here: nobody reads more.

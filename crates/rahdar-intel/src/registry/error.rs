@@ -48,12 +48,12 @@ pub enum DumpError {
     #[error("it holds no row that says anything: is it whole?")]
     Empty,
     /// It breaks a named limit.
-    #[error("{limit} is exceeded: more than {most}")]
+    #[error("it holds more than {most} {what}")]
     TooLarge {
-        /// The limit.
-        limit: &'static str,
-        /// How much it allows.
+        /// The most that is taken.
         most: usize,
+        /// Of what.
+        what: &'static str,
     },
     /// It is not what it looks like, or damaged.
     #[error("it looks like {what}, but cannot be read: {why}; fetch it again")]

@@ -125,7 +125,7 @@ impl Topic {
     }
 
     /// Whether its tables are by prefix, not by AS.
-    pub const fn is_by_prefix(self) -> bool {
+    pub(crate) const fn is_by_prefix(self) -> bool {
         matches!(self, Self::Origin | Self::Registered | Self::Geolocated)
     }
 }

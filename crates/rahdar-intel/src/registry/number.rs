@@ -4,7 +4,7 @@ use crate::registry::error::DumpError;
 use crate::registry::texts::Texts;
 
 /// Rows of one table at most. Chosen here: 120,000 numbers are assigned (2026); eight times that.
-pub const NUMBERS_MAX: usize = 1_000_000;
+pub(crate) const NUMBERS_MAX: usize = 1_000_000;
 
 /// AS numbers with a text each.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -67,7 +67,7 @@ impl NumberRows {
             return Ok(());
         }
         if self.rows.len() >= NUMBERS_MAX {
-            return Err(DumpError::TooLarge { limit: "NUMBERS_MAX", most: NUMBERS_MAX });
+            return Err(DumpError::TooLarge { most: NUMBERS_MAX, what: "AS numbers" });
         }
         self.rows.push((asn, self.texts.number(text)?));
         Ok(())

@@ -20,7 +20,7 @@ use crate::registry::{Dump, Part, Table, Topic};
 const MAGIC: &[u8; 8] = b"rahdarN1";
 const HASH_OCTETS: usize = 32;
 /// Octets of a label at most; chosen here: one has three hundred.
-pub const LABEL_OCTETS_MAX: usize = 4 << 10;
+pub(crate) const LABEL_OCTETS_MAX: usize = 4 << 10;
 /// Octets that hold the label of any dump.
 pub const HEAD_OCTETS: usize = MAGIC.len() + 4 + LABEL_OCTETS_MAX;
 

@@ -25,7 +25,7 @@ use crate::registry::texts::Texts;
 
 /// Rows of one table at most, in memory 25 octets each, and 256 KiB. Chosen here: all that is announced is 1.3 million
 /// prefixes (2026), a database of places has 5 million.
-pub const ROWS_MAX: usize = 8_000_000;
+pub(crate) const ROWS_MAX: usize = 8_000_000;
 
 /// No row holds this one.
 const NO_PARENT: u32 = u32::MAX;
@@ -168,7 +168,7 @@ impl PrefixRows {
     ///
     /// # Errors
     /// [`DumpError::TooLarge`].
-    pub fn add_range(&mut self, first: Address, last: Address, text: &str) -> Result<(), DumpError> {
+    pub(crate) fn add_range(&mut self, first: Address, last: Address, text: &str) -> Result<(), DumpError> {
         let number = self.texts.number(text)?;
         let (first, last) = (first.bits(), last.bits());
         if let Some((_, end, same)) = &mut self.run
@@ -212,7 +212,7 @@ impl PrefixRows {
 
     fn push(&mut self, prefix: Prefix, number: u32) -> Result<(), DumpError> {
         if self.rows.len() >= ROWS_MAX {
-            return Err(DumpError::TooLarge { limit: "ROWS_MAX", most: ROWS_MAX });
+            return Err(DumpError::TooLarge { most: ROWS_MAX, what: "rows" });
         }
         self.rows.push((prefix, number));
         Ok(())

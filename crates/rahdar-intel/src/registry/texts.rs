@@ -25,7 +25,7 @@ impl Texts {
             return Ok(*number);
         }
         if self.texts.len() >= TEXTS_MAX {
-            return Err(DumpError::TooLarge { limit: "TEXTS_MAX", most: TEXTS_MAX });
+            return Err(DumpError::TooLarge { most: TEXTS_MAX, what: "different texts" });
         }
         let number = self.texts.len() as u32;
         self.texts.push(text.into());

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use rahdar_model::{Address, Window};
 
 use super::observe::Observation;
+use crate::draft::Draft;
 use crate::pivot::{Kind, Node, Trait};
-use crate::reading::{Draft, ReadError, TRAITS_MAX};
+use crate::reading::{ReadError, TRAITS_MAX};
 
 /// Which fields are which traits. Of several hashes of one thing the first that is given counts.
 const FIELDS: [(Kind, &[&str]); 9] = [
@@ -51,7 +52,7 @@ impl Gathered {
             }
         }
         if self.seen.len() > TRAITS_MAX {
-            return Err(ReadError::TooLarge { limit: "TRAITS_MAX", most: TRAITS_MAX });
+            return Err(ReadError::TooLarge { most: TRAITS_MAX, what: "traits in one file" });
         }
         Ok(())
     }

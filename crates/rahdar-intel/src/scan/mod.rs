@@ -23,9 +23,10 @@ use std::collections::BTreeMap;
 use rahdar_model::intelligence::{Indicator, WindowBasis};
 use rahdar_model::{Address, Prefix, Timestamp, Window};
 
+use crate::draft::{Draft, Terms};
 use crate::find::Endpoint;
 use crate::json;
-use crate::reading::{Draft, Format, Origin, ReadError, ReadOptions, Reading, Terms};
+use crate::reading::{Format, Origin, ReadError, ReadOptions, Reading};
 use crate::source::Source;
 use observe::Observation;
 use rule::{Rule, Rules};
@@ -57,8 +58,8 @@ pub(crate) fn read(source: &Source, text: &str, options: &ReadOptions) -> Result
                     taken += 1;
                     if taken > OBSERVATIONS_MAX {
                         return Err(ReadError::TooLarge {
-                            limit: "OBSERVATIONS_MAX",
                             most: OBSERVATIONS_MAX,
+                            what: "observations in one file",
                         });
                     }
                     carried.add(&observation, &place)?;

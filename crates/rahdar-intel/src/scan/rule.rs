@@ -78,12 +78,12 @@ pub enum RuleError {
         detail: String,
     },
     /// More than a named limit allows.
-    #[error("larger than {limit} ({most}): split it")]
+    #[error("more than {most} {what}: split it")]
     TooLarge {
-        /// The limit's name.
-        limit: &'static str,
-        /// The most it allows.
+        /// The most that is taken.
         most: usize,
+        /// Of what.
+        what: &'static str,
     },
 }
 
@@ -94,11 +94,11 @@ impl Rules {
     /// See [`RuleError`].
     pub fn parse(text: &str) -> Result<Self, RuleError> {
         if text.len() > RULES_TEXT_MAX {
-            return Err(RuleError::TooLarge { limit: "RULES_TEXT_MAX", most: RULES_TEXT_MAX });
+            return Err(RuleError::TooLarge { most: RULES_TEXT_MAX, what: "octets in one file of rules" });
         }
         let file: File = serde_saphyr::from_str(text).map_err(|error| form(&error))?;
         if file.rules.len() > RULES_MAX {
-            return Err(RuleError::TooLarge { limit: "RULES_MAX", most: RULES_MAX });
+            return Err(RuleError::TooLarge { most: RULES_MAX, what: "rules in one file" });
         }
         let rules: Result<Vec<Rule>, RuleError> = file.rules.into_iter().map(Rule::of).collect();
         Ok(Self { text: text.into(), rules: rules?.into() })
@@ -284,7 +284,7 @@ fn scalar(value: &Value) -> Option<String> {
 
 fn regex(text: &str) -> Result<Regex, String> {
     if text.len() > PATTERN_MAX {
-        return Err(format!("a pattern is longer than PATTERN_MAX ({PATTERN_MAX})"));
+        return Err(format!("a pattern is longer than {PATTERN_MAX} octets"));
     }
     let built = RegexBuilder::new(text).size_limit(PROGRAM_MAX).dfa_size_limit(AUTOMATON_MAX).build();
     built.map_err(|error| {

@@ -149,11 +149,14 @@ fn wrong_rules_are_told_with_their_place_or_name() {
     );
     check_wrong(&rule("{jarm: {regex: '('}}"), "is no pattern: error: unclosed group");
     check_wrong(&rule("{jarm: {regex: '(a{1000}){1000}'}}"), "is no pattern: ");
-    check_wrong(&rule(&format!("{{jarm: {{regex: {}}}}}", "a".repeat(2_000))), "PATTERN_MAX");
+    check_wrong(
+        &rule(&format!("{{jarm: {{regex: {}}}}}", "a".repeat(2_000))),
+        "a pattern is longer than 1024 octets",
+    );
     let deep = format!("{}{{jarm: x}}{}", "{not: ".repeat(40), "}".repeat(40));
     check_wrong(&rule(&deep), "nested more than 32 deep");
     check_wrong(&"[".repeat(100_000), "line 1");
-    check_wrong(&"x".repeat(2 << 20), "RULES_TEXT_MAX");
+    check_wrong(&"x".repeat(2 << 20), "more than 1048576 octets in one file of rules: split it");
 }
 
 #[test]

@@ -13,7 +13,9 @@ use crate::reading::ReadError;
 /// Objects of a bundle at most (`reliability.md` §3).
 pub const OBJECTS_MAX: usize = 1_000_000;
 /// Keys of an envelope at most; chosen here: a bundle has four.
-pub const ENVELOPE_MAX: usize = 1_000;
+pub(crate) const ENVELOPE_MAX: usize = 1_000;
+/// What [`OBJECTS_MAX`] counts, in words.
+const OBJECTS: &str = "objects in one bundle";
 
 /// A bundle, a TAXII envelope, a list of objects or one object, as it stands in a text.
 #[derive(Debug, Clone)]
@@ -38,7 +40,7 @@ impl<'a> Bundle<'a> {
     /// [`ReadError`] where the text is no JSON, is cut off, or is JSON of another kind.
     pub fn parse(text: &'a str) -> Result<Self, ReadError> {
         let (form, objects) = if text.trim_start().starts_with('[') {
-            (Form::List, parse::<Limited<'_, Elements>>(text)?.within("OBJECTS_MAX", OBJECTS_MAX)?)
+            (Form::List, parse::<Limited<'_, Elements>>(text)?.within(OBJECTS_MAX, OBJECTS)?)
         } else {
             let keys = match parse::<Limited<'_, Keys>>(text) {
                 Err(ReadError::NotJson { .. }) if is_json_lines(text) => {
@@ -47,12 +49,12 @@ impl<'a> Bundle<'a> {
                         remedy: "convert it to STIX 2.1 or CSV",
                     });
                 }
-                keys => keys?.within("ENVELOPE_MAX", ENVELOPE_MAX)?,
+                keys => keys?.within(ENVELOPE_MAX, "keys around the objects")?,
             };
             match value(&keys, "objects") {
                 Some(objects) if objects.get().starts_with('[') => {
                     let objects = parse_within::<Limited<'_, Elements>>(text, objects)?;
-                    (Form::Envelope(keys), objects.within("OBJECTS_MAX", OBJECTS_MAX)?)
+                    (Form::Envelope(keys), objects.within(OBJECTS_MAX, OBJECTS)?)
                 }
                 _ => match value(&keys, "type").map(RawValue::get) {
                     Some("\"bundle\"") => (Form::Envelope(keys), Vec::new()),
@@ -137,8 +139,8 @@ struct Limited<'a, K: Kind<'a>> {
 }
 
 impl<'a, K: Kind<'a>> Limited<'a, K> {
-    fn within(self, limit: &'static str, most: usize) -> Result<Vec<K::Item>, ReadError> {
-        if self.more { Err(ReadError::TooLarge { limit, most }) } else { Ok(self.items) }
+    fn within(self, most: usize, what: &'static str) -> Result<Vec<K::Item>, ReadError> {
+        if self.more { Err(ReadError::TooLarge { most, what }) } else { Ok(self.items) }
     }
 }
 

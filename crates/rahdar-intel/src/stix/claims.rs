@@ -15,9 +15,10 @@ use super::object::{
 };
 use super::pattern::{self, Dated};
 use crate::assertion::{Assertion, Kind, Relation};
+use crate::draft::{Draft, Terms, published_on, tidy_name, tidy_tools};
 use crate::find::{Endpoint, protocol};
 use crate::name;
-use crate::reading::{Draft, Origin, Reason, Terms, published_on, tidy_name, tidy_tools};
+use crate::reading::{Origin, Reason};
 use crate::source::Source;
 
 /// Takes the claims, clusters and facts from the objects into the draft.

@@ -24,7 +24,8 @@ use std::collections::HashMap;
 pub use bundle::Bundle;
 pub use object::Object;
 
-use crate::reading::{Draft, Format, ReadError, ReadOptions, Reading, Reason};
+use crate::draft::Draft;
+use crate::reading::{Format, ReadError, ReadOptions, Reading, Reason};
 use crate::source::Source;
 
 /// Reads a bundle, a TAXII envelope, a list of objects, or one object.

@@ -18,9 +18,9 @@ use crate::date::day_end;
 use crate::reading::quote;
 
 /// Objects and lists within each other at most (`reliability.md` §3).
-pub const DEPTH_MAX: usize = 64;
+pub(crate) const DEPTH_MAX: usize = 64;
 /// Octets of a text at most (`reliability.md` §3).
-pub const STRING_MAX: usize = 1 << 20;
+pub(crate) const STRING_MAX: usize = 1 << 20;
 /// Elements of a list of references or markings at most; chosen here: as many as objects.
 pub const LIST_MAX: usize = super::bundle::OBJECTS_MAX;
 /// Octets of an id after its type at most; a UUID has 36.

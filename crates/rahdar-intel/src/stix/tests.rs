@@ -517,9 +517,9 @@ fn limits_have_names_and_no_input_goes_beyond_them() {
         "a list of more than 1000000 elements",
     );
     let keys: Vec<String> = (0..=bundle::ENVELOPE_MAX).map(|n| format!("\"{n}\":0")).collect();
-    check_error(&format!("{{{}}}", keys.join(",")), "larger than ENVELOPE_MAX (1000): split it");
+    check_error(&format!("{{{}}}", keys.join(",")), "more than 1000 keys around the objects: split it");
     check_error(
         &format!("[{}0]", "0,".repeat(bundle::OBJECTS_MAX)),
-        "larger than OBJECTS_MAX (1000000): split it",
+        "more than 1000000 objects in one bundle: split it",
     );
 }

@@ -7,7 +7,6 @@ use rahdar_intel::{Format, ReadError, ReadOptions, Reading, read};
 use rahdar_model::intelligence::{HashKind, Indicator, WindowBasis};
 use rahdar_model::{Timestamp, Window};
 
-#[expect(clippy::print_stderr, reason = "a skipped test must say that it was skipped")]
 /// The folder of intelligence in the corpus, if the corpus is there.
 pub(crate) fn folder() -> Option<PathBuf> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
@@ -15,7 +14,7 @@ pub(crate) fn folder() -> Option<PathBuf> {
     if path.is_dir() {
         return Some(path);
     }
-    eprintln!("skipped: corpus not found");
+    rahdar_testkit::skipped("corpus not found");
     None
 }
 

@@ -43,17 +43,17 @@ fn a_bundle_cut_anywhere() {
 
 proptest! {
     #[test]
-    fn any_octets_are_taken(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+    fn any_octets_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         let _ = read("a", &bytes, &ReadOptions::default());
     }
 
     #[test]
-    fn any_text_is_taken(text in "(\\PC|\\n){0,200}") {
+    fn any_text_is_read_without_panic(text in "(\\PC|\\n){0,200}") {
         let _ = read("a", text.as_bytes(), &ReadOptions::default());
     }
 
     #[test]
-    fn text_made_of_the_parts_of_lists_is_taken(parts in prop::collection::vec(prop::sample::select(vec![
+    fn text_made_of_the_parts_of_lists_is_read_without_panic(parts in prop::collection::vec(prop::sample::select(vec![
         "\n", "# ", "C2 IPs (May-June 2021):", "192.0.2[.]1", ":443", ",", "\"", "example(.)org", "hxxp://", "/x", "ip,port\n",
         "first_seen\tlast_seen\tip\n", "2021-05-01", "\t", " port 80", "[", "]", "{\"type\":\"bundle\",\"objects\":[", "0", "a", ".", " ",
     ]), 0..40)) {
@@ -63,7 +63,7 @@ proptest! {
 
 /// Long lines of one thing over and over: what is quadratic hangs here.
 #[test]
-fn long_lines_of_one_thing_are_taken_in_linear_time() {
+fn long_lines_of_one_thing_are_read_in_linear_time() {
     for part in [
         "]",
         "[",
@@ -101,7 +101,7 @@ fn long_lines_of_one_thing_are_taken_in_linear_time() {
 
 /// A bundle in which everything hangs on one object.
 #[test]
-fn a_hub_that_everything_names_is_taken_in_linear_time() {
+fn a_hub_that_everything_names_is_read_in_linear_time() {
     let time = r#""created":"2021-06-16T00:00:00Z","modified":"2021-06-16T00:00:00Z""#;
     let mut objects = vec![
         format!(r#"{{"type":"infrastructure","id":"infrastructure--1",{time},"name":"C2"}}"#),

@@ -5,7 +5,6 @@ use std::process::Command;
 
 /// A Python that has this library: of `RAHDAR_PYTHON`, of `packaging/test-tools.sh`, or of the
 /// machine.
-#[expect(clippy::print_stderr, reason = "a skipped test must say that it was skipped")]
 pub(crate) fn with(library: &str) -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
@@ -18,7 +17,9 @@ pub(crate) fn with(library: &str) -> Option<PathBuf> {
     };
     let found = candidates.into_iter().find(has);
     if found.is_none() {
-        eprintln!("skipped: no Python with `{library}`; packaging/test-tools.sh installs it");
+        rahdar_testkit::skipped(format_args!(
+            "no Python with `{library}`; packaging/test-tools.sh installs it"
+        ));
     }
     found
 }

@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_and_damage_are_taken() {
+    fn depth_and_damage_are_read_without_panic() {
         for text in ["[", "<<", "(", "<<[(", "<</A", "]", ">>", "\\", "[>>", "<</A>>", "<</"] {
             Lexer::new(text.as_bytes(), 0).object();
             Lexer::new(text.repeat(100_000).as_bytes(), 0).object();

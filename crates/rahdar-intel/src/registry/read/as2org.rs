@@ -117,9 +117,5 @@ impl Found {
 }
 
 fn within(rows: usize) -> Result<(), DumpError> {
-    if rows > NUMBERS_MAX {
-        Err(DumpError::TooLarge { limit: "NUMBERS_MAX", most: NUMBERS_MAX })
-    } else {
-        Ok(())
-    }
+    if rows > NUMBERS_MAX { Err(DumpError::TooLarge { most: NUMBERS_MAX, what: "rows" }) } else { Ok(()) }
 }

@@ -24,6 +24,8 @@ const NETWORKS_MAX: usize = crate::registry::prefix::ROWS_MAX;
 /// for each, so that a hundred nodes can make 2¹⁰⁰ ways. Chosen here: two steps for each of the most networks, and the IPv4
 /// branch that a database of IPv6 shares with three others.
 const STEPS_MAX: u32 = 8 * NETWORKS_MAX as u32;
+/// What [`STEPS_MAX`] counts, in words.
+const STEPS: &str = "steps through its tree";
 
 /// Octets of names that are read of all records together: many may share one name.
 const NAMES_OCTETS_MAX: usize = super::DUMP_OCTETS_MAX;
@@ -56,7 +58,7 @@ pub(super) fn read(
     let mut names_octets = 0;
     for (visited, found) in reader.networks(Default::default()).map_err(damaged)?.enumerate() {
         if visited >= NETWORKS_MAX {
-            return Err(DumpError::TooLarge { limit: "NETWORKS_MAX", most: NETWORKS_MAX });
+            return Err(DumpError::TooLarge { most: NETWORKS_MAX, what: "networks" });
         }
         let found = found.map_err(damaged)?;
         let Some(offset) = found.offset() else { continue };
@@ -69,7 +71,7 @@ pub(super) fn read(
                 let (record, name) = Record::of(&found);
                 names_octets += name.len();
                 if names_octets > NAMES_OCTETS_MAX {
-                    return Err(DumpError::TooLarge { limit: "NAMES_OCTETS_MAX", most: NAMES_OCTETS_MAX });
+                    return Err(DumpError::TooLarge { most: NAMES_OCTETS_MAX, what: "octets of names" });
                 }
                 if let Some(asn) = record.asn {
                     names.add(asn, name)?;
@@ -129,7 +131,7 @@ fn walkable(bytes: &[u8], nodes: usize, record_bits: u16) -> Result<(), DumpErro
         }
     }
     if steps.first().is_some_and(|steps| *steps > STEPS_MAX) {
-        return Err(DumpError::TooLarge { limit: "STEPS_MAX", most: STEPS_MAX as usize });
+        return Err(DumpError::TooLarge { most: STEPS_MAX as usize, what: STEPS });
     }
     Ok(())
 }
@@ -280,7 +282,7 @@ mod tests {
             let mut nodes: Vec<_> = (1..32).map(|next| [Some(next); 2]).collect();
             nodes.push([None; 2]);
             let refused = read(&database(&nodes, record_bits, &[])).unwrap_err();
-            assert!(matches!(refused, DumpError::TooLarge { limit: "STEPS_MAX", .. }), "{refused:?}");
+            assert!(matches!(refused, DumpError::TooLarge { what: STEPS, .. }), "{refused:?}");
         }
     }
 

@@ -87,7 +87,7 @@ const HEAD_OCTETS: usize = 16 << 10;
 /// [`DumpError`]: nothing of it was taken.
 pub fn read(kind: Kind, name: &str, bytes: &[u8], as_of: Option<Day>) -> Result<Read, DumpError> {
     if bytes.len() > DUMP_OCTETS_MAX {
-        return Err(DumpError::TooLarge { limit: "DUMP_OCTETS_MAX", most: DUMP_OCTETS_MAX });
+        return Err(DumpError::TooLarge { most: DUMP_OCTETS_MAX, what: "octets" });
     }
     let named = date::in_name(name);
     let day = |inside: Option<Day>| as_of.or(inside).or(named).ok_or(DumpError::Undated);
