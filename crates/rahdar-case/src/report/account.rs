@@ -83,6 +83,7 @@ pub(super) struct CompanyJson<'a> {
     shared_tools: &'a [String],
     common_days: u32,
     p_value: Option<f64>,
+    p_adjusted: Option<f64>,
     why: &'a str,
 }
 
@@ -160,6 +161,7 @@ impl<'a> From<&'a Company> for CompanyJson<'a> {
             shared_tools: &company.shared_tools,
             common_days: company.common_days,
             p_value: company.p_value,
+            p_adjusted: company.p_adjusted,
             why: &company.why,
         }
     }

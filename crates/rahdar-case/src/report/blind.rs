@@ -65,6 +65,10 @@ mod tests {
             silent: silent.to_vec(),
             lost: Vec::new(),
             gaps: Vec::new(),
+            losses: Vec::new(),
+            hours: Vec::new(),
+            flow_sampled: 0,
+            template_conflicts: 0,
         }
     }
 

@@ -25,7 +25,7 @@ use super::marking;
 use super::words::account;
 use super::words::finding as sentence;
 use super::words::hunt::{Summary, findings_on, observed, summary, victims_of};
-use super::words::{self, CANNOT_SHOW};
+use super::words::{self, CANNOT_SHOW, sight};
 
 /// What a report holds beside the hunt.
 #[derive(Debug, Clone, Copy)]
@@ -250,7 +250,7 @@ fn span(finding: &Finding) -> [String; 3] {
     [
         finding.first_seen.map_or_else(unknown, |at| format!("{at_least}{}", at.day())),
         finding.last_seen.map_or_else(unknown, |at| format!("{at_least}{}", at.day())),
-        octets::count(u64::from(finding.days_active)),
+        format!("{at_least}{}", octets::count(u64::from(finding.days_active))),
     ]
 }
 
@@ -375,6 +375,7 @@ fn finding_view(finding: &Finding, hunt: &Hunt, scene: Scene<'_>, anchor: usize)
     changes.extend(account::chronology(finding));
     changes.extend(sentence::changes(finding));
     changes.push(sentence::rhythm(finding));
+    changes.extend(sight::detection(finding));
     FindingView {
         anchor: format!("finding-{anchor}"),
         heading: cluster,

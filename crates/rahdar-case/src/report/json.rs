@@ -19,6 +19,7 @@ use serde::Serialize;
 use super::account::{ChronologyJson, ClusterAccountJson, CompanyJson, RivalJson, UploadJson};
 use super::marking::{self, LEAST};
 use super::profile::ProfileJson;
+use super::sight::{NotSeenJson, WitnessJson};
 
 /// The JSON form of `hunt`, which took `seconds`.
 pub fn json(hunt: &Hunt, seconds: f64) -> HuntJson<'_> {
@@ -37,12 +38,14 @@ pub fn json(hunt: &Hunt, seconds: f64) -> HuntJson<'_> {
         },
         totals: Totals {
             octets_out: (&hunt.octets_out).into(),
+            octets_out_confirmed: (&hunt.octets_out_confirmed).into(),
             victims: hunt.victims.iter().map(TotalJson::from).collect(),
         },
         findings: hunt.findings.iter().map(FindingJson::from).collect(),
         discounted: hunt.discounted.iter().map(FindingJson::from).collect(),
         clusters: hunt.clusters.iter().map(ClusterAccountJson::from).collect(),
         companies: hunt.companies.iter().map(CompanyJson::from).collect(),
+        not_seen: hunt.not_seen.iter().map(NotSeenJson::from).collect(),
     }
 }
 
@@ -55,6 +58,7 @@ pub struct HuntJson<'a> {
     discounted: Vec<FindingJson<'a>>,
     clusters: Vec<ClusterAccountJson<'a>>,
     companies: Vec<CompanyJson<'a>>,
+    not_seen: Vec<NotSeenJson<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -74,6 +78,7 @@ struct Head<'a> {
 #[derive(Debug, Serialize)]
 struct Totals {
     octets_out: OctetsJson,
+    octets_out_confirmed: OctetsJson,
     victims: Vec<TotalJson>,
 }
 
@@ -82,6 +87,7 @@ struct TotalJson {
     address: IpAddr,
     clusters: usize,
     octets_out: OctetsJson,
+    octets_out_confirmed: OctetsJson,
 }
 
 /// One finding, ready to be serialized: a row of the NDJSON form.
@@ -98,11 +104,14 @@ pub struct FindingJson<'a> {
     first_seen: Option<String>,
     last_seen: Option<String>,
     at_least: bool,
+    coverage: WitnessJson<'a>,
+    is_distinct: bool,
     days_active: u32,
     flows: u64,
     exporters: Vec<&'a str>,
     tools: &'a [String],
     octets_out: OctetsJson,
+    octets_out_confirmed: OctetsJson,
     octets_in: OctetsJson,
     attempts: AttemptsJson,
     repeated: u64,
@@ -130,7 +139,7 @@ struct VictimJson<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct ClusterJson<'a> {
+pub(super) struct ClusterJson<'a> {
     id: &'a str,
     name: &'a str,
     named: bool,
@@ -171,12 +180,14 @@ struct SurgeJson<'a> {
     p_value: f64,
     p_adjusted: f64,
     event: Option<&'a str>,
+    exploratory: bool,
 }
 
 #[derive(Debug, Serialize)]
 struct EventTestJson<'a> {
     event: &'a str,
     at: Option<String>,
+    exploratory: bool,
     assessed: bool,
     p_value: Option<f64>,
     p_adjusted: Option<f64>,
@@ -228,11 +239,14 @@ impl<'a> From<&'a Finding> for FindingJson<'a> {
             first_seen: finding.first_seen.and_then(time),
             last_seen: finding.last_seen.and_then(time),
             at_least: finding.at_least,
+            coverage: (&finding.witness).into(),
+            is_distinct: finding.is_distinct,
             days_active: finding.days_active,
             flows: finding.flows,
             exporters: finding.exporters.iter().map(|exporter| &**exporter).collect(),
             tools: &finding.cluster.tools,
             octets_out: (&finding.octets_out).into(),
+            octets_out_confirmed: (&finding.octets_out_confirmed).into(),
             octets_in: (&finding.octets_in).into(),
             attempts: AttemptsJson { flows: finding.attempts.flows, octets: finding.attempts.octets },
             repeated: finding.repeated,
@@ -256,6 +270,7 @@ impl From<&VictimTotal> for TotalJson {
             address: total.address.to_ip(),
             clusters: total.clusters,
             octets_out: (&total.octets_out).into(),
+            octets_out_confirmed: (&total.octets_out_confirmed).into(),
         }
     }
 }
@@ -314,6 +329,7 @@ impl<'a> From<&'a Surge> for SurgeJson<'a> {
             p_value: surge.p_value,
             p_adjusted: surge.p_adjusted,
             event: surge.event.as_deref(),
+            exploratory: surge.is_exploratory,
         }
     }
 }
@@ -323,6 +339,7 @@ impl<'a> From<&'a EventTest> for EventTestJson<'a> {
         Self {
             event: &test.event,
             at: time(test.at),
+            exploratory: test.is_exploratory,
             assessed: test.assessed,
             p_value: test.p_value,
             p_adjusted: test.p_adjusted,

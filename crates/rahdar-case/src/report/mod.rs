@@ -9,6 +9,7 @@ mod account;
 mod html;
 mod json;
 mod profile;
+mod sight;
 
 pub mod blind;
 pub mod marking;

@@ -5,7 +5,8 @@ use rahdar_model::account::{
     Attribution, Chronology, ClusterAccount, Company, CompanyKind, Hypothesis, Order, Relation, Rival,
     Touched, Unseen, Upload, UploadClaim,
 };
-use rahdar_model::coverage::ExporterCoverage;
+use rahdar_model::coverage::{ExporterCoverage, Lost};
+use rahdar_model::fact::{Loss, Unit};
 use rahdar_model::finding::{
     Attempts, Daily, EventTest, Finding, Hunt, Infrastructure, Reason, Rhythm, Spike, Surge, Verdict, Victim,
     VictimTotal,
@@ -13,6 +14,7 @@ use rahdar_model::finding::{
 use rahdar_model::intelligence::{Cluster, ClusterId, Event, Tlp};
 use rahdar_model::marking::Marking;
 use rahdar_model::profile::{Behaviour, Chance, Countries, Origin, Profile, Stated};
+use rahdar_model::sight::{Hole, NotSeen, Sight, Witness};
 use rahdar_model::{Day, Estimate, Timestamp, Window};
 
 use rahdar_case::report::Context;
@@ -27,7 +29,7 @@ pub(crate) fn span(from: &str, until: &str) -> Window {
 
 /// The events that a person registered.
 pub(crate) fn events() -> Vec<Event> {
-    let event = |at: &str, label: &str| Event { at: time(at), label: label.to_owned() };
+    let event = |at: &str, label: &str| Event::new(time(at), label);
     vec![
         event("2021-03-02", "mail server flaw disclosed"),
         event("2021-08-01", "withdrawal in its last month"),
@@ -51,6 +53,7 @@ pub(crate) fn roshan() -> Hunt {
     let (mail, other) = (mail_server(), second_telecom());
     let mut calypso = finding(&mail, &group("Calypso"), "2020-07-06", "2021-09-26", 5, 212);
     calypso.octets_out = estimate(1_551_200_000.0, 1_804_100_000.0, None);
+    calypso.octets_out_confirmed = calypso.octets_out;
     calypso.surges = vec![Surge {
         window: span("2021-08-01", "2021-09-28"),
         since: "2021-08-02".parse().unwrap(),
@@ -60,6 +63,7 @@ pub(crate) fn roshan() -> Hunt {
         p_value: 0.0022,
         p_adjusted: 0.0041,
         event: Some("withdrawal in its last month".to_owned()),
+        is_exploratory: false,
     }];
     calypso.event_tests = vec![
         tested("ProxyLogon disclosed", "2021-03-02", Some((0.31, 0.4)), ""),
@@ -84,6 +88,7 @@ pub(crate) fn roshan() -> Hunt {
     ];
     let mut winnti = finding(&mail, &cluster("Winnti cluster", "Winnti"), "2021-01-11", "2021-09-26", 7, 171);
     winnti.octets_out = estimate(1_470_000_000.0, 1_722_000_000.0, None);
+    winnti.octets_out_confirmed = winnti.octets_out;
     winnti.surges = vec![Surge {
         window: span("2021-08-09", "2021-09-28"),
         since: "2021-08-09".parse().unwrap(),
@@ -93,6 +98,7 @@ pub(crate) fn roshan() -> Hunt {
         p_value: 0.0002,
         p_adjusted: 0.0002,
         event: None,
+        is_exploratory: false,
     }];
     winnti.rhythm = Rhythm {
         period_s: Some(3_600.0),
@@ -103,6 +109,7 @@ pub(crate) fn roshan() -> Hunt {
     };
     let mut plugx = finding(&mail, &cluster("PlugX cluster", "PlugX"), "2020-11-02", "2021-09-26", 8, 144);
     plugx.octets_out = estimate(701_000_000.0, 915_000_000.0, None);
+    plugx.octets_out_confirmed = plugx.octets_out;
     plugx.at_least = false;
     plugx.chronology = vec![came(
         "an older flaw disclosed",
@@ -121,6 +128,7 @@ pub(crate) fn roshan() -> Hunt {
     plugx.event_tests = vec![tested("withdrawal in its last month", "2021-08-01", Some((0.4, 0.5)), "")];
     let mut fox = finding(&mail, &group("RedFoxtrot"), "2021-03-08", "2021-05-23", 9, 46);
     fox.octets_out = estimate(433_000_000.0, 572_000_000.0, None);
+    fox.octets_out_confirmed = fox.octets_out;
     fox.rival = None;
     fox.chronology = vec![came(
         "ProxyLogon disclosed",
@@ -140,6 +148,7 @@ pub(crate) fn roshan() -> Hunt {
     )];
     let mut fox_too = finding(&other, &group("RedFoxtrot"), "2021-03-15", "2021-05-30", 11, 31);
     fox_too.octets_out = estimate(121_000_000.0, 202_000_000.0, None);
+    fox_too.octets_out_confirmed = fox_too.octets_out;
     fox_too.infrastructure =
         vec![endpoint("192.0.2.31", 8080, "2021-02-01", "2021-06-16", "2021-03-15", "2021-05-30")];
 
@@ -152,14 +161,21 @@ pub(crate) fn roshan() -> Hunt {
         findings: vec![calypso, plugx, winnti, fox, fox_too],
         discounted: discounted(&mail),
         victims: vec![
-            VictimTotal { address: other.address, clusters: 1, octets_out: estimate(121e6, 202e6, None) },
+            VictimTotal {
+                address: other.address,
+                clusters: 1,
+                octets_out: estimate(121e6, 202e6, None),
+                octets_out_confirmed: estimate(121e6, 202e6, None),
+            },
             VictimTotal {
                 address: mail.address,
                 clusters: 4,
                 octets_out: estimate(4_310_900_000.0, 5.02e9, None),
+                octets_out_confirmed: estimate(4_310_900_000.0, 5.02e9, None),
             },
         ],
         octets_out: estimate(4_433_000_000.0, 5.22e9, None),
+        octets_out_confirmed: estimate(4_433_000_000.0, 5.22e9, None),
         coverage: vec![
             exporter("border-1", Some(512), &[span("2021-08-20T06:00:00Z", "2021-08-20T12:00:00Z")]),
             exporter("border-2", Some(1000), &[span("2021-08-20T10:00:00Z", "2021-08-20T12:00:00Z")]),
@@ -167,8 +183,52 @@ pub(crate) fn roshan() -> Hunt {
         ],
         clusters: accounts(),
         companies: companies(),
+        not_seen: vec![quiet()],
         calibration: None,
         marking: Marking::default(),
+    }
+}
+
+/// A cluster that nobody was in contact with.
+fn quiet() -> NotSeen {
+    let id = ClusterId::of_name("Quiet cluster");
+    NotSeen {
+        cluster: Cluster { name: "Quiet cluster".to_owned(), id, named: false, tools: Vec::new() },
+        indicator: None,
+        claims: 12,
+        window: Some(span("2021-01-01", "2021-07-01")),
+        sight: Sight {
+            hours: 4_344,
+            hours_recorded: 4_340,
+            arrived: 0.998,
+            least_packets: Some(12_460),
+            why: String::new(),
+        },
+        marking: Marking::default(),
+    }
+}
+
+/// What three exporters saw of a finding, one of which was down for a while.
+fn witness() -> Witness {
+    let hole = Hole {
+        window: span("2021-03-03T10:00:00Z", "2021-03-05T02:00:00Z"),
+        exporter: "transit".into(),
+        observation_domain: 1,
+        usual_flows: 1_520,
+        lost: vec![Lost { cause: Loss::Sequence, unit: Unit::Datagrams, count: 80 }],
+    };
+    Witness {
+        sight: Sight {
+            hours: 10_700,
+            hours_recorded: 10_694,
+            arrived: 0.998,
+            least_packets: Some(12_460),
+            why: String::new(),
+        },
+        contact_packets: Some(900),
+        detection: Some(0.827),
+        why: String::new(),
+        holes: vec![hole],
     }
 }
 
@@ -243,6 +303,7 @@ fn companies() -> Vec<Company> {
         shared_tools: vec!["PlugX".to_owned()],
         common_days: 40,
         p_value: Some(0.31),
+        p_adjusted: Some(0.31),
         relation: CompanyKind::SharedTool,
         why:
             "the same malware is named with both, which groups share; no address in common; their days agree \
@@ -255,6 +316,7 @@ fn tested(event: &str, at: &str, p: Option<(f64, f64)>, why: &str) -> EventTest 
     EventTest {
         event: event.to_owned(),
         at: time(at),
+        is_exploratory: false,
         assessed: p.is_some(),
         p_value: p.map(|(p, _)| p),
         p_adjusted: p.map(|(_, p)| p),
@@ -274,7 +336,9 @@ pub(crate) fn empty() -> Hunt {
         discounted: Vec::new(),
         victims: Vec::new(),
         octets_out: Estimate::exact(0),
+        octets_out_confirmed: Estimate::exact(0),
         coverage: Vec::new(),
+        not_seen: Vec::new(),
         clusters: Vec::new(),
         companies: Vec::new(),
         calibration: None,
@@ -384,10 +448,13 @@ pub(crate) fn finding(
         first_seen: Some(time(first).plus_micros(3_723_000_000)),
         last_seen: Some(time(last).plus_micros(80_000_000_000)),
         at_least: true,
+        witness: witness(),
+        is_distinct: true,
         days_active: days,
         flows: 3_000,
         exporters: ["border-1", "border-2", "transit"].map(Into::into).to_vec(),
         octets_out: estimate(100e6, 150e6, None),
+        octets_out_confirmed: estimate(100e6, 150e6, None),
         octets_in: estimate(9e6, 12e6, None),
         attempts: Attempts::default(),
         repeated: 0,
@@ -405,7 +472,7 @@ pub(crate) fn finding(
         infrastructure: vec![endpoint("192.0.2.21", 443, "2020-07-01", "2021-12-01", first, last)],
         rival: Some(Rival {
             kind: "scanner",
-            text: "one of the two scanned, and the other was one of many".to_owned(),
+            text: "the contact was part of a scan".to_owned(),
             weight: 2.5,
         }),
         upload: Upload {
@@ -498,5 +565,9 @@ fn exporter(name: &str, rate: Option<u32>, silent: &[Window]) -> ExporterCoverag
         silent: silent.to_vec(),
         lost: Vec::new(),
         gaps: Vec::new(),
+        losses: Vec::new(),
+        hours: Vec::new(),
+        flow_sampled: 0,
+        template_conflicts: 0,
     }
 }

@@ -195,7 +195,7 @@ fn hostile_text_stays_text() {
     ] {
         let mut hunt = roshan();
         poison(&mut hunt, text);
-        let events = vec![Event { at: Timestamp::from_seconds(1_629_000_000), label: text.to_owned() }];
+        let events = vec![Event::new(Timestamp::from_seconds(1_629_000_000), text)];
         let context = Context { title: text, version: text, rerun: text, ..context(&events) };
         let page = html(&hunt, &context);
         read(&page);

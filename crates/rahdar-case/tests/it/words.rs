@@ -4,6 +4,8 @@ use rahdar_case::report::words::{self, CANNOT_SHOW};
 use rahdar_case::report::{Context, html};
 use rahdar_model::Estimate;
 use rahdar_model::finding::{Finding, Hunt, Reason, Verdict};
+use rahdar_model::sight::NotSeen;
+use rahdar_testkit::prose::{mixed, text_of_html};
 
 use crate::fixture::{context, empty, estimate, events, finding, group, mail_server, roshan};
 
@@ -26,6 +28,25 @@ fn one() -> Finding {
 #[test]
 fn a_hunt_in_sentences() {
     insta::assert_snapshot!(lines(&roshan()));
+}
+
+#[test]
+fn clusters_that_cannot_be_told_apart_are_counted_as_a_range() {
+    let mut hunt = roshan();
+    hunt.findings[..2].iter_mut().for_each(|finding| finding.is_distinct = false);
+    let text = lines(&hunt);
+    assert!(text.contains("Two to four activity clusters ("), "{text}");
+    assert!(text.contains("Some cannot be told apart"), "{text}");
+}
+
+#[test]
+fn octets_of_contact_that_is_merely_likely_are_told_apart() {
+    let mut hunt = roshan();
+    hunt.victims[1].octets_out_confirmed = estimate(1_000_000_000.0, 2e9, None);
+    let text = lines(&hunt);
+    let expected =
+        "Of that, at least 1 GB left in confirmed contact; the rest is merely likely to be such contact.";
+    assert!(text.contains(expected), "{text}");
 }
 
 #[test]
@@ -97,6 +118,49 @@ fn account(hunt: &Hunt, finding: &Finding) -> Vec<String> {
 }
 
 #[test]
+fn what_was_not_seen_is_said_with_what_would_have_been() {
+    let check = |row: &NotSeen, expected: &str| {
+        assert_eq!(words::sight::not_seen(row).replace('\u{202f}', " "), expected);
+    };
+    let mut row = roshan().not_seen.remove(0);
+    check(
+        &row,
+        "No contact with Quiet cluster was seen. Its claims held for 4 344 hours, of which 4 340 were recorded; \
+         contact of 12 460 packets or more (18.7 MB, if full) would then have left a record with a chance of 95 %.",
+    );
+    row.sight.least_packets = Some(1);
+    row.indicator = Some("192.0.2.77".to_owned());
+    check(
+        &row,
+        "No contact with 192.0.2.77 (Quiet cluster) was seen. Its claims held for 4 344 hours, of which 4 340 were \
+         recorded; any contact would then have left a record with a chance of 95 %.",
+    );
+    row.sight.least_packets = None;
+    row.sight.why = "no exporter recorded then".to_owned();
+    check(
+        &row,
+        "No contact with 192.0.2.77 (Quiet cluster) was seen; whether it would have been is not assessable: no \
+         exporter recorded then.",
+    );
+}
+
+#[test]
+fn the_chance_of_a_record_is_rounded_down() {
+    let check = |chance: Option<f64>, expected: &str| {
+        let mut finding = one();
+        finding.witness.detection = chance;
+        finding.witness.why = "nothing tells".to_owned();
+        assert_eq!(words::sight::detection(&finding).unwrap(), expected);
+    };
+    check(Some(0.829), "A contact like these (some 900 packets) leaves a record in 82 of 100 cases.");
+    check(
+        Some(0.004),
+        "A contact like these (some 900 packets) leaves a record in fewer than one of 100 cases.",
+    );
+    check(None, "How many contacts like these left no record is not assessable: nothing tells.");
+}
+
+#[test]
 fn what_stands_up_to_a_denial() {
     let hunt = roshan();
     let mut sentences: Vec<String> =
@@ -148,11 +212,11 @@ fn the_truth_may_be_higher_only_where_something_was_not_seen() {
     let long = [hunt.findings[0].clone()];
     check(&hunt, &long, &closed, None);
     let dark = "The true figure may be much higher: what share of the traffic the exporters saw is not known, \
-                and for 2 hours none of those that recorded it saw anything.";
+                and the exporters concerned recorded nothing for 2 hours.";
     check(&hunt, &long, &open, Some(dark));
     hunt.coverage[0].gaps = vec![crate::fixture::span("2021-08-01", "2021-08-02")];
     let all = "The true figure may be much higher: what share of the traffic the exporters saw is not known, \
-               for 2 hours none of those that recorded it saw anything, and part of what one exporter sent \
+               the exporters concerned recorded nothing for 2 hours, and part of what one exporter sent \
                meanwhile was lost.";
     check(&hunt, &long, &open, Some(all));
     // What the exporters missed at other times, or others missed, is no matter of this finding.
@@ -212,8 +276,8 @@ fn weak_findings_are_not_counted_as_believed() {
     let touched = words::account::touched(&hunt, &hunt.clusters[0].id).unwrap();
     assert!(
         touched.starts_with(
-            "In all, contact of no hosts with infrastructure of Calypso is believed; of one host it may have \
-             been, on weak evidence; one more matched and is not believed."
+            "In all, contact of no hosts with infrastructure of Calypso is believed; on one host the evidence is \
+             weak; one more matched and is not believed."
         ),
         "{touched}"
     );
@@ -289,17 +353,12 @@ fn no_sentence_mixes_likelihood_with_confidence_or_accuses() {
     }
     let events = events();
     let page = html(&hunt, &Context { ..context(&events) });
-    let body = &page[page.find("<body>").unwrap()..];
-    sentences
-        .extend(body.split('<').filter_map(|part| part.split_once('>')).map(|(_, text)| text.to_owned()));
-
-    let likelihood = ["likely", "almost", "roughly even", "probab", "chance"];
-    for sentence in sentences.iter().flat_map(|text| text.split(['.', '\n'])) {
-        let lower = sentence.to_lowercase();
-        let mixes = lower.contains("confidence") && likelihood.iter().any(|word| lower.contains(word));
-        assert!(!mixes, "{sentence}");
+    sentences.push(text_of_html(&page[page.find("<body>").unwrap()..]));
+    for text in &sentences {
+        assert_eq!(mixed(text), None);
+        let lower = text.to_lowercase();
         for accusation in ["stole", "theft", "hacked", "guilty", "perpetrator"] {
-            assert!(!lower.contains(accusation), "{sentence}");
+            assert!(!lower.contains(accusation), "{text}");
         }
     }
 }

@@ -72,7 +72,7 @@ fn day(text: &str, low: f64, point: f64, high: Option<f64>) -> Daily {
 }
 
 fn event(date: &str, label: &str) -> Event {
-    Event { at: time(date), label: label.to_owned() }
+    Event::new(time(date), label)
 }
 
 fn lane<'a>(label: &'a str, daily: &'a [Daily]) -> Lane<'a> {

@@ -21,7 +21,8 @@ pub fn rival(finding: &Finding) -> String {
     let Some(rival) = &finding.rival else {
         return "No piece of the evidence speaks for another explanation.".to_owned();
     };
-    let evidence = finding.reasons.iter().filter(|reason| reason.kind != "calibration");
+    let evidence =
+        finding.reasons.iter().filter(|reason| !matches!(reason.kind, "calibration" | "prevalence"));
     let for_contact: f64 = evidence.map(|reason| reason.weight.max(0.0)).sum();
     format!(
         "The strongest other explanation is that {}: {:.0} dB of evidence speak for it, {for_contact:.0} dB for \
@@ -130,7 +131,7 @@ const MOST_HYPOTHESES: usize = 4;
 /// Statements of one hypothesis in a sentence.
 const MOST_STATEMENTS: usize = 3;
 
-/// `Calypso 0.71 (same: Example Lab, 2021-03-15)`.
+/// `Calypso 0.71 (the same: Example Lab, 2021-03-15)`.
 fn hypothesis(one: &Hypothesis) -> String {
     let Some(actor) = &one.actor else {
         return format!("somebody whom no source names {:.2}", one.weight);
@@ -172,7 +173,7 @@ pub fn touched(hunt: &Hunt, id: &ClusterId) -> Option<String> {
     let mut beside = String::new();
     if weak > 0 {
         let hosts = phrase::counted(weak, "host", "hosts");
-        beside.push_str(&format!("; of {hosts} it may have been, on weak evidence"));
+        beside.push_str(&format!("; on {hosts} the evidence is weak"));
     }
     beside.push_str(&match matched {
         0 => String::new(),
@@ -180,10 +181,10 @@ pub fn touched(hunt: &Hunt, id: &ClusterId) -> Option<String> {
         n => format!("; {} more matched and are not believed", phrase::number(n)),
     });
     Some(format!(
-        "In all, contact of {} with infrastructure of {} is believed{beside}. Of {} claimed for it, {} met.",
+        "In all, contact of {} with infrastructure of {} is believed{beside}. Of its {}, {} contacted.",
         phrase::counted(believed, "host", "hosts"),
         legible::name(&account.name),
-        phrase::counted(account.endpoints_claimed, "endpoint", "endpoints"),
+        phrase::counted(account.endpoints_claimed, "claimed endpoint", "claimed endpoints"),
         match account.endpoints_met {
             1 => "one was".to_owned(),
             n => format!("{} were", phrase::number(n)),

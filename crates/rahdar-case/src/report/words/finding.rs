@@ -57,14 +57,19 @@ pub fn verdict_means(finding: &Finding) -> String {
     }
 }
 
+/// The highest confidence that is unlikely, and the lowest that is likely. Between them the chance is roughly
+/// even (ICD-203).
+const UNLIKELY_MOST: u8 = 45;
+const LIKELY_LEAST: u8 = 56;
+
 /// How likely it is, in the words of ICD-203 (`methods.md` §2.5).
 pub fn likelihood(finding: &Finding) -> String {
     let chance = match finding.confidence {
         0..=5 => "There is almost no chance that",
         6..=20 => "It is very unlikely that",
-        21..=45 => "It is unlikely that",
-        46..=55 => "There is a roughly even chance that",
-        56..=80 => "It is likely that",
+        21..=UNLIKELY_MOST => "It is unlikely that",
+        46..LIKELY_LEAST => "There is a roughly even chance that",
+        LIKELY_LEAST..=80 => "It is likely that",
         81..=95 => "It is very likely that",
         96.. => "It is almost certain that",
     };
@@ -74,9 +79,10 @@ pub fn likelihood(finding: &Finding) -> String {
 /// Decibans from which a reason counts as evidence of its own (`methods.md` §2.5).
 const COUNTING_DB: f64 = 4.0;
 
-/// Below and above this there is no roughly even chance (ICD-203): see [`likelihood`].
-const EVEN_FROM: u8 = 45;
-const EVEN_UNTIL: u8 = 56;
+/// Kinds of evidence that tell the same story: their weights are capped together (`rahdar-hunt`, `evidence`),
+/// and they count as one kind.
+const SAME_STORY: [[&str; 2]; 3] =
+    [["persistence", "rhythm"], ["port", "named"], ["establishment", "asymmetry"]];
 
 /// How good the evidence is, whatever it says: a different axis from likelihood, so a sentence
 /// of its own (`methods.md` §2.5).
@@ -87,19 +93,23 @@ const EVEN_UNTIL: u8 = 56;
 /// evidence against it; of a roughly even chance, neither.
 pub fn analytic_confidence(finding: &Finding, coverage: &[ExporterCoverage]) -> String {
     let speaks_for = |reason: &&Reason| match finding.confidence {
-        ..=EVEN_FROM => reason.weight <= -COUNTING_DB,
-        EVEN_UNTIL.. => reason.weight >= COUNTING_DB,
+        ..=UNLIKELY_MOST => reason.weight <= -COUNTING_DB,
+        LIKELY_LEAST.. => reason.weight >= COUNTING_DB,
         _ => reason.weight.abs() >= COUNTING_DB,
     };
-    let is_evidence = |reason: &&Reason| !matches!(reason.kind, "calibration" | "cap" | "prior");
+    let is_evidence =
+        |reason: &&Reason| !matches!(reason.kind, "calibration" | "prevalence" | "cap" | "prior");
     let kinds = finding.reasons.iter().filter(is_evidence).filter(speaks_for);
-    let kinds: BTreeSet<&str> = kinds.map(|reason| reason.kind).collect();
+    let story = |kind: &'static str| {
+        SAME_STORY.iter().find(|kinds| kinds.contains(&kind)).map_or(kind, |kinds| kinds[0])
+    };
+    let kinds: BTreeSet<&str> = kinds.map(|reason| story(reason.kind)).collect();
     let own = || coverage.iter().filter(|ledger| finding.exporters.contains(&ledger.exporter));
     let two_way = own().any(|exporter| {
         exporter.tcp_flows_two_way > 0 && exporter.tcp_flows_two_way >= exporter.tcp_flows.div_ceil(2)
     });
     let rates_known = own().all(|exporter| exporter.sampling.iter().all(Option::is_some));
-    let is_even = (EVEN_FROM + 1..EVEN_UNTIL).contains(&finding.confidence);
+    let is_even = (UNLIKELY_MOST + 1..LIKELY_LEAST).contains(&finding.confidence);
     let level = match kinds.len() {
         0 | 1 => "low",
         _ if is_even || !two_way => "low",
@@ -110,7 +120,7 @@ pub fn analytic_confidence(finding: &Finding, coverage: &[ExporterCoverage]) -> 
     let mut why =
         phrase::counted(kinds.len(), "independent kind of evidence", "independent kinds of evidence");
     match finding.confidence {
-        ..=EVEN_FROM => why.push_str(" against it"),
+        ..=UNLIKELY_MOST => why.push_str(" against it"),
         _ if is_even => why.push_str(" for or against it"),
         _ => {}
     }
@@ -187,23 +197,29 @@ pub fn changes(finding: &Finding) -> Vec<String> {
     sentences
 }
 
-/// `2021-08-15 (“Kabul falls”)`.
+/// `2021-08-15 (“Kabul falls”)`; `2021-08-15 (“Kabul falls”, exploratory)`.
 fn dated(test: &EventTest) -> String {
-    format!("{} (“{}”)", test.at.day(), legible::name(&test.event))
+    let exploratory = if test.is_exploratory { ", exploratory" } else { "" };
+    format!("{} (“{}”{exploratory})", test.at.day(), legible::name(&test.event))
 }
 
-/// `activity increased after 2021-08-01 (registered event “…”; ratio 5.2 [3.1, 9.0]; p = 0.004)`.
+/// `activity increased after 2021-08-01 (registered event “…”; ratio 5.2 [3.1, 9.0]; adjusted p = 0.004)`.
 pub(super) fn change(surge: &Surge) -> String {
     let (day, size) = (surge.window.from.day(), times(surge));
     let p = chance(surge.p_adjusted);
     match &surge.event {
         Some(event) => {
             let event = legible::name(event);
+            let event = if surge.is_exploratory {
+                format!("exploratory: event “{event}” was registered after the flows had been looked at")
+            } else {
+                format!("registered event “{event}”")
+            };
             let since = match surge.since {
                 since if since == day => String::new(),
                 since => format!("; by the data since about {since}"),
             };
-            format!("activity increased after {day} (registered event “{event}”; {size}; {p}{since})")
+            format!("activity increased after {day} ({event}; {size}; {p}{since})")
         }
         None => format!("activity increased from about {day} on (date found by the test; {size}; {p})"),
     }
@@ -234,18 +250,24 @@ fn is_silent(finding: &Finding) -> bool {
 }
 
 fn times(surge: &Surge) -> String {
-    let Surge { ratio, ratio_low, ratio_high, .. } = surge;
+    let Surge { ratio, ratio_low, ratio_high, event, .. } = surge;
     if !ratio.is_finite() {
         return "from nothing".to_owned();
+    }
+    if event.is_none() {
+        return format!("ratio {ratio:.1}, an overestimate, since the same days chose the date");
     }
     let most = if ratio_high.is_finite() { format!("{ratio_high:.1}") } else { "no upper end".to_owned() };
     format!("ratio {ratio:.1} [{ratio_low:.1}, {most}]")
 }
 
-/// Rounded up: a chance is not made smaller than it was.
-fn chance(p_value: f64) -> String {
-    let thousandths = (p_value * 1000.0).ceil();
-    if thousandths <= 1.0 { "p ≤ 0.001".to_owned() } else { format!("p = {:.3}", thousandths / 1000.0) }
+/// The chance with regard to all tests of the hunt, rounded up: a chance is not made smaller than it was.
+fn chance(p_adjusted: f64) -> String {
+    let thousandths = (p_adjusted * 1000.0).ceil();
+    match thousandths {
+        ..=1.0 => "adjusted p ≤ 0.001".to_owned(),
+        _ => format!("adjusted p = {:.3}", thousandths / 1000.0),
+    }
 }
 
 /// `49 seconds`, `5 minutes`, `60 minutes`, `12 hours`; with a digit where it counts.

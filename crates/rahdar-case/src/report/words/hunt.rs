@@ -124,7 +124,7 @@ pub fn may_be_higher(hunt: &Hunt, findings: &[&Finding], estimate: &Estimate) ->
     let dark = blind::hours(&blind::blind(&own, span));
     if dark > 0 {
         let hours = if dark == 1 { "hour" } else { "hours" };
-        why.push(format!("for {} {hours} none of those that recorded it saw anything", octets::count(dark)));
+        why.push(format!("the exporters concerned recorded nothing for {} {hours}", octets::count(dark)));
     }
     let is_lossy = |ledger: &&ExporterCoverage| ledger.gaps.iter().any(|gap| gap.overlaps(span));
     let lossy = own.iter().filter(is_lossy).count();
@@ -172,10 +172,14 @@ fn clusters_on(victim: &Victim, findings: &[&Finding]) -> Vec<String> {
     };
     let confirmed = with(Verdict::Confirmed);
     if !confirmed.is_empty() {
-        let count = counted(confirmed.len(), "activity cluster", "activity clusters");
-        let clusters = phrase::capital(&count);
+        let clusters = phrase::capital(&count(&confirmed));
         let names = by_attribution(&confirmed);
         sentences.push(format!("{clusters} ({names}) communicated with one {}.", role_of(victim)));
+        if confirmed.iter().any(|finding| !finding.is_distinct) {
+            let why =
+                "Some cannot be told apart, for all their addresses are claimed for another cluster too.";
+            sentences.push(why.to_owned());
+        }
     }
     for (verdict, words) in [
         (Verdict::Likely, "is consistent with contact with infrastructure of"),
@@ -189,6 +193,16 @@ fn clusters_on(victim: &Victim, findings: &[&Finding]) -> Vec<String> {
         }
     }
     sentences
+}
+
+/// `four activity clusters`; `two to four` where some have no address of their own on this victim, and may be
+/// another under a second name (`methods.md` §7.6).
+fn count(findings: &[&Finding]) -> String {
+    let distinct = findings.iter().filter(|finding| finding.is_distinct).count();
+    match (distinct.max(1), findings.len()) {
+        (least, most) if least == most => counted(most, "activity cluster", "activity clusters"),
+        (least, most) => format!("{} to {} activity clusters", phrase::number(least), phrase::number(most)),
+    }
 }
 
 /// `2 attributed with caveats: Calypso, RedFoxtrot; 2 unattributed: PlugX cluster, Winnti cluster`.
@@ -231,10 +245,18 @@ fn left_in_total(hunt: &Hunt, victim: &Victim, findings: &[&Finding]) -> Vec<Str
         0 | 1 => "for this cluster".to_owned(),
         clusters => format!("in total across the {} clusters", phrase::number(clusters)),
     };
-    let least = octets::in_prose(octets.low);
-    let bound = octets::low(octets.low);
+    let (least, bound) = (octets::in_prose(octets.low), octets::low(octets.low));
     let mut sentences =
         vec![format!("At least {least} left the {host} {across} (95 % lower bound {bound}).")];
+    let is_mixed = firmest_on(hunt, victim.address) == Verdict::Confirmed
+        && total.octets_out_confirmed != total.octets_out;
+    if is_mixed {
+        let confirmed = match Whole::from(&total.octets_out_confirmed).low {
+            0 => "Of that, what left in confirmed contact has no lower bound".to_owned(),
+            low => format!("Of that, at least {} left in confirmed contact", octets::in_prose(low)),
+        };
+        sentences.push(format!("{confirmed}; the rest is merely likely to be such contact."));
+    }
     let pooled: Vec<&Finding> =
         findings.iter().copied().filter(|finding| finding.verdict > Verdict::Possible).collect();
     sentences.extend(may_be_higher(hunt, &pooled, &total.octets_out));

@@ -1,7 +1,7 @@
 //! Sentences that claim no more than was seen.
 //!
 //! [`finding`] says what is known of one victim and one cluster, [`account`] how that stands up to a
-//! denial; `profile` what is known of the victim's network; [`hunt`] puts them together.
+//! denial; `profile` what is known of the victim's network; [`sight`] what could have been seen; [`hunt`] puts them together.
 //! The rules (`methods.md` §0, §2.5, §11.4):
 //!
 //! * "At least" comes from a lower bound alone, rounded down to one digit.
@@ -18,6 +18,7 @@ pub mod account;
 pub mod finding;
 pub mod hunt;
 pub(super) mod profile;
+pub mod sight;
 
 pub use finding::headline;
 pub use hunt::summary;

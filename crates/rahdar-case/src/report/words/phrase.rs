@@ -77,7 +77,7 @@ pub(super) fn infrastructure_of(cluster: &Cluster) -> String {
     }
 }
 
-/// `on 212 days between at least 2020-07-06 and at least 2021-09-26`.
+/// `on at least 212 days between at least 2020-07-06 and at least 2021-09-26`.
 pub(super) fn when(finding: &Finding) -> String {
     let Finding { days_active: days, first_seen, last_seen, at_least, .. } = *finding;
     let Some((first, last)) = first_seen.zip(last_seen) else {
@@ -88,8 +88,8 @@ pub(super) fn when(finding: &Finding) -> String {
     match days {
         0 | 1 if first == last => format!("on {first}"),
         0 => format!("between {at_least}{first} and {at_least}{last}"),
-        1 => format!("on 1 day between {at_least}{first} and {at_least}{last}"),
-        days => format!("on {days} days between {at_least}{first} and {at_least}{last}"),
+        1 => format!("on {at_least}1 day between {at_least}{first} and {at_least}{last}"),
+        days => format!("on {at_least}{days} days between {at_least}{first} and {at_least}{last}"),
     }
 }
 
