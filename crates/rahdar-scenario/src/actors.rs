@@ -12,7 +12,7 @@ use crate::draw::Draw;
 use crate::path::{Path, share_out};
 use crate::plan::{V1, V2, address, day};
 use crate::session::{
-    Headers, LEAST_UPLOAD, Outcome, Packets, Service, Session, Socket, download, exchange, upload,
+    Headers, LEAST_UPLOAD, Outcome, Packets, Service, Session, Socket, download, exchange, tunnel, upload,
 };
 
 /// A cluster of activity, under the name that intelligence and truth use.
@@ -131,6 +131,10 @@ const DAY_MEDIAN: u64 = 1_000_000;
 
 /// Archives are sent in volumes of this many octets at most.
 const MOST_UPLOAD: u64 = 20_000_000;
+
+/// Active days in 1,000 on which an operator looks around through a tunnel. Chosen here: days enough to tell how
+/// often a bound of a day holds, octets too few to matter in any total.
+const TUNNEL_PER_MILLE: u64 = 250;
 
 /// The clusters, in the order of their first contact.
 pub(crate) const CLUSTERS: [Cluster; 4] = [
@@ -266,11 +270,13 @@ impl Cluster {
         for &day in &days {
             let mut draw = Draw::on(seed, &format!("{subject}/beacon"), day);
             self.check_ins(campaign, day, &mut draw, &mut sessions);
+            let mut draw = Draw::on(seed, &format!("{subject}/tunnel"), day);
+            self.tunnel(campaign, day, &mut draw, &mut sessions);
         }
-        let beacons: u64 = sessions.iter().map(|session| octets_from(session, campaign.victim)).sum();
+        let small: u64 = sessions.iter().map(|session| octets_from(session, campaign.victim)).sum();
         // Every active day has an upload that can be made of whole packets.
         let least = LEAST_UPLOAD * days.len() as u64;
-        let volumes = divide(campaign.octets_out.saturating_sub(beacons + least), &weights);
+        let volumes = divide(campaign.octets_out.saturating_sub(small + least), &weights);
         for (&day, volume) in days.iter().zip(volumes) {
             let volume = volume + LEAST_UPLOAD;
             let mut draw = Draw::on(seed, &format!("{subject}/upload"), day);
@@ -284,8 +290,8 @@ impl Cluster {
     /// The days with contact, and how much of the total each carries.
     ///
     /// A chain of two states keeps the share of active days and correlates neighbours. The first
-    /// and the last day are active and carry what an average day does, and an increase begins with a
-    /// day of contact, so that the dates of the plan are those of the traffic.
+    /// and the last day are active, and so is the first of an increase, so that the dates of the plan are
+    /// those of the traffic.
     fn active_days(&self, campaign: &Campaign, draw: &mut Draw) -> (Vec<Day>, Vec<u64>) {
         let (first, last) = (day(campaign.first), day(campaign.last));
         let mut days = Vec::new();
@@ -295,12 +301,11 @@ impl Cluster {
             let change = self.change.as_ref().filter(|change| day >= crate::plan::day(change.on));
             let share = change.map_or(campaign.active_per_mille, |change| change.active_per_mille);
             let stay = if active { PERSISTENCE_PER_MILLE } else { 0 };
-            let edge = day == first || day == last;
             active = draw.below(1_000_000) < stay * 1_000 + share * (1_000 - PERSISTENCE_PER_MILLE);
             let weight = draw.log_normal(DAY_MEDIAN, DAY_SIGMA).max(1);
-            active |= edge || change.is_some_and(|change| day == crate::plan::day(change.on));
+            active |= day == first || day == last;
+            active |= change.is_some_and(|change| day == crate::plan::day(change.on));
             if active {
-                let weight = if edge { weight.max(DAY_MEDIAN * 3 / 2) } else { weight };
                 days.push(day);
                 weights.push(weight * change.map_or(1, |change| change.factor));
             }
@@ -341,9 +346,25 @@ impl Cluster {
         }
     }
 
+    /// On some days, a tunnel of a minute or a few.
+    fn tunnel(&self, campaign: &Campaign, day: Day, draw: &mut Draw, out: &mut Vec<Session>) {
+        let Some(server) = self.server_on(campaign, day, None) else { return };
+        if !draw.chance(TUNNEL_PER_MILLE) {
+            return;
+        }
+        let (forward, reverse) = tunnel(draw.between(40_000, 60_000) as u32);
+        let duration_us = draw.span(60 * SECOND_US, 180 * SECOND_US);
+        out.push(Session {
+            start: day.start().plus_micros(draw.below((DAY_US - duration_us) as u64) as i64),
+            duration_us,
+            forward,
+            reverse,
+            ..self.contact(campaign, server, draw)
+        });
+    }
+
     /// The uploads of one day: together exactly `volume` octets from the victim.
     fn uploads(&self, campaign: &Campaign, day: Day, volume: u64, draw: &mut Draw, out: &mut Vec<Session>) {
-        let edge = day == crate::plan::day(campaign.first) || day == crate::plan::day(campaign.last);
         let inbound = draw.chance(self.inbound_per_mille);
         let mut parts = Vec::new();
         let mut rest = volume;
@@ -353,12 +374,11 @@ impl Cluster {
             rest -= part;
         }
         let most = (rest / (2 * LEAST_UPLOAD)).clamp(1, 4);
-        let count = if edge { most } else { draw.between(1, most) };
+        let count = draw.between(1, most);
         let shares: Vec<u64> = (0..count).map(|_| draw.between(500, 1_000)).collect();
         parts.extend(divide(rest, &shares));
         for octets in parts {
-            let pick = if edge { None } else { Some(draw.bits()) };
-            let Some(server) = self.server_on(campaign, day, pick) else { return };
+            let Some(server) = self.server_on(campaign, day, Some(draw.bits())) else { return };
             let duration_us = draw.span(300, 3_600) * SECOND_US + draw.span(0, SECOND_US - 1);
             let command = draw.between(600, 6_000);
             let contact = self.contact(campaign, server, draw);

@@ -3,7 +3,7 @@
 //! `Settings::flows` says how many background conversations there are. Each kind has a share of
 //! them, spread over days and hours as people work in Kabul. The rest is regular and does not
 //! scale: time and updates (benign beacons), and the nightly backup, four times what the clusters
-//! take and doubled in August 2021 (a benign increase).
+//! take and doubled from August 2021 on (a benign increase).
 //!
 //! For sampling exporters, conversations are drawn as they were recorded: each left one record at
 //! least. The many that left none are not generated, since nobody could tell.
@@ -14,7 +14,7 @@ use rahdar_model::{Address, Day};
 
 use crate::draw::Draw;
 use crate::path::Path;
-use crate::plan::{V1, V2, days, v4};
+use crate::plan::{V1, V2, address, days, v4};
 use crate::session::{
     Headers, Outcome, Packets, Service, Session, Socket, exchange, refused, unanswered, upload,
 };
@@ -33,6 +33,8 @@ const FIRST_HOST: u64 = 30;
 const SECOND_HOSTS: u64 = 30;
 /// The first of them is 198.51.100.60.
 const FIRST_SECOND_HOST: u64 = 60;
+/// The first hosts serve pages.
+const WEB_SERVERS: u64 = 3;
 /// One host in so many has IPv6 as well.
 const V6_EVERY: u64 = 5;
 
@@ -40,8 +42,8 @@ const V6_EVERY: u64 = 5;
 pub(crate) const RESOLVER: Address = v4(198, 18, 0, 53);
 const TIME_SERVER: Address = v4(198, 18, 0, 123);
 const UPDATES: Address = v4(198, 18, 240, 7);
-/// Where the backup goes.
-const BACKUP: Address = v4(198, 18, 250, 20);
+/// Where the backup goes; a list names it too.
+pub(crate) const BACKUP: &str = "198.18.250.20";
 
 /// IP octets of a nightly backup.
 const NIGHTLY_OCTETS: u64 = 25_000_000;
@@ -92,6 +94,14 @@ pub(crate) fn host(n: u64) -> Address {
 /// A host of the second telecom by number.
 pub(crate) fn second_host(n: u64) -> Address {
     v4(198, 51, 100, (FIRST_SECOND_HOST + n % SECOND_HOSTS) as u8)
+}
+
+/// Every monitored address in use, with what it does.
+pub(crate) fn hosts() -> impl Iterator<Item = (Address, &'static str)> {
+    let first = (0..HOSTS).map(|n| (host(n), if n < WEB_SERVERS { "web server" } else { "client" }));
+    let v6 = (0..HOSTS).step_by(V6_EVERY as usize).map(|n| (v6(HOSTS_V6, host(n)), "client"));
+    let second = (0..SECOND_HOSTS).map(|n| (second_host(n), "client"));
+    [(V1, "mail server"), (V2, "web server")].into_iter().chain(first).chain(v6).chain(second)
 }
 
 /// An address of the Internet by number: 198.18.`first`.0 and the `networks` /24s that follow.
@@ -253,7 +263,8 @@ impl Kind {
                 question(session, 40, 180, Service::Dns)
             }
             Self::Hosting => {
-                let session = conversation(day, remote(64, 60, bits >> 16), (host(bits % 3), 443), 60, draw);
+                let session =
+                    conversation(day, remote(64, 60, bits >> 16), (host(bits % WEB_SERVERS), 443), 60, draw);
                 with_payload(session, 2_000, draw.log_normal(80_000, 1.2), Service::Tls)
             }
             Self::Portal => {
@@ -296,11 +307,12 @@ pub(crate) fn regular(seed: u64, day: Day, out: &mut Vec<Session>) {
             out.push(at(with_payload(session, 1_500, 60_000, Service::Tls), us));
         }
     }
-    let doubled = day >= crate::plan::day("2021-08-01") && day < crate::plan::day("2021-09-01");
+    // A single month would be told by no test that is sound: the line could not see it.
+    let doubled = day >= crate::plan::day("2021-08-01");
     let nightly = if weekday_weight(day) == 4 { WEEKLY_OCTETS } else { NIGHTLY_OCTETS };
     let octets = draw.between(nightly * 9 / 10, nightly * 11 / 10) * if doubled { 2 } else { 1 };
     let (forward, reverse) = upload(octets, 20_000);
-    let session = conversation(day, V1, (BACKUP, 443), 1, &mut draw);
+    let session = conversation(day, V1, (address(BACKUP), 443), 1, &mut draw);
     out.push(Session {
         // Half past one in the night, in Kabul.
         start: day.start().plus_micros(21 * HOUR_US),

@@ -5,7 +5,7 @@ use rahdar_model::flow::protocol;
 use rahdar_model::time::{HOUR_US, SECOND_US};
 use rahdar_model::{Address, Day};
 
-use crate::background::{HOSTS, RESOLVER, conversation, host, question, second_host, with_payload};
+use crate::background::{BACKUP, HOSTS, RESOLVER, conversation, host, question, second_host, with_payload};
 use crate::draw::Draw;
 use crate::path::Path;
 use crate::plan::{V1, address, day, v4};
@@ -34,6 +34,9 @@ pub(crate) enum Kind {
     ResearchScanner,
     /// A network that a typing error made of an address.
     TypingError,
+    /// Storage for everybody, from which malware was fetched once; our backup goes there, and doubles
+    /// when the clusters send more.
+    CloudStorage,
 }
 
 impl Kind {
@@ -50,6 +53,7 @@ impl Kind {
             Self::LookupOnly => "lookup only",
             Self::ResearchScanner => "research scanner",
             Self::TypingError => "typing error",
+            Self::CloudStorage => "cloud storage",
         }
     }
 }
@@ -89,7 +93,7 @@ const fn listed(
 const FORGED_AGAINST: (&str, u16) = ("192.0.2.37", 8080);
 
 /// Every decoy.
-pub(crate) const DECOYS: [Decoy; 13] = [
+pub(crate) const DECOYS: [Decoy; 14] = [
     listed(
         Kind::Scanner,
         Some("Calypso"),
@@ -190,6 +194,14 @@ pub(crate) const DECOYS: [Decoy; 13] = [
         ("2021-01-08", "2021-09-28"),
         ("2020-07-01", "2021-09-28"),
     ),
+    listed(
+        Kind::CloudStorage,
+        None,
+        BACKUP,
+        None,
+        ("2020-07-01", "2021-10-01"),
+        ("2020-07-01", "2021-09-28"),
+    ),
 ];
 
 /// Hosts that use the known content delivery network.
@@ -226,7 +238,7 @@ impl Decoy {
     /// server is not among them: others are on it.
     pub(crate) fn hosts(&self) -> Vec<Address> {
         let mut hosts: Vec<Address> = match self.kind {
-            Kind::Scanner | Kind::TypingError => Vec::new(),
+            Kind::Scanner | Kind::TypingError | Kind::CloudStorage => Vec::new(),
             Kind::Backscatter | Kind::ResearchScanner => (0..HOSTS).map(host).collect(),
             Kind::Cdn => (0..CDN_HOSTS).map(|n| host(n * 3)).collect(),
             Kind::UnknownCdn => (0..UNKNOWN_CDN_HOSTS)
@@ -250,7 +262,8 @@ impl Decoy {
         }
         let first = out.len();
         let mut draw = Draw::on(seed, &self.subject(), today);
-        // A network has no traffic of its own: the rest of the Internet is in it.
+        // A network has no traffic of its own: the rest of the Internet is in it. What goes to the storage is
+        // the backup.
         let remote = self.indicator().and_then(|indicator| indicator.parse::<Address>().ok());
         match (self.kind, remote) {
             (Kind::Scanner, Some(remote)) => scan_one(today, remote, &mut draw, out),

@@ -65,7 +65,7 @@ fn csv() -> String {
         for server in cluster.servers.iter().filter(|server| server.role != Role::Late) {
             row(&mut text, cluster, server, "2021-08-24");
         }
-        for decoy in listed_for(Some(cluster.name)) {
+        for decoy in listed_for(cluster.name) {
             let kind = if decoy.indicator.contains('/') { "cidr" } else { "ipv4" };
             let port = decoy.port.map_or(String::new(), |port| port.to_string());
             let Window { from, until } = window(decoy.claimed.0, decoy.claimed.1);
@@ -87,9 +87,12 @@ fn late() -> String {
     text
 }
 
-/// The decoys that are listed as a cluster's, or as nobody's.
-fn listed_for(cluster: Option<&str>) -> impl Iterator<Item = &'static Listed> {
-    DECOYS.iter().filter(move |decoy| decoy.cluster == cluster).filter_map(|decoy| decoy.listed.as_ref())
+/// The decoys that are listed as a cluster's.
+fn listed_for(cluster: &str) -> impl Iterator<Item = &'static Listed> {
+    DECOYS
+        .iter()
+        .filter(move |decoy| decoy.cluster == Some(cluster))
+        .filter_map(|decoy| decoy.listed.as_ref())
 }
 
 fn row(text: &mut String, cluster: &Cluster, server: &Server, published: &str) {
@@ -104,9 +107,9 @@ fn list() -> String {
     let mut text = String::from(
         "# Open list of hostile hosts, defanged by hand.\n\nScanning IP Addresses (May-June 2021)\n",
     );
-    for decoy in listed_for(None) {
-        line(&mut text, format_args!("{}", decoy.indicator.replace('.', "[.]")));
-    }
+    list_decoys(&mut text, Kind::ResearchScanner);
+    text.push_str("\nCloud Storage (July 2020 - September 2021)\n");
+    list_decoys(&mut text, Kind::CloudStorage);
     text.push_str("\nDomains (March-June 2021)\n");
     for domain in CLUSTERS.iter().filter(|cluster| cluster.name == "RedFoxtrot").flat_map(|c| c.domains) {
         line(&mut text, format_args!("{}", domain.replace('.', "[.]")));
@@ -117,6 +120,12 @@ fn list() -> String {
     text
 }
 
+fn list_decoys(text: &mut String, kind: Kind) {
+    for listed in DECOYS.iter().filter(|decoy| decoy.kind == kind).filter_map(|decoy| decoy.listed.as_ref()) {
+        line(text, format_args!("{}", listed.indicator.replace('.', "[.]")));
+    }
+}
+
 /// What a defender can look up about hosts. Nothing about the content network that only its many
 /// users give away, and nothing about the reassigned address.
 fn facts() -> String {
@@ -124,7 +133,7 @@ fn facts() -> String {
     for decoy in &DECOYS {
         let Some(listed) = &decoy.listed else { continue };
         let (class, (from, until)) = match decoy.kind {
-            Kind::Cdn => ("cdn", listed.claimed),
+            Kind::Cdn | Kind::CloudStorage => ("cdn", listed.claimed),
             Kind::SharedHosting => ("shared", listed.claimed),
             Kind::Sinkhole => ("sinkhole", ("2021-06-01", "2021-09-28")),
             Kind::ResearchScanner => ("scanner", ("2020-01-01", "2021-12-31")),
@@ -191,7 +200,7 @@ fn stix() -> String {
             let known = window(cluster.campaigns[0].first, "2021-09-28");
             patterns.push((format!("[domain-name:value = '{domain}']"), known, 75));
         }
-        for decoy in listed_for(Some(cluster.name)) {
+        for decoy in listed_for(cluster.name) {
             let claimed = window(decoy.claimed.0, decoy.claimed.1);
             patterns.push((endpoint(decoy.indicator, decoy.port), claimed, 60));
         }

@@ -171,7 +171,7 @@ pub enum ScenarioError {
 ///
 /// # Errors
 /// [`ScenarioError::Interval`], [`ScenarioError::Occupied`] before anything is written,
-/// [`ScenarioError::Write`].
+/// [`ScenarioError::Write`], and [`ScenarioError::Read`] where what was written cannot be read back.
 pub fn write(
     settings: &Settings,
     out: &Path,
@@ -193,7 +193,10 @@ pub fn write(
     };
     put(&manifest.networks, &intelligence::networks())?;
     put(&manifest.events, &intelligence::events())?;
-    let truth = serde_json::to_string_pretty(&Truth::of(&world, done)).expect("keys are texts");
+    let made = manifest.telemetry.iter().chain(&manifest.intelligence);
+    let made = made.chain([&manifest.networks, &manifest.events]).map(|path| content(out, path));
+    let truth = Truth { files: made.collect::<Result<_, _>>()?, ..Truth::of(&world, done) };
+    let truth = serde_json::to_string_pretty(&truth).expect("keys are texts");
     put(&manifest.truth, &(truth + "\n"))?;
     Ok(manifest)
 }
@@ -208,6 +211,15 @@ fn folder(path: PathBuf, names: &[String]) -> Result<PathBuf, ScenarioError> {
         }
     }
     Ok(path)
+}
+
+/// What a file that was written holds, by its hash.
+fn content(out: &Path, path: &Path) -> Result<truth::Content, ScenarioError> {
+    let read = |source| ScenarioError::Read { path: path.to_owned(), source };
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(fs::File::open(path).map_err(read)?).map_err(read)?;
+    let name = path.strip_prefix(out).unwrap_or(path).display().to_string();
+    Ok(truth::Content { file: name, blake3: hasher.finalize().to_hex().to_string() })
 }
 
 fn put(path: &Path, text: &str) -> Result<(), ScenarioError> {

@@ -101,6 +101,7 @@ pub fn score(hunt: &Hunt, truth: &Truth) -> Score {
     lines.push(judge.decoy_hosts());
     lines.extend(judge.sessions());
     lines.push(judge.days());
+    lines.push(judge.lower_bounds_of_days());
     lines.extend(judge.late_reports());
     for victim in &truth.victims {
         let total = hunt.victims.iter().find(|total| total.address == victim.address);

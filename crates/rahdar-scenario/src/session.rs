@@ -224,6 +224,35 @@ pub(crate) fn download(octets: u64, request: u64) -> (Packets, Packets) {
     (Packets::stream(request, sent.count() / 2, SYN, Headers::V4_TCP), sent)
 }
 
+/// A tunnel into the client's network, as an operator uses it to look around: the server sends `small` packets with
+/// hardly anything in them and a full one with every [`SMALL_TO_A_FULL`] of these, the client acknowledges some.
+///
+/// Who takes each packet of a sampled record for their mean knows nothing of the few that carry half of the
+/// octets (`methods.md` §1.5).
+pub(crate) fn tunnel(small: u32) -> (Packets, Packets) {
+    let Headers { opening, data } = Headers::V4_TCP;
+    let side = |handshake, small, octets, full| {
+        Packets([
+            burst(1, opening, handshake, Phase::Opening),
+            burst(small, octets, ACK, Phase::Spread),
+            burst(full, MTU, PSH | ACK, Phase::Spread),
+            burst(0, 0, 0, Phase::Spread),
+            burst(1, data, FIN | ACK, Phase::Closing),
+        ])
+    };
+    (
+        side(SYN, small / SMALL_TO_AN_ACK, data, 0),
+        side(SYN | ACK, small, data + KEY_OCTETS, small / SMALL_TO_A_FULL),
+    )
+}
+
+/// A packet in 26 is full: about where a mean misleads most, for full packets then carry half of the octets.
+const SMALL_TO_A_FULL: u32 = 25;
+/// Receivers that merge segments acknowledge few of them.
+const SMALL_TO_AN_ACK: u32 = 8;
+/// A key, a probe: what a small packet carries.
+const KEY_OCTETS: u32 = 8;
+
 /// A TCP conversation with this much payload each way.
 pub(crate) fn exchange(asked: u64, answered: u64, headers: Headers) -> (Packets, Packets) {
     let segment = u64::from(MTU - headers.data);
@@ -333,6 +362,14 @@ mod tests {
         assert_eq!(asked.payload(Headers::V6_TCP), 5_000);
         assert_eq!(answered.payload(Headers::V6_TCP), 100);
         assert_eq!(asked.count(), 1 + 2 + 3 + 1 + 1);
+    }
+
+    #[test]
+    fn half_of_what_comes_through_a_tunnel_is_in_few_packets() {
+        let (out, back) = tunnel(50_000);
+        assert_eq!((out.count(), back.count()), (6_252, 52_002));
+        let full: u32 = back.bursts().filter(|b| u32::from(b.octets) == MTU).map(|b| b.packets).sum();
+        assert_eq!((full, back.octets()), (2_000, 60 + 50_000 * 60 + 2_000 * 1_500 + 52));
     }
 
     #[test]

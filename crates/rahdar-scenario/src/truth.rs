@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use rahdar_model::intelligence::ClusterId;
 use rahdar_model::{Address, Day, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::actors::{Beacon, CLUSTERS, Cluster, Role, octets_from};
+use crate::background::hosts;
 use crate::decoys::DECOYS;
 use crate::plan::{EVENTS, FIRST_DAY, LAST_DAY, NETWORKS, V1, V2, day};
 use crate::session::Session;
@@ -35,10 +37,33 @@ pub struct Truth {
     pub pairs: Vec<Pair>,
     /// What looks like contact and is none.
     pub decoys: Vec<Decoy>,
+    /// What every monitored address that is in use does.
+    pub hosts: Vec<Host>,
     /// Registered events.
     pub events: Vec<Event>,
     /// What the files of telemetry hold.
     pub telemetry: Vec<Telemetry>,
+    /// Every file but this one, so that a truth is not taken for that of another scenario.
+    pub files: Vec<Content>,
+}
+
+/// A monitored host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// One of its addresses.
+    #[serde(with = "text")]
+    pub address: Address,
+    /// `mail server`, `web server` or `client`.
+    pub role: String,
+}
+
+/// A file, by what it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// Its place in the scenario's folder.
+    pub file: String,
+    /// BLAKE3 of its octets, in hexadecimal.
+    pub blake3: String,
 }
 
 /// A host that clusters are on.
@@ -121,6 +146,8 @@ pub struct Pair {
     pub visible: Traffic,
     /// What passed each exporter while it was up, before sampling.
     pub exporters: Vec<Seen>,
+    /// The same traffic by path, outages aside: what two exporters are on is told twice.
+    pub paths: Vec<PathTruth>,
     /// Server by server, by address; those that no sensor saw are left out.
     pub servers: Vec<ServerTruth>,
     /// Day by day; days without contact are left out.
@@ -164,6 +191,15 @@ pub struct Seen {
     /// Its name: E1, E2, E3.
     pub exporter: String,
     /// What passed.
+    pub traffic: Traffic,
+}
+
+/// What took one path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathTruth {
+    /// The exporters on it; none on the path that nobody watches.
+    pub exporters: Vec<String>,
+    /// What took it.
     pub traffic: Traffic,
 }
 
@@ -251,6 +287,17 @@ impl Truth {
             .map_err(|source| ScenarioError::NoTruth { path: path.to_owned(), source })
     }
 
+    /// Whether the address is a server of this cluster, and the cluster is on the victim.
+    pub fn is_contact(&self, victim: Address, remote: Address, cluster: &ClusterId) -> bool {
+        let is_it = |name: &str| ClusterId::of_name(name) == *cluster;
+        self.pairs.iter().any(|pair| pair.victim == victim && is_it(&pair.cluster))
+            && self
+                .clusters
+                .iter()
+                .filter(|cluster| is_it(&cluster.name))
+                .any(|cluster| cluster.indicators.iter().any(|indicator| indicator.address == remote))
+    }
+
     /// The truth about a world.
     pub(crate) fn of(world: &World, telemetry: Vec<Telemetry>) -> Self {
         Self {
@@ -274,7 +321,9 @@ impl Truth {
                 .iter()
                 .map(|(date, label)| Event { date: day(date), label: (*label).to_owned() })
                 .collect(),
+            hosts: hosts().map(|(address, role)| Host { address, role: role.to_owned() }).collect(),
             telemetry,
+            files: Vec::new(),
         }
     }
 }
@@ -330,6 +379,7 @@ fn pair(world: &World, played: &Played) -> Pair {
     let mut contact = Span::default();
     let mut in_sight = Span::default();
     let mut servers: BTreeMap<Address, (Span, Traffic)> = BTreeMap::new();
+    let mut paths: BTreeMap<Vec<&str>, Traffic> = BTreeMap::new();
     for session in &played.sessions {
         let whole = Traffic::of(session, victim, WHOLE);
         // A session that passes two exporters is seen whole as soon as one saw it whole.
@@ -342,6 +392,8 @@ fn pair(world: &World, played: &Played) -> Pair {
         for (seen, share) in seen.iter_mut().zip(shares) {
             seen.add(Traffic::of(session, victim, share));
         }
+        let on_path = world.exporters.iter().filter(|exporter| session.path.passes(exporter.index));
+        paths.entry(on_path.map(|exporter| exporter.name).collect()).or_default().add(whole);
         let day = days.entry(session.start.day()).or_default();
         day.0.add(whole);
         day.1.add(part);
@@ -368,6 +420,14 @@ fn pair(world: &World, played: &Played) -> Pair {
             .iter()
             .zip(seen)
             .map(|(exporter, traffic)| Seen { exporter: exporter.name.to_owned(), traffic })
+            .collect(),
+        paths: paths
+            .into_iter()
+            .filter(|_| !world.exporters.is_empty())
+            .map(|(exporters, traffic)| PathTruth {
+                exporters: exporters.into_iter().map(str::to_owned).collect(),
+                traffic,
+            })
             .collect(),
         servers: servers
             .into_iter()

@@ -99,7 +99,7 @@ impl Judge<'_> {
         })
     }
 
-    /// Increases are told of no other host: not of a backup that doubled.
+    /// Increases are told of nobody else: not of the backup that doubled, whose storage is listed.
     pub(super) fn increases_elsewhere(&self, hunt: &Hunt) -> Line {
         let is_pair = |finding: &&Finding| {
             let pairs = &self.truth.pairs;

@@ -61,10 +61,13 @@ fn finding(truth: &Truth, pair: &Pair) -> Finding {
         first_seen: Some(pair.first_visible),
         last_seen: Some(pair.last_visible),
         at_least: true,
+        witness: Default::default(),
+        is_distinct: true,
         days_active: pair.days.len() as u32,
         flows: pair.visible.sessions,
         exporters: Vec::new(),
         octets_out: shared_out(truth, pair),
+        octets_out_confirmed: shared_out(truth, pair),
         octets_in: bounds(truth, pair.visible.octets_in),
         attempts: Attempts::default(),
         repeated: 0,
@@ -133,6 +136,7 @@ fn surge(truth: &Truth, day: Day) -> Surge {
         p_value: 0.001,
         p_adjusted: 0.001,
         event: None,
+        is_exploratory: false,
     }
 }
 
@@ -142,6 +146,7 @@ fn tested(event: &Event, pair: &Pair, change: Option<Day>) -> EventTest {
     EventTest {
         event: event.label.clone(),
         at: event.date.start(),
+        is_exploratory: false,
         assessed,
         p_value: assessed.then_some(p),
         p_adjusted: assessed.then_some(p),
@@ -172,6 +177,7 @@ fn perfect(truth: &Truth) -> Hunt {
             address: victim.address,
             clusters: on().count(),
             octets_out: bounds(truth, on().map(|pair| pair.visible.octets_out).sum()),
+            octets_out_confirmed: bounds(truth, on().map(|pair| pair.visible.octets_out).sum()),
         }
     };
     Hunt {
@@ -183,7 +189,9 @@ fn perfect(truth: &Truth) -> Hunt {
         discounted: Vec::new(),
         victims: truth.victims.iter().map(total).collect(),
         octets_out: Estimate::exact(0),
+        octets_out_confirmed: Estimate::exact(0),
         coverage: Vec::new(),
+        not_seen: Vec::new(),
         clusters: Vec::new(),
         companies: Vec::new(),
         calibration: None,
@@ -258,6 +266,22 @@ fn bounds_that_are_too_narrow_fail() {
     };
     let items = ["octets from 203.0.113.25, sum", "Calypso on 203.0.113.25"];
     check(narrow, &items);
+}
+
+#[test]
+fn an_upper_end_is_judged_where_one_is_told() {
+    let truth = &TRUTHS[0];
+    let upper_ends = |high: &dyn Fn(f64) -> Option<f64>| -> Vec<bool> {
+        let mut hunt = perfect(truth);
+        for (finding, pair) in hunt.findings.iter_mut().zip(&truth.pairs) {
+            finding.octets_out.high = high(pair.visible.octets_out as f64);
+        }
+        let lines = score(&hunt, truth).lines.into_iter();
+        lines.filter(|line| line.item.ends_with("upper end of octets")).map(|line| line.pass).collect()
+    };
+    assert!(upper_ends(&|_| None).is_empty());
+    assert_eq!(upper_ends(&|visible| Some(visible + 1.0)), [true; 5]);
+    assert_eq!(upper_ends(&|visible| Some(visible - 1.0)), [false; 5]);
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn bounds_hold_in_as_many_seeds_as_they_promise() {
         eprintln!("| {item} | {low} of {seeds} | {both} of {seeds} |");
     }
     assert_eq!(held.len(), 7);
-    let is_enough = |n: u64| n >= seeds * LEAST_PERCENT / 100;
+    let is_enough = |n: u64| n >= (seeds * LEAST_PERCENT).div_ceil(100);
     assert!(held.values().all(|held| is_enough(held.low) && is_enough(held.both)), "{held:?}");
 }
 

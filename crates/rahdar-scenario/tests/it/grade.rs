@@ -1,44 +1,62 @@
 //! The passing grade of `methods.md` §11.3, over seeds.
 //!
-//! One seed both ways in every run; with `RAHDAR_TIER=nightly` seeds 1 to 20. `RAHDAR_SEEDS=3,21-40`
-//! names others. What is printed is the table of `docs/accuracy.md`:
+//! One seed both ways in every run; with `RAHDAR_TIER=nightly` seeds 1 to 20, and a few of them at the size that
+//! `rahdar scenario` makes. `RAHDAR_SEEDS=3,21-40` names others. What is printed is the table of
+//! `docs/accuracy.md`:
 //!
 //!     RAHDAR_SEEDS=21-40 cargo test -p rahdar-scenario --test it grade:: -- --nocapture
 
-use rahdar_scenario::{Grade, Sampling};
+use rahdar_scenario::{Grade, Sampling, Settings};
 
 use crate::road::SOUND;
 use crate::{make, settings};
 
-/// Seeds by their numbers and ranges.
-fn seeds() -> Vec<u64> {
-    let is_nightly = std::env::var("RAHDAR_TIER").is_ok_and(|tier| tier == "nightly");
-    let usual = if is_nightly { "1-20" } else { "1" };
+/// Seeds of full size in a nightly run: ten, the fewest of which nine in ten can be asked.
+const OF_FULL_SIZE: std::ops::RangeInclusive<u64> = 1..=10;
+
+fn is_nightly() -> bool {
+    std::env::var("RAHDAR_TIER").is_ok_and(|tier| tier == "nightly")
+}
+
+/// Small scenarios with seeds by their numbers and ranges.
+fn seeds(sampling: Sampling) -> Vec<Settings> {
+    let usual = if is_nightly() { "1-20" } else { "1" };
     let list = std::env::var("RAHDAR_SEEDS").unwrap_or_else(|_| usual.to_owned());
     let range = |part: &str| {
         let (from, to) = part.split_once('-').unwrap_or((part, part));
         from.trim().parse::<u64>().unwrap()..=to.trim().parse().unwrap()
     };
-    list.split(',').flat_map(range).collect()
+    list.split(',').flat_map(range).map(|seed| settings(seed, sampling)).collect()
 }
 
 #[test]
 fn the_sampled_scenario_has_the_passing_grade() {
-    check(Sampling::Exporters, "sampled");
+    check(seeds(Sampling::Exporters), "sampled");
 }
 
 #[test]
 fn the_unsampled_scenario_has_the_passing_grade() {
-    check(Sampling::Unsampled, "unsampled");
+    check(seeds(Sampling::Unsampled), "unsampled");
+}
+
+#[test]
+fn the_scenario_of_full_size_has_the_passing_grade() {
+    if !is_nightly() {
+        rahdar_testkit::skipped("full size is tried in the nightly tier");
+        return;
+    }
+    for (sampling, word) in [(Sampling::Exporters, "sampled"), (Sampling::Unsampled, "unsampled")] {
+        let of_seed = |seed| Settings { seed, sampling, ..Settings::default() };
+        check(OF_FULL_SIZE.map(of_seed).collect(), &format!("{word}, full size"));
+    }
 }
 
 #[track_caller]
-fn check(sampling: Sampling, word: &str) {
-    let seeds = seeds();
+fn check(scenarios: Vec<Settings>, word: &str) {
     let mut grade = Grade::default();
-    for seed in &seeds {
-        let score = SOUND.scored(&make(settings(*seed, sampling)));
-        eprintln!("seed {seed}, {word}");
+    for settings in scenarios {
+        let score = SOUND.scored(&make(settings));
+        eprintln!("seed {}, {word}", settings.seed);
         for line in score.lines.iter().filter(|line| !line.pass) {
             eprintln!("  {line}");
         }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may fail, and says how seeds fared")]
 
 mod bounds;
+mod calibration;
 mod capture;
 mod faults;
 mod files;
