@@ -115,11 +115,12 @@ impl Decoder {
     }
 
     /// Stores the segments that `next` gives, each after the one of the number it is called with, until
-    /// there are enough for one commit. `recovered` is the first number of a segment that was not in
+    /// there are enough for one commit. `first_own` is the number of the first segment that was not in
     /// the spool already when the collector was started.
     ///
     /// # Errors
-    /// What the store fails with. Nothing is stored then, and nothing has changed.
+    /// What the store fails with, or that the first segment cannot be read. Nothing is stored then, and
+    /// nothing has changed: it may be tried again.
     pub(crate) fn apply(
         &mut self,
         store: &dyn FlowStore,
@@ -133,7 +134,15 @@ impl Decoder {
         let mut recovered: BTreeMap<Address, u64> = BTreeMap::new();
         while !storing.is_enough() {
             let Some((number, path)) = next(last) else { break };
-            match self.segment(number, &path, &mut storing, &mut applied.notices) {
+            let content = match content(&path) {
+                Ok(content) => content,
+                // What was read before is stored first. The next call begins with this segment.
+                Err(_) if last > self.state.applied => break,
+                Err(cause) => {
+                    return Err(StoreError::Failed { action: "reading the spool", cause: cause.into() });
+                }
+            };
+            match self.segment(number, &path, &content, &mut storing, &mut applied.notices) {
                 Ok(senders) if number < first_own => {
                     for (sender, messages) in senders {
                         *recovered.entry(sender).or_default() += messages;
@@ -194,12 +203,12 @@ impl Decoder {
         &mut self,
         number: u64,
         path: &Path,
+        content: &[u8],
         storing: &mut Storing<'_>,
         notices: &mut Vec<Notice>,
     ) -> Result<HashMap<Address, u64>, StoreError> {
-        let content = content(path);
         let input = Input {
-            id: format!("blake3:{}", blake3::hash(&content).to_hex()),
+            id: format!("blake3:{}", blake3::hash(content).to_hex()),
             name: format!("spool/{number}").into(),
         };
         let before = self.collector.accounts();
@@ -214,7 +223,7 @@ impl Decoder {
             entries: 0,
             span: None,
         };
-        let whole = reading.entries(&content).and_then(|octets| {
+        let whole = reading.entries(content).and_then(|octets| {
             reading.tell_losses(&before)?;
             Ok(octets)
         });
@@ -440,15 +449,20 @@ fn restored(options: &Options, state: &State) -> Result<Collector, rahdar_wire::
     Collector::restore(options, &state.decoder)
 }
 
-/// What can be read of a segment, after it has reached the disk: its hash must stay the same.
-fn content(path: &Path) -> Vec<u8> {
+/// The octets of a segment, after they have reached the disk: its hash must stay the same. None, if the
+/// segment was removed: it does not come back.
+///
+/// # Errors
+/// What the system or the disk fails with. It may be well again later.
+fn content(path: &Path) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
-    if let Ok(mut file) = File::open(path) {
-        let _ = file.sync_all();
-        // What was read before the disk failed is there.
-        let _ = file.read_to_end(&mut content);
-    }
-    content
+    let mut file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(content),
+        opened => opened?,
+    };
+    file.sync_all()?;
+    file.read_to_end(&mut content)?;
+    Ok(content)
 }
 
 /// The store's own words for why it stopped.
@@ -646,6 +660,57 @@ mod tests {
             decoder = Decoder::open(state.path(), &options, Operator::default(), &mut ledger).0;
         }
         (all(&store), ledger)
+    }
+
+    /// A segment that cannot be read for a while is read later, and those before it need not wait for it.
+    #[test]
+    fn a_segment_that_cannot_be_read_is_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let steps = [Step::Template(false), Step::Flows(1), Step::Seal, Step::Flows(2), Step::Seal];
+        let segments = spool(&steps, folder.path());
+        let (expected, _) = applied(folder.path(), segments, 1, &[]);
+
+        let state = tempfile::tempdir().unwrap();
+        let store = NaiveStore::new();
+        let mut ledger = Ledger::default();
+        let (mut decoder, _) =
+            Decoder::open(state.path(), &Options::default(), Operator::default(), &mut ledger);
+        let file = |number: u64| folder.path().join(number.to_string());
+        // A folder can be opened, and not be read.
+        let broken = |last| {
+            let path = if last == 0 { file(1) } else { folder.path().to_owned() };
+            Some((last + 1, path))
+        };
+        let done = decoder.apply(&store, broken, 1, &mut ledger).unwrap();
+        assert_eq!((done.saved, done.notices.len()), (1, 0));
+        for _ in 0..2 {
+            let failed = decoder.apply(&store, broken, 1, &mut ledger).unwrap_err();
+            assert!(matches!(failed, StoreError::Failed { action: "reading the spool", .. }), "{failed:?}");
+            assert_eq!(decoder.applied(), 1);
+        }
+        let whole = |last| (last < segments).then(|| (last + 1, file(last + 1)));
+        let done = decoder.apply(&store, whole, 1, &mut ledger).unwrap();
+        assert_eq!((done.saved, done.notices.len()), (segments, 0));
+        assert_eq!(all(&store), expected);
+    }
+
+    /// A segment that somebody removed does not come back: that is told, and what follows is stored.
+    #[test]
+    fn a_segment_that_is_gone_is_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let segments = spool(&[Step::Seal, Step::Template(false), Step::Flows(1)], folder.path());
+        fs::remove_file(folder.path().join("1")).unwrap();
+        let state = tempfile::tempdir().unwrap();
+        let store = NaiveStore::new();
+        let mut ledger = Ledger::default();
+        let (mut decoder, _) =
+            Decoder::open(state.path(), &Options::default(), Operator::default(), &mut ledger);
+        let next =
+            |last: u64| (last < segments).then(|| (last + 1, folder.path().join((last + 1).to_string())));
+        let done = decoder.apply(&store, next, 1, &mut ledger).unwrap();
+        assert_eq!(done.saved, segments);
+        assert!(matches!(done.notices[..], [Notice::SegmentDamaged { octets: 0, .. }]), "{:?}", done.notices);
+        assert_eq!(all(&store).len(), 6);
     }
 
     proptest! {

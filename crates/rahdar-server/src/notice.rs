@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
+use rahdar_model::failure::chain;
 use rahdar_model::store::StoreError;
 use rahdar_model::{Address, Problem};
 
@@ -12,7 +13,7 @@ use rahdar_model::{Address, Problem};
 pub enum Notice {
     /// A socket is open.
     Listening {
-        /// What it is: `udp` or `tcp`.
+        /// What it is: `udp`, `tcp` or `http`.
         transport: &'static str,
         /// Where.
         address: SocketAddr,
@@ -43,7 +44,7 @@ pub enum Notice {
     StoreFailed(StoreError),
     /// The store takes rows again.
     StoreWell,
-    /// A segment is not whole. What came before is stored, the rest is lost.
+    /// A segment is not whole, or gone. What came before is stored, the rest is lost.
     SegmentDamaged {
         /// Its file.
         path: String,
@@ -97,13 +98,7 @@ impl fmt::Display for Notice {
             Self::SpoolWell => f.write_str("the spool takes datagrams again"),
             Self::NotSynced(cause) => write!(f, "the spool could not be synced: {cause}"),
             Self::StoreFailed(cause) => {
-                write!(f, "the flows cannot be stored: {cause}")?;
-                let mut cause: &dyn std::error::Error = cause;
-                while let Some(source) = cause.source() {
-                    write!(f, ": {source}")?;
-                    cause = source;
-                }
-                f.write_str("; the spool keeps them")
+                write!(f, "the flows cannot be stored: {}; the spool keeps them", chain(cause))
             }
             Self::StoreWell => f.write_str("flows are stored again"),
             Self::SegmentDamaged { path, octets } => {

@@ -1,7 +1,7 @@
 //! The collector as a whole: its threads, how they start and how they end.
 //!
-//! One thread a UDP socket, one a TCP socket and one a connection write to the spool. One beats every second: it
-//! writes losses, ends segments that are old, and syncs. The calling thread stores what has
+//! Each socket and each connection has a thread that writes to the spool. Another wakes every second: it
+//! writes losses, ends segments that are old, and syncs. The calling thread stores the segments that have
 //! ended. At a stop, sockets are read until they are empty, and everything is stored.
 
 use std::collections::{BTreeMap, HashMap};
@@ -152,7 +152,7 @@ impl Stop {
     }
 
     /// Waits, and says whether it may go on: it was not told to stop meanwhile.
-    pub(crate) fn wait(&self, duration: Duration) -> bool {
+    pub fn wait(&self, duration: Duration) -> bool {
         let mut left = duration;
         while !left.is_zero() && !self.is_told() {
             let step = left.min(BEAT / 4);

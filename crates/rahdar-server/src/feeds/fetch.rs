@@ -141,7 +141,7 @@ mod tests {
         check(Ok((200, None)), 1, "200");
         check(Ok((304, None)), 1, "304");
         let refused =
-            "`https://feed.example.org/a` does not let us in (status 401): look at the entry's credentials";
+            "`https://feed.example.org/a` refused access (status 401): check the entry's credentials";
         check(Ok((401, None)), 1, refused);
         check(Ok((404, None)), 1, "`https://feed.example.org/a` answers with status 404");
     }

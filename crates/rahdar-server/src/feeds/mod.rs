@@ -3,7 +3,7 @@
 //! In reading order:
 //!
 //! * [`Feed`]: an entry of the operator. Without one, nothing is ever asked.
-//! * [`Sync`]: one feed after the other, each from where the book says that it was read to.
+//! * [`FeedSync`]: one feed after the other, each from where the book says that it was read to.
 //! * [`every`]: again and again.
 //! * `fetch`: one question, asked again with ever longer waits.
 //! * `taxii`, `misp`: what to ask next, and what to make of an answer.
@@ -42,7 +42,7 @@ const FAILURES_MAX: usize = 5;
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Fetches feeds into a book.
-pub struct Sync<'a> {
+pub struct FeedSync<'a> {
     /// Where what is read goes.
     pub book: &'a dyn Book,
     /// What the book says. It is read when the book has gone on, not for each feed.
@@ -69,7 +69,7 @@ pub struct Synced {
     /// The version of the book that holds it.
     pub version: u64,
     /// Why it was not read, or not to its end. What was read before is recorded.
-    pub failures: Vec<Box<dyn Error + Send + std::marker::Sync>>,
+    pub failures: Vec<Box<dyn Error + Send + Sync>>,
 }
 
 /// Why a feed, or a part of it, was not read.
@@ -81,7 +81,7 @@ pub(crate) enum FeedError {
     Refused(Refused),
     #[error(transparent)]
     Unanswered(OutboundError),
-    #[error("`{url}` does not let us in (status {status}): look at the entry's credentials")]
+    #[error("`{url}` refused access (status {status}): check the entry's credentials")]
     Credentials { url: String, status: u16 },
     #[error("`{url}` answers with status {status}")]
     Status { url: String, status: u16 },
@@ -95,7 +95,7 @@ pub(crate) enum FeedError {
     },
     #[error("the manifest names more than {most} events")]
     TooManyEvents { most: usize },
-    #[error("the manifest names {0} events by what is no id")]
+    #[error("{0} entries of the manifest have no valid event id")]
     StrangeIds(usize),
     #[error("stopped")]
     Stopped,
@@ -117,7 +117,7 @@ impl FeedError {
     }
 }
 
-impl Sync<'_> {
+impl FeedSync<'_> {
     /// Reads what is new in a feed. A failure is part of what comes back; other feeds are not touched by it.
     ///
     /// # Errors
@@ -150,7 +150,7 @@ impl Sync<'_> {
 
 /// A feed that is being read.
 struct Running<'a> {
-    sync: &'a Sync<'a>,
+    sync: &'a FeedSync<'a>,
     feed: &'a Feed,
     /// The book as it was before.
     book: Arc<Snapshot>,

@@ -52,7 +52,7 @@ const COLLECTIONS_MAX: usize = 1_000;
 /// An answer that cannot be made anything of.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(super) enum Fault {
-    #[error("`{url}` speaks TAXII 2.0; 2.1 is read")]
+    #[error("`{url}` speaks TAXII 2.0; rahdar reads 2.1")]
     OldVersion { url: String },
     #[error(
         "`{url}` answers with `{found}`, which is no TAXII 2.1: the entry's `url` may be wrong, or a login page in front of it"
@@ -66,7 +66,7 @@ pub(super) enum Fault {
     OtherHost { root: String },
     #[error("there is no collection `{0}` that may be read")]
     NoCollection(String),
-    #[error("`{url}` says that there is more, and not where")]
+    #[error("`{url}` announces another page but gives no `next`")]
     NoMore { url: String },
     #[error("`{url}` has more than {most} {what}")]
     TooMany { url: String, what: &'static str, most: usize },

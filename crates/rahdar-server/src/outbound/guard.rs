@@ -58,7 +58,7 @@ pub enum Refused {
         port: u16,
     },
     /// The host is an indicator of the book.
-    #[error("`{host}` is an indicator: `{source_name}` claims `{indicator}`. rahdar never asks one")]
+    #[error("`{host}` is an indicator: `{source_name}` claims `{indicator}`. rahdar never contacts one")]
     Indicator {
         /// The host.
         host: String,

@@ -114,7 +114,7 @@ pub(crate) enum OutboundError {
     #[error("`{url}` answers with more than {limit} octets")]
     TooLarge { url: String, limit: usize },
     /// Redirected in a circle, or to nothing.
-    #[error("`{url}` leads from redirect to redirect")]
+    #[error("`{url}` redirects too often")]
     Redirects { url: String },
     /// Packed in a way that was not asked for, or damaged.
     #[error("`{url}` answers with octets that cannot be unpacked")]
@@ -124,7 +124,7 @@ pub(crate) enum OutboundError {
         cause: Box<dyn Error + Send + Sync>,
     },
     /// A header that cannot be sent.
-    #[error("the credentials hold a character that HTTP has no place for")]
+    #[error("the credentials hold a character that HTTP does not allow")]
     Credentials,
     /// The client itself cannot be made.
     #[error("the client cannot be set up")]

@@ -5,10 +5,11 @@
 
 use std::env;
 use std::fs;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ fn is_installed(tool: &str) -> bool {
     let found = Command::new("sh").args(["-c", &format!("command -v {tool}")]).output();
     let is_there = found.is_ok_and(|output| output.status.success());
     if !is_there {
-        eprintln!("skipped: {tool} not found");
+        rahdar_testkit::skipped(format_args!("{tool} not found; packaging/test-tools.sh installs it"));
     }
     is_there
 }
@@ -49,7 +50,7 @@ fn captures(folder: &Path) -> Vec<PathBuf> {
         if path.try_exists().unwrap() {
             all.push(path);
         } else {
-            eprintln!("skipped: corpus not found: {}", path.display());
+            rahdar_testkit::skipped(format_args!("corpus not found: {}", path.display()));
         }
     }
     all
@@ -100,23 +101,14 @@ fn check(capturer: &str, name: &str, export: impl FnOnce(SocketAddr) -> Command)
     let folder = tempfile::tempdir().unwrap();
     let theirs = folder.path().join("nfcapd");
     fs::create_dir(&theirs).unwrap();
-    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut nfcapd = quiet(Command::new(capturer).args(["-b", "127.0.0.1", "-p", &port.to_string()]).args([
-        "-B",
-        "4000000",
-        "-t",
-        "3600",
-        "-w",
-        theirs.to_str().unwrap(),
-    ]));
+    let (to_nfcapd, mut nfcapd) = listen(capturer, &theirs);
     let store = Arc::new(NaiveStore::new());
     let running = Running::start(settings(&folder.path().join("spool")), store.clone());
-    wait_for(port);
 
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     setsockopt(&socket, RcvBuf, &(4 << 20)).unwrap();
     let exporter = quiet(&mut export(socket.local_addr().unwrap()));
-    let handed = tee(&socket, [running.udp[0], ([127, 0, 0, 1], port).into()], exporter);
+    let handed = tee(&socket, [running.udp[0], to_nfcapd], exporter);
     assert!(Command::new("kill").arg(nfcapd.id().to_string()).status().unwrap().success());
     nfcapd.wait().unwrap();
     let (ledger, said) = running.stop();
@@ -132,14 +124,38 @@ fn check(capturer: &str, name: &str, export: impl FnOnce(SocketAddr) -> Command)
     assert_eq!(gaps(&*store), [""; 0], "{name}");
 }
 
-/// Waits until somebody listens. nfcapd says nothing when it is ready: its socket does.
-fn wait_for(port: u16) {
-    for _ in 0..100 {
-        if UdpSocket::bind(("127.0.0.1", port)).is_err() {
+/// nfcapd or sfcapd, and where it listens; it writes into `folder` and never begins another file.
+#[track_caller]
+fn listen(capturer: &str, folder: &Path) -> (SocketAddr, Child) {
+    let to = own_address();
+    let (host, port) = (to.ip().to_string(), to.port().to_string());
+    let mut command = Command::new(capturer);
+    command.args(["-b", &host, "-p", &port, "-B", "4000000", "-t", "3600", "-w"]).arg(folder);
+    let mut child = quiet(&mut command);
+    wait_for(to, &mut child);
+    (to, child)
+}
+
+/// An address that no other test of this process uses, so that nobody takes the port before nfcapd does.
+fn own_address() -> SocketAddr {
+    static HOST: AtomicU8 = AtomicU8::new(1);
+    ([127, 9, 0, HOST.fetch_add(1, Ordering::Relaxed)], 9_995).into()
+}
+
+/// Waits until nfcapd listens. It says nothing when it is ready, but its socket is in the kernel's table; to try its
+/// port would take it away.
+#[track_caller]
+fn wait_for(to: SocketAddr, nfcapd: &mut Child) {
+    let IpAddr::V4(host) = to.ip() else { panic!("{to} is not of IPv4") };
+    let socket = format!("{:08X}:{:04X}", u32::from_le_bytes(host.octets()), to.port());
+    for _ in 0..500 {
+        if fs::read_to_string("/proc/net/udp").unwrap().contains(&socket) {
             return;
         }
+        assert!(nfcapd.try_wait().unwrap().is_none(), "the capturer ended before it listened at {to}");
         thread::sleep(Duration::from_millis(20));
     }
+    panic!("the capturer never listened at {to}");
 }
 
 fn quiet(command: &mut Command) -> Child {
@@ -245,16 +261,9 @@ fn nfreplay_of_what_softflowd_told() {
     for version in ["5", "9"] {
         for capture in captures(folder.path()) {
             let kept = tempfile::tempdir().unwrap();
-            let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            let mut nfcapd = quiet(
-                Command::new("nfcapd")
-                    .args(["-b", "127.0.0.1", "-p", &port.to_string(), "-t", "3600", "-w"])
-                    .arg(kept.path()),
-            );
-            wait_for(port);
-            let to = format!("127.0.0.1:{port}");
+            let (to, mut nfcapd) = listen("nfcapd", kept.path());
             let mut command = Command::new("softflowd");
-            quiet(command.args(["-d", "-n", &to, "-v", "9", "-r"]).arg(&capture)).wait().unwrap();
+            quiet(command.args(["-d", "-n", &to.to_string(), "-v", "9", "-r"]).arg(&capture)).wait().unwrap();
             thread::sleep(Duration::from_millis(500));
             assert!(Command::new("kill").arg(nfcapd.id().to_string()).status().unwrap().success());
             nfcapd.wait().unwrap();

@@ -78,6 +78,11 @@ pub(crate) fn flows_sampled(count: u32, sampling: u16) -> Vec<u8> {
     flows_of((0..count).map(|_| 100), sampling)
 }
 
+/// A set of four octets that only its template could explain.
+pub(crate) fn small_set() -> Vec<u8> {
+    set(TEMPLATE, &[0; 4])
+}
+
 /// A set of `count` flows of [`template_of_no_rate`].
 pub(crate) fn flows_of_no_rate(count: u32) -> Vec<u8> {
     let of_rate = flows(count);

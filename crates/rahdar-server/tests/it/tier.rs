@@ -4,6 +4,8 @@
 use std::env;
 use std::time::Duration;
 
+use rahdar_testkit::aloud::told;
+
 /// `nightly` for the long runs.
 const TIER: &str = "RAHDAR_TIER";
 
@@ -39,6 +41,6 @@ impl Tier {
 
     /// Says what was measured.
     pub(crate) fn say(self, what: &str) {
-        eprintln!("{} at tier {}: {what}", self.of, self.choose("T1", "T2"));
+        told(format_args!("{} at tier {}: {what}", self.of, self.choose("T1", "T2")));
     }
 }

@@ -186,7 +186,7 @@ fn hostile_and_broken_answers_are_faults() {
     let collections =
         || vec![answer(DISCOVERY), answer(r#"{"collections": [{"id": "a", "can_read": true}]}"#)];
     let with = |last: Answer| collections().into_iter().chain([last]).collect();
-    check(with(answer("{\"more\": true, \"objects\": [{}]}")), "and not where");
+    check(with(answer("{\"more\": true, \"objects\": [{}]}")), "announces another page but gives no `next`");
     check(with(answer("{\"objects\": [{]}")), "broken");
     let mut empty = collections();
     empty.extend(vec![answer("{\"more\": true, \"next\": \"1\"}"); EMPTY_PAGES_MAX]);
