@@ -28,7 +28,9 @@ bench:
 # Judges labelled captures by rahdar and by plainer rules: docs/accuracy.md.
 accuracy:
 	cargo build --workspace
+	cargo build --workspace --example rita
 	python3 benches/accuracy.py --rahdar $${CARGO_TARGET_DIR:-target}/debug/rahdar \
+		--rita $${CARGO_TARGET_DIR:-target}/debug/examples/rita \
 		--corpus $${RAHDAR_CORPUS:-../shared/corpus} --out docs/accuracy.md
 
 # Shows the demo's report to Chromium: nothing is loaded, no script, no rule of its policy broken; pictures in target/web.

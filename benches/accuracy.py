@@ -13,7 +13,6 @@ import ipaddress
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -95,44 +94,13 @@ def met(rahdar, home):
     return pairs
 
 
-def rita(contacts, begin, end):
-    """The beacon score of RITA v5 (methods.md 3.1), none where its rule does not apply. A part each for the times, the sizes,
-    the histogram and the duration."""
-    times = sorted({int(at) for at, _, _ in contacts})
-    sizes = [octets for _, octets, _ in contacts]
-    if len(times) < 4 or end <= begin:
-        return None
-
-    def evenness(values, least_spread, without):
-        values = sorted(values)
-        low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
-        skew = 0.0 if high - low < least_spread or middle in (low, high) else (low + high - 2 * middle) / (high - low)
-        center = statistics.median(values)
-        deviation = statistics.median(abs(value - center) for value in values)
-        spread = max(0.0, (center - deviation) / center) if center >= 1 else without
-        return ((1 - abs(skew)) + spread) / 2
-
-    intervals = [b - a for a, b in zip(times, times[1:]) if b > a]
-    if len(intervals) < 3:
-        return None
-    bars = [0] * 24
-    for at in times:
-        bars[min(23, int((at - begin) * 24 / (end - begin)))] += 1
-    used = [bar for bar in bars if bar]
-    mean = statistics.fmean(bars)
-    steadiness = max(0.0, 1 - statistics.pstdev(bars) / mean) if mean else 0.0
-    modes = 0.0
-    if len(used) >= 11:
-        step = max(1.0, 0.05 * max(used))
-        heights = collections.Counter(int(bar // step) for bar in used).most_common(2)
-        modes = min(1.0, sum(count for _, count in heights) / max(1, len(used) - 1))
-    longest = run = 0
-    for bar in bars + bars:
-        run = run + 1 if bar else 0
-        longest = max(longest, min(run, 24))
-    covered = (times[-1] - times[0]) / (end - begin)
-    duration = min(1.0, max(covered, longest / 12)) if len(used) >= 6 else 0.0
-    return (evenness(intervals, 10, 1.0) + evenness(sizes, 10, 0.0) + max(steadiness, modes) + duration) / 4
+def rita(scorer, pairs, begin, end):
+    """The beacon scores of RITA v5 for the contacts of these pairs, none where its rule does not apply."""
+    lines = []
+    for contacts in pairs:
+        lines.append(" ".join([str(int(begin)), str(int(end)), *(f"{int(at)}:{octets}" for at, octets, _ in contacts)]))
+    done = subprocess.run([scorer], input="\n".join(lines), stdout=subprocess.PIPE, text=True, check=True)
+    return [None if word == "none" else float(word) for word in done.stdout.split()]
 
 
 class Tally:
@@ -201,16 +169,18 @@ def judge(args):
             continue
         beats = {(row["host"], row["address"]) for row in told(args.rahdar, home, "hunt", "--rhythm")}
         times = [at for contacts in pairs.values() for at, _, _ in contacts]
+        asked = []
         for pair, contacts in sorted(pairs.items()):
             # Of the two ways round, the one that a rule speaks of; else the one that is labelled, else the first.
             back = pair[1], pair[0]
-            if len(contacts) < LEAST_CONTACTS or back in real or (pair not in real and pair > back):
-                continue
+            if len(contacts) >= LEAST_CONTACTS and back not in real and (pair in real or pair < back):
+                asked.append((pair, contacts))
+        scores = rita(args.rita, [contacts for _, contacts in asked], min(times, default=0), max(times, default=0))
+        for (pair, _), score in zip(asked, scores, strict=True):
             counts["rhythm"] += 1
-            score = rita(contacts, min(times), max(times))
             for least in RITA_THRESHOLDS:
                 rhythm[f"RITA's score ≥ {least:.2f}"].add(score is not None and score >= least, pair in real)
-            rhythm["rahdar, q ≤ .05"].add(pair in beats or back in beats, pair in real)
+            rhythm["rahdar, q ≤ .05"].add(pair in beats or (pair[1], pair[0]) in beats, pair in real)
     shutil.rmtree(work)
     return {"captures": captures, "verdicts": verdicts, "rhythm": rhythm, "counts": counts, "wrong": wrong}
 
@@ -227,6 +197,7 @@ def table(head, tallies):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rahdar", required=True)
+    parser.add_argument("--rita", required=True, help="the example `rita` of rahdar-hunt")
     parser.add_argument("--corpus", required=True)
     parser.add_argument("--out", required=True)
     args = parser.parse_args()

@@ -5,12 +5,11 @@
 set -eu
 
 # Python libraries that read what we write (crates/rahdar-intel/tests/it/python.rs), and a TAXII server that we read
-# (crates/rahdar/tests/it/feeds/medallion.rs), in a folder of their own.
-libraries="stix2 pymisp medallion"
+# (crates/rahdar/tests/it/feeds/medallion.rs), in a folder of their own. For what is there already pip asks nobody.
 python="${XDG_CACHE_HOME:-$HOME/.cache}/rahdar-test-tools"
-for library in $libraries; do
-    "$python/bin/python" -c "import $library" 2>/dev/null && continue
-    { python3 -m venv "$python" && "$python/bin/pip" -q install "$library"; } >/dev/null 2>&1 ||
+[ -x "$python/bin/pip" ] || python3 -m venv "$python" >/dev/null 2>&1 || true
+for library in stix2==3.0.2 pymisp==2.5.34.4 medallion==3.0.0; do
+    "$python/bin/pip" -q --disable-pip-version-check install "$library" >/dev/null 2>&1 ||
         echo "test-tools: Python's registry cannot be reached, so not installed: $library" >&2
 done
 
@@ -33,7 +32,16 @@ if ! { apt-get -q update && apt-get -q install -y --no-install-recommends $missi
     echo "test-tools: apt cannot be reached, so not installed:$missing" >&2
     exit 0
 fi
-# Debian starts some of them as services; tests start their own.
-for service in nfdump nfdump@default softflowd pmacctd nfacctd sfacctd uacctd; do
-    { command -v systemctl >/dev/null && systemctl disable --now "$service"; } >/dev/null 2>&1 || true
+# Debian starts some of them as services; tests start their own. A package that was here before is somebody's: its
+# services are left alone.
+for package in $missing; do
+    case $package in
+        nfdump) services="nfdump nfdump@default" ;;
+        pmacct) services="nfacctd pmacctd sfacctd uacctd" ;;
+        softflowd) services="softflowd softflowd@default" ;;
+        *) services="" ;;
+    esac
+    for service in $services; do
+        { command -v systemctl >/dev/null && systemctl disable --now "$service"; } >/dev/null 2>&1 || true
+    done
 done

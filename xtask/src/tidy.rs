@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use rahdar_testkit::prose;
 use serde::Deserialize;
 
 use crate::docs;
 
-/// Who may import whom. The arrows of ARCHITECTURE.md, and the only ones.
+/// Who imports whom. The arrows of ARCHITECTURE.md, and the only ones.
 const ROOMS: &[(&str, &[&str])] = &[
     ("rahdar-model", &[]),
     ("rahdar-wire", &["rahdar-model"]),
@@ -17,13 +18,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("rahdar-hunt", &["rahdar-model", "rahdar-intel"]),
     ("rahdar-scenario", &["rahdar-model"]),
     ("rahdar-figure", &["rahdar-model"]),
-    ("rahdar-case", &["rahdar-model", "rahdar-intel", "rahdar-hunt", "rahdar-figure"]),
-    ("rahdar-store", &["rahdar-model", "rahdar-intel", "rahdar-case"]),
+    ("rahdar-case", &["rahdar-model", "rahdar-figure"]),
+    ("rahdar-store", &["rahdar-model", "rahdar-intel"]),
     ("rahdar-lake", &["rahdar-model"]),
-    (
-        "rahdar-server",
-        &["rahdar-model", "rahdar-wire", "rahdar-intel", "rahdar-hunt", "rahdar-case", "rahdar-figure"],
-    ),
+    ("rahdar-server", &["rahdar-model", "rahdar-wire", "rahdar-intel"]),
     (
         "rahdar",
         &[
@@ -57,6 +55,9 @@ const KEPT_IN: &[(&str, &str)] = &[
 /// Names that say nothing about what is inside.
 const EMPTY_NAMES: &[&str] =
     &["util", "utils", "helper", "helpers", "common", "core", "misc", "types", "manager"];
+
+/// Rooms that say sentences to people.
+const SPEAK: &[&str] = &["rahdar-hunt", "rahdar-case", "rahdar"];
 
 /// The document whose lines are each held by a test.
 const SEMANTICS: &str = "docs/semantics.md";
@@ -102,6 +103,7 @@ pub(crate) fn check(root: &Path) -> anyhow::Result<()> {
     sources(root, &mut faults)?;
     documents(root, &mut faults)?;
     tests_named(root, &mut faults)?;
+    sentences(root, &mut faults)?;
     if !faults.is_empty() {
         bail!("the house is not in order:\n  {}", faults.join("\n  "));
     }
@@ -125,6 +127,9 @@ fn rooms(root: &Path, faults: &mut Vec<String>) -> anyhow::Result<()> {
                 faults.push(format!("{name}: may not import {import}"));
             }
         }
+        for import in may_import.iter().filter(|import| !manifest.dependencies.contains_key(**import)) {
+            faults.push(format!("{name}: may import {import} and does not; take the arrow out of the table"));
+        }
         for import in manifest.dependencies.keys().chain(manifest.dev_dependencies.keys()) {
             for (kept, room) in KEPT_IN {
                 if import.starts_with(kept) && name != *room {
@@ -142,11 +147,32 @@ fn rooms(root: &Path, faults: &mut Vec<String>) -> anyhow::Result<()> {
         if !manifest.features.is_empty() {
             faults.push(format!("{name}: there is one feature set, and it is empty"));
         }
-        if !architecture.contains(&format!("`{name}`")) {
-            faults.push(format!("{name}: ARCHITECTURE.md does not mention it"));
+        let (told, expected) = (told_imports(&architecture, name), in_words(may_import));
+        if told != Some(expected.as_str()) {
+            faults.push(format!("{name}: ARCHITECTURE.md must say that it may import: {expected}"));
         }
     }
     Ok(())
+}
+
+/// What the table of rooms in ARCHITECTURE.md says that a room may import: the last cell of its row.
+fn told_imports<'a>(architecture: &'a str, room: &str) -> Option<&'a str> {
+    let begin = format!("| `{room}` |");
+    let row = architecture.lines().find(|line| line.starts_with(&begin))?;
+    row.strip_suffix('|')?.rsplit('|').next().map(str::trim)
+}
+
+/// Imports as ARCHITECTURE.md writes them.
+fn in_words(imports: &[&str]) -> String {
+    // All but the room itself and the one for tests.
+    if imports.len() == ROOMS.len() - 2 {
+        return "all".to_owned();
+    }
+    if imports.is_empty() {
+        return "nothing of ours".to_owned();
+    }
+    let names: Vec<&str> = imports.iter().map(|import| import.trim_start_matches("rahdar-")).collect();
+    names.join(", ")
 }
 
 /// Every source file: named for what it holds, opened by what it is for.
@@ -172,7 +198,7 @@ fn sources(root: &Path, faults: &mut Vec<String>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Generated documents are fresh, the schema is a schema, README and CI run the same test command.
+/// Generated documents are fresh, the schema is a schema, README and CI name `make test`.
 fn documents(root: &Path, faults: &mut Vec<String>) -> anyhow::Result<()> {
     for (path, expected) in docs::generated()? {
         if read(&root.join(path)).ok().as_deref() != Some(&expected) {
@@ -186,7 +212,7 @@ fn documents(root: &Path, faults: &mut Vec<String>) -> anyhow::Result<()> {
     }
     for path in ["README.md", ".ci/run"] {
         if !read(&root.join(path))?.contains("make test") {
-            faults.push(format!("{path}: does not run `make test`"));
+            faults.push(format!("{path}: does not name `make test`"));
         }
     }
     Ok(())
@@ -208,6 +234,47 @@ fn tests_named(root: &Path, faults: &mut Vec<String>) -> anyhow::Result<()> {
         faults.push(format!("{SEMANTICS}: names no test"));
     }
     Ok(())
+}
+
+/// No text that rooms say to people mixes likelihood with confidence.
+fn sentences(root: &Path, faults: &mut Vec<String>) -> anyhow::Result<()> {
+    let mut open: Vec<PathBuf> =
+        SPEAK.iter().map(|room| root.join("crates").join(room).join("src")).collect();
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            for entry in fs::read_dir(&path)? {
+                open.push(entry?.path());
+            }
+            continue;
+        }
+        for text in literals(&read(&path)?) {
+            if let Some(sentence) = prose::mixed(&text) {
+                let shown = path.strip_prefix(root).unwrap_or(&path).display();
+                faults
+                    .push(format!("{shown}: likelihood and confidence in one sentence: {}", sentence.trim()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The string literals of a source file, as they are written; those of one expression over several lines are one.
+fn literals(source: &str) -> Vec<String> {
+    let (mut literals, mut own) = (Vec::new(), None::<String>);
+    let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let mut chars = code.flat_map(|line| line.trim_start().chars().chain([' ']));
+    while let Some(c) = chars.next() {
+        match (c, &mut own) {
+            ('\\', Some(text)) => text.extend(chars.next().filter(|escaped| *escaped != ' ')),
+            ('"', Some(_)) => literals.extend(own.take()),
+            (c, Some(text)) => text.push(c),
+            // What follows may be the character `"`, which begins nothing.
+            ('\'', None) => drop(chars.next()),
+            ('"', None) => own = Some(String::new()),
+            _ => {}
+        }
+    }
+    literals
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {
@@ -233,6 +300,24 @@ mod tests {
     #[test]
     fn the_house_is_in_order() {
         check(&crate::root().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn the_document_is_read_by_its_table() {
+        let document = "`rahdar-a` is good.\n| crate | may import |\n| `rahdar-a` | good | model, intel |\n";
+        assert_eq!(told_imports(document, "rahdar-a"), Some("model, intel"));
+        assert_eq!(told_imports(document, "rahdar-b"), None);
+        assert_eq!(in_words(&["rahdar-model", "rahdar-intel"]), "model, intel");
+        assert_eq!(in_words(&[]), "nothing of ours");
+    }
+
+    #[test]
+    fn texts_are_found_as_they_are_said() {
+        let source = r#"let a = "one \
+                two"; let quote = '"'; // of two lines
+            // "three"
+            let b = "say \"four\"";"#;
+        assert_eq!(literals(source), ["one two", "say \"four\""]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub(crate) fn run(home: &Home, scope: &Scope, format: Format) -> anyhow::Result<
         false => scope.victim.clone(),
     };
     let ask = Ask { window: clock::window(&scope.period)?, hosts };
-    let Beacons { found, looked_at, common } = beacons(&home.lake()?.pinned()?, &ask)?;
+    let Beacons { found, looked_at, common } = beacons(&home.lake_at(scope.table_version)?, &ask)?;
     output::print(&table(&found), format)?;
     note!(
         "{} of {looked_at} pairs with enough contacts have a rhythm; {common} addresses that a tenth of all hosts talk \

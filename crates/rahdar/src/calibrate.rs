@@ -36,8 +36,14 @@ struct Written {
     table_version: u64,
     /// Examples: those that taught weights, those that taught how far to trust them, those held out.
     examples: [usize; 3],
+    /// Of those held out, examples of command traffic, and others. Older files do not say.
+    #[serde(default)]
+    tried: [usize; 2],
     alpha: f64,
     beta: f64,
+    /// The share of command traffic among those that taught how far to trust the weights. Older files do not say.
+    #[serde(default)]
+    share: Option<f64>,
     weights: Vec<Weight>,
     /// On the examples held out.
     held_out: Quality,
@@ -88,6 +94,13 @@ pub(crate) fn run(home: &Home, args: &Calibrate, format: Format) -> anyhow::Resu
     std::fs::write(&path, &text).with_context(|| format!("cannot write `{}`", path.display()))?;
     output::print(&table(&learned), format)?;
     note!("calibration {}: {}", name(text.as_bytes()), path.display());
+    if !learned.is_proven() {
+        note!(
+            "no confidence rises above 95 by it: that takes {} held-out examples of either kind, and a log-loss below \
+             the default's",
+            calibrate::LEAST_PROVING
+        );
+    }
     Ok(if refused > 0 { Outcome::Refused } else { Outcome::Done })
 }
 
@@ -148,8 +161,10 @@ fn written(learned: &Calibration, table_version: u64) -> Written {
         made: SystemClock.now().to_string(),
         table_version,
         examples: learned.examples,
+        tried: learned.tried,
         alpha: learned.alpha,
         beta: learned.beta,
+        share: learned.share,
         weights: learned.states.iter().map(weight).collect(),
         held_out: learned.held_out.into(),
         defaults: learned.defaults.into(),
@@ -198,10 +213,14 @@ pub(crate) fn of(home: &Home, given: Option<&Path>) -> anyhow::Result<Option<Cal
 fn read(path: &Path) -> anyhow::Result<Calibration> {
     ensure!(std::fs::metadata(path)?.len() <= FILE_OCTETS, "it is larger than {} KiB", FILE_OCTETS >> 10);
     let content = std::fs::read(path)?;
-    let Written { version, examples, alpha, beta, weights, held_out, defaults, .. } =
+    let Written { version, examples, tried, alpha, beta, share, weights, held_out, defaults, .. } =
         serde_json::from_slice(&content)?;
     ensure!(version == VERSION, "it is of version {version}, and this release reads {VERSION}");
-    ensure!(alpha.is_finite() && beta.is_finite() && beta >= 0.0, "alpha or beta is no number that can be");
+    ensure!(
+        alpha.is_finite() && beta.is_finite() && beta >= 0.0,
+        "alpha and beta must be finite, and beta must not be negative"
+    );
+    ensure!(share.is_none_or(|share| 0.0 < share && share < 1.0), "the share must lie between 0 and 1");
     let learned = |one: &Weight| {
         let Some((group, _)) = calibrate::groups().find(|(_, word)| *word == one.group) else {
             bail!("`{}` is no group of evidence", one.group);
@@ -216,5 +235,5 @@ fn read(path: &Path) -> anyhow::Result<Calibration> {
     let states = weights.iter().map(learned).collect::<anyhow::Result<Vec<_>>>()?;
     let scores = |Quality { brier, log_loss, ece }| Scores { brier, log_loss, ece };
     let (held_out, defaults) = (scores(held_out), scores(defaults));
-    Ok(Calibration { name: name(&content), states, alpha, beta, examples, held_out, defaults })
+    Ok(Calibration { name: name(&content), states, alpha, beta, share, examples, tried, held_out, defaults })
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use rahdar_lake::REPLACED_KEPT_DAYS;
 use rahdar_model::intelligence::Tlp;
 use rahdar_model::time::Shift;
 use rahdar_model::{Address, Prefix, Timestamp};
@@ -138,10 +139,22 @@ pub(crate) enum Flows {
     Collect(FlowsCollect),
     /// Run one read-only SELECT over the views `flows`, `resolutions`, `handshakes`, `gaps`.
     Sql(FlowsSql),
-    /// Say which exporter saw what, when, at which sampling, and what was lost.
+    /// Say which exporter saw what, when, at which sampling, by which clock, and what was lost.
     Coverage(FlowsCoverage),
     /// Say which addresses scan, and which answer calls that others forged.
     Scanners(FlowsScanners),
+    /// Merge small files into few, and remove files that were merged long ago; no answer changes.
+    ///
+    /// `collect` and `follow` do it by themselves, a little at a time.
+    Compact(FlowsCompact),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FlowsCompact {
+    /// Days for which merged files are kept: versions of the tables that need them can be asked for as long.
+    #[arg(long, value_name = "N", default_value_t = REPLACED_KEPT_DAYS)]
+    #[arg(value_parser = clap::value_parser!(u16).range(7..=30))]
+    pub(crate) keep_days: u16,
 }
 
 #[derive(Debug, Args)]
@@ -189,11 +202,16 @@ pub(crate) struct FlowsFollow {
     pub(crate) reading: Reading,
 }
 
+/// What `--as` says, with the word of every format.
+fn format_help() -> String {
+    let words = rahdar_wire::Format::ALL.map(rahdar_wire::Format::word).join(", ");
+    format!("Take every file as this format instead of finding out: {words}")
+}
+
 /// How inputs are to be read.
 #[derive(Debug, Args)]
 pub(crate) struct Reading {
-    /// Take every file as this format instead of finding out: zeek, packets, ipfix, netflow.
-    #[arg(long = "as", value_name = "FORMAT")]
+    #[arg(long = "as", value_name = "FORMAT", help = format_help())]
     pub(crate) read_as: Option<String>,
     /// The name of the exporter that saw these flows.
     #[arg(long, value_name = "NAME")]
@@ -260,6 +278,9 @@ pub(crate) struct FlowsSql {
     /// The query.
     #[arg(value_name = "SELECT")]
     pub(crate) sql: String,
+    /// Ask the tables as they were at this version of the flows [default: as they are now].
+    #[arg(long, value_name = "N")]
+    pub(crate) table_version: Option<u64>,
     /// Rows at most.
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     pub(crate) max_rows: usize,
@@ -301,7 +322,7 @@ pub(crate) enum Intel {
         #[arg(long, value_name = "T", allow_hyphen_values = true, value_parser = clock::time)]
         at: Option<Timestamp>,
     },
-    /// Say what rare traits tie to known infrastructure: certificates, keys, names, fingerprints.
+    /// Find what shares rare traits with known infrastructure: certificates, keys, names, fingerprints.
     Pivot(IntelPivot),
 }
 
@@ -313,13 +334,13 @@ pub(crate) struct IntelPivot {
     /// All that is claimed of this cluster.
     #[arg(long, value_name = "NAME")]
     pub(crate) cluster: Option<String>,
-    /// By what had been seen until this time [default: now].
+    /// Use only what had been seen by this time [default: now].
     #[arg(long, value_name = "T", allow_hyphen_values = true, value_parser = clock::time)]
     pub(crate) at: Option<Timestamp>,
-    /// The lowest score shown, in decibans; a link takes 15.
+    /// The lowest score shown, in decibans; a link needs 15.
     #[arg(long, value_name = "DB", default_value_t = 15.0)]
     pub(crate) least: f64,
-    /// Ask a person to take them: they wait as what reports say does, for `intel accept`.
+    /// Keep the candidates as proposals, to be accepted with `intel accept`.
     #[arg(long)]
     pub(crate) propose: bool,
 }
@@ -337,7 +358,7 @@ pub(crate) struct IntelAccept {
 
 #[derive(Debug, Args)]
 pub(crate) struct IntelList {
-    /// Of this cluster alone.
+    /// Only this cluster.
     #[arg(long, value_name = "NAME")]
     pub(crate) cluster: Option<String>,
     /// What reports propose and nobody has accepted, with the sentences it came from.
@@ -387,17 +408,17 @@ pub(crate) struct IntelImport {
 
 #[derive(Debug, Args)]
 pub(crate) struct IntelSync {
-    /// These feeds alone [default: all].
+    /// Only these feeds [default: all].
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
-    /// Again and again, with so long between two: 30m, 1h, 1d.
+    /// Repeat after so long: 30m, 1h, 1d.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) every: Option<Duration>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Networks {
-    /// Import your own table, or public files about networks, told by their content.
+    /// Import your own table, or public files about networks, recognised by their content.
     ///
     /// Your own is CSV: prefix,asn,org,sector,country[,role]. Public files are of a day: routing tables (CAIDA pfx2as,
     /// MRT), CAIDA as2org, ASdb, PeeringDB, delegated statistics of registries, MaxMind databases, ranges.
@@ -409,7 +430,7 @@ pub(crate) struct NetworksImport {
     /// The files, packed or not.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// The day of which public files are [default: said in them, or by their names].
+    /// The day for which the public files hold [default: taken from them or from their names].
     #[arg(long, value_name = "DATE", allow_hyphen_values = true, value_parser = clock::time)]
     pub(crate) as_of: Option<Timestamp>,
 }
@@ -434,6 +455,9 @@ pub(crate) struct Scope {
     /// Only this cluster.
     #[arg(long, value_name = "NAME")]
     pub(crate) cluster: Option<String>,
+    /// Read the tables as they were at this version, which an earlier hunt has named [default: as they are now].
+    #[arg(long, value_name = "N")]
+    pub(crate) table_version: Option<u64>,
     /// Weigh the evidence by this calibration [default: calibration.json in the home, if there is one].
     #[arg(long, value_name = "FILE")]
     pub(crate) calibration: Option<PathBuf>,
@@ -455,14 +479,14 @@ pub(crate) struct Calibrate {
 pub(crate) struct Hunt {
     #[command(flatten)]
     pub(crate) scope: Scope,
-    /// Print the reasons for and against under each finding.
+    /// Print the reasons for and against under each finding, and what would have been seen of clusters without contact.
     #[arg(long)]
     pub(crate) explain: bool,
-    /// Ask no indicator: print all hosts and addresses whose contacts have a rhythm.
+    /// Without any indicator: print all hosts and addresses whose contacts have a rhythm.
     #[arg(long, conflicts_with_all = ["cluster", "explain"])]
     pub(crate) rhythm: bool,
-    /// Ask no indicator: print all hours in which a host uploaded more than is usual for it to networks that it
-    /// never dealt with. What is usual takes four weeks of telemetry to know, eight to know well.
+    /// Without any indicator: print all hours in which a host uploaded more than is usual for it to networks that
+    /// are new to it. To know what is usual takes four weeks of telemetry, eight to know it well.
     #[arg(long, conflicts_with_all = ["cluster", "explain", "rhythm"])]
     pub(crate) uploads: bool,
 }

@@ -32,7 +32,7 @@ pub(crate) fn run(home: &Home, args: &Demo) -> anyhow::Result<Outcome> {
     import(home, &manifest)?;
     note!("hunting …");
     let period = Period { from: None, until: None };
-    let scope = Scope { period, victim: Vec::new(), cluster: None, calibration: None };
+    let scope = Scope { period, victim: Vec::new(), cluster: None, table_version: None, calibration: None };
     let hunt = hunt::hunt(home, &scope)?;
 
     output::print(&hunt::table(&hunt), Format::Table)?;

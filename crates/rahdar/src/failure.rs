@@ -4,12 +4,13 @@ use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind};
 
+pub(crate) use rahdar_model::failure::chain;
 use rahdar_model::store::StoreError;
 
 /// EIO of Linux and of every other Unix.
 const INPUT_OUTPUT_ERROR: i32 = 5;
 
-/// A command line that reads well and asks for nothing that could be: it ends as others that cannot be read.
+/// A command line that parses but makes no sense. Exit code 2, like any usage error.
 #[derive(Debug)]
 pub(crate) struct Usage(pub(crate) String);
 
@@ -21,23 +22,9 @@ impl fmt::Display for Usage {
 
 impl Error for Usage {}
 
-/// An error and its causes. Some libraries repeat their cause in their own text; it is left out there.
+/// An error and its causes.
 pub(crate) fn told(error: &anyhow::Error) -> String {
     chain(&**error)
-}
-
-/// As [`told`], of any error.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut told = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        let cause = error.to_string();
-        if !told.contains(&cause) {
-            told = format!("{told}: {cause}");
-        }
-        next = error.source();
-    }
-    told
 }
 
 /// The remedy, where there is one.

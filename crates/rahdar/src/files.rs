@@ -32,7 +32,8 @@ pub(crate) struct Found {
     /// The part of it that is meant; none: all of it.
     pub(crate) part: Option<Part>,
     /// What came through a pipe is kept here, for a pipe is read once; removed with the last who knows of it.
-    pub(crate) _kept: Option<Arc<TempPath>>,
+    #[expect(dead_code, reason = "it is held, and never asked")]
+    pub(crate) kept: Option<Arc<TempPath>>,
 }
 
 /// What was found at some paths.
@@ -44,7 +45,7 @@ pub(crate) struct Search {
     pub(crate) unseen: Vec<String>,
 }
 
-/// A part of a log that grows.
+/// A part of a text that grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Part {
     /// Octets at the beginning of the file that say how to read it; they are read before the part.
@@ -53,6 +54,18 @@ pub(crate) struct Part {
     pub(crate) from: u64,
     /// Where it ends.
     pub(crate) until: u64,
+    /// Whether the file is compressed. Places are those of its content.
+    pub(crate) is_packed: bool,
+}
+
+impl Part {
+    /// The part, of the content that it is a part of.
+    pub(crate) fn of<'a>(self, mut content: impl Read + 'a) -> io::Result<impl Read + 'a> {
+        let mut header = Vec::new();
+        content.by_ref().take(self.header.min(self.from)).read_to_end(&mut header)?;
+        io::copy(&mut content.by_ref().take(self.from - header.len() as u64), &mut io::sink())?;
+        Ok(io::Cursor::new(header).chain(content.take(self.until - self.from)))
+    }
 }
 
 impl Found {
@@ -64,11 +77,11 @@ impl Found {
         Ok(are_such(&head))
     }
 
-    /// Opens it for reading.
+    /// Opens it for reading. Of a compressed file all of it is read: its parts are parts of the content.
     pub(crate) fn open(&self) -> anyhow::Result<Box<dyn Read>> {
         let context = || format!("cannot open `{}`", self.path.display());
         let file = File::open(&self.path).with_context(context)?;
-        let Some(part) = self.part else { return Ok(Box::new(file)) };
+        let Some(part) = self.part.filter(|part| !part.is_packed) else { return Ok(Box::new(file)) };
         let mut body = File::open(&self.path).with_context(context)?;
         body.seek(SeekFrom::Start(part.from)).with_context(context)?;
         Ok(Box::new(file.take(part.header.min(part.from)).chain(body.take(part.until - part.from))))
@@ -151,7 +164,7 @@ fn file(path: &Path, octets: u64, named: bool) -> Found {
         octets,
         named,
         part: None,
-        _kept: None,
+        kept: None,
     }
 }
 
@@ -161,7 +174,7 @@ fn stream(mut input: impl Read, name: &str) -> anyhow::Result<Found> {
         NamedTempFile::new().context("cannot make a temporary file for what comes through a pipe")?;
     let octets = io::copy(&mut input, &mut kept).with_context(|| format!("cannot read {name} to its end"))?;
     let found = file(kept.path(), octets, true);
-    Ok(Found { name: name.into(), _kept: Some(Arc::new(kept.into_temp_path())), ..found })
+    Ok(Found { name: name.into(), kept: Some(Arc::new(kept.into_temp_path())), ..found })
 }
 
 /// A progress bar over the octets of these files; hidden unless someone watches.
@@ -225,7 +238,7 @@ mod tests {
         let path = folder.path().join("conn.log");
         fs::write(&path, "#h\none\ntwo\n").unwrap();
         let read = |header, from, until| {
-            let part = Some(Part { header, from, until });
+            let part = Some(Part { header, from, until, is_packed: false });
             let mut text = String::new();
             Found { part, ..file(&path, 11, true) }.open().unwrap().read_to_string(&mut text).unwrap();
             text

@@ -1,4 +1,4 @@
-//! The folder that holds everything: the tables of the lake and `book.sqlite`.
+//! The folder that holds everything. ARCHITECTURE.md says what is in it.
 
 use std::path::{Path, PathBuf};
 
@@ -23,14 +23,12 @@ impl Home {
         Ok(Self { path })
     }
 
-    /// The same, for who only reads: a home that was not there is told of, for it may be a mistyped one.
+    /// The same, for commands that only read: warns if the home does not exist, since its name may be
+    /// mistyped.
     pub(crate) fn held(given: Option<&Path>) -> anyhow::Result<Self> {
         let path = chosen(given)?;
         if !path.is_dir() {
-            note!(
-                "there was no home at `{}`: it is made, and holds nothing; is --home meant so?",
-                path.display()
-            );
+            note!("`{}` did not exist; created an empty home there; check --home", path.display());
         }
         Self::open(given)
     }
@@ -43,6 +41,15 @@ impl Home {
     /// The tables.
     pub(crate) fn lake(&self) -> anyhow::Result<Lake> {
         Ok(Lake::open(&self.path)?)
+    }
+
+    /// The tables as they are now, or as they were when the flows were of a version; they stand still.
+    pub(crate) fn lake_at(&self, version: Option<u64>) -> anyhow::Result<Lake> {
+        let lake = self.lake()?;
+        Ok(match version {
+            Some(version) => lake.at(version)?,
+            None => lake.pinned()?,
+        })
     }
 
     /// The book, networks and events.

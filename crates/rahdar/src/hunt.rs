@@ -1,15 +1,15 @@
 //! `rahdar hunt`: sweep all history for every claim, and judge what was met.
 
-use rahdar_case::report;
+use rahdar_case::report::{self, words};
 use rahdar_hunt::{Request, profile};
 use rahdar_intel::book::Book;
 use rahdar_intel::registry::Shelf as _;
-use rahdar_model::Timestamp;
 use rahdar_model::finding::{self, Finding};
 use rahdar_model::intelligence::ClusterId;
 use rahdar_model::store::{Cell, Table};
+use rahdar_model::{Clock, Timestamp};
 
-use crate::clock::{self, Stopwatch};
+use crate::clock::{self, Stopwatch, SystemClock};
 use crate::command::{self, Format, Scope};
 use crate::home::Home;
 use crate::shelf::HomeShelf;
@@ -33,6 +33,9 @@ pub(crate) fn run(home: &Home, args: &command::Hunt, format: Format) -> anyhow::
             if args.explain {
                 hunt.findings.iter().chain(&hunt.discounted).try_for_each(explain)?;
             }
+            if args.explain {
+                not_seen(&hunt)?;
+            }
             let findings = if hunt.findings.len() == 1 { "finding" } else { "findings" };
             note!(
                 "{} {findings}, {} discounted; {} flows swept for {} claims in {seconds:.1} s; book version {}, table version {}",
@@ -43,19 +46,35 @@ pub(crate) fn run(home: &Home, args: &command::Hunt, format: Format) -> anyhow::
                 hunt.intelligence_version,
                 hunt.table_version
             );
+            if !hunt.not_seen.is_empty() && !args.explain {
+                let what = if args.scope.cluster.is_some() { "indicators" } else { "clusters" };
+                note!(
+                    "{} {what} without contact: --explain says what would have been seen",
+                    hunt.not_seen.len()
+                );
+            }
             if let Some(marking) = report::marking::sentence(&hunt.marking, report::marking::LEAST) {
                 note!("{marking}");
             }
         }
     }
-    for (asked, what) in
-        [(hunt.flows_swept, "no flow is stored"), (hunt.claims_asked, "the book holds no claim")]
-    {
+    for (asked, what) in [
+        (hunt.flows_swept, "no flow of this period is stored"),
+        (hunt.claims_asked, "the book holds no matching claim"),
+    ] {
         if asked == 0 {
-            note!("{what} that this could be about: that nothing was found says nothing");
+            note!("{what}, so finding nothing means nothing");
         }
     }
     Ok(Outcome::Done)
+}
+
+/// What it says that clusters were not seen: a sentence each.
+fn not_seen(hunt: &finding::Hunt) -> anyhow::Result<()> {
+    if !hunt.not_seen.is_empty() {
+        output::line("")?;
+    }
+    hunt.not_seen.iter().try_for_each(|row| output::line(&output::visible(&words::sight::not_seen(row))))
 }
 
 /// One hunt over what this home holds.
@@ -69,12 +88,16 @@ pub(crate) fn hunt(home: &Home, scope: &Scope) -> anyhow::Result<finding::Hunt> 
     };
     let mut hunt = rahdar_hunt::hunt(
         // A hunt asks many questions: all answers are of one version, whatever is imported meanwhile.
-        &home.lake()?.pinned()?,
+        &home.lake_at(scope.table_version)?,
         &database.snapshot()?,
         &database.networks()?,
         &database.events()?,
         &request,
     )?;
+    let now = SystemClock.now();
+    if let Some(until) = hunt.coverage.iter().map(|ledger| ledger.window.until).max() {
+        database.record_look(now, until.min(now))?;
+    }
     let shelf = HomeShelf::open(home.path())?;
     profile::describe(&mut hunt, &shelf)?;
     if let Some((victims, earliest)) = profile::before_routes(&hunt, shelf.labels()) {
@@ -129,6 +152,9 @@ fn explain(finding: &Finding) -> anyhow::Result<()> {
         finding.verdict.word(),
         finding.confidence
     )))?;
+    if let Some(detection) = words::sight::detection(finding) {
+        output::line(&output::visible(&format!("  {detection}")))?;
+    }
     for reason in &finding.reasons {
         output::line(&output::visible(&format!(
             "  {:+6.1} dB  {:<14} {}",

@@ -61,7 +61,7 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> anyhow::Result<Outcome> {
     let global = &command.global;
     let home = || Home::open(global.home.as_deref());
-    // Who only reads and mistypes the name of the home is told so, and not that there is nothing.
+    // Read-only commands warn about a missing home instead of printing nothing.
     let held = || Home::held(global.home.as_deref());
     match &command.verb {
         Verb::Demo(args) => demo::run(&home()?, args),
@@ -74,6 +74,7 @@ fn run(command: &Command) -> anyhow::Result<Outcome> {
             flows::coverage::run(&held()?, &args.period, args.hourly, global.format)
         }
         Verb::Flows(Flows::Scanners(args)) => flows::scanners::run(&held()?, args, global.format),
+        Verb::Flows(Flows::Compact(args)) => flows::upkeep::run(&held()?, args, global.format),
         Verb::Intel(Intel::Import(args)) => intel::import::run(&home()?, args, global.format),
         Verb::Intel(Intel::Sync(args)) => intel::sync::run(&home()?, args, global.format),
         Verb::Intel(Intel::Accept(args)) => intel::accept::run(&home()?, args, global.format),

@@ -60,7 +60,7 @@ fn take(home: &Home, path: &Path, as_of: Option<Day>) -> anyhow::Result<(Vec<Cel
     let mut file = File::open(path).with_context(|| format!("cannot open `{name}`"))?;
     let reader = match bgp::open(&mut file).with_context(|| name.clone())? {
         Opened::Rib(rib) => {
-            let (dump, refused) = routes(rib, as_of).with_context(|| name.clone())?;
+            let (dump, refused) = routes(&name, rib, as_of).with_context(|| name.clone())?;
             return keep(home, &name, &dump, refused);
         }
         Opened::Other(reader) => reader,
@@ -75,7 +75,7 @@ fn take(home: &Home, path: &Path, as_of: Option<Day>) -> anyhow::Result<(Vec<Cel
         }
         return keep(home, &name, &read.dump, read.refused);
     }
-    ensure!(as_of.is_none(), "`{name}` is no public file of a day: leave out --as-of");
+    ensure!(as_of.is_none(), "`{name}` is your own table and has no date: leave out --as-of");
     let summary = record(home, &name, &content)?;
     let mut row = summary.counts().to_vec();
     row.extend([Cell::Text(name), Cell::Text("the operator".to_owned()), Cell::Null]);
@@ -91,7 +91,7 @@ fn record(home: &Home, name: &str, content: &[u8]) -> anyhow::Result<register::S
 }
 
 /// Reads a routing table to its end.
-fn routes(rib: Rib<'_>, as_of: Option<Day>) -> anyhow::Result<(Dump, u64)> {
+fn routes(name: &str, rib: Rib<'_>, as_of: Option<Day>) -> anyhow::Result<(Dump, u64)> {
     let mut routes = Routes::default();
     let mut limit: Option<DumpError> = None;
     let read = rib.read(&mut |prefix, asns| match routes.add(prefix, asns) {
@@ -105,6 +105,9 @@ fn routes(rib: Rib<'_>, as_of: Option<Day>) -> anyhow::Result<(Dump, u64)> {
         return Err(error.into());
     }
     let tally = read?;
+    if routes.too_wide() > 0 {
+        note!("{name}: routes left out, broader than IPv4 /8 or IPv6 /16: {}", routes.too_wide());
+    }
     let named = tally.collector.filter(|id| *id != Address::UNSPECIFIED);
     let source = named.map_or_else(|| "routes".to_owned(), |id| format!("routes, collector {id}"));
     Ok((routes.finish(&source, as_of.unwrap_or(tally.at.day()))?, tally.refused))
@@ -114,7 +117,7 @@ fn routes(rib: Rib<'_>, as_of: Option<Day>) -> anyhow::Result<(Dump, u64)> {
 fn keep(home: &Home, name: &str, dump: &Dump, refused: u64) -> anyhow::Result<(Vec<Cell>, Outcome)> {
     let put = HomeShelf::put(home.path(), dump)?;
     if put == Put::Other {
-        note!("{name}: takes the place of another file of {} as of {}", dump.source, dump.as_of);
+        note!("{name}: replaces another file of {} as of {}", dump.source, dump.as_of);
     }
     if refused > 0 {
         note!("{name}: {refused} lines or routes refused");

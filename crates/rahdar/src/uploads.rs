@@ -24,7 +24,7 @@ pub(crate) fn run(home: &Home, scope: &Scope, format: Format) -> anyhow::Result<
     let own: Vec<Prefix> = networks.into_iter().map(|network| network.prefix).collect();
     let hosts = if scope.victim.is_empty() { own.clone() } else { scope.victim.clone() };
     let ask = Ask { window: clock::window(&scope.period)?, hosts, own };
-    let lake = home.lake()?.pinned()?;
+    let lake = home.lake_at(scope.table_version)?;
     let shelf = HomeShelf::open(home.path())?;
     let tables = TableDays::of(shelf.labels());
     let holders = Holders::ask(&shelf, &met(&lake, &ask, &tables)?)?;
@@ -42,7 +42,7 @@ fn say(uploads: &Uploads, tables: &TableDays, seconds: f64) {
         found.len() + more
     );
     if *more > 0 {
-        note!("{more} of them are not told: ask for a shorter time or for fewer hosts");
+        note!("{more} of them are not shown: ask for a shorter time or for fewer hosts");
     }
     if *too_short > 0 {
         note!(

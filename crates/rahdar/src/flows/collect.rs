@@ -1,6 +1,7 @@
 //! `rahdar flows collect`: what exporters send, live, into the flow table.
 
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -8,6 +9,7 @@ use rahdar_model::Prefix;
 use rahdar_model::store::{Cell, Table};
 use rahdar_server::{Exporters, Ledger, Rate, Server, Settings, stop_on_signals};
 
+use super::upkeep::{self, Upkeep};
 use crate::Outcome;
 use crate::clock::SystemClock;
 use crate::command::{FlowsCollect, Format};
@@ -25,7 +27,18 @@ pub(crate) fn run(home: &Home, args: &FlowsCollect, format: Format) -> anyhow::R
     let stop = stop_on_signals().context("signals cannot be caught")?;
     let lake = home.lake()?;
     let server = Server::open(settings(home, args), Arc::new(SystemClock))?;
-    let ledger = server.run(&lake, &stop, &mut |notice| note!("{notice}"));
+    let ledger = thread::scope(|scope| {
+        // Beside the server: while files are merged, datagrams are spooled and stored.
+        scope.spawn(|| {
+            let mut upkeep = Upkeep::default();
+            while stop.wait(upkeep::EVERY) {
+                upkeep.tend(&lake);
+            }
+        });
+        let ledger = server.run(&lake, &stop, &mut |notice| note!("{notice}"));
+        stop.stop();
+        ledger
+    });
     note!("{}", summary(&ledger));
     output::print(&table(&ledger), format)?;
     Ok(Outcome::Done)

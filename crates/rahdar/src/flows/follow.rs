@@ -1,183 +1,451 @@
-//! `rahdar flows follow`: imports what appears in a folder, and what is appended to the logs in it.
+//! `rahdar flows follow`: imports what appears in a folder, and what is appended to the files in it.
 //!
-//! A file is imported as a whole once it rests. A log of lines is imported as it grows, part by part:
-//! each part ends with a line, and goes by the hash of all that comes before its end. So the last
-//! part of a log has the name of the whole log, and the same log, rotated and compressed
-//! elsewhere in the folder, is found to be stored.
+//! A log of lines is imported as it grows, part by part. Any other file is imported once it rests; if it is a
+//! text that grows later, what is new of it is a part too. Each part of a growing log ends with a line. A part goes by
+//! the hash of all that comes before its end, so the last part has the name of the whole file.
+//!
+//! A log that is renamed, copied or compressed in the folder is recognised by what was read of it,
+//! and goes on from there.
 //!
 //! Where a part ends is written down before it is imported. Killed in between, the follower repeats
 //! that very part, which the lake refuses a second time if it had been stored.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read, Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use indicatif::ProgressBar;
 use rahdar_lake::Lake;
 use rahdar_model::Clock as _;
 use rahdar_model::store::Input;
 use rahdar_model::time::SECOND_US;
 use rahdar_wire::{Detection, Format, Options};
-use serde::{Deserialize, Serialize};
 
-use super::import::{self, How, Summary};
+use super::content::{Hashing, Mark};
+use super::import::{self, HEADER_OCTETS, How, Identified, Reject, Summary};
+use super::notebook::{Notebook, Page, modified_us};
+use super::upkeep::{self, Upkeep};
 use crate::clock::{Stopwatch, SystemClock};
 use crate::command::{self, FlowsFollow};
-use crate::files::{self, Found, Part};
+use crate::files::{self, Found, Part, Search};
 use crate::home::Home;
-use crate::{Outcome, note, output};
+use crate::{Outcome, failure, note, output};
 
-/// Octets of a part at most: what one commit may cost, and what a killed follower repeats. Chosen here.
+/// Octets of a part of a growing log at most: what one commit may cost, and what a killed follower repeats.
+/// Chosen here.
 const PART_OCTETS: u64 = 64 << 20;
 
-/// Octets of the lines at the beginning of a log that say how to read it, at most. Zeek writes one.
-const HEADER_OCTETS: usize = 64 << 10;
+/// A log that is gone is told after so many times the span for which a file must rest: whoever rotates logs compresses
+/// them meanwhile. Chosen here: ten minutes, unless `--settle` is given.
+const GONE_SETTLES: i64 = 10;
 
 /// Beginnings of names of files that another program is still writing, whole: nfcapd's.
 const UNFINISHED: [&str; 1] = ["nfcapd.current"];
 
 /// Follows a folder until it is stopped, or looks once.
 pub(crate) fn run(home: &Home, args: &FlowsFollow, format: command::Format) -> anyhow::Result<Outcome> {
-    let follower = Follower {
+    let mut follower = Follower {
         lake: home.lake()?,
         how: How::of(&args.reading)?,
         settle_us: i64::try_from(args.settle).unwrap_or(i64::MAX).saturating_mul(SECOND_US),
+        notebook: Notebook::open(&home.path().join("follow.json"))?,
+        summary: Summary::default(),
+        told: Told::default(),
     };
-    let mut notebook = Notebook::open(&home.path().join("follow.json"))?;
     if !args.dir.is_dir() {
         bail!("`{}` is no folder", args.dir.display());
     }
     let watch = Stopwatch::start();
+    let (mut upkeep, mut tended) = (Upkeep::default(), Stopwatch::start());
+    let mut trouble = None;
     loop {
-        let summary = follower.look(&args.dir, &mut notebook)?;
+        let looked = follower.look(&args.dir);
+        let summary = std::mem::take(&mut follower.summary);
         if args.once {
+            looked?;
             output::print(&summary.table(watch.elapsed().as_secs_f64()), format)?;
             return Ok(if summary.is_refused() { Outcome::Refused } else { Outcome::Done });
         }
         if summary.rows() > 0 {
             note!("{}: {} rows", args.dir.display(), summary.rows());
         }
+        trouble = looked.err().map(|error| tell_trouble(&error, trouble.as_deref(), args.every));
+        if tended.elapsed() >= upkeep::EVERY {
+            upkeep.tend(&follower.lake);
+            tended = Stopwatch::start();
+        }
         std::thread::sleep(Duration::from_secs(args.every));
     }
+}
+
+/// Says why nothing more can be imported for now, unless that was said of the last look; returns what was said.
+fn tell_trouble(error: &anyhow::Error, before: Option<&str>, every: u64) -> String {
+    let trouble = failure::told(error);
+    if before != Some(&trouble) {
+        note!("{trouble}; it is tried again every {every} s");
+        if let Some(hint) = failure::hint(error) {
+            note!("hint: {hint}");
+        }
+    }
+    trouble
 }
 
 struct Follower {
     lake: Lake,
     how: How,
     settle_us: i64,
+    notebook: Notebook,
+    /// What became of the files of this look.
+    summary: Summary,
+    told: Told,
+}
+
+/// What was told of the last look and of this one, so that what goes on is told once.
+#[derive(Default)]
+struct Told {
+    before: BTreeSet<String>,
+    now: BTreeSet<String>,
+}
+
+impl Told {
+    fn begin(&mut self) {
+        self.before = std::mem::take(&mut self.now);
+    }
+
+    fn tell(&mut self, text: String) {
+        if !self.before.contains(&text) {
+            note!("{text}");
+        }
+        self.now.insert(text);
+    }
+}
+
+/// Why a file is not imported for now.
+enum Trouble {
+    /// It cannot be read. Others can.
+    File(anyhow::Error),
+    /// The lake or the notebook cannot be written. Nothing else can be imported.
+    Home(anyhow::Error),
+}
+
+impl Trouble {
+    fn file(name: &str) -> impl Fn(io::Error) -> Self {
+        move |error| Self::File(anyhow::Error::from(error).context(format!("cannot read `{name}`")))
+    }
 }
 
 impl Follower {
-    /// Imports what is new in the folder.
-    fn look(&self, dir: &Path, notebook: &mut Notebook) -> anyhow::Result<Summary> {
-        let mut summary = Summary::default();
-        let found = files::list(&[dir.to_owned()])?.files;
-        notebook.keep_only(&found);
-        for file in found {
-            let Ok(meta) = fs::metadata(&file.path) else { continue };
+    /// Imports what is new in the folder. What cannot be read is told when it is met first.
+    fn look(&mut self, dir: &Path) -> anyhow::Result<()> {
+        let Search { files, unseen } = files::list(&[dir.to_owned()])?;
+        self.told.begin();
+        self.summary.failed += unseen.len() as u64;
+        unseen.into_iter().for_each(|unseen| self.told.tell(unseen));
+        let is_finished = |file: &Found| {
             let name = file.path.file_name().unwrap_or_default().to_string_lossy();
-            if UNFINISHED.iter().any(|start| name.starts_with(start)) || notebook.is_done(&file.path, &meta) {
+            UNFINISHED.iter().all(|start| !name.starts_with(start))
+        };
+        let files: Vec<(Found, Metadata)> = files
+            .into_iter()
+            .filter(is_finished)
+            .filter_map(|file| fs::metadata(&file.path).ok().map(|meta| (file, meta)))
+            .collect();
+        self.notebook.see(files.iter().map(|(_, meta)| meta), now_us());
+        for (file, meta) in &files {
+            if self.notebook.is_done(meta) {
                 continue;
             }
-            let rests = SystemClock.now().micros() - modified_us(&meta) >= self.settle_us;
-            match header(&file, &self.how.options)? {
-                Some(header) => self.grow(&file, header, rests, notebook, &mut summary)?,
-                None if rests => {
-                    summary.add(import::import(
-                        &self.lake,
-                        std::slice::from_ref(&file),
-                        &self.how,
-                        &ProgressBar::hidden(),
-                    )?);
-                    notebook.note(&file.path, Page::done(&meta))?;
+            match self.take(file, meta) {
+                Ok(()) => {}
+                Err(Trouble::File(error)) => {
+                    self.summary.failed += 1;
+                    self.told.tell(failure::told(&error));
                 }
-                None => {}
+                Err(Trouble::Home(error)) => return Err(error),
             }
         }
-        Ok(summary)
+        let names = files.iter().map(|(file, _)| &*file.name).collect();
+        let patience_us = self.settle_us.saturating_mul(GONE_SETTLES);
+        for (name, octets) in self.notebook.missed(&names, patience_us, now_us())? {
+            note!(
+                "{name}: this log was moved away or overwritten after {octets} octets of it were read; if lines were \
+                 written to it after that, they are not stored: follow a folder that rotated logs stay in, or import \
+                 them there"
+            );
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, file: &Found, meta: &Metadata) -> Result<(), Trouble> {
+        let rests = now_us() - modified_us(meta) >= self.settle_us;
+        let mut head = Vec::new();
+        let opened = file.open().map_err(Trouble::File)?;
+        opened.take(HEADER_OCTETS).read_to_end(&mut head).map_err(Trouble::file(&file.name))?;
+        match growing(&head, &self.how.options) {
+            Some(format) => self.grow(file, format, header(format, &head), rests),
+            None if rests => self.settle(file, meta, &head),
+            None => Ok(()),
+        }
     }
 
     /// Imports what was appended to a log. Its last line is read once it ends, or once the log rests.
-    fn grow(
-        &self,
-        file: &Found,
-        header: u64,
-        rests: bool,
-        notebook: &mut Notebook,
-        summary: &mut Summary,
-    ) -> anyhow::Result<()> {
-        let mut log = Log::open(&file.path)?;
-        let mut page = notebook.page(&file.path, &log.meta);
+    fn grow(&mut self, file: &Found, format: Format, header: u64, rests: bool) -> Result<(), Trouble> {
+        let unread = Trouble::file(&file.name);
+        let mut log = Log::open(&file.path).map_err(&unread)?;
+        let mut page = self.page(file, &mut log).map_err(&unread)?;
         loop {
-            let until = match page.planned.filter(|planned| *planned <= log.meta.size()) {
-                Some(planned) => planned,
-                None => log.end_of_line(page.read, rests)?,
+            let until = match &page.planned {
+                Some(planned) => planned.octets,
+                None => log.end_of_line(page.read.octets, rests).map_err(&unread)?,
             };
-            if until == page.read {
+            if until == page.read.octets {
+                break;
+            }
+            let until = log.mark(until).map_err(&unread)?;
+            let part = Part { header, from: page.read.octets, until: until.octets, is_packed: false };
+            if !self.store(file, format, part, &mut page, until)? {
+                self.notebook.refuse(&log.meta);
                 return Ok(());
             }
-            page.planned = Some(until);
-            notebook.note(&file.path, page)?;
-            log.hash_to(until)?;
-            let part = Found {
-                part: Some(Part { header, from: page.read, until }),
-                octets: until - page.read,
-                ..file.clone()
-            };
-            let name = if page.read == 0 {
-                file.name.clone()
-            } else {
-                format!("{}@{}", file.name, page.read).into()
-            };
-            let input = Input { id: import::input_id(&log.hasher), name };
-            import::store_all(&self.lake, &[(&part, input)], &self.how, &ProgressBar::hidden(), summary)?;
-            page = Page { read: until, planned: None, ..page };
-            notebook.note(&file.path, page)?;
+        }
+        if rests && page.read.octets == log.meta.size() {
+            self.notebook.note(&page.at_rest(&log.meta)).map_err(Trouble::Home)?;
+        }
+        Ok(())
+    }
+
+    /// What is known of a log: by its inode if its beginning is what was read of it, else by its beginning.
+    fn page(&mut self, file: &Found, log: &mut Log) -> io::Result<Page> {
+        if let Some(page) = self.notebook.page(&log.meta)
+            && page.is_begun()
+            && log.begins_with(&page.read)?
+        {
+            let mut page = page.clone();
+            page.name = file.name.to_string();
+            if let Some(planned) = &page.planned
+                && !log.begins_with(planned)?
+            {
+                page.planned = None;
+            }
+            return Ok(page);
+        }
+        let marks = self.notebook.marks(&log.meta);
+        let met = log.met(&marks)?.unwrap_or_default();
+        Ok(self.notebook.recognise(&met, &log.meta, &file.name, now_us()))
+    }
+
+    /// Imports a file that rests: all of it, or what is new of it.
+    fn settle(&mut self, file: &Found, meta: &Metadata, head: &[u8]) -> Result<(), Trouble> {
+        let marks = self.notebook.marks(meta);
+        let known = match import::identify(file, &self.how, &marks) {
+            Ok(known) => known,
+            Err(Reject::NoFlows(kind)) => {
+                self.summary.left_alone += 1;
+                self.told.tell(format!("left alone: {kind}: {}", file.name));
+                return self.notebook.note(&Page::new(meta, &file.name).at_rest(meta)).map_err(Trouble::Home);
+            }
+            Err(Reject::Failed(error)) => {
+                // A disk may recover; a file that is wrong changes first.
+                let is_of_the_system = |error: &io::Error| error.raw_os_error().is_some();
+                if !error.chain().filter_map(|cause| cause.downcast_ref()).any(is_of_the_system) {
+                    self.notebook.refuse(meta);
+                }
+                return Err(Trouble::File(error));
+            }
+        };
+        let page = match known.format.filter(|format| goes_on(*format, &known.head)) {
+            Some(format) => self.go_on(file, meta, known, format, head)?,
+            None => self.whole(file, meta, known)?,
+        };
+        match page {
+            Some(page) => self.notebook.note(&page.at_rest(meta)).map_err(Trouble::Home),
+            None => {
+                self.notebook.refuse(meta);
+                Ok(())
+            }
+        }
+    }
+
+    /// Imports a text that rests, from where it was read before. None if that failed.
+    fn go_on(
+        &mut self,
+        file: &Found,
+        meta: &Metadata,
+        known: Identified,
+        format: Format,
+        head: &[u8],
+    ) -> Result<Option<Page>, Trouble> {
+        let header = header(format, &known.head);
+        let Identified { content, met, .. } = known;
+        let met = met.unwrap_or_default();
+        let mut page = self.notebook.recognise(&met, meta, &file.name, now_us());
+        if page.read == content {
+            self.summary.already += 1;
+            return Ok(Some(page));
+        }
+        let is_packed = known.head != head;
+        for until in [page.planned.clone(), Some(content)].into_iter().flatten() {
+            if until.octets > page.read.octets {
+                let part = Part { header, from: page.read.octets, until: until.octets, is_packed };
+                if !self.store(file, format, part, &mut page, until)? {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(page))
+    }
+
+    /// Imports a file that rests, and that can be read from its beginning only. None if that failed.
+    fn whole(&mut self, file: &Found, meta: &Metadata, known: Identified) -> Result<Option<Page>, Trouble> {
+        let Identified { input, content, met, .. } = known;
+        let mut page = Page::new(meta, &file.name);
+        let stored = self.notebook.page(meta).and_then(|page| page.whole.clone());
+        if let Some(stored) = stored
+            && met.as_ref() == Some(&stored)
+            && stored != content
+            && import::holds_flows(file, stored.octets, &self.how)
+        {
+            self.summary.failed += 1;
+            self.told.tell(format!(
+                "{}: it grew from {} to {} octets after it was imported; what came later is not stored, for no part of \
+                 such a file can be read alone: import that part as a file of its own, and give --settle more than the \
+                 pauses of whoever writes here",
+                file.name, stored.octets, content.octets
+            ));
+            page.whole = Some(stored);
+            return Ok(Some(page));
+        }
+        page.whole = Some(content);
+        let how = self.how.clone();
+        Ok(self.import(file, input, &how)?.then_some(page))
+    }
+
+    /// Imports an input. False if it could not be imported.
+    fn import(&mut self, file: &Found, input: Input, how: &How) -> Result<bool, Trouble> {
+        let (bar, failed) = (ProgressBar::hidden(), self.summary.failed);
+        import::store_all(&self.lake, &[(file, input)], how, &bar, &mut self.summary)
+            .map_err(Trouble::Home)?;
+        Ok(self.summary.failed == failed)
+    }
+
+    /// Imports a part of a text, and takes note of it before and after. False if it could not be imported.
+    /// The format is that of the text: a part may hold nothing that shows it.
+    fn store(
+        &mut self,
+        file: &Found,
+        format: Format,
+        part: Part,
+        page: &mut Page,
+        until: Mark,
+    ) -> Result<bool, Trouble> {
+        page.planned = Some(until.clone());
+        self.notebook.note(page).map_err(Trouble::Home)?;
+        let name = match part.from {
+            0 => file.name.clone(),
+            from => format!("{}@{from}", file.name).into(),
+        };
+        let input = Input { id: until.hash.clone(), name };
+        let file = Found { octets: part.until - part.from, part: Some(part), ..file.clone() };
+        let how = self.how.read_as(format);
+        if !self.import(&file, input, &how)? {
+            return Ok(false);
+        }
+        page.read = until;
+        page.planned = None;
+        self.notebook.note(page).map_err(Trouble::Home)?;
+        Ok(true)
+    }
+}
+
+fn now_us() -> i64 {
+    SystemClock.now().micros()
+}
+
+/// The format of a log that is read while it grows; none if the file is no such log.
+fn growing(head: &[u8], options: &Options) -> Option<Format> {
+    let is_whole = (head.len() as u64) < HEADER_OCTETS;
+    let format = match rahdar_wire::detect(head, is_whole) {
+        Detection::Known(format) => options.format.unwrap_or(format),
+        Detection::Unsupported(_) | Detection::Unknown => return None,
+    };
+    (matches!(format, Format::ZeekTsv | Format::ZeekJson | Format::Eve) && goes_on(format, head))
+        .then_some(format)
+}
+
+/// Whether a file that begins so can be read on from the end of any of its lines.
+fn goes_on(format: Format, head: &[u8]) -> bool {
+    match format {
+        // JSON may be an array, of which no part can be read alone.
+        Format::ZeekJson | Format::Eve | Format::Aws | Format::NfdumpJson => rahdar_wire::is_by_line(head),
+        Format::ZeekTsv | Format::NfdumpCsv | Format::NfdumpPipe | Format::Silk | Format::Argus => true,
+        Format::Packets
+        | Format::Ipfix
+        | Format::Datagram
+        | Format::Sflow
+        | Format::Nfcapd
+        | Format::Gcp
+        | Format::Azure => false,
+    }
+}
+
+/// The octets at the beginning of a text that say how to read it: the directives of Zeek or its row of names, the
+/// names of the columns of a table.
+fn header(format: Format, head: &[u8]) -> u64 {
+    let lines = || head.split_inclusive(|c| *c == b'\n');
+    match format {
+        Format::ZeekTsv | Format::ZeekJson | Format::Eve => {
+            octets(lines().take_while(|line| line.starts_with(b"#") || line.starts_with(b"ts\t")))
+        }
+        _ => {
+            let blank = lines().take_while(|line| line.trim_ascii().is_empty()).count();
+            let is_named =
+                lines().nth(blank).is_some_and(|line| rahdar_wire::is_header(format, line.trim_ascii_end()));
+            if is_named { octets(lines().take(blank + 1)) } else { 0 }
         }
     }
 }
 
-/// The octets that say how to read a log that grows; none if the file is no such log.
-fn header(file: &Found, options: &Options) -> anyhow::Result<Option<u64>> {
-    let mut head = Vec::new();
-    file.open()?.take(HEADER_OCTETS as u64).read_to_end(&mut head)?;
-    let is_whole = head.len() < HEADER_OCTETS;
-    let format = match rahdar_wire::detect(&head, is_whole) {
-        Detection::Known(format) => format,
-        Detection::Unsupported(_) | Detection::Unknown => return Ok(None),
-    };
-    let grows = matches!(options.format.unwrap_or(format), Format::ZeekTsv | Format::ZeekJson | Format::Eve);
-    let directives = head.split_inclusive(|c| *c == b'\n').take_while(|line| line.starts_with(b"#"));
-    Ok(grows.then(|| directives.map(|line| line.len() as u64).sum()))
+fn octets<'a>(lines: impl Iterator<Item = &'a [u8]>) -> u64 {
+    lines.map(|line| line.len() as u64).sum()
 }
 
 /// A log that is being read, and the hash of it so far.
 struct Log {
     file: File,
     meta: Metadata,
-    hasher: blake3::Hasher,
-    hashed: u64,
+    hashing: Hashing,
 }
 
 impl Log {
-    fn open(path: &Path) -> anyhow::Result<Self> {
-        let context = || format!("cannot open `{}`", path.display());
-        let file = File::open(path).with_context(context)?;
-        let meta = file.metadata().with_context(context)?;
-        Ok(Self { file, meta, hasher: blake3::Hasher::new(), hashed: 0 })
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let meta = file.metadata()?;
+        Ok(Self { file, meta, hashing: Hashing::default() })
     }
 
-    /// Hashes on to this octet.
-    fn hash_to(&mut self, until: u64) -> io::Result<()> {
-        self.file.seek(SeekFrom::Start(self.hashed))?;
-        let taken = (&mut self.file).take(until - self.hashed);
-        io::copy(&mut io::BufReader::new(taken), &mut self.hasher)?;
-        self.hashed = until;
-        Ok(())
+    /// The mark of so many octets, no fewer than were asked for before.
+    fn mark(&mut self, octets: u64) -> io::Result<Mark> {
+        self.file.seek(SeekFrom::Start(self.hashing.octets()))?;
+        if self.hashing.read_to(&mut self.file, octets)? {
+            return Ok(self.hashing.mark());
+        }
+        Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it was cut while it was read"))
+    }
+
+    /// Whether it begins so. The mark is no shorter than those that were asked for before.
+    fn begins_with(&mut self, mark: &Mark) -> io::Result<bool> {
+        Ok(mark.octets <= self.meta.size() && self.mark(mark.octets)? == *mark)
+    }
+
+    /// The longest of these marks that it begins with.
+    fn met(&mut self, marks: &BTreeSet<Mark>) -> io::Result<Option<Mark>> {
+        self.hashing = Hashing::default();
+        self.file.rewind()?;
+        Hashing::default().read_past(&mut (&mut self.file).take(self.meta.size()), marks)
     }
 
     /// The end of the last whole line after `from`, at most a part further; the end of the log if
@@ -204,96 +472,4 @@ impl Log {
         }
         Ok(until)
     }
-}
-
-/// What is known of each file. One follower at a time writes it.
-struct Notebook {
-    path: PathBuf,
-    pages: BTreeMap<PathBuf, Page>,
-    _lock: File,
-}
-
-/// What is known of one file.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-struct Page {
-    device: u64,
-    inode: u64,
-    /// Its size and time when it was imported as a whole; nothing for a log that grows.
-    whole: Option<(u64, i64)>,
-    /// Octets of a log that are imported.
-    read: u64,
-    /// The end of the part that is being imported.
-    planned: Option<u64>,
-}
-
-impl Page {
-    fn of(meta: &Metadata) -> Self {
-        Self { device: meta.dev(), inode: meta.ino(), whole: None, read: 0, planned: None }
-    }
-
-    fn done(meta: &Metadata) -> Self {
-        Self { whole: Some((meta.size(), modified_us(meta))), ..Self::of(meta) }
-    }
-
-    fn is_of(&self, meta: &Metadata) -> bool {
-        (self.device, self.inode) == (meta.dev(), meta.ino())
-    }
-}
-
-impl Notebook {
-    fn open(path: &Path) -> anyhow::Result<Self> {
-        let lock_path = path.with_extension("lock");
-        let lock =
-            File::create(&lock_path).with_context(|| format!("cannot make `{}`", lock_path.display()))?;
-        if lock.try_lock().is_err() {
-            bail!(
-                "another `rahdar flows follow` is at work in this home; one can follow a folder of folders"
-            );
-        }
-        let pages = match fs::read(path) {
-            Ok(text) => serde_json::from_slice(&text).with_context(|| {
-                format!(
-                    "`{}` is damaged; remove it, and what is stored already is passed over",
-                    path.display()
-                )
-            })?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
-            Err(error) => return Err(error).with_context(|| format!("cannot read `{}`", path.display())),
-        };
-        Ok(Self { path: path.to_owned(), pages, _lock: lock })
-    }
-
-    /// The page of a log; an empty one if the file is new, was replaced or was cut.
-    fn page(&self, path: &Path, meta: &Metadata) -> Page {
-        let known = self.pages.get(path).filter(|page| page.is_of(meta) && page.read <= meta.size());
-        known.copied().unwrap_or(Page::of(meta))
-    }
-
-    fn is_done(&self, path: &Path, meta: &Metadata) -> bool {
-        let is_same = |page: &Page| page.is_of(meta) && page.whole == Some((meta.size(), modified_us(meta)));
-        self.pages.get(path).is_some_and(is_same)
-    }
-
-    /// Forgets files that are gone.
-    fn keep_only(&mut self, found: &[Found]) {
-        let here: std::collections::BTreeSet<&Path> = found.iter().map(|file| file.path.as_path()).collect();
-        self.pages.retain(|path, _| here.contains(path.as_path()));
-    }
-
-    /// Writes a page down, durably.
-    fn note(&mut self, path: &Path, page: Page) -> anyhow::Result<()> {
-        self.pages.insert(path.to_owned(), page);
-        let context = || format!("cannot write `{}`", self.path.display());
-        let beside = self.path.with_extension("new");
-        let mut file = File::create(&beside).with_context(context)?;
-        file.write_all(&serde_json::to_vec(&self.pages)?).with_context(context)?;
-        file.sync_all().with_context(context)?;
-        fs::rename(&beside, &self.path).with_context(context)?;
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        File::open(folder).and_then(|folder| folder.sync_all()).with_context(context)
-    }
-}
-
-fn modified_us(meta: &Metadata) -> i64 {
-    meta.mtime().saturating_mul(SECOND_US).saturating_add(meta.mtime_nsec() / 1_000)
 }

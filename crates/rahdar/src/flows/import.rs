@@ -1,6 +1,6 @@
 //! `rahdar flows import`: files and folders into the lake.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use rahdar_model::time::{DAY_US, HOUR_US, SECOND_US, Shift};
 use rahdar_model::{FlowRecord, FlowSink, Problem, Quality, Tally, Timestamp};
 use rahdar_wire::{Format, Options, WireError};
 
+use super::content::{Hashing, Mark};
 use crate::Outcome;
 use crate::clock::Stopwatch;
 use crate::command::{self, FlowsImport, Reading};
@@ -28,6 +29,9 @@ const FLOWS_A_COMMIT: u64 = 1_000_000;
 
 /// Problems shown per input; the rest are counted. Chosen here: a screen.
 const PROBLEMS_SHOWN: usize = 5;
+
+/// Octets of the lines at the beginning of a text that say how to read it, at most. Zeek writes one.
+pub(super) const HEADER_OCTETS: u64 = 64 << 10;
 
 /// Files of a kind that are named where they are left alone. Chosen here: a line or two.
 const LEFT_ALONE_SHOWN: usize = 5;
@@ -49,25 +53,16 @@ pub(crate) struct Summary {
     /// Inputs that are now stored.
     imported: u64,
     /// Inputs whose content was stored before.
-    already: u64,
+    pub(super) already: u64,
     /// Files that hold no flows, or flows of a kind that is not read yet.
-    left_alone: u64,
+    pub(super) left_alone: u64,
     /// Inputs that could not be read.
-    failed: u64,
+    pub(super) failed: u64,
     /// Records of the inputs imported.
     tally: Tally,
 }
 
 impl Summary {
-    /// Takes the counts of another import to its own.
-    pub(crate) fn add(&mut self, other: Self) {
-        self.imported += other.imported;
-        self.already += other.already;
-        self.left_alone += other.left_alone;
-        self.failed += other.failed;
-        self.tally += other.tally;
-    }
-
     /// Rows added to the table.
     pub(crate) fn rows(&self) -> u64 {
         self.tally.flows
@@ -121,8 +116,8 @@ pub(crate) fn import(
     let mut left_alone = BTreeMap::<String, Vec<&str>>::new();
     let mut known = Vec::new();
     for file in found {
-        match identify(file, how) {
-            Ok(input) => known.push((file, input)),
+        match identify(file, how, &BTreeSet::new()) {
+            Ok(identified) => known.push((file, identified.input)),
             Err(Reject::NoFlows(kind)) if !file.named => {
                 summary.left_alone += 1;
                 left_alone.entry(kind).or_default().push(&file.name);
@@ -248,7 +243,7 @@ fn attempt(
         if how.places_clocks() && sink.unmoved > 0 {
             let unmoved = sink.unmoved;
             part.notes.push(format!(
-                "{}: {unmoved} flows stay where they are: their times are dates, and a date in --time-offset moves only \
+                "{}: flows not shifted: {unmoved}; they already have dates, and a date in --time-offset only anchors \
                  clocks that count from their own zero; a span such as -2d moves every time",
                 input.name
             ));
@@ -312,11 +307,54 @@ fn decode(
         );
     }
     let mut opened = bar.wrap_read(file.open().map_err(Undecoded::Never)?);
-    rahdar_wire::decode(&mut opened, input.name.clone(), &how.options, sink).map_err(|error| match error {
+    let decoded = match file.part {
+        Some(part) if part.is_packed => part_of(&mut opened, part, input, how, sink),
+        _ => rahdar_wire::decode(&mut opened, input.name.clone(), &how.options, sink),
+    };
+    decoded.map_err(|error| match error {
         WireError::Sink(error) => Undecoded::Stopped(stopped(error)),
         error @ WireError::Read { .. } => Undecoded::Midway(error.into()),
         error => Undecoded::Never(error.into()),
     })
+}
+
+/// Decodes a part of a compressed file.
+fn part_of(
+    file: &mut dyn Read,
+    part: files::Part,
+    input: &Input,
+    how: &How,
+    sink: &mut dyn FlowSink,
+) -> Result<Tally, WireError> {
+    let (_, content) = rahdar_wire::open(file, &how.options)?;
+    let unread = |source| WireError::Read { tally: Tally::default(), source };
+    rahdar_wire::decode(&mut part.of(content).map_err(unread)?, input.name.clone(), &how.options, sink)
+}
+
+/// Whether the first octets of a file hold a flow.
+pub(super) fn holds_flows(file: &Found, octets: u64, how: &How) -> bool {
+    /// Ends at the first flow.
+    struct First(bool);
+    impl FlowSink for First {
+        fn flow(&mut self, _record: &FlowRecord) -> Result<(), SinkError> {
+            self.0 = true;
+            Err(SinkError::new("one flow is enough"))
+        }
+
+        fn fact(&mut self, _fact: Fact<'_>) -> Result<(), SinkError> {
+            self.0 = true;
+            Err(SinkError::new("one fact is enough"))
+        }
+
+        fn problem(&mut self, _problem: Problem) {}
+    }
+    let input = Input { id: String::new(), name: file.name.clone() };
+    let part = files::Part { header: 0, from: 0, until: octets, is_packed: true };
+    let mut first = First(false);
+    let file = Found { part: Some(part), ..file.clone() };
+    let decoded = decode(&file, &input, how, &ProgressBar::hidden(), &mut first);
+    // What cannot be read was stored once: it held something.
+    first.0 || decoded.is_err()
 }
 
 /// The store's own words for why it stopped.
@@ -367,25 +405,36 @@ impl FlowSink for Noting<'_> {
 }
 
 /// Why a file is not imported.
-enum Reject {
+pub(super) enum Reject {
     /// It holds nothing that rahdar reads; in a folder, that is no fault.
     NoFlows(String),
     /// It could not be read.
     Failed(anyhow::Error),
 }
 
-/// Sees that a file holds flows, and names it by its content.
-fn identify(file: &Found, how: &How) -> Result<Input, Reject> {
+/// A file that holds flows.
+pub(super) struct Identified {
+    /// Its content by its hash: the same whether it is compressed or not. A damaged stream is named by what can be
+    /// read of it.
+    pub(super) input: Input,
+    /// Its format; none: Parquet.
+    pub(super) format: Option<Format>,
+    /// The first octets of its content.
+    pub(super) head: Vec<u8>,
+    /// All of its content.
+    pub(super) content: Mark,
+    /// The longest mark that was asked for and that its content begins with.
+    pub(super) met: Option<Mark>,
+}
+
+/// Sees that a file holds flows, and names it by its content. Looks for these marks on the way.
+pub(super) fn identify(file: &Found, how: &How, marks: &BTreeSet<Mark>) -> Result<Identified, Reject> {
     let mut opened = file.open().map_err(Reject::Failed)?;
     if file.begins_with(foreign::is_parquet).map_err(Reject::Failed)? {
-        let id = id(&mut opened).map_err(|error| Reject::Failed(error.into()))?;
-        return Ok(Input { id, name: file.name.clone() });
+        return hashed(file, &mut opened, None, marks);
     }
     match rahdar_wire::open(&mut opened, &how.options) {
-        Ok((_, mut content)) => match id(&mut content) {
-            Ok(id) => Ok(Input { id, name: file.name.clone() }),
-            Err(error) => Err(Reject::Failed(anyhow::Error::from(error).context("cannot read it"))),
-        },
+        Ok((format, mut content)) => hashed(file, &mut content, Some(format), marks),
         // A folder holds much else: that each file begins differently is no news.
         Err(WireError::Unknown { .. }) if !file.named => {
             Err(Reject::NoFlows("a file that holds no telemetry that rahdar knows".to_owned()))
@@ -397,30 +446,26 @@ fn identify(file: &Found, how: &How) -> Result<Input, Reject> {
     }
 }
 
-/// The name of a content that was hashed.
-pub(crate) fn input_id(hasher: &blake3::Hasher) -> String {
-    format!("blake3:{}", hasher.finalize().to_hex())
-}
-
-/// The name of a content: its hash, the same whether it is compressed or not. A damaged stream is
-/// named by what can be read of it.
-fn id(content: &mut dyn Read) -> io::Result<String> {
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match content.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(n) => _ = hasher.update(&buffer[..n]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if rahdar_wire::is_damage(&error) => break,
-            Err(error) => return Err(error),
-        }
+fn hashed(
+    file: &Found,
+    content: &mut dyn Read,
+    format: Option<Format>,
+    marks: &BTreeSet<Mark>,
+) -> Result<Identified, Reject> {
+    let unread = |error: io::Error| Reject::Failed(anyhow::Error::from(error).context("cannot read it"));
+    let mut head = Vec::new();
+    match content.take(HEADER_OCTETS).read_to_end(&mut head) {
+        Err(error) if !rahdar_wire::is_damage(&error) => return Err(unread(error)),
+        _ => {}
     }
-    Ok(input_id(&hasher))
+    let mut hashing = Hashing::default();
+    let met = hashing.read_past(&mut head.as_slice().chain(content), marks).map_err(unread)?;
+    let input = Input { id: hashing.id(), name: file.name.clone() };
+    Ok(Identified { input, format, content: hashing.mark(), met, head })
 }
 
 /// How inputs are read.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct How {
     /// What decoders are told.
     pub(crate) options: Options,
@@ -450,6 +495,14 @@ impl How {
         let (sampling, flows_sampled) = (args.sampling, args.flows_sampled);
         let options = Options { format, exporter, sampling, flows_sampled, shift, ..Options::default() };
         Ok(Self { options, foreign })
+    }
+
+    /// The same, for an input whose format is known.
+    pub(crate) fn read_as(&self, format: Format) -> Self {
+        Self {
+            options: Options { format: Some(format), ..self.options.clone() },
+            foreign: self.foreign.clone(),
+        }
     }
 
     /// Whether the operator said when the zero of relative clocks was.

@@ -17,6 +17,6 @@ pub(crate) fn run(home: &Home, args: &FlowsSql, format: Format) -> anyhow::Resul
         memory: args.max_memory.saturating_mul(1 << 20),
         time: Duration::from_secs(args.max_seconds),
     };
-    output::print(&home.lake()?.query(&args.sql, limits)?, format)?;
+    output::print(&home.lake_at(args.table_version)?.query(&args.sql, limits)?, format)?;
     Ok(Outcome::Done)
 }

@@ -25,7 +25,7 @@ pub(crate) fn run(home: &Home, args: &IntelAccept, format: Format) -> anyhow::Re
     let waited = kept.iter().filter(|kept| wanted(kept.id) && kept.accepted.is_none()).count();
     let recorded = book.accept(&ids, SystemClock.now())?;
     if waited == 0 {
-        note!("nothing waited: all of it is in the book");
+        note!("nothing to accept: all of it is in the book");
     }
     let count = |n: usize| Cell::Int(n.try_into().unwrap_or(i64::MAX));
     let table = Table {

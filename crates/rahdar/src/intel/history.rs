@@ -162,19 +162,19 @@ impl Blobs {
         let mut command = command(repository, &["cat-file", "--batch"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().context("cannot run `git`")?;
-        let asked = child.stdin.take().context("cannot speak to `git`")?;
-        let told = BufReader::new(child.stdout.take().context("cannot hear `git`")?);
+        let asked = child.stdin.take().context("cannot write to `git`")?;
+        let told = BufReader::new(child.stdout.take().context("cannot read from `git`")?);
         Ok(Self { child, asked, told })
     }
 
     /// The octets of a file in a commit; none if it is not in it, or is no file.
     fn get(&mut self, object: &str) -> anyhow::Result<Option<Vec<u8>>> {
         if object.contains('\n') {
-            bail!("`{object}` is a name that git cannot be asked for");
+            bail!("git cannot look up `{object}`");
         }
-        writeln!(self.asked, "{object}").context("cannot speak to `git`")?;
+        writeln!(self.asked, "{object}").context("cannot write to `git`")?;
         let mut head = String::new();
-        self.told.read_line(&mut head).context("cannot hear `git`")?;
+        self.told.read_line(&mut head).context("cannot read from `git`")?;
         let mut words = head.trim_end().rsplit(' ');
         let (size, kind) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         let Ok(size) = size.parse::<u64>() else { return Ok(None) };
@@ -183,7 +183,7 @@ impl Blobs {
         }
         let mut bytes = Vec::new();
         // A line break follows.
-        (&mut self.told).take(size + 1).read_to_end(&mut bytes).context("cannot hear `git`")?;
+        (&mut self.told).take(size + 1).read_to_end(&mut bytes).context("cannot read from `git`")?;
         if bytes.len() as u64 != size + 1 {
             bail!("git ended in the middle of `{object}`");
         }

@@ -282,7 +282,7 @@ fn rules(path: &Path) -> anyhow::Result<Rules> {
     Rules::parse(&text).with_context(|| format!("`{}` is no file of rules", path.display()))
 }
 
-/// Says whose claims were read, where the name came from, what was set aside and what refused.
+/// Says whose claims were read, where the name came from, what was not used and what was refused.
 fn tell(name: &str, reading: &Reading) {
     for (cluster, count) in super::per_cluster(&reading.claims) {
         let claims = if count == 1 { "1 claim".to_owned() } else { format!("{count} claims") };
@@ -298,7 +298,7 @@ fn tell(name: &str, reading: &Reading) {
         note!("{name}: {remark}");
     }
     for (count, what) in [
-        (reading.facts.len(), "networks whose kind of host is known"),
+        (reading.facts.len(), "host facts"),
         (reading.resolutions.len(), "names with their addresses"),
         (reading.traits.len(), "traits of hosts and names"),
         (reading.notes.len(), "names to be warned of"),
@@ -311,7 +311,7 @@ fn tell(name: &str, reading: &Reading) {
         }
     }
     for (kind, count) in &reading.set_aside {
-        note!("{name}: set aside, no claim comes of it: {count} × {kind}");
+        note!("{name}: not used, flows cannot match it: {count} × {kind}");
     }
     for refusal in reading.refused.iter().take(REFUSALS_SHOWN) {
         note!("{name}: refused: {refusal}");

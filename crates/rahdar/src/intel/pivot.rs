@@ -79,7 +79,7 @@ fn known(args: &IntelPivot, world: &World) -> anyhow::Result<Vec<u32>> {
     if let Some(name) = &args.cluster {
         let known = world.members(&ClusterId::of_name(name));
         if known.is_empty() {
-            bail!("no address or name is claimed of `{name}` by then: see `rahdar intel list`");
+            bail!("no address or name was claimed of `{name}` at that time: see `rahdar intel list`");
         }
         return Ok(known);
     }
@@ -89,7 +89,9 @@ fn known(args: &IntelPivot, world: &World) -> anyhow::Result<Vec<u32>> {
             bail!("`{text}` is neither an address nor a name");
         };
         let Some(number) = world.find(&node) else {
-            bail!("nothing is known of `{node}` by then: import scans, passive DNS or a table of traits");
+            bail!(
+                "nothing was known of `{node}` at that time: import scans, passive DNS or a table of traits"
+            );
         };
         known.push(number);
     }
@@ -162,7 +164,7 @@ fn table(rows: &[Row]) -> Table {
 /// Says what stands behind the rows.
 fn tell(found: &Pivot, world: &World) {
     for hub in &found.hubs {
-        note!("`{hub}` serves everyone or is warned of: nothing was asked of it");
+        note!("`{hub}` is shared by many or on a warning list; skipped");
     }
     let cores = &found.linkage.clusters;
     let nodes: usize = cores.iter().map(Vec::len).sum();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Context;
 use rahdar_intel::index::Live;
 use rahdar_model::store::{Cell, Table};
-use rahdar_server::feeds::{Feed, Sync, Synced, every};
+use rahdar_server::feeds::{Feed, FeedSync, Synced, every};
 use rahdar_server::{Stop, stop_on_signals};
 
 use crate::clock::SystemClock;
@@ -53,7 +53,7 @@ impl Totals {
         let book = home.database()?;
         let environment = |name: &str| std::env::var(name).ok();
         let sync =
-            Sync { book: &book, live: &self.live, clock: &SystemClock, environment: &environment, stop };
+            FeedSync { book: &book, live: &self.live, clock: &SystemClock, environment: &environment, stop };
         for feed in feeds {
             let mut synced = sync.feed(feed)?;
             tell(feed.name(), &synced);

@@ -1,5 +1,6 @@
 //! The demo: what it promises, and the same again.
 
+use rahdar_testkit::prose::{mixed, text_of_html};
 use serde_json::Value;
 
 use crate::harness::Home;
@@ -39,6 +40,38 @@ fn four_clusters_on_one_server_and_one_of_them_on_a_second() {
     assert_eq!(first.stdout, again.stdout, "the same numbers");
     assert_eq!(answer["findings"], findings(&home)["findings"]);
     assert_eq!(answer["discounted"], findings(&home)["discounted"]);
+    no_sentence_mixes_likelihood_with_confidence(&home, &answer);
+    what_the_truth_teaches_weighs_and_is_named(&home);
+}
+
+/// ICD-203, over everything that the hunt and the report say.
+fn no_sentence_mixes_likelihood_with_confidence(home: &Home, answer: &Value) {
+    let mut open = vec![answer];
+    while let Some(value) = open.pop() {
+        match value {
+            Value::String(text) => assert_eq!(mixed(text), None),
+            Value::Array(values) => open.extend(values),
+            Value::Object(fields) => open.extend(fields.values()),
+            _ => {}
+        }
+    }
+    let page = std::fs::read_to_string(home.path().join("home/report.html")).unwrap();
+    assert_eq!(mixed(&text_of_html(&page)), None);
+}
+
+/// The truth of one scenario is enough to learn from, and too little to lift the cap of confidence.
+fn what_the_truth_teaches_weighs_and_is_named(home: &Home) {
+    assert_eq!(home.json(&["hunt"])["hunt"]["calibration"], Value::Null);
+    let truth = home.path().join("home/scenario/truth.json");
+    let learned = home.done(&["calibrate", "--truth", truth.to_str().unwrap()]);
+    assert!(learned.stderr.contains("calibration "), "{}", learned.stderr);
+    let hunt = home.json(&["hunt"]);
+    let name = hunt["hunt"]["calibration"].as_str().unwrap();
+    assert!(learned.stderr.contains(name), "{name}: {}", learned.stderr);
+    let findings = hunt["findings"].as_array().unwrap();
+    assert!(findings.iter().all(|finding| finding["confidence"].as_u64().unwrap() <= 95));
+    let confirmed = findings.iter().filter(|finding| finding["verdict"] == "confirmed");
+    assert_eq!(confirmed.count(), 5);
 }
 
 #[test]

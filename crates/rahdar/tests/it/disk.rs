@@ -31,10 +31,11 @@ fn log(rows: usize, port: u16) -> String {
     log
 }
 
-fn has_strace() -> bool {
+/// Whether strace can be run. Its absence is said aloud.
+pub(crate) fn has_strace() -> bool {
     let found = Command::new("strace").arg("-V").output().is_ok_and(|output| output.status.success());
     if !found {
-        eprintln!("skipped: strace not found; packaging/test-tools.sh installs it");
+        rahdar_testkit::skipped("strace not found; packaging/test-tools.sh installs it");
     }
     found
 }
@@ -52,7 +53,8 @@ fn traced(home: &Home, args: &[&str]) -> Traced {
     let import = home.command(&["flows", "import", &log]);
     let trace = home.path().join("trace");
     let mut strace = Command::new("strace");
-    strace.args(["-f", "-qq", "-y", "--seccomp-bpf", "-s", "0", "-o"]).arg(&trace).args(args);
+    // Not with --seccomp-bpf: strace 6.1 then injects at the first call or at none.
+    strace.args(["-f", "-qq", "-y", "-s", "0", "-o"]).arg(&trace).args(args);
     strace.arg("--").arg(import.get_program()).args(import.get_args()).env_remove("RAHDAR_HOME");
     let output = strace.output().unwrap();
     Traced {
@@ -258,7 +260,7 @@ impl SmallDisk {
         let mounted =
             Command::new("mount").args(["-t", "tmpfs", "-o", &size, "rahdar-test"]).arg(at).output();
         if !mounted.is_ok_and(|mounted| mounted.status.success()) {
-            eprintln!("skipped: nothing may be mounted here");
+            rahdar_testkit::skipped("nothing may be mounted here");
             return None;
         }
         Some(Self(at.to_owned()))

@@ -85,7 +85,7 @@ pub(crate) fn corpus() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
     let found = given.into_iter().chain([beside]).find(|path| path.is_dir());
     if found.is_none() {
-        eprintln!("skipped: corpus not found; set RAHDAR_CORPUS");
+        rahdar_testkit::skipped("corpus not found; set RAHDAR_CORPUS");
     }
     found
 }

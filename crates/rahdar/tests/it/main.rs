@@ -1,9 +1,10 @@
 //! The end-to-end layer: the real binary, on files, as a user would run it.
 
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bad_input;
 mod collect;
+mod compact;
 mod corpus;
 mod demo;
 mod determinism;

@@ -87,6 +87,6 @@ fn what_was_not_seen_yet_is_not_found_and_unknown_hosts_are_named() {
     assert_eq!(home.json(&["intel", "pivot", "198.51.100.1", "--at", "2021-05-01"]), serde_json::json!([]));
     let ran = home.run(&["intel", "pivot", "203.0.113.1"]);
     assert_eq!(ran.code, Some(1));
-    assert!(ran.stderr.contains("nothing is known of `203.0.113.1`"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("nothing was known of `203.0.113.1`"), "{}", ran.stderr);
     assert_eq!(home.run(&["intel", "pivot"]).code, Some(2));
 }

@@ -71,6 +71,26 @@ fn a_hunt_that_finds_nothing_ends_well() {
 }
 
 #[test]
+fn an_event_imported_after_a_hunt_is_told_as_exploratory() {
+    let home = Home::new();
+    let log = home.file("conn.log", telemetry());
+    let list = home.file("list.txt", "C2 IP Addresses (May-June 2021)\n192[.]0[.]2[.]7\n");
+    let (before, after) = ("date,label\n2021-05-20,before\n", "date,label\n2021-05-21,after\n");
+    home.done(&["flows", "import", &log]);
+    home.done(&["intel", "import", &list, "--cluster", "Example Group"]);
+    home.done(&["events", "import", &home.file("before.csv", before)]);
+    home.done(&["hunt"]);
+    home.done(&["events", "import", &home.file("after.csv", after)]);
+    let answer = home.json(&["hunt"]);
+    let tests = answer["findings"][0]["event_tests"].as_array().unwrap();
+    let told: Vec<(&str, bool)> = tests
+        .iter()
+        .map(|test| (test["event"].as_str().unwrap(), test["exploratory"].as_bool().unwrap()))
+        .collect();
+    assert_eq!(told, [("before", false), ("after", true)]);
+}
+
+#[test]
 fn a_lookup_says_whether_the_claim_held() {
     let home = Home::new();
     let list = home.file("list.txt", "C2 IP Addresses (May-June 2021)\n192[.]0[.]2[.]7\n");

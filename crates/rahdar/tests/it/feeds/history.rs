@@ -18,7 +18,7 @@ fn git(folder: &Path, day: &str, args: &[&str]) {
 #[test]
 fn each_version_of_a_list_counts_for_the_time_it_stood() {
     if Command::new("git").arg("--version").output().is_err() {
-        eprintln!("skipped: git not found");
+        rahdar_testkit::skipped("git not found");
         return;
     }
     let home = Home::new();

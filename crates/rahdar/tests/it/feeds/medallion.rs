@@ -43,7 +43,7 @@ impl Medallion {
         let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
         let program = cache.map(|cache| cache.join("rahdar-test-tools/bin/medallion"));
         let Some(program) = program.filter(|program| program.is_file()) else {
-            eprintln!("skipped: medallion not found; packaging/test-tools.sh installs it");
+            rahdar_testkit::skipped("medallion not found; packaging/test-tools.sh installs it");
             return None;
         };
         // Nobody else takes it in the moment between.
@@ -171,5 +171,5 @@ fn medallion_is_synced_paged_and_resumed() {
     home.file("secret", "wrong\n");
     let (_, ran) = sync(&home);
     assert_eq!(ran.code, Some(3));
-    assert!(ran.stderr.contains("look at the entry's credentials"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("check the entry's credentials"), "{}", ran.stderr);
 }

@@ -178,7 +178,7 @@ fn of_a_misp_feed_only_what_changed_is_fetched() {
     home.file("home/feeds.yaml", text.replace("TOKEN", &token));
     let (rows, ran) = sync(&home);
     assert_eq!((&rows[0]["answers"], ran.code), (&json!(3), Some(3)), "{}", ran.stderr);
-    assert!(ran.stderr.contains("1 events by what is no id"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("1 entries of the manifest have no valid event id"), "{}", ran.stderr);
     assert_eq!(claimed(&home), ["192.0.2.1", "192.0.2.2"]);
     let (rows, _) = sync(&home);
     assert_eq!(rows[0]["answers"], 2, "the manifest, and the event that changed");
