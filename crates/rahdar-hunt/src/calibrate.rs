@@ -21,9 +21,14 @@
 //! Brier (mean squared error), log-loss (nats) and the expected calibration error over ten bins of
 //! equal mass. Each part needs [`LEAST_OF_A_KIND`] examples of either kind.
 //!
-//! **Proven** is a calibration whose log-loss is below that of the defaults, on [`LEAST_PROVING`] held-out
-//! examples of either kind or more. That alone lets a confidence rise above 95 ([`crate::grade`]); one that is not
-//! proven weighs all the same.
+//! **Proven** is a calibration whose log-loss on the held-out examples is below that of the defaults by more than
+//! [`CLEARLY`] standard errors of the mean difference. It lets a confidence rise above 95 ([`crate::grade`]), to
+//!
+//! most = 1 − max(u(wrong₁, n₁), u(wrong₀, n₀)), 99 at most,
+//!
+//! with u the upper bound of Clopper and Pearson (1934), 95 % one-sided, on the share of n held-out examples of a kind
+//! that lie on the wrong side of ½. Of 60 all right it is 95: as much as without. 99 takes 299 of either kind, all
+//! right. A calibration that is not proven weighs all the same.
 //!
 //! Assumes that the labelled traffic resembles the traffic to come; wrong for another network, another
 //! exporter, or labels that came from the weights themselves. That less of a hunt is command traffic than of the
@@ -44,6 +49,7 @@ use rahdar_model::{Address, Timestamp};
 use thiserror::Error;
 
 use crate::evidence::{self, Group, Row};
+use crate::grade::MOST_UNCALIBRATED;
 use crate::prevalence;
 
 /// Examples that a default weighs as much as (`methods.md` §2.6).
@@ -56,12 +62,12 @@ pub const LEARN: usize = 60;
 pub const SETTLE: usize = 80;
 /// Examples of either kind that each of the three parts needs. One incident has a handful of addresses. Few examples
 /// change little, since weights are drawn towards their defaults by [`PSEUDO_COUNT`] and the regression is penalised;
-/// and they prove nothing: see [`LEAST_PROVING`].
+/// and they prove nothing.
 pub const LEAST_OF_A_KIND: usize = 1;
-/// Held-out examples of either kind that prove a calibration. If all of 60 are judged right, fewer than 5 in 100 are
-/// wrong at 95 % confidence, by the rule of three, 3/60 (Hanley and Lippman-Hand, JAMA 249:1743, 1983): the doubt
-/// that the cap of 95 stands for.
-pub const LEAST_PROVING: usize = 60;
+/// Standard errors that are beyond chance: 95 % one-sided.
+const CLEARLY: f64 = 1.645;
+/// The chance that a bound on the share of wrong calls is too low.
+const WRONG_BOUND: f64 = 0.05;
 /// Bins of the expected calibration error.
 const BINS: usize = 10;
 /// Examples that a bin needs; of fewer examples there are fewer bins. Chosen here: the mean of one says
@@ -69,6 +75,8 @@ const BINS: usize = 10;
 const LEAST_IN_BIN: usize = 5;
 /// 10/ln 10.
 const DECIBANS_A_NAT: f64 = 10.0 / std::f64::consts::LN_10;
+/// Halvings that find a share to more digits than a double has.
+const BISECTIONS: usize = 60;
 /// Steps of Newton's method; it needs some six.
 const STEPS: usize = 50;
 
@@ -122,6 +130,79 @@ pub struct Scores {
     pub ece: f64,
 }
 
+/// How a calibration did on examples that it had not seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Proof {
+    /// Examples of command traffic, and others.
+    pub tried: [usize; 2],
+    /// Of these, those on the wrong side of ½.
+    pub wrong: [usize; 2],
+    /// By how much the log-loss is below that of the defaults, in nats, at the mean.
+    pub gain: f64,
+    /// The standard error of that mean.
+    pub gain_error: f64,
+}
+
+impl Proof {
+    /// Of logits by the calibration and by the defaults, each with the label.
+    fn of(judged: &[(f64, f64, bool)]) -> Self {
+        let mut proof = Self::default();
+        let mut gains = Vec::with_capacity(judged.len());
+        for (own, default, is_real) in judged {
+            let kind = usize::from(!is_real);
+            proof.tried[kind] += 1;
+            proof.wrong[kind] += usize::from((*own >= 0.0) != *is_real);
+            let y = f64::from(u8::from(*is_real));
+            gains.push(loss(sigmoid(*default), y) - loss(sigmoid(*own), y));
+        }
+        let count = gains.len() as f64;
+        let mean = gains.iter().sum::<f64>() / count;
+        let spread = gains.iter().map(|gain| (gain - mean).powi(2)).sum::<f64>() / (count - 1.0).max(1.0);
+        Self { gain: mean, gain_error: (spread / count).sqrt(), ..proof }
+    }
+
+    /// The highest probability that it supports, if any above that of the defaults.
+    pub fn most(&self) -> Option<f64> {
+        let is_better = self.gain > 0.0 && self.gain > CLEARLY * self.gain_error;
+        let bounds = self.tried.iter().zip(self.wrong).map(|(tried, wrong)| most_wrong(wrong, *tried));
+        let most = 1.0 - bounds.fold(0.0, f64::max);
+        (is_better && most > MOST_UNCALIBRATED).then_some(most)
+    }
+}
+
+/// The upper bound on a share of which `wrong` of `tried` were seen (Clopper and Pearson, 1934), 95 % one-sided: the
+/// share at which as few have a chance of 5 in 100.
+///
+/// ```
+/// use rahdar_hunt::calibrate::most_wrong;
+///
+/// assert!((most_wrong(0, 60) - 0.0487).abs() < 1e-4);
+/// assert!((most_wrong(0, 299) - 0.00997).abs() < 1e-5);
+/// assert!((most_wrong(2, 50) - 0.1206).abs() < 1e-4);
+/// assert_eq!(most_wrong(0, 0), 1.0);
+/// ```
+pub fn most_wrong(wrong: usize, tried: usize) -> f64 {
+    if wrong >= tried {
+        return 1.0;
+    }
+    // The chance of `wrong` or fewer of `tried`.
+    let chance = |share: f64| {
+        let mut term = (tried as f64 * (-share).ln_1p()).exp();
+        let mut sum = term;
+        for k in 0..wrong {
+            term *= (tried - k) as f64 / (k + 1) as f64 * share / (1.0 - share);
+            sum += term;
+        }
+        sum
+    };
+    let (mut low, mut high) = (0.0, 1.0);
+    for _ in 0..BISECTIONS {
+        let middle = (low + high) / 2.0;
+        if chance(middle) > WRONG_BOUND { low = middle } else { high = middle }
+    }
+    high
+}
+
 /// Learned weights, and how good they are.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Calibration {
@@ -137,8 +218,8 @@ pub struct Calibration {
     pub share: Option<f64>,
     /// Examples: those that taught weights, those that taught α and β, those held out.
     pub examples: [usize; 3],
-    /// Of those held out, examples of command traffic, and others.
-    pub tried: [usize; 2],
+    /// How far the examples held out support it.
+    pub proof: Proof,
     /// On the examples held out.
     pub held_out: Scores,
     /// What the defaults score on the same examples.
@@ -173,12 +254,6 @@ impl Calibration {
                 row.reason.weight = learned.weight;
             }
         }
-    }
-
-    /// Whether it is better than the defaults, by enough examples of either kind that it had not seen.
-    pub fn is_proven(&self) -> bool {
-        self.tried.iter().all(|count| *count >= LEAST_PROVING)
-            && self.held_out.log_loss < self.defaults.log_loss
     }
 
     /// How good its probabilities are on these examples.
@@ -217,7 +292,7 @@ pub fn learn(name: &str, examples: &[(Example, bool)]) -> Result<Calibration, Ca
     let [teaching, settling, held_out] = split(examples);
     enough("that teach weights", &teaching)?;
     enough("that teach how far to trust them", &settling)?;
-    let tried = enough("that are held out", &held_out)?;
+    enough("that are held out", &held_out)?;
     let states = states(&teaching);
     let mut calibration = Calibration {
         name: name.to_owned(),
@@ -226,7 +301,7 @@ pub fn learn(name: &str, examples: &[(Example, bool)]) -> Result<Calibration, Ca
         beta: 1.0,
         share: Some(share(&settling)),
         examples: [teaching.len(), settling.len(), held_out.len()],
-        tried,
+        proof: Proof::default(),
         held_out: Scores { brier: 0.0, log_loss: 0.0, ece: 0.0 },
         defaults: Scores { brier: 0.0, log_loss: 0.0, ece: 0.0 },
     };
@@ -237,6 +312,9 @@ pub fn learn(name: &str, examples: &[(Example, bool)]) -> Result<Calibration, Ca
     (calibration.alpha, calibration.beta) = (alpha, beta);
     calibration.held_out = calibration.scores(held_out.iter().copied());
     calibration.defaults = scores(&logits(&held_out, None));
+    let own = logits(&held_out, Some(&calibration)).into_iter().map(|(x, _)| alpha + beta * x);
+    let judged = own.zip(logits(&held_out, None)).map(|(own, (default, is_real))| (own, default, is_real));
+    calibration.proof = Proof::of(&judged.collect::<Vec<_>>());
     Ok(calibration)
 }
 
@@ -268,14 +346,13 @@ fn split(examples: &[(Example, bool)]) -> [Vec<&(Example, bool)>; 3] {
     parts
 }
 
-/// How many examples of command traffic, and how many others.
-fn enough(part: &'static str, examples: &[&(Example, bool)]) -> Result<[usize; 2], CalibrateError> {
+fn enough(part: &'static str, examples: &[&(Example, bool)]) -> Result<(), CalibrateError> {
     let real = examples.iter().filter(|(_, is_real)| *is_real).count();
     let other = examples.len() - real;
     if real.min(other) < LEAST_OF_A_KIND {
         return Err(CalibrateError::TooFew { part, real, other });
     }
-    Ok([real, other])
+    Ok(())
 }
 
 /// Groups that a calibration weighs. The prior and the prober's rule are not evidence of a pair.
@@ -356,6 +433,13 @@ fn fitted(examples: &[(f64, bool)]) -> (f64, f64) {
     (alpha, beta.max(0.0))
 }
 
+/// What a probability costs in nats, for the label 0 or 1.
+fn loss(p: f64, y: f64) -> f64 {
+    // A probability of nothing at all would cost infinitely much.
+    let p = p.clamp(1e-12, 1.0 - 1e-12);
+    -(y * p.ln() + (1.0 - y) * (1.0 - p).ln())
+}
+
 pub(crate) fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
@@ -375,12 +459,7 @@ pub fn scores(examples: &[(f64, bool)]) -> Scores {
     pairs.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
     let count = pairs.len().max(1) as f64;
     let brier = pairs.iter().map(|(p, y)| (p - y).powi(2)).sum::<f64>() / count;
-    // A probability of nothing at all would cost infinitely much.
-    let loss = |(p, y): &(f64, f64)| {
-        let p = p.clamp(1e-12, 1.0 - 1e-12);
-        -(y * p.ln() + (1.0 - y) * (1.0 - p).ln())
-    };
-    let log_loss = pairs.iter().map(loss).sum::<f64>() / count;
+    let log_loss = pairs.iter().map(|(p, y)| loss(*p, *y)).sum::<f64>() / count;
     let bins = BINS.min(pairs.len() / LEAST_IN_BIN).max(1);
     let gap = |bin: usize| {
         let own = &pairs[bin * pairs.len() / bins..(bin + 1) * pairs.len() / bins];
@@ -485,14 +564,27 @@ mod tests {
     }
 
     #[test]
-    fn many_of_either_kind_and_a_lower_loss_prove_a_calibration() {
-        let learned = learn("c", &labelled(1_000)).unwrap();
-        assert_eq!(learned.tried, [80, 120]);
-        assert!(learned.is_proven(), "{learned:?}");
-        let few = learn("c", &labelled(300)).unwrap();
-        assert!(few.held_out.log_loss < few.defaults.log_loss && !few.is_proven(), "{few:?}");
-        let no_better = Calibration { held_out: learned.defaults, ..learned };
-        assert!(!no_better.is_proven());
+    fn a_calibration_supports_as_much_as_held_out_examples_show() {
+        let most = |tried, wrong, gain: f64| Proof { tried, wrong, gain, gain_error: 0.1 }.most();
+        assert_eq!(most([60; 2], [0; 2], 0.2).map(|most| (most * 100.0) as u8), Some(95));
+        assert_eq!(most([299; 2], [0; 2], 0.2).map(|most| (most * 100.0) as u8), Some(99));
+        assert_eq!(most([299; 2], [0, 1], 0.2).map(|most| (most * 100.0) as u8), Some(98));
+        for (tried, wrong, gain) in [
+            ([299, 9], [0; 2], 0.2),
+            ([299; 2], [0, 20], 0.2),
+            ([299; 2], [0; 2], 0.1),
+            ([0; 2], [0; 2], 0.2),
+        ] {
+            assert_eq!(most(tried, wrong, gain), None, "{tried:?} {wrong:?} {gain}");
+        }
+    }
+
+    #[test]
+    fn what_is_proven_was_seen_on_what_is_held_out() {
+        let proof = |count| learn("c", &labelled(count)).unwrap().proof;
+        assert_eq!((proof(1_000).tried, proof(1_000).wrong), ([80, 120], [0, 0]));
+        assert!(proof(1_000).most().is_some_and(|most| most < 0.97), "{:?}", proof(1_000));
+        assert_eq!(proof(300).most(), None);
     }
 
     #[test]

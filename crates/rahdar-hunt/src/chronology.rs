@@ -7,7 +7,7 @@
 //! | before | contact was seen on an earlier day; that holds whatever else was not seen |
 //! | same day | on the same UTC day: telemetry has hours, dates of events seldom do |
 //! | after | on a later day, and an exporter that recorded the contact saw the day before the event and all since |
-//! | not covered | on a later day, and none did: contact may have begun before |
+//! | not covered | on a later day, and none did: contact may have begun before; or contact on the event's day or before it is on record, outside the windows of the claims |
 //!
 //! An order in time is no cause. Flow data cannot show how a host was entered, what was said, or
 //! where it went from there; "26 days after the disclosure" says that and no more. Under sampling,
@@ -17,7 +17,7 @@
 //! report about it.
 //!
 //! ```
-//! use rahdar_hunt::chronology::{Watch, order};
+//! use rahdar_hunt::chronology::{First, Watch, order};
 //! use rahdar_model::account::Order;
 //! use rahdar_model::intelligence::Event;
 //! use rahdar_model::{Timestamp, Window};
@@ -29,10 +29,10 @@
 //!     missing: Vec::new(),
 //!     is_sampled: false,
 //! };
-//! let first = order(&event, time("2021-03-28T04:00:00Z"), &[watch]);
-//! assert_eq!((first.order, first.days), (Order::After, 26));
-//! let unwatched = order(&event, time("2021-03-28T04:00:00Z"), &[]);
-//! assert_eq!(unwatched.order, Order::NotCovered);
+//! let first = First { at: time("2021-03-28T04:00:00Z"), outside: None };
+//! let told = order(&event, first, &[watch]);
+//! assert_eq!((told.order, told.days), (Order::After, 26));
+//! assert_eq!(order(&event, first, &[]).order, Order::NotCovered);
 //! ```
 
 use std::collections::BTreeSet;
@@ -42,6 +42,15 @@ use rahdar_model::coverage::ExporterCoverage;
 use rahdar_model::intelligence::Event;
 use rahdar_model::time::DAY_US;
 use rahdar_model::{Timestamp, Window};
+
+/// First contact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct First {
+    /// The first that is believed.
+    pub at: Timestamp,
+    /// The first with the same hosts outside the windows of all claims, if it came earlier.
+    pub outside: Option<Timestamp>,
+}
 
 /// What an exporter that recorded the contact could see.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +85,8 @@ impl Watch {
 }
 
 /// Where first contact stands to `event`.
-pub fn order(event: &Event, first: Timestamp, watches: &[Watch]) -> Chronology {
+pub fn order(event: &Event, first: First, watches: &[Watch]) -> Chronology {
+    let First { at: first, outside } = first;
     let (day, event_day) = (first.day(), event.at.day());
     let days = i64::from(day.0) - i64::from(event_day.0);
     let told = |order, why: &str| Chronology {
@@ -91,6 +101,13 @@ pub fn order(event: &Event, first: Timestamp, watches: &[Watch]) -> Chronology {
         0 => return told(Order::SameDay, ""),
         _ => {}
     }
+    let outside = outside.filter(|outside| *outside < first).map(Timestamp::day);
+    if let Some(outside) = outside.filter(|outside| *outside <= event_day) {
+        let why = format!(
+            "contact with the same hosts is on record since {outside}, outside the windows of the claims"
+        );
+        return told(Order::NotCovered, &why);
+    }
     // A day before the event: who begins to see on that day cannot tell what was new.
     let span = Window::new(event_day.start().plus_micros(-DAY_US), first);
     let holding: Vec<&Watch> = watches.iter().filter(|watch| watch.holds(span)).collect();
@@ -101,6 +118,10 @@ pub fn order(event: &Event, first: Timestamp, watches: &[Watch]) -> Chronology {
             _ => "no exporter that recorded it saw all of the time between".to_owned(),
         };
         return told(Order::NotCovered, &why);
+    }
+    if let Some(outside) = outside {
+        let why = format!("contact with the same hosts outside the windows of the claims began on {outside}");
+        return told(Order::After, &why);
     }
     let whole: Vec<&&Watch> = holding.iter().filter(|watch| watch.is_whole(span)).collect();
     if whole.is_empty() {
@@ -115,7 +136,7 @@ pub fn order(event: &Event, first: Timestamp, watches: &[Watch]) -> Chronology {
 /// Where first contact stands to each event, by date.
 pub(crate) fn orders(
     events: &[Event],
-    first: Timestamp,
+    first: First,
     exporters: &BTreeSet<&str>,
     coverage: &[ExporterCoverage],
 ) -> Vec<Chronology> {
@@ -144,9 +165,31 @@ mod tests {
     }
 
     fn check(first: &str, watches: &[Watch], expected: (Order, i64), why: &str) {
+        check_beside(first, None, watches, expected, why);
+    }
+
+    fn check_beside(
+        first: &str,
+        outside: Option<&str>,
+        watches: &[Watch],
+        expected: (Order, i64),
+        why: &str,
+    ) {
         let event = Event::new(time("2021-03-02"), "disclosed");
-        let order = order(&event, time(first), watches);
+        let order = order(&event, First { at: time(first), outside: outside.map(time) }, watches);
         assert_eq!(((order.order, order.days), order.why.as_str()), (expected, why));
+    }
+
+    #[test]
+    fn contact_outside_the_windows_that_came_first_leaves_the_order_open() {
+        let watches = [watch("2021-01-01", &[], false)];
+        let (first, at) = ("2021-03-28T04:00:00Z", "2021-02-01T00:00:00Z");
+        let why =
+            "contact with the same hosts is on record since 2021-02-01, outside the windows of the claims";
+        check_beside(first, Some(at), &watches, (Order::NotCovered, 26), why);
+        let why = "contact with the same hosts outside the windows of the claims began on 2021-03-10";
+        check_beside(first, Some("2021-03-10"), &watches, (Order::After, 26), why);
+        check_beside(first, Some("2021-04-10"), &watches, (Order::After, 26), "");
     }
 
     #[test]

@@ -20,6 +20,7 @@ use rahdar_model::marking::Marking;
 use rahdar_model::sight::{Hole, NotSeen, Witness};
 use rahdar_model::{Address, Day, Estimate, Timestamp, Window};
 
+use crate::chronology::First;
 use crate::evidence::naming::RESOLVED_ONLY_DB;
 use crate::evidence::rhythm::{self, Rhythm as Regularity};
 use crate::evidence::{counted, listed};
@@ -33,6 +34,7 @@ use crate::names::{Asked, Names};
 use crate::pair::Pair;
 use crate::role::Shown;
 use crate::sight::{self, Lookout, Trace};
+use crate::stitch::Session;
 use crate::surge::series::Series;
 use crate::surge::{self, Study, Told};
 use crate::sweep::{Party, Rate, Swept, Tally};
@@ -301,7 +303,8 @@ impl<'a> Teller<'a> {
             Verdict::Discounted => (Upload::default(), Vec::new()),
             _ => (
                 upload::upload(&parts, &octets_out, &daily, is_confirmed, self.coverage),
-                first_seen.map_or_else(Vec::new, |first| {
+                first_seen.map_or_else(Vec::new, |at| {
+                    let first = First { at, outside: self.first_outside(case) };
                     chronology::orders(events, first, &exporters, self.coverage)
                 }),
             ),
@@ -368,15 +371,24 @@ impl<'a> Teller<'a> {
     /// Whether contact outside the windows goes on from the contact inside.
     fn is_cut_by_windows(&self, case: &Case<'_>, seen: Window) -> bool {
         case.verdict() > Verdict::Discounted
-            && case.believed().iter().any(|lead| {
-                lead.beside.iter().any(|beside| match beside {
-                    Beside::Outside(session) => {
-                        let session = &self.pairs[lead.pair].sessions[*session];
-                        !session.clock_suspect && (session.start < seen.from || session.end > seen.until)
-                    }
-                    Beside::Held(_) => false,
-                })
+            && self.outside(case).any(|session| session.start < seen.from || session.end > seen.until)
+    }
+
+    /// When contact outside the windows began, as far as clocks tell.
+    fn first_outside(&self, case: &Case<'_>) -> Option<Timestamp> {
+        self.outside(case).map(|session| session.start).min()
+    }
+
+    /// What was exchanged with the believed hosts of a case outside the windows, as far as clocks tell when.
+    fn outside<'c>(&'c self, case: &'c Case<'_>) -> impl Iterator<Item = &'c Session> {
+        case.believed().iter().flat_map(move |lead| {
+            lead.beside.iter().filter_map(move |beside| match beside {
+                Beside::Outside(session) => {
+                    Some(&self.pairs[lead.pair].sessions[*session]).filter(|session| !session.clock_suspect)
+                }
+                Beside::Held(_) => None,
             })
+        })
     }
 
     /// What it says that nobody was in contact with others.

@@ -8,7 +8,7 @@
 //! | discounted | otherwise, and whatever a kill rule names or has expired |
 //!
 //! Caps on p, so that the number never says more than the word: 0.95 until weights are calibrated
-//! on local traffic and proven there ([`crate::calibrate`]), then 0.99; below 0.90 where a gate is missing; below 0.55 where G1 < +4 (so also where
+//! on local traffic and proven there, then what held-out examples support ([`crate::calibrate`]), 0.99 at most; below 0.90 where a gate is missing; below 0.55 where G1 < +4 (so also where
 //! one direction was seen), or where the claim had lapsed by more than 30 days and nothing of the
 //! same cluster is fresh: no other address of it inside a window, no sighting nearby; and where the claim
 //! has a window and nobody knows when the flows were (chosen here: they may as well lie outside, since most
@@ -26,7 +26,7 @@
 //!     validity: Validity::Stated,
 //!     recurs: true,
 //!     is_fresh: false,
-//!     is_calibrated: false,
+//!     proven: None,
 //!     is_killed: false,
 //! };
 //! assert_eq!(grade(20.0, &gates).verdict, Verdict::Confirmed);
@@ -42,14 +42,15 @@ use crate::evidence::validity::Validity;
 const CONFIRMED: f64 = 0.90;
 const LIKELY: f64 = 0.55;
 const POSSIBLE: f64 = 0.20;
-const MOST_UNCALIBRATED: f64 = 0.95;
+/// Of default weights.
+pub(crate) const MOST_UNCALIBRATED: f64 = 0.95;
 /// No finding is certain.
 const MOST: f64 = 0.99;
 /// Just below a threshold: the highest confidence, in hundredths, that the lower word may have.
 const BELOW: f64 = 0.01;
 
 /// What a verdict needs beside the odds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Gates {
     /// G1.
     pub exchange: Exchange,
@@ -59,9 +60,9 @@ pub struct Gates {
     pub recurs: bool,
     /// Whether something else of the cluster is fresh (amendment (d)).
     pub is_fresh: bool,
-    /// Whether the weights were learned from local traffic and proved better there
-    /// ([`crate::calibrate::Calibration::is_proven`]).
-    pub is_calibrated: bool,
+    /// The highest probability that weights learned from local traffic have proved to support
+    /// ([`crate::calibrate::Proof::most`]).
+    pub proven: Option<f64>,
     /// Whether a kill rule holds, or the claim had expired.
     pub is_killed: bool,
 }
@@ -77,7 +78,7 @@ pub struct Grade {
 
 /// The grade of evidence with these log-odds, in decibans.
 pub fn grade(log_odds: f64, gates: &Gates) -> Grade {
-    let mut p = probability(log_odds).min(if gates.is_calibrated { MOST } else { MOST_UNCALIBRATED });
+    let mut p = probability(log_odds).min(gates.proven.unwrap_or(MOST_UNCALIBRATED)).min(MOST);
     if !missing(gates).is_empty() {
         p = p.min(CONFIRMED - BELOW);
     }
@@ -112,7 +113,7 @@ pub fn grade(log_odds: f64, gates: &Gates) -> Grade {
 ///     validity: Validity::Stated,
 ///     recurs: false,
 ///     is_fresh: false,
-///     is_calibrated: false,
+///     proven: None,
 ///     is_killed: false,
 /// };
 /// assert_eq!(missing(&gates), ["contact on two days or in three sessions"]);
@@ -171,7 +172,7 @@ mod tests {
         validity: Validity::Stated,
         recurs: true,
         is_fresh: false,
-        is_calibrated: false,
+        proven: None,
         is_killed: false,
     };
 
@@ -182,7 +183,7 @@ mod tests {
     #[test]
     fn each_word_has_its_numbers() {
         check(35.0, GATES, Verdict::Confirmed, 95);
-        check(35.0, Gates { is_calibrated: true, ..GATES }, Verdict::Confirmed, 99);
+        check(35.0, Gates { proven: Some(0.995), ..GATES }, Verdict::Confirmed, 99);
         check(9.0, GATES, Verdict::Likely, 88);
         check(0.0, GATES, Verdict::Possible, 50);
         check(-20.0, GATES, Verdict::Discounted, 1);

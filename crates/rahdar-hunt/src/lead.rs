@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use rahdar_intel::index::Snapshot;
 use rahdar_model::finding::{Reason, Verdict};
-use rahdar_model::intelligence::{Claim, Cluster, ClusterId, HostClass, WindowBasis};
+use rahdar_model::intelligence::{Claim, Cluster, ClusterId, HostClass, Indicator, WindowBasis};
 use rahdar_model::marking::Marking;
 use rahdar_model::time::DAY_US;
 use rahdar_model::{Address, Day, Window};
@@ -24,7 +24,7 @@ use crate::calibrate::Calibration;
 use crate::evidence::asymmetry::{self, Flow};
 use crate::evidence::establishment::{self, Establishment, Exchange};
 use crate::evidence::host::Host;
-use crate::evidence::naming::{self, Naming};
+use crate::evidence::naming;
 use crate::evidence::port::{self, Port, WEB_SHELL_OCTETS};
 use crate::evidence::rhythm::Rhythm;
 use crate::evidence::validity::Validity;
@@ -308,7 +308,7 @@ impl<'a> Draft<'a> {
         rows.extend(naming.as_ref().map(naming::row));
         let mut marking = Marking::of(self.claims.iter().copied());
         if let Some(naming) = &naming {
-            marking.and(&self.affiliation.marking_of(book, naming.name()));
+            marking.and(&self.affiliation.marking_of(book, naming.subject()));
         }
         let begun = contact.iter().map(|s| &pair.sessions[*s]);
         let other = surroundings.names.name_of_everybody(pair.victim, pair.remote, begun);
@@ -316,7 +316,7 @@ impl<'a> Draft<'a> {
         rows.extend(is_probing.then(prober::row));
         let kill = [
             (!pair.is_monitored).then_some("foreign"),
-            host.is_kill(matches!(naming, Some(Naming::Called { .. })))
+            host.is_kill(naming.is_some_and(|naming| naming.is_of_handshake()))
                 .then(|| host.row())
                 .flatten()
                 .map(|row| row.reason.kind),
@@ -367,7 +367,9 @@ fn best_standing<'s, 'a>(body: &'s [Standing<'a>], pair: &Pair<'_>) -> Option<&'
 fn quality(best: &Standing<'_>, pair: &Pair<'_>, book: &Snapshot) -> f64 {
     let stated = match best.claim.basis {
         WindowBasis::Stated | WindowBasis::Heading | WindowBasis::Operator => 1.0,
-        WindowBasis::Published | WindowBasis::Resolved | WindowBasis::Undated => UNSTATED_QUALITY,
+        WindowBasis::Published | WindowBasis::Resolved | WindowBasis::Presented | WindowBasis::Undated => {
+            UNSTATED_QUALITY
+        }
     };
     let session = &pair.sessions[best.session];
     // A clock that lies tells no distance from a window.
@@ -423,23 +425,30 @@ struct Weighed<'a> {
 
 /// What the leads of one cluster on one victim amount to together.
 #[derive(Debug, Default)]
-struct Sum {
-    /// Established addresses whose claims held.
-    addresses: usize,
+struct Sum<'a> {
+    /// What claims that held are about, with which something was exchanged.
+    indicators: BTreeSet<&'a Indicator>,
+    /// Sessions, and their days, while a claim may have held.
     sessions: u64,
     days: BTreeSet<Day>,
 }
 
-impl Sum {
-    fn add(&mut self, one: &Weighed<'_>) {
+impl<'a> Sum<'a> {
+    fn add(&mut self, one: &Weighed<'a>) {
         if one.kill.is_some() || !one.establishment.exchange.is_established() {
             return;
         }
-        // Addresses that one claimed name led to are no more than that name.
-        let is_own = one.claim.basis != WindowBasis::Resolved;
-        self.addresses += usize::from(one.validity.holds() && is_own);
-        self.sessions += one.establishment.sessions;
-        self.days.extend(&one.establishment.days);
+        // Addresses that one claimed name or certificate led to are no more than that. What has nothing in common
+        // but who lists it does not bear witness to each other.
+        let is_own =
+            !one.claim.basis.is_derived() && matches!(one.draft.affiliation, Affiliation::Cluster(_));
+        if one.validity.holds() && is_own {
+            self.indicators.insert(&one.claim.indicator);
+        }
+        if one.validity.is_open() {
+            self.sessions += one.establishment.sessions;
+            self.days.extend(&one.establishment.days);
+        }
     }
 
     fn recurs(&self) -> bool {
@@ -460,10 +469,10 @@ impl<'a> Weighed<'a> {
     }
 
     /// Adds up the evidence, and sets the odds right.
-    fn settle(mut self, sum: &Sum, rhythm: Rhythm, calibration: Option<&Calibration>) -> Settled<'a> {
+    fn settle(mut self, sum: &Sum<'_>, rhythm: Rhythm, calibration: Option<&Calibration>) -> Settled<'a> {
         let mut rows = std::mem::take(&mut self.rows);
         rows.extend(rhythm.row());
-        rows.extend(corroboration::row(sum.addresses));
+        rows.extend(corroboration::row(sum.indicators.len()));
         let states = rows.iter().map(|row| (row.group, row.reason.weight)).collect();
         if let Some(calibration) = calibration {
             calibration.weigh(&mut rows);
@@ -481,8 +490,8 @@ impl<'a> Weighed<'a> {
             exchange: self.establishment.exchange,
             validity: self.validity,
             recurs: sum.recurs(),
-            is_fresh: self.is_sighted || sum.addresses > 0,
-            is_calibrated: calibration.is_some_and(Calibration::is_proven),
+            is_fresh: self.is_sighted || !sum.indicators.is_empty(),
+            proven: calibration.and_then(|calibration| calibration.proof.most()),
             is_killed: self.kill.is_some(),
         };
         Settled { one: self, rhythm, states, prior: evidence::decibans(prior), reasons, log_odds, gates }

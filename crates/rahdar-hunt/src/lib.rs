@@ -193,7 +193,7 @@ impl Scene<'_> {
         hand_on: impl FnOnce(Judged<'_>) -> Result<T, HuntError>,
     ) -> Result<T, HuntError> {
         let Self { store, networks, window } = *self;
-        let book = &*names::with_resolved(store, book, window)?;
+        let book = &*names::with_derived(store, book, window)?;
         let swept = sweep::sweep(store, book, window)?;
         let coverage = seen::as_clocks_tell(store.coverage(window)?);
         let scanners = scanners(store, &swept.contacts, &coverage, window)?;

@@ -1,16 +1,18 @@
-//! By which names hosts knew claimed addresses: what was resolved, and what servers were called.
+//! By which names hosts knew claimed addresses: what was resolved, what servers were called, and which certificates they
+//! presented.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use rahdar_intel::alias::CHAIN_MAX;
 use rahdar_intel::answers::Answers;
+use rahdar_intel::certificates::Presented;
 use rahdar_intel::index::Snapshot;
 use rahdar_model::fact::{Answer, Handshake, Resolution};
 use rahdar_model::finding::Reason;
 use rahdar_model::intelligence::Claim;
 use rahdar_model::marking::Marking;
-use rahdar_model::store::StoreError;
+use rahdar_model::store::{HandshakesAsked, StoreError};
 use rahdar_model::time::{CLOCK_PLAUSIBLE, SECOND_US};
 use rahdar_model::{Address, FlowStore, Prefix, Timestamp, Window};
 
@@ -37,6 +39,7 @@ pub(crate) struct Names {
 struct Mention {
     /// Whose claims are about the name; nobody's of a name that everybody asks for.
     whose: BTreeSet<Affiliation>,
+    /// Or the hash of a certificate.
     name: String,
     at: Timestamp,
     how: How,
@@ -48,6 +51,8 @@ enum How {
     Resolved { until: Timestamp },
     /// It called the server by that name, at this port.
     Called { port: u16 },
+    /// The server presented the certificate of that hash, at this port.
+    Presented { port: u16 },
 }
 
 /// What a host asked of the names of one cluster.
@@ -71,9 +76,28 @@ pub(crate) struct Asked {
 /// name has a handful.
 const TARGETS_MAX: usize = 10_000;
 
-/// The book with the claims that follow from where its names pointed in our own networks
-/// (`methods.md` §7.5), as far as the window shows; itself if none do.
-pub(crate) fn with_resolved<'a>(
+/// The book with the claims that follow from where its names pointed, and its certificates were presented, in our own
+/// networks (`methods.md` §7.5), as far as the window shows; itself if none do.
+pub(crate) fn with_derived<'a>(
+    store: &dyn FlowStore,
+    book: &'a Snapshot,
+    window: Window,
+) -> Result<Cow<'a, Snapshot>, StoreError> {
+    let resolved = with_resolved(store, book, window)?;
+    let hashes = book.certificates();
+    if hashes.is_empty() {
+        return Ok(resolved);
+    }
+    let mut presented = Presented::default();
+    let asked = HandshakesAsked { certificates: &hashes, ..HandshakesAsked::default() };
+    store.handshakes(&asked, window, &mut |handshake| presented.add(&handshake))?;
+    if presented.is_empty() {
+        return Ok(resolved);
+    }
+    Ok(Cow::Owned(resolved.into_owned().with_presented(&presented)))
+}
+
+fn with_resolved<'a>(
     store: &dyn FlowStore,
     book: &'a Snapshot,
     window: Window,
@@ -128,7 +152,8 @@ pub(crate) fn names(
     }
     let mut gathering = Gathering { book, met, names: &mut names, lists: HashMap::new() };
     store.resolutions(&domains, &remotes, window, &mut |resolution| gathering.resolved(resolution))?;
-    store.handshakes(&domains, &remotes, window, &mut |handshake| gathering.called(handshake))?;
+    let asked = HandshakesAsked { names: &domains, networks: &remotes, certificates: &[] };
+    store.handshakes(&asked, window, &mut |handshake| gathering.called(handshake))?;
     names.count_flows(store, book, window)?;
     Ok(names)
 }
@@ -142,14 +167,13 @@ struct Gathering<'a> {
     lists: HashMap<String, bool>,
 }
 
-/// Whose claims on `name` there are, and how the best of each stood to that time.
+/// Whose claims these are, and how the best of each stood to that time.
 fn standings<'a>(
-    book: &'a Snapshot,
-    name: &str,
+    claims: impl IntoIterator<Item = &'a Claim>,
     at: Timestamp,
 ) -> BTreeMap<Affiliation, (Validity, &'a Claim)> {
     let mut standings: BTreeMap<Affiliation, (Validity, &Claim)> = BTreeMap::new();
-    for claim in book.claims_naming(name) {
+    for claim in claims {
         // Facts have no marks: their time says by itself whether a clock can have told it.
         let validity = Validity::of(claim, at, at, !CLOCK_PLAUSIBLE.contains(at));
         let best = standings.entry(Affiliation::of(claim)).or_insert((validity, claim));
@@ -169,7 +193,7 @@ fn open(standings: &BTreeMap<Affiliation, (Validity, &Claim)>) -> BTreeSet<Affil
 impl Gathering<'_> {
     fn resolved(&mut self, resolution: Resolution) {
         let Resolution { time, client, name, answer, ttl_s, .. } = resolution;
-        let standings = standings(self.book, &name, time);
+        let standings = standings(self.book.claims_naming(&name), time);
         let whose = open(&standings);
         for (affiliation, (validity, claim)) in standings {
             let Names { asked, lapsed, .. } = &mut *self.names;
@@ -191,12 +215,15 @@ impl Gathering<'_> {
     }
 
     fn called(&mut self, handshake: Handshake) {
-        let Handshake { time, client, server, server_port, server_name: name, .. } = handshake;
-        let whose = open(&standings(self.book, &name, time));
-        self.mention(
-            (client, server),
-            Mention { whose, name, at: time, how: How::Called { port: server_port } },
-        );
+        let Handshake { time, client, server, server_port: port, server_name: name, certificate, .. } =
+            handshake;
+        let whose = open(&standings(self.book.claims_presenting(&certificate), time));
+        if !whose.is_empty() && handshake.established != Some(false) {
+            let how = How::Presented { port };
+            self.mention((client, server), Mention { whose, name: certificate, at: time, how });
+        }
+        let whose = open(&standings(self.book.claims_naming(&name), time));
+        self.mention((client, server), Mention { whose, name, at: time, how: How::Called { port } });
     }
 
     fn mention(&mut self, between: (Address, Address), mention: Mention) {
@@ -288,14 +315,19 @@ impl Names {
 }
 
 impl Mention {
+    /// Whether a handshake at this port of the server was part of the session.
+    fn is_of(&self, session: &Session, port: u16) -> bool {
+        // Handshakes are logged by another clock's second than flows.
+        let begun = session.start.plus_micros(-SECOND_US);
+        session.remote_port == port && begun <= self.at && self.at <= session.end
+    }
+
     fn explains(&self, session: &Session) -> Option<Naming> {
         let name = self.name.clone();
         match self.how {
-            How::Called { port } => {
-                // Handshakes are logged by another clock's second than flows.
-                let begun = session.start.plus_micros(-SECOND_US);
-                let is_of_it = session.remote_port == port && begun <= self.at && self.at <= session.end;
-                is_of_it.then_some(Naming::Called { name })
+            How::Called { port } => self.is_of(session, port).then_some(Naming::Called { name }),
+            How::Presented { port } => {
+                self.is_of(session, port).then_some(Naming::Presented { certificate: name })
             }
             How::Resolved { until } => {
                 let after_s = session.start.since(self.at) / SECOND_US;

@@ -10,8 +10,8 @@
 //!   draw it to the middle.
 //! * **Exfiltration's pattern** may be said of confirmed contact alone, and only where
 //!   at least [`MUCH_OCTETS`] left (L) with a balance of [`LEAST_BALANCE`] or more, or where a day's
-//!   lower bound is above [`KEEPALIVE_RATIO`] times the median active day: more than staying in
-//!   touch takes. Otherwise: traffic, and how much.
+//!   lower bound is above [`KEEPALIVE_RATIO`] times the median active day, and above what came on that day: more
+//!   than staying in touch takes, or acknowledging what came. Otherwise: traffic, and how much.
 //! * **Days without a record**: under sampling, U_d = Σ N·(largest packet)·χ²(0.95; 2)/2 octets may
 //!   leave on a day and leave no trace. Such a day is never called a day without contact.
 //!
@@ -81,7 +81,7 @@ pub fn pattern(volume: &Volume<'_>) -> (UploadClaim, String) {
     }
     if let Some(day) = beyond_keepalive(volume.days) {
         let text = format!(
-            "on {day} more left than {KEEPALIVE_RATIO:.0} times the median day: more than staying in touch takes"
+            "on {day} more left than came, and more than {KEEPALIVE_RATIO:.0} times the median day: more than staying in touch takes"
         );
         return (UploadClaim::Exfiltration, text);
     }
@@ -106,7 +106,8 @@ fn beyond_keepalive(days: &[Daily]) -> Option<Day> {
         return None;
     }
     let least = (KEEPALIVE_RATIO * points[points.len() / 2]).max(KEEPALIVE_OCTETS);
-    days.iter().find(|day| day.octets_out.low > least).map(|day| day.day)
+    let is_beyond = |day: &&Daily| day.octets_out.low > least.max(day.octets_in.point);
+    days.iter().find(is_beyond).map(|day| day.day)
 }
 
 /// Octets of headers in one packet.
@@ -317,8 +318,12 @@ mod tests {
         let none = "less than 10 MB can be shown to have left";
         check(2.4e6, Some(0.2), &days, UploadClaim::Volume, none);
         days[5] = day(5, 1.6e6);
-        let why = "on 1970-01-06 more left than 5 times the median day: more than staying in touch takes";
+        let why = "on 1970-01-06 more left than came, and more than 5 times the median day: more than staying in touch takes";
         check(3.7e6, Some(0.2), &days, UploadClaim::Exfiltration, why);
+        // A download of 85 MB is acknowledged with 1.6 MB.
+        let mut fetched = days.clone();
+        fetched[5].octets_in = Estimate::exact(85_000_000);
+        check(3.7e6, Some(-0.9), &fetched, UploadClaim::Volume, none);
         check(3.7e6, Some(0.2), &days[2..], UploadClaim::Volume, none);
     }
 

@@ -303,7 +303,11 @@ impl Finder<'_> {
             .into_iter()
             .find(|k| k.digits() == word.len())
         {
-            _ if CERTIFICATE.is_match(before) => What::Aside("certificate fingerprint"),
+            _ if NO_FLOW.is_match(before) => What::Aside("fingerprint that flows cannot show"),
+            _ if is_of_certificate(before) => match Indicator::certificate(word) {
+                Some(indicator) => What::Endpoint(Endpoint { indicator, port: None, protocol: None }),
+                None => What::Aside("other hash of a certificate"),
+            },
             Some(kind) => What::Endpoint(Endpoint {
                 indicator: Indicator::Hash(kind, word.to_ascii_lowercase()),
                 port: None,
@@ -476,9 +480,12 @@ const RANGE_NETWORKS_MAX: usize = 30;
 static VERSION: LazyLock<Regex> = LazyLock::new(|| {
     crate::pattern(r"(?i)^(v|ver|vers|version|versions|build|release|rev|revision|firmware|update)[.:]*$")
 });
-/// Words that make a hash the fingerprint of something else than a file.
-static CERTIFICATE: LazyLock<Regex> = LazyLock::new(|| {
-    crate::pattern(r"(?i)\b(certificate|ssl cert|tls cert|thumbprint|ja3s?|imphash|pubkey|public key)\b")
+/// Words that make a hash one of something that flows cannot answer.
+static NO_FLOW: LazyLock<Regex> =
+    LazyLock::new(|| crate::pattern(r"(?i)\b(ja3s?|imphash|pubkey|public key|code[- ]sign(ing|ed)?)\b"));
+/// Words that make a hash that of a certificate.
+static OF_CERTIFICATE: LazyLock<Regex> = LazyLock::new(|| {
+    crate::pattern(r"(?i)\b(certificates?|(ssl|tls)[ _-]?certs?|x\.?509|thumbprints?|sslbl)\b")
 });
 /// A port in the words after an address.
 static PORT_BESIDE: LazyLock<Regex> = LazyLock::new(|| {
@@ -486,6 +493,11 @@ static PORT_BESIDE: LazyLock<Regex> = LazyLock::new(|| {
         r"(?i)^\s*[,;\-–]?\s*(?:(?:over|on|via)\s+)?\(?(?:(tcp|udp)[\s/]*)?ports?\s*:?\s*(\d{1,5})\b|^\s*\(?(tcp|udp)\s*[/:]\s*(\d{1,5})\b",
     )
 });
+
+/// Whether hashes under these words are of certificates.
+pub(crate) fn is_of_certificate(words: &str) -> bool {
+    OF_CERTIFICATE.is_match(words)
+}
 
 /// How long the label before an indicator is: `md5:0123…`, `C2:192.0.2.1`. 0 if there is none.
 fn past_label(word: &str) -> usize {
@@ -642,7 +654,9 @@ mod tests {
         check(&format!("{sha256} (C2: example[.]org)"), &[&format!("sha256 {sha256}"), "domain example.org"]);
         check(&"d".repeat(62), &["aside: JARM fingerprint"]);
         check(&"d".repeat(63), &["doubtful: 63 hexadecimal digits are no MD5, SHA-1 or SHA-256"]);
-        check(&format!("Certificate (SHA1): {sha1}"), &["aside: certificate fingerprint"]);
+        check(&format!("Certificate (SHA1): {sha1}"), &[&format!("certificate {sha1}")]);
+        check(&format!("TLS certificate md5: {}", "d".repeat(32)), &["aside: other hash of a certificate"]);
+        check(&format!("imphash {}", "d".repeat(32)), &["aside: fingerprint that flows cannot show"]);
     }
 
     #[test]

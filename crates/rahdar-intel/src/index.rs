@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use rahdar_model::account::Attribution;
-use rahdar_model::intelligence::{Claim, Cluster, ClusterId, HostFact, Indicator, WindowBasis};
+use rahdar_model::intelligence::{Claim, Cluster, ClusterId, HostFact, Indicator};
 use rahdar_model::{Address, Prefix, Timestamp};
 
 use crate::age::{self, Report};
@@ -19,6 +19,7 @@ use crate::alias::{Alias, Aliases};
 use crate::assertion::Assertion;
 use crate::attributions;
 use crate::benign::{self, Note, Notes, resolvers};
+use crate::certificates::Presented;
 use crate::name;
 use crate::pdns::{self, Record};
 use crate::rented::is_rented;
@@ -35,8 +36,7 @@ pub struct Snapshot {
     facts: Vec<HostFact>,
     networks: Networks,
     fact_networks: Networks,
-    /// Domains, URLs and hashes, each under its own text. The three never collide: a URL holds
-    /// a slash, a hash no dot.
+    /// Domains, URLs and hashes, each under its own text: a URL holds a slash, a hash no dot.
     names: Texts,
     /// URLs under their host.
     hosts: Texts,
@@ -131,10 +131,24 @@ impl Snapshot {
             known.sort_unstable();
             known.dedup();
         }
+        self.tenants = tenants;
+        self.with_derived(derived)
+    }
+
+    /// The same book with the claims that follow from where its certificates were presented, behind its own
+    /// ([`certificates`](crate::certificates)).
+    pub fn with_presented(self, presented: &Presented) -> Self {
+        let derived = presented.claims(&self);
+        self.with_derived(derived)
+    }
+
+    fn with_derived(self, derived: Vec<Claim>) -> Self {
         if derived.is_empty() {
-            return Self { tenants, ..self };
+            return self;
         }
-        let Self { version, mut claims, clusters, facts, reports, notes, attributions, aliases, .. } = self;
+        let Self {
+            version, mut claims, clusters, facts, reports, notes, tenants, attributions, aliases, ..
+        } = self;
         claims.extend(derived);
         let clusters = clusters.into_values().collect();
         Self { reports, notes, tenants, attributions, aliases, ..Self::new(version, claims, clusters, facts) }
@@ -185,7 +199,7 @@ impl Snapshot {
     }
 
     /// The claims on a domain or the domains above it, on URLs of that host, on that URL, or on
-    /// that file hash; the closest name first, then as [`Snapshot::claims_on`].
+    /// what has that hash; the closest name first, then as [`Snapshot::claims_on`].
     ///
     /// A public suffix stands for itself alone: a claim on `duckdns.org` does not accuse its
     /// customers.
@@ -221,6 +235,23 @@ impl Snapshot {
         domains.sort_unstable();
         domains.dedup();
         domains
+    }
+
+    /// The claims on the certificate of this hash, as [`Snapshot::claims_on`].
+    pub fn claims_presenting(&self, certificate: &str) -> impl Iterator<Item = &Claim> {
+        self.named(certificate).filter(|claim| matches!(claim.indicator, Indicator::Certificate(_)))
+    }
+
+    /// The hash of every certificate that a claim stands on, sorted and distinct.
+    pub fn certificates(&self) -> Vec<&str> {
+        let hashes = self.names.entries().filter_map(|i| match &self.claims[i as usize].indicator {
+            Indicator::Certificate(hash) => Some(hash.as_str()),
+            _ => None,
+        });
+        let mut hashes: Vec<&str> = hashes.collect();
+        hashes.sort_unstable();
+        hashes.dedup();
+        hashes
     }
 
     /// Every network that a claim stands on, sorted and distinct: what a sweep looks for.
@@ -275,7 +306,10 @@ impl Snapshot {
 fn text(indicator: &Indicator) -> Option<&str> {
     match indicator {
         Indicator::Network(_) => None,
-        Indicator::Domain(text) | Indicator::Url(text) | Indicator::Hash(_, text) => Some(text),
+        Indicator::Domain(text)
+        | Indicator::Url(text)
+        | Indicator::Hash(_, text)
+        | Indicator::Certificate(text) => Some(text),
     }
 }
 
@@ -292,7 +326,7 @@ fn url_host_of(claim: &Claim) -> Option<String> {
 /// its publication. The newest version speaks for the object.
 fn standing(claims: &[Claim]) -> Vec<u32> {
     let mut newest: HashMap<&str, Option<Timestamp>> = HashMap::new();
-    let has_versions = |claim: &Claim| claim.basis != WindowBasis::Resolved && is_object_id(&claim.place);
+    let has_versions = |claim: &Claim| !claim.basis.is_derived() && is_object_id(&claim.place);
     for claim in claims {
         if has_versions(claim) {
             let seen = newest.entry(&claim.place).or_default();

@@ -10,7 +10,7 @@
 //! * [`book`]: the append-only register of all that was ever claimed, as a trait.
 //! * [`index`]: one version of the book as an immutable snapshot, ready to be asked.
 //! * [`pdns`]: a claim on a domain becomes dated claims on the addresses that it had; [`alias`]: by way
-//!   of other names; [`answers`]: as our own networks saw it.
+//!   of other names; [`answers`]: as our own networks saw it. [`certificates`]: the same of certificates.
 //! * [`listing`]: a list that is fetched again and again becomes dated claims.
 //! * [`scan`]: rules over what scanners saw, and the versions of a list as intervals.
 //! * [`benign`]: what is known to be harmless.
@@ -26,6 +26,7 @@ pub mod answers;
 pub mod assertion;
 pub mod benign;
 pub mod book;
+pub mod certificates;
 pub mod index;
 pub mod listing;
 pub mod misp;

@@ -10,7 +10,7 @@ use regex::Regex;
 use crate::benign::{Matching, lists, resolvers};
 use crate::date::{self, Span};
 use crate::draft::{Draft, Terms};
-use crate::find::{Endpoint, Found, Names, What, find};
+use crate::find::{Endpoint, Found, Names, What, find, is_of_certificate};
 use crate::naming;
 use crate::reading::{Format, LINE_MAX, Origin, ReadError, ReadOptions, Reading, Reason};
 use crate::refang::{Refanged, refang};
@@ -36,6 +36,8 @@ struct Section {
     tool: Option<String>,
     /// Whether it heads references, whose names are of publishers.
     references: bool,
+    /// Whether hashes under it are of certificates.
+    certificates: bool,
 }
 
 /// The level of the first line of a file, if other headings follow it at once.
@@ -85,7 +87,7 @@ impl References {
             Indicator::Network(network) => {
                 return network.is_host() && resolvers::fact(network.first()).is_some();
             }
-            Indicator::Hash(..) => return false,
+            Indicator::Hash(..) | Indicator::Certificate(_) => return false,
         };
         let domain = registrable(&host);
         WELL_KNOWN.contains(&format!(" {domain} ")) || self.domains.contains(&domain)
@@ -228,9 +230,10 @@ impl<'a> Reader<'a> {
             return self.look_above(text);
         }
         let top = self.sections.last().filter(|top| continues && top.level == level);
-        let above = top.map(|top| (top.window, top.cluster.clone()));
+        let above = top.map(|top| (top.window, top.cluster.clone(), top.certificates));
         self.open(level, text);
-        if let (Some((window, cluster)), Some(top)) = (above, self.sections.last_mut()) {
+        if let (Some((window, cluster, certificates)), Some(top)) = (above, self.sections.last_mut()) {
+            top.certificates |= certificates;
             top.window = top.window.or(window);
             top.cluster = top.cluster.take().or(cluster);
         }
@@ -284,6 +287,7 @@ impl<'a> Reader<'a> {
             cluster: naming::in_text(text),
             tool: tool_name(level, text),
             references: REFERENCES.is_match(text),
+            certificates: is_of_certificate(text),
         };
         if PUBLICATION.is_match(text)
             && let Some(span) = section.window.take()
@@ -350,6 +354,17 @@ impl<'a> Reader<'a> {
                 _ => self.draft.set_aside("entry of a list of harmless hosts"),
             };
         }
+        let endpoint = match &endpoint.indicator {
+            Indicator::Hash(_, digits)
+                if self.sections.last().is_some_and(|section| section.certificates) =>
+            {
+                match Indicator::certificate(digits) {
+                    Some(indicator) => Endpoint { indicator, ..endpoint },
+                    None => return self.draft.set_aside("other hash of a certificate"),
+                }
+            }
+            _ => endpoint,
+        };
         let tool = self.sections.last().and_then(|section| section.tool.clone());
         match tool.filter(|_| matches!(endpoint.indicator, Indicator::Hash(..))) {
             Some(tool) => self.draft.claim(endpoint, &Terms { tools: vec![tool], ..terms.clone() }),
@@ -499,7 +514,7 @@ fn bare_name(endpoint: &Endpoint) -> bool {
         // A URL of an address is as plain as the address.
         Indicator::Url(url) => crate::name::url_authority(url)
             .is_none_or(|(host, _)| host.parse::<rahdar_model::Address>().is_err()),
-        Indicator::Network(_) | Indicator::Hash(..) => false,
+        Indicator::Network(_) | Indicator::Hash(..) | Indicator::Certificate(_) => false,
     }
 }
 

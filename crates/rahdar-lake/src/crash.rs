@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use rahdar_model::column::Row as _;
 use rahdar_model::fact::{Fact, Gap, Handshake, Resolution};
 use rahdar_model::sink::SinkError;
-use rahdar_model::store::{Admission, Cell, Commit, Input, StoreError};
+use rahdar_model::store::{Admission, Cell, Commit, HandshakesAsked, Input, StoreError};
 use rahdar_model::{FlowRecord, FlowStore, Window};
 use rahdar_testkit::flow;
 
@@ -583,7 +583,8 @@ fn ask_everything(folder: &Path) -> Result<(), StoreError> {
     let lake = Lake::open_on(Arc::new(FaultyDisk::new(Fault::None, 0)), folder)?;
     lake.sightings(&["192.0.2.1".parse().unwrap()], Window::ALL, &mut drop)?;
     lake.resolutions(&[NAME], &[], Window::ALL, &mut drop)?;
-    lake.handshakes(&[], &["::/0".parse().unwrap()], Window::ALL, &mut drop)?;
+    let anywhere = ["::/0".parse().unwrap()];
+    lake.handshakes(&HandshakesAsked { networks: &anywhere, ..Default::default() }, Window::ALL, &mut drop)?;
     lake.gaps(Window::ALL)?;
     lake.coverage(Window::ALL)?;
     lake.import()?;

@@ -60,8 +60,8 @@ use object_store::ObjectStore;
 use rahdar_model::coverage::{CoverageHour, ExporterCoverage};
 use rahdar_model::fact::{Gap, Handshake, Resolution};
 use rahdar_model::store::{
-    Contact, Exchange, FanOut, FirstContact, FlowStore, Import, PortSweep, QueryLimits, Service, Sighting,
-    StoreError, Table as Answered, UnaskedReplies, Volume,
+    Contact, Exchange, FanOut, FirstContact, FlowStore, HandshakesAsked, Import, PortSweep, QueryLimits,
+    Service, Sighting, StoreError, Table as Answered, UnaskedReplies, Volume,
 };
 use rahdar_model::time::Timestamp;
 use rahdar_model::{Address, FlowRecord, Prefix, Window};
@@ -397,12 +397,11 @@ impl FlowStore for Lake {
 
     fn handshakes(
         &self,
-        names: &[&str],
-        networks: &[Prefix],
+        asked: &HandshakesAsked<'_>,
         window: Window,
         visit: &mut dyn FnMut(Handshake),
     ) -> Result<(), StoreError> {
-        plan::handshakes(self, names, networks, window, visit)
+        plan::handshakes(self, asked, window, visit)
     }
 
     fn gaps(&self, window: Window) -> Result<Vec<Gap>, StoreError> {

@@ -17,6 +17,9 @@ pub enum Indicator {
     Url(String),
     /// The hash of a file: lower-case hexadecimal.
     Hash(HashKind, String),
+    /// The hash of a certificate that a server presents: lower-case hexadecimal, of which 40 digits are SHA-1 and
+    /// 64 SHA-256.
+    Certificate(String),
 }
 
 impl Indicator {
@@ -29,7 +32,24 @@ impl Indicator {
             Self::Domain(_) => "domain",
             Self::Url(_) => "url",
             Self::Hash(kind, _) => kind.word(),
+            Self::Certificate(_) => "certificate",
         }
+    }
+
+    /// The hash of a certificate as it is written: in any case, with or without colons or blanks between the octets.
+    ///
+    /// ```
+    /// use rahdar_model::intelligence::Indicator;
+    ///
+    /// let sha1 = "0F:".repeat(19) + "0f";
+    /// assert_eq!(Indicator::certificate(&sha1), Some(Indicator::Certificate("0f".repeat(20))));
+    /// assert_eq!(Indicator::certificate("0f:0f"), None);
+    /// ```
+    pub fn certificate(text: &str) -> Option<Self> {
+        let digits: String = text.chars().filter(|c| !matches!(c, ':' | ' ')).collect();
+        let is_hash = [HashKind::Sha1, HashKind::Sha256].iter().any(|kind| kind.digits() == digits.len())
+            && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        is_hash.then(|| Self::Certificate(digits.to_ascii_lowercase()))
     }
 }
 
@@ -37,7 +57,9 @@ impl fmt::Display for Indicator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Network(prefix) => prefix.fmt(f),
-            Self::Domain(text) | Self::Url(text) | Self::Hash(_, text) => f.write_str(text),
+            Self::Domain(text) | Self::Url(text) | Self::Hash(_, text) | Self::Certificate(text) => {
+                f.write_str(text)
+            }
         }
     }
 }
@@ -87,6 +109,8 @@ pub enum WindowBasis {
     /// From when a claimed name stood for the address, seen in passive DNS or our own
     /// (`methods.md` §7.5).
     Resolved,
+    /// From when a server presented a claimed certificate, seen in our own networks.
+    Presented,
     /// Nobody dated it: it holds for all time, and is weak for that reason.
     Undated,
 }
@@ -100,15 +124,29 @@ impl WindowBasis {
             Self::Published => "published",
             Self::Operator => "operator",
             Self::Resolved => "resolved",
+            Self::Presented => "presented",
             Self::Undated => "undated",
         }
     }
 
     /// The basis of this word.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Stated, Self::Heading, Self::Published, Self::Operator, Self::Resolved, Self::Undated]
-            .into_iter()
-            .find(|basis| basis.word() == word)
+        [
+            Self::Stated,
+            Self::Heading,
+            Self::Published,
+            Self::Operator,
+            Self::Resolved,
+            Self::Presented,
+            Self::Undated,
+        ]
+        .into_iter()
+        .find(|basis| basis.word() == word)
+    }
+
+    /// Whether the claim is about a name or a certificate, and follows for the address from where that was seen.
+    pub const fn is_derived(self) -> bool {
+        matches!(self, Self::Resolved | Self::Presented)
     }
 }
 

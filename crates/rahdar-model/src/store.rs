@@ -163,12 +163,10 @@ pub trait FlowStore: Send + Sync {
         visit: &mut dyn FnMut(Resolution),
     ) -> Result<(), StoreError>;
 
-    /// Visits every handshake seen in `window` whose server is in one of `networks`, or was called by
-    /// one of `names` or a name below it, once. Order is not defined.
+    /// Visits every handshake seen in `window` that is asked for, once. Order is not defined.
     fn handshakes(
         &self,
-        names: &[&str],
-        networks: &[Prefix],
+        asked: &HandshakesAsked<'_>,
         window: Window,
         visit: &mut dyn FnMut(Handshake),
     ) -> Result<(), StoreError>;
@@ -178,6 +176,17 @@ pub trait FlowStore: Send + Sync {
 
     /// Runs one read-only `SELECT` over the views `flows`, `resolutions`, `handshakes` and `gaps`.
     fn query(&self, sql: &str, limits: QueryLimits) -> Result<Table, StoreError>;
+}
+
+/// Which handshakes are asked for: those that any of these holds for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct HandshakesAsked<'a> {
+    /// The server was called by one of these names, or a name below it.
+    pub names: &'a [&'a str],
+    /// The server is in one of these networks.
+    pub networks: &'a [Prefix],
+    /// The server presented a certificate of one of these hashes, in lower-case hexadecimal.
+    pub certificates: &'a [&'a str],
 }
 
 /// An import under way. Dropped without [`Import::commit`], it leaves nothing behind that can be

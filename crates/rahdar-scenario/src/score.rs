@@ -91,7 +91,7 @@ pub fn score(hunt: &Hunt, truth: &Truth) -> Score {
         truth,
         believed: hunt.findings.iter().filter(|finding| finding.verdict >= Verdict::Likely).collect(),
     };
-    let mut lines = vec![judge.victims(), judge.pairs()];
+    let mut lines = vec![judge.victims(), judge.pairs(), judge.confirmed()];
     for victim in truth.victims.iter().filter(|victim| !victim.role.is_empty()) {
         lines.push(judge.clusters_on(victim));
         lines.push(judge.role_of(victim));
@@ -140,6 +140,18 @@ impl Judge<'_> {
         let count = |found, wrong| format!("{found} of {} found, {wrong} wrong", expected.len());
         let found = got.intersection(&expected).count();
         line("pairs", count(expected.len(), 0), count(found, got.len() - found), got == expected)
+    }
+
+    /// Pairs whose finding is confirmed: *likely* is no validated finding.
+    fn confirmed(&self) -> Line {
+        let is_confirmed = |pair: &&Pair| {
+            let is_of_it = |finding: &&&Finding| {
+                finding.victim.address == pair.victim && finding.cluster.name == pair.cluster
+            };
+            self.believed.iter().find(is_of_it).is_some_and(|finding| finding.verdict == Verdict::Confirmed)
+        };
+        let (expected, got) = (self.truth.pairs.len(), self.truth.pairs.iter().filter(is_confirmed).count());
+        line("pairs confirmed", expected, got, got == expected)
     }
 
     fn clusters_on(&self, victim: &Victim) -> Line {

@@ -196,6 +196,7 @@ pub(crate) fn indicator(kind: &str, text: &str) -> Result<Indicator, sqlx::Error
         "md5" => Indicator::Hash(HashKind::Md5, text.to_owned()),
         "sha1" => Indicator::Hash(HashKind::Sha1, text.to_owned()),
         "sha256" => Indicator::Hash(HashKind::Sha256, text.to_owned()),
+        "certificate" => Indicator::Certificate(text.to_owned()),
         _ => return Err(strange(kind)),
     })
 }

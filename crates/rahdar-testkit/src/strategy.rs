@@ -98,18 +98,23 @@ pub fn resolution() -> impl Strategy<Value = Resolution> {
 
 /// A handshake with a server of [`address`], called by one of the names of [`name`].
 pub fn handshake() -> impl Strategy<Value = Handshake> {
-    (timestamp(), address(), address(), port(), name(), text(), option::of(any::<bool>())).prop_map(
-        |(time, client, server, server_port, name, subject, established)| Handshake {
+    (timestamp(), address(), address(), port(), name(), certificate(), text(), option::of(any::<bool>()))
+        .prop_map(|(time, client, server, server_port, name, certificate, subject, established)| Handshake {
             time,
             client,
             server,
             server_port,
             server_name: name.to_owned(),
+            certificate: certificate.to_owned(),
             subject,
             established,
             ..Handshake::blank()
-        },
-    )
+        })
+}
+
+/// The hash of a certificate that other draws will hit too; empty for none.
+pub fn certificate() -> impl Strategy<Value = &'static str> {
+    select(vec!["", "f04a8e5bbb6c4c5c1d9c2a5e7f1d4b3a2c1e0d9f", "0123456789abcdef0123456789abcdef01234567"])
 }
 
 /// A gap of any cause.

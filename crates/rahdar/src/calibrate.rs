@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
-use rahdar_hunt::calibrate::{self, Calibration, Example, Learned, Scores};
+use rahdar_hunt::calibrate::{self, Calibration, Example, Learned, Proof, Scores};
 use rahdar_intel::book::{Book, ImportedFile};
 use rahdar_intel::reading::ReadOptions;
 use rahdar_intel::sheet::{self, Label};
@@ -36,9 +36,9 @@ struct Written {
     table_version: u64,
     /// Examples: those that taught weights, those that taught how far to trust them, those held out.
     examples: [usize; 3],
-    /// Of those held out, examples of command traffic, and others. Older files do not say.
+    /// How far the examples held out support it. Older files do not say.
     #[serde(default)]
-    tried: [usize; 2],
+    proof: Option<Support>,
     alpha: f64,
     beta: f64,
     /// The share of command traffic among those that taught how far to trust the weights. Older files do not say.
@@ -49,6 +49,18 @@ struct Written {
     held_out: Quality,
     /// The default weights on the same examples.
     defaults: Quality,
+}
+
+/// How it did on the examples held out.
+#[derive(Serialize, Deserialize)]
+struct Support {
+    /// Examples of command traffic, and others.
+    tried: [usize; 2],
+    /// Of these, those on the wrong side of one half.
+    wrong: [usize; 2],
+    /// By how much the log-loss is below the default's, in nats, at the mean, and its standard error.
+    gain: f64,
+    gain_error: f64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -94,11 +106,10 @@ pub(crate) fn run(home: &Home, args: &Calibrate, format: Format) -> anyhow::Resu
     std::fs::write(&path, &text).with_context(|| format!("cannot write `{}`", path.display()))?;
     output::print(&table(&learned), format)?;
     note!("calibration {}: {}", name(text.as_bytes()), path.display());
-    if !learned.is_proven() {
+    if learned.proof.most().is_none() {
         note!(
-            "no confidence rises above 95 by it: that takes {} held-out examples of either kind, and a log-loss below \
-             the default's",
-            calibrate::LEAST_PROVING
+            "no confidence rises above 95 by it: that takes a log-loss clearly below the default's, and more than 60 \
+             held-out examples of either kind, all judged right (99: 299 of either kind)"
         );
     }
     Ok(if refused > 0 { Outcome::Refused } else { Outcome::Done })
@@ -156,12 +167,13 @@ fn written(learned: &Calibration, table_version: u64) -> Written {
         real: learned.real,
         other: learned.other,
     };
+    let Proof { tried, wrong, gain, gain_error } = learned.proof;
     Written {
         version: VERSION,
         made: SystemClock.now().to_string(),
         table_version,
         examples: learned.examples,
-        tried: learned.tried,
+        proof: Some(Support { tried, wrong, gain, gain_error }),
         alpha: learned.alpha,
         beta: learned.beta,
         share: learned.share,
@@ -213,7 +225,7 @@ pub(crate) fn of(home: &Home, given: Option<&Path>) -> anyhow::Result<Option<Cal
 fn read(path: &Path) -> anyhow::Result<Calibration> {
     ensure!(std::fs::metadata(path)?.len() <= FILE_OCTETS, "it is larger than {} KiB", FILE_OCTETS >> 10);
     let content = std::fs::read(path)?;
-    let Written { version, examples, tried, alpha, beta, share, weights, held_out, defaults, .. } =
+    let Written { version, examples, proof, alpha, beta, share, weights, held_out, defaults, .. } =
         serde_json::from_slice(&content)?;
     ensure!(version == VERSION, "it is of version {version}, and this release reads {VERSION}");
     ensure!(
@@ -235,5 +247,11 @@ fn read(path: &Path) -> anyhow::Result<Calibration> {
     let states = weights.iter().map(learned).collect::<anyhow::Result<Vec<_>>>()?;
     let scores = |Quality { brier, log_loss, ece }| Scores { brier, log_loss, ece };
     let (held_out, defaults) = (scores(held_out), scores(defaults));
-    Ok(Calibration { name: name(&content), states, alpha, beta, share, examples, tried, held_out, defaults })
+    let proof = proof.map_or_else(Proof::default, |Support { tried, wrong, gain, gain_error }| Proof {
+        tried,
+        wrong,
+        gain,
+        gain_error,
+    });
+    Ok(Calibration { name: name(&content), states, alpha, beta, share, examples, proof, held_out, defaults })
 }

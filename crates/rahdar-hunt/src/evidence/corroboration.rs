@@ -1,9 +1,10 @@
-//! G11: other addresses of the same cluster on the same victim (`methods.md` §2.2, amendment (c)).
+//! G11: other indicators of the same cluster on the same victim (`methods.md` §2.2, amendment (c)).
 //!
-//! Two addresses whose claims held, each with G1 of +8 or more: +8. Three or more: +12 dB. Addresses
-//! that follow from a claimed name are not counted: they are as many as it had. Assumes
+//! Two indicators whose claims held, each with G1 of +8 or more: +8. Three or more: +12 dB. A network is one, however
+//! many of its addresses were met; addresses that follow from a claimed name or certificate are not counted. Hosts
+//! that have no cluster in common, but the list that they stand on, do not count: a list is no actor. Assumes
 //! that claims of one cluster were made apart from each other; wrong where one report lists a
-//! whole hosting range.
+//! whole hosting range address by address.
 //!
 //! ```
 //! use rahdar_hunt::evidence::corroboration::weight;
@@ -13,9 +14,9 @@
 
 use super::{Group, Row};
 
-/// Decibans of this many established addresses.
-pub const fn weight(addresses: usize) -> f64 {
-    match addresses {
+/// Decibans of this many indicators.
+pub const fn weight(indicators: usize) -> f64 {
+    match indicators {
         0..=1 => 0.0,
         2 => 8.0,
         _ => 12.0,
@@ -23,7 +24,7 @@ pub const fn weight(addresses: usize) -> f64 {
 }
 
 /// The reason, if it weighs.
-pub fn row(addresses: usize) -> Option<Row> {
-    let text = format!("the victim exchanges something with {addresses} addresses of this cluster");
-    (addresses > 1).then(|| Row::new(Group::Corroboration, "corroboration", weight(addresses), text))
+pub fn row(indicators: usize) -> Option<Row> {
+    let text = format!("the victim exchanges something with {indicators} indicators of this cluster");
+    (indicators > 1).then(|| Row::new(Group::Corroboration, "corroboration", weight(indicators), text))
 }

@@ -40,12 +40,12 @@ impl Host {
     }
 
     /// Whether no other evidence can make contact with this host command traffic. A front of a
-    /// content network is not beyond doubt where the victim named, in the handshake, the claimed
-    /// name behind it.
-    pub fn is_kill(self, is_called_by_name: bool) -> bool {
+    /// content network is not beyond doubt where the handshake shows the claimed name or certificate
+    /// behind it.
+    pub fn is_kill(self, is_shown_by_handshake: bool) -> bool {
         match self.0 {
             Some(HostClass::Sinkhole) => true,
-            Some(HostClass::Cdn) => !is_called_by_name,
+            Some(HostClass::Cdn) => !is_shown_by_handshake,
             _ => false,
         }
     }

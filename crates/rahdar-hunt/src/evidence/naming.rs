@@ -1,18 +1,21 @@
-//! G10: whether the victim knew the address by a claimed name (`methods.md` §2.2).
+//! G10: whether the victim knew the address by a claimed name (`methods.md` §2.2), or it presented a claimed certificate.
 //!
 //! | state | dB |
 //! |---|---|
 //! | the victim asked for a name of the cluster, was told this address, and called it while the answer could be kept, or 5 minutes longer | +9 |
 //! | the victim called the address by a name of the cluster (TLS SNI) | +9 |
+//! | the server presented a certificate of the cluster in the handshake | +9 |
 //! | it knew the address by a name that everybody asks for, whenever most of the contact began, and never by one of the cluster | −20 |
 //! | neither was seen | 0 |
 //!
 //! A question that no flow follows is −6 and told by itself: the name was resolved, that is all.
-//! The name of everybody is chosen here: published lists hold addresses of Bing, of update servers and
+//! The certificate is chosen here, to weigh as much as a name: whoever presents it holds its key. The name of everybody is
+//! chosen here too: published lists hold addresses of Bing, of update servers and
 //! of content networks, which every host calls by names that warning lists know. Names that are rented
 //! out are not among them. Absence says nothing, since few networks log every resolver and every handshake. Wrong where a
 //! security product resolves names out of reports, for names that share one front with
-//! thousands of others, and where an attacker hides behind a front whose names everybody asks for.
+//! thousands of others, where an attacker hides behind a front whose names everybody asks for, and where a certificate comes
+//! with a tool that others run too.
 //!
 //! ```
 //! use rahdar_hunt::evidence::naming::{Naming, row};
@@ -38,6 +41,11 @@ const OF_EVERYBODY_DB: f64 = -20.0;
 /// How the victim knew the address.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Naming {
+    /// The server presented this certificate.
+    Presented {
+        /// The hash, SHA-1 or SHA-256.
+        certificate: String,
+    },
     /// It called it by this name.
     Called {
         /// The name.
@@ -53,17 +61,26 @@ pub enum Naming {
 }
 
 impl Naming {
-    /// By which name.
-    pub fn name(&self) -> &str {
+    /// The name, or the hash of the certificate: what the claim is about.
+    pub fn subject(&self) -> &str {
         match self {
+            Self::Presented { certificate } => certificate,
             Self::Called { name } | Self::Resolved { name, .. } => name,
         }
+    }
+
+    /// Whether the handshake itself shows it, so that it holds behind a front of many hosts too.
+    pub fn is_of_handshake(&self) -> bool {
+        matches!(self, Self::Presented { .. } | Self::Called { .. })
     }
 }
 
 /// The reason.
 pub fn row(naming: &Naming) -> Row {
     let text = match naming {
+        Naming::Presented { certificate } => {
+            format!("the server presented the certificate `{certificate}`, one of the cluster")
+        }
         Naming::Called { name } => {
             format!("the victim called the address as `{name}`, a name of the cluster")
         }

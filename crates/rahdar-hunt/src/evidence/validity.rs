@@ -103,7 +103,10 @@ impl Validity {
         }
         if start < until && end >= from {
             return match claim.basis {
-                WindowBasis::Published | WindowBasis::Resolved | WindowBasis::Undated => Self::Derived,
+                WindowBasis::Published
+                | WindowBasis::Resolved
+                | WindowBasis::Presented
+                | WindowBasis::Undated => Self::Derived,
                 WindowBasis::Stated | WindowBasis::Heading | WindowBasis::Operator => Self::Stated,
             };
         }
@@ -202,6 +205,9 @@ fn whose(claim: &Claim) -> String {
         }
         WindowBasis::Resolved => {
             format!("{window}, when a name claimed by {source} resolved to this address (± 1 day)")
+        }
+        WindowBasis::Presented => {
+            format!("{window}, when this server presented a certificate claimed by {source} (± 1 day)")
         }
         WindowBasis::Undated => format!("all time, for {source} gives no date"),
     }

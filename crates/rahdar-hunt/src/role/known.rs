@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rahdar_model::fact::Answer;
-use rahdar_model::store::StoreError;
+use rahdar_model::store::{HandshakesAsked, StoreError};
 use rahdar_model::{Address, FlowStore, Prefix, Window};
 
 /// Questions by type (IANA DNS RR TYPE).
@@ -59,7 +59,8 @@ impl Known {
         }
         known.reversed(store, hosts, window)?;
         known.exchangers(store, &names, window)?;
-        store.handshakes(&[], &networks, window, &mut |handshake| {
+        let asked = HandshakesAsked { networks: &networks, ..HandshakesAsked::default() };
+        store.handshakes(&asked, window, &mut |handshake| {
             let subject = handshake.subject.to_ascii_lowercase();
             let subject = subject.split(',').find_map(|part| part.trim().strip_prefix("cn="));
             for name in [handshake.server_name.as_str(), subject.unwrap_or_default()] {

@@ -1,7 +1,7 @@
 //! What is said when a finding is denied: the claim's age, who had the address, the rival, the upload,
 //! what came first, who is behind it, who else was there.
 
-use rahdar_hunt::calibrate::{Calibration, LEAST_PROVING, Learned, Scores};
+use rahdar_hunt::calibrate::{Calibration, Learned, Proof, Scores};
 use rahdar_hunt::evidence::Group;
 use rahdar_intel::age::{Report, ReportKind};
 use rahdar_intel::assertion::{Assertion, Relation};
@@ -176,6 +176,7 @@ fn a_calibration_is_named_and_weighs_and_lifts_the_cap_once_it_is_proven() {
     assert_eq!(world.finding().confidence, 95);
     let learned = Learned { group: Group::Persistence, default: 7.0, weight: 9.5, real: 40, other: 2 };
     let scores = |log_loss| Scores { brier: 0.0, log_loss, ece: 0.0 };
+    let proof = Proof { tried: [299; 2], wrong: [0; 2], gain: 0.1, gain_error: 0.01 };
     let calibration = Calibration {
         name: "of this network".to_owned(),
         states: vec![learned],
@@ -183,11 +184,12 @@ fn a_calibration_is_named_and_weighs_and_lifts_the_cap_once_it_is_proven() {
         beta: 1.0,
         share: Some(0.5),
         examples: [0; 3],
-        tried: [LEAST_PROVING; 2],
+        proof,
         held_out: scores(0.1),
         defaults: scores(0.2),
     };
-    world.request.calibration = Some(Calibration { tried: [LEAST_PROVING, 9], ..calibration.clone() });
+    world.request.calibration =
+        Some(Calibration { proof: Proof { tried: [299, 9], ..proof }, ..calibration.clone() });
     assert_eq!(world.finding().confidence, 95);
     world.request.calibration = Some(calibration);
     let hunt = world.hunt();

@@ -87,6 +87,53 @@ fn a_server_called_by_a_claimed_name_speaks_for_it() {
     assert_eq!(named(&world.finding()), None);
 }
 
+/// The hash of a certificate.
+const CERTIFICATE: &str = "4e1243bd22c66e76c2ba9eddc1f91394e57f9f83";
+
+/// At noon of the first day the victim is shown the certificate by an address.
+fn presented(server: &str) -> Handshake {
+    Handshake {
+        time: noon(0),
+        client: VICTIM.parse().unwrap(),
+        server: server.parse().unwrap(),
+        server_port: 443,
+        certificate: CERTIFICATE.to_owned(),
+        ..Handshake::blank()
+    }
+}
+
+fn certificate_claim() -> Claim {
+    Claim { indicator: Indicator::Certificate(CERTIFICATE.to_owned()), ..name_claim() }
+}
+
+#[test]
+fn a_server_that_presented_a_claimed_certificate_is_found_without_its_address() {
+    let world = World {
+        handshakes: vec![presented(OTHER)],
+        ..World::of([talk(OTHER, 0)]).claims([certificate_claim()])
+    };
+    let finding = world.finding();
+    assert_eq!(finding.cluster.id.to_string(), "redfoxtrot");
+    let (weight, text) = named(&finding).unwrap();
+    assert_eq!(weight, 9.0);
+    assert!(text.contains(CERTIFICATE), "{text}");
+    let validity = finding.reasons.iter().find(|reason| reason.kind == "validity").unwrap();
+    assert!(validity.text.contains("presented a certificate claimed by"), "{}", validity.text);
+}
+
+#[test]
+fn a_claimed_certificate_speaks_for_a_claimed_address_and_a_failed_handshake_does_not() {
+    let with = |handshake: Handshake| World {
+        handshakes: vec![handshake],
+        ..World::of([talk(C2, 0)]).claims([claim(C2, "RedFoxtrot"), certificate_claim()])
+    };
+    assert!(named(&with(presented(C2)).finding()).is_some());
+    let failed = Handshake { established: Some(false), ..presented(C2) };
+    assert_eq!(named(&with(failed).finding()), None);
+    let elsewhere = Handshake { server_port: 8443, ..presented(C2) };
+    assert_eq!(named(&with(elsewhere).finding()), None);
+}
+
 /// A list of names that everybody asks for.
 fn popular(name: &str) -> Note {
     Note {

@@ -4,7 +4,7 @@ use rahdar_model::{Address, Prefix};
 
 use crate::name;
 
-/// An address, or a name: of a domain, a URL, or the hash of a file.
+/// An address, or a name: of a domain, a URL, or the hash of a file or a certificate.
 ///
 /// Its keys are what a book that is asked for one subject must look up. A snapshot of no more than
 /// the claims, facts and notes under them answers as the whole book does.

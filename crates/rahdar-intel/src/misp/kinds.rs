@@ -38,6 +38,7 @@ pub(super) fn endpoints(kind: &str, value: &str) -> Result<Option<Vec<Endpoint>>
             let (_, digits) = value.rsplit_once('|').ok_or_else(|| Reason::NotOfType(kind.to_owned()))?;
             one(hash(digits.trim()))
         }
+        "x509-fingerprint-sha1" | "x509-fingerprint-sha256" => one(certificate(value)),
         _ => Ok(None),
     }
 }
@@ -73,6 +74,10 @@ fn hash(text: &str) -> Result<Endpoint, Reason> {
         .into_iter()
         .find(|kind| kind.digits() == digits.len() && digits.bytes().all(|b| b.is_ascii_hexdigit()));
     kind.map(|kind| plain(Indicator::Hash(kind, digits))).ok_or(Reason::HashLength(text.len()))
+}
+
+fn certificate(text: &str) -> Result<Endpoint, Reason> {
+    Indicator::certificate(text).map(plain).ok_or(Reason::HashLength(text.len()))
 }
 
 /// `192.0.2.1|443`; older servers wrote a colon.

@@ -52,6 +52,8 @@ fn types_of_attributes_become_indicators() {
     let md5 = "0123456789abcdef0123456789ABCDEF";
     check_value("md5", md5, "md5 0123456789abcdef0123456789abcdef");
     check_value("filename|md5", &format!("a.exe|{md5}"), "md5 0123456789abcdef0123456789abcdef");
+    let sha1 = "0123456789abcdef0123456789abcdef01234567";
+    check_value("x509-fingerprint-sha1", sha1, &format!("certificate {sha1}"));
     for kind in ["mutex", "link", "ssdeep", "no-such-type"] {
         check_value(kind, "x", &format!("aside {kind}"));
     }

@@ -47,7 +47,9 @@ pub(super) fn read<'t, 'd>(
             Body::Named(_) if matches!(object.kind(), "malware" | "tool") => {
                 reader.known_as(object, Kind::Malware);
             }
-            Body::Endpoint(_) | Body::Traffic(_) if !reader.accused.contains(object.id()) => {
+            Body::Endpoint(_) | Body::Traffic(_) | Body::Certificate(_)
+                if !reader.accused.contains(object.id()) =>
+            {
                 reader.draft.set_aside(&format!("{} (nothing accuses it)", object.kind()));
             }
             Body::Unknown => reader.draft.set_aside(&format!("{} (no type of STIX 2.1)", object.kind())),
@@ -183,31 +185,36 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    fn observable(&mut self, object: &'a Object<'a>) -> Option<Endpoint> {
+    fn observable(&mut self, object: &'a Object<'a>) -> Vec<Endpoint> {
         match &object.body {
-            Body::Endpoint(endpoint) => {
-                self.accused.insert(object.id());
-                let value = endpoint.value.as_str();
-                let indicator = match object.kind() {
-                    "domain-name" => name::domain(value).map(Indicator::Domain),
-                    "url" => Some(Indicator::Url(value.to_owned())),
-                    _ => value.parse().ok().map(Indicator::Network),
-                };
-                if indicator.is_none() {
-                    self.draft.refuse(
-                        object.id(),
-                        value,
-                        Reason::NotOfType(format!("{}:value", object.kind())),
-                    );
-                }
-                indicator.map(|indicator| Endpoint { indicator, port: None, protocol: None })
-            }
+            Body::Endpoint(endpoint) => self.named(object, endpoint).into_iter().collect(),
             Body::Traffic(traffic) => {
                 self.accused.insert(object.id());
-                self.answering(traffic)
+                self.answering(traffic).into_iter().collect()
             }
-            _ => None,
+            Body::Certificate(certificate) => {
+                self.accused.insert(object.id());
+                let hashes = certificate.hashes.values().filter_map(|hash| Indicator::certificate(hash));
+                hashes.map(|indicator| Endpoint { indicator, port: None, protocol: None }).collect()
+            }
+            _ => Vec::new(),
         }
+    }
+
+    /// The address, name or URL that an observable is.
+    fn named(&mut self, object: &'a Object<'a>, endpoint: &object::Endpoint) -> Option<Endpoint> {
+        self.accused.insert(object.id());
+        let value = endpoint.value.as_str();
+        let indicator = match object.kind() {
+            "domain-name" => name::domain(value).map(Indicator::Domain),
+            "url" => Some(Indicator::Url(value.to_owned())),
+            _ => value.parse().ok().map(Indicator::Network),
+        };
+        if indicator.is_none() {
+            let reason = Reason::NotOfType(format!("{}:value", object.kind()));
+            self.draft.refuse(object.id(), value, reason);
+        }
+        indicator.map(|indicator| Endpoint { indicator, port: None, protocol: None })
     }
 
     /// The side of a connection that answers, or the only side that is named.
@@ -217,10 +224,11 @@ impl<'a> Reader<'a, '_> {
             (None, Some(end)) => (end, traffic.src_port),
             (None, None) => return None,
         };
-        let end = self.graph.object(end).filter(|end| matches!(end.body, Body::Endpoint(_)))?;
+        let end = self.graph.object(end)?;
+        let Body::Endpoint(endpoint) = &end.body else { return None };
         let Words(protocols) = &traffic.protocols;
         let protocol = protocols.iter().find_map(|word| protocol(word));
-        Some(Endpoint { port, protocol, ..self.observable(end)? })
+        Some(Endpoint { port, protocol, ..self.named(end, endpoint)? })
     }
 
     /// A sighting of an indicator or of infrastructure says once more when its endpoints were at

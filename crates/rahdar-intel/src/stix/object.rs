@@ -4,6 +4,8 @@
 //! rahdar does not know, or knows only in part, is kept as it came, and a number or a time keeps
 //! its form. A view can be written too: what it writes equals what it was read from.
 
+use std::collections::BTreeMap;
+
 use rahdar_model::intelligence::Tlp;
 use rahdar_model::{Timestamp, Window};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, SeqAccess, Visitor};
@@ -127,6 +129,8 @@ pub enum Body {
     Endpoint(Endpoint),
     /// `network-traffic`.
     Traffic(Traffic),
+    /// `x509-certificate`.
+    Certificate(Certificate),
     /// Any other domain object of the standard: groups, malware, infrastructure, identities, …
     Named(Named),
     /// Other observables and meta objects of the standard.
@@ -277,6 +281,14 @@ pub struct Traffic {
     pub protocols: Words,
 }
 
+/// A certificate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// Its hashes by the name of the function: `SHA-1`, `SHA-256`, …
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub hashes: BTreeMap<String, String>,
+}
+
 /// Why an object cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ObjectError {
@@ -344,6 +356,7 @@ impl<'a> Object<'a> {
             "marking-definition" => Body::Marking(view(raw)?),
             "ipv4-addr" | "ipv6-addr" | "domain-name" | "url" => Body::Endpoint(view(raw)?),
             "network-traffic" => Body::Traffic(view(raw)?),
+            "x509-certificate" => Body::Certificate(view(raw)?),
             kind if NAMED.contains(&kind) => Body::Named(view(raw)?),
             kind if KEPT.contains(&kind) => Body::Kept,
             _ => Body::Unknown,
@@ -399,8 +412,7 @@ impl<'a> Object<'a> {
     /// [`ObjectError::Form`] if it is there and of another form.
     pub fn property<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ObjectError> {
         let form = |error| ObjectError::Form(without_place(&error));
-        let properties: std::collections::BTreeMap<&str, &RawValue> =
-            serde_json::from_str(self.raw.get()).map_err(form)?;
+        let properties: BTreeMap<&str, &RawValue> = serde_json::from_str(self.raw.get()).map_err(form)?;
         properties.get(name).map(|raw| serde_json::from_str(raw.get()).map_err(form)).transpose()
     }
 
@@ -444,7 +456,7 @@ const NAMED: [&str; 13] = [
 ];
 
 /// Observables (§6) and meta objects (§7) of STIX 2.1 of which nothing is read.
-const KEPT: [&str; 15] = [
+const KEPT: [&str; 14] = [
     "artifact",
     "autonomous-system",
     "directory",
@@ -457,7 +469,6 @@ const KEPT: [&str; 15] = [
     "software",
     "user-account",
     "windows-registry-key",
-    "x509-certificate",
     "extension-definition",
     "language-content",
 ];

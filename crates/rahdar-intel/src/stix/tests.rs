@@ -147,6 +147,24 @@ fn infrastructure_consists_of_addresses() {
 }
 
 #[test]
+fn infrastructure_consists_of_certificates() {
+    let sha1 = "c".repeat(40);
+    let certificate = json!({
+        "type": "x509-certificate", "id": "x509-certificate--1", "hashes": {"SHA-1": sha1, "MD5": "d".repeat(32)},
+    });
+    check(
+        &[
+            certificate,
+            named("infrastructure", 1, "C2"),
+            named("intrusion-set", 1, "A group"),
+            link(1, "infrastructure--1", "consists-of", "x509-certificate--1"),
+            link(2, "intrusion-set--1", "uses", "infrastructure--1"),
+        ],
+        &[&format!("{sha1} {OPEN} a-group relationship--1")],
+    );
+}
+
+#[test]
 fn a_valid_from_that_a_tool_filled_in_is_a_date_of_publication() {
     let mut filled = indicator(1, "192.0.2.1");
     filled["valid_from"] = json!(TIME);

@@ -3,7 +3,7 @@
 use rahdar_model::Address;
 use rahdar_model::intelligence::Indicator;
 
-use crate::find::{Names, What, find};
+use crate::find::{Names, What, find, is_of_certificate};
 use crate::naming;
 use crate::refang::refang;
 use crate::rows::{Delimiter, Row, rows};
@@ -55,6 +55,7 @@ pub(super) enum Kind {
     Domain,
     Url,
     Hash,
+    Certificate,
 }
 
 impl Kind {
@@ -63,9 +64,11 @@ impl Kind {
             (Self::Any, _) => true,
             (Self::Ipv4, Indicator::Network(network)) => network.first().is_v4(),
             (Self::Ipv6, Indicator::Network(network)) => !network.first().is_v4(),
-            (Self::Network, Indicator::Network(_)) | (Self::Hash, Indicator::Hash(..)) => true,
+            (Self::Network, Indicator::Network(_))
+            | (Self::Hash, Indicator::Hash(..))
+            | (Self::Certificate, Indicator::Certificate(_)) => true,
             // Columns of hosts and of URLs hold each other, and addresses, all the time.
-            (Self::Domain | Self::Url, Indicator::Hash(..)) => false,
+            (Self::Domain | Self::Url, Indicator::Hash(..) | Indicator::Certificate(_)) => false,
             (Self::Domain | Self::Url, _) => true,
             _ => false,
         }
@@ -80,6 +83,13 @@ pub(crate) struct Layout {
     pub(super) header: Row,
     /// The cluster that the lines above the header name.
     pub(super) cluster: Option<String>,
+}
+
+impl Layout {
+    fn take_hashes_for_certificates(&mut self) {
+        let hashes = self.columns.iter_mut().filter(|column| **column == Column::Indicator(Kind::Hash));
+        hashes.for_each(|column| *column = Column::Indicator(Kind::Certificate));
+    }
 }
 
 /// Lines at the start of a file among which the header must stand.
@@ -105,10 +115,12 @@ pub(crate) fn layout(text: &str) -> Option<Layout> {
             let found =
                 header(text, i, line).or_else(|| last_comment.and_then(|(i, bare)| header(text, i, bare)));
             if let Some(layout) = found {
-                return Some(Layout {
-                    cluster: above.iter().find_map(|line| naming::in_text(line)),
-                    ..layout
-                });
+                let mut layout =
+                    Layout { cluster: above.iter().find_map(|line| naming::in_text(line)), ..layout };
+                if above.iter().any(|line| is_of_certificate(line)) {
+                    layout.take_hashes_for_certificates();
+                }
+                return Some(layout);
             }
             if line.len() > HEADER_OCTETS || holds_indicator(line) {
                 return None;
@@ -199,7 +211,8 @@ fn column(name: &str) -> Column {
         | "intrusion_set" | "activity_group" | "attribution" | "actor_name" | "cluster_name"
         | "group_name" | "campaign" => Column::Cluster,
         "malware" | "family" | "malware_family" | "tool" | "tools" | "threat" | "threat_name" | "botnet"
-        | "botname" | "malware_name" | "malware_printable" | "trojan" => Column::Tool,
+        | "botname" | "malware_name" | "malware_printable" | "trojan" | "listingreason"
+        | "listing_reason" => Column::Tool,
         "valid_from" | "from" | "start" | "start_date" | "start_time" | "begin" | "active_from" => {
             Column::From(Edge::Validity)
         }
@@ -210,7 +223,7 @@ fn column(name: &str) -> Column {
         "date" | "seen" | "timestamp" | "utc" | "time" | "observed" | "datetime" | "source_time"
         | "detected" | "date_seen" | "observation_time" => Column::Seen,
         "published" | "created" | "added" | "date_added" | "reported" | "dateadded" | "publication_date"
-        | "date_published" | "report_date" | "add_date" => Column::Published,
+        | "date_published" | "report_date" | "add_date" | "listingdate" | "listing_date" => Column::Published,
         "port" | "ports" | "dst_port" | "dport" | "dest_port" | "destination_port" | "c2_port"
         | "remote_port" | "target_port" | "server_port" => Column::Port,
         "protocol" | "proto" | "transport" | "l4_proto" => Column::Protocol,
@@ -258,6 +271,9 @@ fn sighting_or_indicator(words: &[&str]) -> Column {
             _ => Column::Text,
         };
     }
+    if is_certificate(words) {
+        return Column::Indicator(Kind::Certificate);
+    }
     if words.len() > 5 || words.iter().any(|word| NEVER.contains(word)) {
         return Column::Text;
     }
@@ -277,4 +293,12 @@ fn sighting_or_indicator(words: &[&str]) -> Column {
         | "cnc" | "c" | "server" | "endpoint" => Column::Indicator(Kind::Any),
         _ => Column::Text,
     }
+}
+
+/// Whether a column of these words holds hashes of certificates: `ssl_cert_sha1`, `x509_fingerprint_sha256`.
+fn is_certificate(words: &[&str]) -> bool {
+    let is_one_of = |words: &[&str], known: &[&str]| words.iter().any(|word| known.contains(word));
+    is_one_of(words, &["cert", "certs", "certificate", "certificates", "ssl", "tls", "x509"])
+        && is_one_of(words, &["sha1", "sha256", "hash", "fingerprint", "thumbprint"])
+        && !is_one_of(words, &["ja3", "ja3s", "ja4", "jarm", "pubkey", "key"])
 }

@@ -129,6 +129,9 @@ impl Reader<'_> {
             Err(word) if is_aside(word) => return self.draft.set_aside(word),
             Err(_) => Kind::Any,
         };
+        if [column, typed].contains(&Kind::Certificate) {
+            return self.certificate(place, cell, meaning);
+        }
         let trusted = [column, typed].iter().any(|kind| matches!(kind, Kind::Domain | Kind::Url));
         let prose = !self.has_indicators;
         let found = find(&refang(cell), if trusted { Names::Trusted } else { Names::Known });
@@ -160,6 +163,15 @@ impl Reader<'_> {
         }
     }
 
+    fn certificate(&mut self, place: &str, cell: &str, meaning: &Meaning) {
+        match Indicator::certificate(cell) {
+            Some(indicator) => {
+                self.endpoint(place, Endpoint { indicator, port: None, protocol: None }, meaning)
+            }
+            None => self.draft.refuse(place, cell, Reason::NotOfType("certificate".to_owned())),
+        }
+    }
+
     fn type_word(&self, column: Kind, meaning: &Meaning) -> String {
         let kind = match &meaning.kind {
             Ok(Kind::Any) => column,
@@ -174,6 +186,7 @@ impl Reader<'_> {
             Kind::Domain => "domain",
             Kind::Url => "url",
             Kind::Hash => "hash",
+            Kind::Certificate => "certificate",
         };
         word.to_owned()
     }
@@ -185,7 +198,9 @@ impl Reader<'_> {
                 other => self.draft.refuse(place, &other.to_string(), Reason::ClassOfName),
             };
         }
-        if endpoint.port.is_some() || matches!(endpoint.indicator, Indicator::Hash(..)) {
+        if endpoint.port.is_some()
+            || matches!(endpoint.indicator, Indicator::Hash(..) | Indicator::Certificate(_))
+        {
             return self.draft.claim(endpoint, &meaning.terms);
         }
         for port in &meaning.ports {
@@ -367,6 +382,20 @@ fn kind_of(cell: &str) -> Result<Kind, String> {
         "md5" | "sha1" | "sha256" | "hash" | "filehash" | "md5hash" | "sha1hash" | "sha256hash"
         | "filehashmd5" | "filehashsha1" | "filehashsha256" | "filenamemd5" | "filenamesha1"
         | "filenamesha256" => Ok(Kind::Hash),
+        "certificate"
+        | "cert"
+        | "certsha1"
+        | "certsha256"
+        | "certificatesha1"
+        | "certificatesha256"
+        | "sslcert"
+        | "sslcertfingerprint"
+        | "tlscert"
+        | "tlsfingerprint"
+        | "x509"
+        | "x509fingerprint"
+        | "x509fingerprintsha1"
+        | "x509fingerprintsha256" => Ok(Kind::Certificate),
         "" | "indicator" | "ioc" => Ok(Kind::Any),
         _ => Err(cell.trim().chars().take(32).collect::<String>().to_lowercase()),
     }
@@ -434,6 +463,26 @@ mod tests {
             ],
             &[],
         );
+    }
+
+    #[test]
+    fn hashes_of_certificates_are_known_by_the_column_the_type_or_the_title() {
+        let sha1 = "4e1243bd22c66e76c2ba9eddc1f91394e57f9f83";
+        let undated = |line: u8| format!("{sha1} [the beginning, the end) undated line {line}");
+        let colons: Vec<&str> = (0..20).map(|octet| &sha1[2 * octet..2 * octet + 2]).collect();
+        check(
+            &format!("ip,ssl_cert_sha1\n192.0.2.1,{}\n", colons.join(":")),
+            &["192.0.2.1 [the beginning, the end) undated line 2", &undated(2)],
+            &[],
+        );
+        check(&format!("type,value\nSSLCertFingerprint,{sha1}\n"), &[&undated(2)], &[]);
+        let reading = reading(&format!(
+            "# SSL Certificate Blacklist\n# Listingdate,SHA1,Listingreason\n2021-05-10 10:00:00,{sha1},AsyncRAT C&C\n"
+        ));
+        let [claim] = &reading.claims[..] else { panic!("{reading:?}") };
+        assert_eq!(claim.indicator, Indicator::Certificate(sha1.to_owned()));
+        assert_eq!(claim.published, Some("2021-05-10".parse().unwrap()));
+        assert_eq!(claim.tools, ["AsyncRAT C&C"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use rahdar_lake::{Effort, Lake};
 use rahdar_model::fact::Fact;
-use rahdar_model::store::{End, Exchange, FlowStore, Input};
+use rahdar_model::store::{End, Exchange, FlowStore, HandshakesAsked, Input};
 use rahdar_model::time::{DAY_US, HOUR_US, Timestamp};
 use rahdar_model::{FlowRecord, Prefix, Window};
 use rahdar_testkit::{NaiveStore, strategy};
@@ -119,7 +119,15 @@ proptest! {
         resolutions in vec(strategy::resolution(), 0..20),
         handshakes in vec(strategy::handshake(), 0..20),
         gaps in vec(strategy::gap(), 0..20),
-        questions in vec((vec(strategy::name(), 0..3), strategy::networks(4), strategy::window()), 5),
+        questions in vec(
+            (
+                vec(strategy::name(), 0..3),
+                vec(strategy::certificate().prop_filter("a hash", |text| !text.is_empty()), 0..2),
+                strategy::networks(4),
+                strategy::window(),
+            ),
+            5,
+        ),
         is_merged in any::<bool>(),
     ) {
         let folder = tempfile::tempdir().unwrap();
@@ -144,11 +152,12 @@ proptest! {
         if is_merged {
             lake.compact(Timestamp::from_micros(0), Effort::WHOLE).unwrap();
         }
-        for (names, networks, window) in questions {
+        for (names, certificates, networks, window) in questions {
             let told = |store: &dyn FlowStore| {
                 let mut told = Vec::new();
                 store.resolutions(&names, &networks, window, &mut |one| told.push(format!("{one:?}"))).unwrap();
-                store.handshakes(&names, &networks, window, &mut |one| told.push(format!("{one:?}"))).unwrap();
+                let asked = HandshakesAsked { names: &names, networks: &networks, certificates: &certificates };
+                store.handshakes(&asked, window, &mut |one| told.push(format!("{one:?}"))).unwrap();
                 told.sort_unstable();
                 (told, store.gaps(window).unwrap())
             };

@@ -69,7 +69,7 @@ fn check(sampling: Sampling, least_recall: f64) {
     eprintln!(
         "{sampling:?}: {:?} examples, {:?} tried, alpha {:.2}, beta {:.2}, {:?} (default {:?})",
         calibration.examples,
-        calibration.tried,
+        calibration.proof,
         calibration.alpha,
         calibration.beta,
         calibration.held_out,

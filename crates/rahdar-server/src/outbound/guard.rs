@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use rahdar_intel::index::Snapshot;
 use rahdar_model::Address;
-use rahdar_model::intelligence::{Claim, Indicator, WindowBasis};
+use rahdar_model::intelligence::{Claim, Indicator};
 use reqwest::Url;
 use thiserror::Error;
 use url_host::Host;
@@ -148,7 +148,7 @@ impl Guard {
             return Err(Refused::Private { host: host.to_owned(), address });
         }
         // What a hostile name once pointed to may be a host of many.
-        let claims_it = |claim: &&Claim| claim.basis != WindowBasis::Resolved;
+        let claims_it = |claim: &&Claim| !claim.basis.is_derived();
         match self.book.claims_on(Address::from(address)).find(claims_it) {
             Some(claim) => Err(indicator(host, claim)),
             None => Ok(()),

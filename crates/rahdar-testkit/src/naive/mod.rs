@@ -17,8 +17,8 @@ use rahdar_model::coverage::{CoverageHour, ExporterCoverage};
 use rahdar_model::fact::{Answer, Fact, Gap, Handshake, Resolution};
 use rahdar_model::flow::{protocol, tcp};
 use rahdar_model::store::{
-    Contact, End, Exchange, FanOut, FirstContact, Import, Input, PortSweep, QueryLimits, Service, Sighting,
-    StoreError, Table, UnaskedReplies, Volume,
+    Contact, End, Exchange, FanOut, FirstContact, HandshakesAsked, Import, Input, PortSweep, QueryLimits,
+    Service, Sighting, StoreError, Table, UnaskedReplies, Volume,
 };
 use rahdar_model::{Address, FlowRecord, FlowStore, Prefix, Quality, Timestamp, Window};
 
@@ -390,15 +390,15 @@ impl FlowStore for NaiveStore {
 
     fn handshakes(
         &self,
-        names: &[&str],
-        networks: &[Prefix],
+        asked: &HandshakesAsked<'_>,
         window: Window,
         visit: &mut dyn FnMut(Handshake),
     ) -> Result<(), StoreError> {
         for one in &self.read().facts.handshakes {
-            let called = is_at_or_below(&one.server_name, names)
-                || networks.iter().any(|network| network.contains(one.server));
-            if called && window.contains(one.time) {
+            let is_asked = is_at_or_below(&one.server_name, asked.names)
+                || asked.networks.iter().any(|network| network.contains(one.server))
+                || asked.certificates.contains(&one.certificate.as_str());
+            if is_asked && window.contains(one.time) {
                 visit(one.clone());
             }
         }

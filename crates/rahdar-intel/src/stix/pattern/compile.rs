@@ -287,7 +287,9 @@ impl Compiler {
                         None => self.leave("an address !=".to_owned(), Why::Operator),
                     }
                 }
-                Indicator::Hash(..) => self.endpoint(indicator, None, None, window)?,
+                Indicator::Hash(..) | Indicator::Certificate(_) => {
+                    self.endpoint(indicator, None, None, window)?;
+                }
                 indicator => self.endpoint(indicator, port, way.protocol, window)?,
             }
         }
@@ -350,6 +352,8 @@ enum Asked {
     /// The host that an HTTP request names.
     HttpHost,
     Hash(HashKind),
+    /// The hash of a certificate, SHA-1 or SHA-256.
+    Certificate(HashKind),
 }
 
 impl Asked {
@@ -370,14 +374,9 @@ impl Asked {
             ("network-traffic", ["extensions", "http-request-ext", "request_header", "host"]) => {
                 Self::HttpHost
             }
-            ("file", ["hashes", name]) => {
-                let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-                Self::Hash(match name.as_str() {
-                    "md5" => HashKind::Md5,
-                    "sha1" => HashKind::Sha1,
-                    "sha256" => HashKind::Sha256,
-                    _ => return None,
-                })
+            ("file", ["hashes", name]) => Self::Hash(hash_kind(name)?),
+            ("x509-certificate", ["hashes", name]) => {
+                Self::Certificate(hash_kind(name).filter(|kind| *kind != HashKind::Md5)?)
             }
             _ => return None,
         })
@@ -413,7 +412,21 @@ impl Asked {
                 let valid = text.len() == kind.digits() && text.bytes().all(|b| b.is_ascii_hexdigit());
                 valid.then(|| one(Indicator::Hash(kind, text.to_ascii_lowercase())))
             }
+            Self::Certificate(kind) => {
+                Indicator::certificate(text).filter(|_| text.len() == kind.digits()).map(one)
+            }
         }
+    }
+}
+
+/// The hash function of this name (STIX 2.1 §10.6), if it is one that is compared.
+fn hash_kind(name: &str) -> Option<HashKind> {
+    let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    match name.as_str() {
+        "md5" => Some(HashKind::Md5),
+        "sha1" => Some(HashKind::Sha1),
+        "sha256" => Some(HashKind::Sha256),
+        _ => None,
     }
 }
 
@@ -575,6 +588,12 @@ mod tests {
         let sha256 = "a".repeat(64);
         check(&format!("[file:hashes.'SHA-256' = '{sha256}']"), &[&sha256]);
         check(&format!("[file:hashes.MD5 = '{}']", "B".repeat(32)), &[&"b".repeat(32)]);
+        let sha1 = "c".repeat(40);
+        check(&format!("[x509-certificate:hashes.'SHA-1' = '{sha1}']"), &[&sha1]);
+        check(
+            &format!("[x509-certificate:hashes.'SHA-256' = '{sha1}']"),
+            &[&format!("wrong: x509-certificate:hashes.'SHA-256' {sha1}")],
+        );
         check("[ipv4-addr:value = '192.0.2.1' OR ipv4-addr:value = '192.0.2.1']", &["192.0.2.1"]);
     }
 
