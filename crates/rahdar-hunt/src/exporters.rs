@@ -5,7 +5,8 @@
 //!
 //! * **Unsampled** records of one session are duplicates: the exporter that recorded most of it
 //!   counts, the others do not. Inputs of one exporter that hold the same packets are told apart
-//!   like exporters ([`crate::repeats`]).
+//!   like exporters ([`crate::repeats`]). What exporters tell of one session at different times, because their clocks are
+//!   apart, counts once too ([`crate::echo`]).
 //! * **Sampled** exporters join one after the other, by rising sampling interval. Of exporter k,
 //!   the fraction φ of octets that earlier exporters saw too is estimated from its *big*
 //!   sessions, those of which it sampled [`BIG_SAMPLED_PACKETS`] packets or more: an earlier
@@ -66,6 +67,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use rahdar_model::{Address, Estimate, Window};
 
 use crate::completeness::Completeness;
+use crate::echo::echoes;
 use crate::sampling::{PacketSizes, SYSTEMATIC_INFLATION, SampledSum};
 use crate::stitch::Session;
 use crate::sweep::{Contact, Party, Rate, Side};
@@ -335,6 +337,7 @@ pub(crate) fn add_sample(sum: &mut SampledSum, contact: &Contact, interval: u32,
 /// and their sessions.
 pub fn weigh(pairs: &[(&[Contact], &[Session])]) -> Vec<Weight> {
     let order = sampled_exporters(pairs);
+    let echoes = echoes(pairs);
     let mut weights = Vec::new();
     for (contacts, _) in pairs {
         weights.resize(weights.len() + contacts.len(), Weight::default());
@@ -342,10 +345,11 @@ pub fn weigh(pairs: &[(&[Contact], &[Session])]) -> Vec<Weight> {
     for party in [Party::Victim, Party::Remote] {
         let overlaps = Overlaps::of(pairs, &order, party);
         let mut begin = 0;
-        for (contacts, sessions) in pairs {
+        for (i, (contacts, sessions)) in pairs.iter().enumerate() {
             let weights = &mut weights[begin..begin + contacts.len()];
             begin += contacts.len();
-            choose(contacts, sessions, weights, party);
+            let told = sessions.iter().enumerate().filter(|(n, _)| !echoes.contains(&(i, *n)));
+            choose(contacts, told.map(|(_, session)| session), weights, party);
             let fractions = overlaps.unseen(contacts, &order, party);
             for (contact, weight) in contacts.iter().zip(weights) {
                 if let Rate::OneIn(interval) = contact.rate {
@@ -387,7 +391,12 @@ fn rank(order: &[&str], contact: &Contact) -> usize {
 
 /// Of each session, the unsampled observer that recorded most of it counts; and of all observers
 /// the one that did is what was observed.
-fn choose(contacts: &[Contact], sessions: &[Session], weights: &mut [Weight], party: Party) {
+fn choose<'s>(
+    contacts: &[Contact],
+    sessions: impl Iterator<Item = &'s Session>,
+    weights: &mut [Weight],
+    party: Party,
+) {
     for session in sessions {
         let records = &contacts[session.records.clone()];
         let most = recorded_most(records, party);

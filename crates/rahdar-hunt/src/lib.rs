@@ -8,8 +8,8 @@
 //!   where no clock of theirs says so; [`repeats`]: what several inputs hold counts once; [`mod@mend`]: clocks
 //!   and counters of exporters are put right;
 //! * [`mod@stitch`] and [`initiator`]: contacts become sessions, and who opened them;
-//! * [`sampling`], [`exporters`] and [`completeness`]: what recorded octets say of all octets, of one total
-//!   that several exporters saw, and of what was lost on the way;
+//! * [`sampling`], [`exporters`], [`echo`] and [`completeness`]: what recorded octets say of all octets, of one total
+//!   that several exporters saw, also by clocks that are apart, and of what was lost on the way;
 //! * [`vantage`] and [`scanner`]: what the exporters could see, and who scans;
 //! * [`evidence`]: what speaks for and against, group by group, and [`grade`]: what it amounts to;
 //! * [`rhythm`], [`surge`], [`discovery`]: how regular, whether more since, and how many tests of
@@ -38,6 +38,7 @@ pub mod chronology;
 pub mod company;
 pub mod completeness;
 pub mod discovery;
+pub mod echo;
 pub mod evidence;
 pub mod exfil;
 pub mod exporters;
