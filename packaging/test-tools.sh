@@ -27,8 +27,11 @@ if [ "$(id -u)" != 0 ]; then
     exit 0
 fi
 export DEBIAN_FRONTEND=noninteractive
-# shellcheck disable=SC2086 # A list of words.
-if ! { apt-get -q update && apt-get -q install -y --no-install-recommends $missing; } >/dev/null 2>&1; then
+install() {
+    # shellcheck disable=SC2086 # A list of words.
+    { apt-get -q update && apt-get -q install -y --no-install-recommends $missing; } >/dev/null 2>&1
+}
+if ! { install || { sleep 10 && install; } }; then
     echo "test-tools: apt cannot be reached, so not installed:$missing" >&2
     exit 0
 fi

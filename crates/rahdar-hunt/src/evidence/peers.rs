@@ -3,7 +3,8 @@
 //!
 //! 1–3 hosts +4 · 4–20 +1 · 21–200 −4 · more −12 dB. Where at least [`LEAST_ACTIVE_HOSTS`]
 //! monitored hosts are active: a tenth of them −12, and three tenths are not believed, whatever
-//! the number: that is a service, not a command server.
+//! the number: that is a service, not a command server. Where fewer are active, few says nothing: of one host that is
+//! watched, one talks to whatever it talks to.
 //!
 //! Hosts count with G1 of +8 or more; for the share also those that sent something without a
 //! visible answer. Assumes that few hosts of a network are under one command. Wrong for a worm.
@@ -11,9 +12,10 @@
 //! ```
 //! use rahdar_hunt::evidence::peers::Peers;
 //!
-//! let few = Peers { established: 2, talkers: 2, active: 15 };
+//! let few = Peers { established: 2, talkers: 2, active: 40 };
 //! let common = Peers { established: 12, talkers: 12, active: 40 };
 //! assert_eq!((few.weight(), common.weight(), common.is_kill()), (4.0, -12.0, true));
+//! assert_eq!(Peers { active: 15, ..few }.weight(), 0.0);
 //! ```
 
 use super::{Group, Row, counted};
@@ -43,6 +45,7 @@ impl Peers {
     pub fn weight(self) -> f64 {
         let count = match self.established {
             0 => 0.0,
+            1..=20 if self.active < LEAST_ACTIVE_HOSTS => 0.0,
             1..=3 => 4.0,
             4..=20 => 1.0,
             21..=200 => -4.0,
