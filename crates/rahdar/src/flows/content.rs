@@ -15,7 +15,7 @@ pub(crate) struct Mark {
 }
 
 /// Hashes a content as it is read.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Hashing {
     hasher: blake3::Hasher,
     octets: u64,

@@ -10,7 +10,7 @@
 //! Where a part ends is written down before it is imported. Killed in between, the follower repeats
 //! that very part, which the lake refuses a second time if it had been stored.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
@@ -39,6 +39,10 @@ use crate::{Outcome, failure, note, output};
 /// Chosen here.
 const PART_OCTETS: u64 = 64 << 20;
 
+/// Octets before the end of what was read of a log that are looked at again. Chosen here: some lines, each with its
+/// time; who writes another log over this one writes others.
+const TAIL_OCTETS: u64 = 4 << 10;
+
 /// A log that is gone is told after so many times the span for which a file must rest: whoever rotates logs compresses
 /// them meanwhile. Chosen here: ten minutes, unless `--settle` is given.
 const GONE_SETTLES: i64 = 10;
@@ -55,6 +59,7 @@ pub(crate) fn run(home: &Home, args: &FlowsFollow, format: command::Format) -> a
         notebook: Notebook::open(&home.path().join("follow.json"))?,
         summary: Summary::default(),
         told: Told::default(),
+        ends: BTreeMap::new(),
     };
     if !args.dir.is_dir() {
         bail!("`{}` is no folder", args.dir.display());
@@ -102,6 +107,15 @@ struct Follower {
     /// What became of the files of this look.
     summary: Summary,
     told: Told,
+    /// Where logs were read to, by device and inode.
+    ends: BTreeMap<(u64, u64), End>,
+}
+
+/// The end of what was read of a log, so that no look reads all of it again.
+struct End {
+    hashing: Hashing,
+    /// The last octets of it.
+    tail: Vec<u8>,
 }
 
 /// What was told of the last look and of this one, so that what goes on is told once.
@@ -155,6 +169,8 @@ impl Follower {
             .filter_map(|file| fs::metadata(&file.path).ok().map(|meta| (file, meta)))
             .collect();
         self.notebook.see(files.iter().map(|(_, meta)| meta), now_us());
+        let here: BTreeSet<_> = files.iter().map(|(_, meta)| (meta.dev(), meta.ino())).collect();
+        self.ends.retain(|file, _| here.contains(file));
         for (file, meta) in &files {
             if self.notebook.is_done(meta) {
                 continue;
@@ -195,7 +211,7 @@ impl Follower {
     /// Imports what was appended to a log. Its last line is read once it ends, or once the log rests.
     fn grow(&mut self, file: &Found, format: Format, header: u64, rests: bool) -> Result<(), Trouble> {
         let unread = Trouble::file(&file.name);
-        let mut log = Log::open(&file.path).map_err(&unread)?;
+        let mut log = Log::open(&file.path, &self.ends).map_err(&unread)?;
         let mut page = self.page(file, &mut log).map_err(&unread)?;
         loop {
             let until = match &page.planned {
@@ -203,6 +219,15 @@ impl Follower {
                 None => log.end_of_line(page.read.octets, rests).map_err(&unread)?,
             };
             if until == page.read.octets {
+                if log.meta.size() - until >= PART_OCTETS {
+                    self.summary.failed += 1;
+                    self.told.tell(format!(
+                        "{}: the line at octet {until} is longer than {} MiB: nothing after it is read; mend the log, or \
+                         import the rest as a file of its own",
+                        file.name,
+                        PART_OCTETS >> 20
+                    ));
+                }
                 break;
             }
             let until = log.mark(until).map_err(&unread)?;
@@ -211,6 +236,9 @@ impl Follower {
                 self.notebook.refuse(&log.meta);
                 return Ok(());
             }
+        }
+        if let Some(end) = log.end(page.read.octets).map_err(&unread)? {
+            self.ends.insert((log.meta.dev(), log.meta.ino()), end);
         }
         if rests && page.read.octets == log.meta.size() {
             self.notebook.note(&page.at_rest(&log.meta)).map_err(Trouble::Home)?;
@@ -421,10 +449,35 @@ struct Log {
 }
 
 impl Log {
-    fn open(path: &Path) -> io::Result<Self> {
+    /// The log at this path. What was read of it is not hashed again if it still ends as it did.
+    fn open(path: &Path, ends: &BTreeMap<(u64, u64), End>) -> io::Result<Self> {
         let file = File::open(path)?;
         let meta = file.metadata()?;
-        Ok(Self { file, meta, hashing: Hashing::default() })
+        let mut log = Self { file, meta, hashing: Hashing::default() };
+        if let Some(end) = ends.get(&(log.meta.dev(), log.meta.ino()))
+            && end.hashing.octets() <= log.meta.size()
+            && log.tail(end.hashing.octets())? == end.tail
+        {
+            log.hashing = end.hashing.clone();
+        }
+        Ok(log)
+    }
+
+    /// Where it was read to; none if more or less of it was hashed.
+    fn end(&mut self, octets: u64) -> io::Result<Option<End>> {
+        if octets == 0 || self.hashing.octets() != octets {
+            return Ok(None);
+        }
+        Ok(Some(End { tail: self.tail(octets)?, hashing: self.hashing.clone() }))
+    }
+
+    /// The last octets before `until`.
+    fn tail(&mut self, until: u64) -> io::Result<Vec<u8>> {
+        let from = until.saturating_sub(TAIL_OCTETS);
+        let mut tail = Vec::new();
+        self.file.seek(SeekFrom::Start(from))?;
+        (&mut self.file).take(until - from).read_to_end(&mut tail)?;
+        Ok(tail)
     }
 
     /// The mark of so many octets, no fewer than were asked for before.
@@ -471,5 +524,34 @@ impl Log {
             at += read as u64;
         }
         Ok(until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Octets that are known without being read again, of a log that was read to its end and then holds this.
+    fn known(then: &str) -> u64 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("eve.json");
+        fs::write(&path, "one\ntwo\n").unwrap();
+        let mut log = Log::open(&path, &BTreeMap::new()).unwrap();
+        log.mark(8).unwrap();
+        let end = log.end(8).unwrap().unwrap();
+        let ends = BTreeMap::from([((log.meta.dev(), log.meta.ino()), end)]);
+        fs::write(&path, then).unwrap();
+        Log::open(&path, &ends).unwrap().hashing.octets()
+    }
+
+    #[test]
+    fn what_was_read_of_a_log_is_not_read_again_while_it_grows() {
+        assert_eq!(known("one\ntwo\nthree\n"), 8);
+    }
+
+    #[test]
+    fn a_log_that_was_written_over_is_read_from_its_beginning() {
+        assert_eq!(known("six\nfive\nfour\n"), 0);
+        assert_eq!(known("one\n"), 0);
     }
 }

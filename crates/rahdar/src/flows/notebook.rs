@@ -4,9 +4,12 @@
 //! name goes on where it was; one that was copied or compressed is recognised by its first octets;
 //! and a new file on an old inode is not taken for the old one. Logs that are gone are kept in mind for
 //! a while, for they mostly turn up again, compressed.
+//!
+//! On disk the first line holds all that is known, and each line after it a page that was noted since. A line that does
+//! not end was not noted. All is written anew when a log went, or when more pages were noted than are known.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -21,6 +24,9 @@ use super::content::Mark;
 /// rotates some twenty logs an hour, so a week of them.
 const GONE_MAX: usize = 4_096;
 
+/// Pages noted after which all is written anew, at least. Chosen here: some hundred kilobytes.
+const NOTED_MIN: usize = 1_000;
+
 /// What is known of each file. One follower at a time writes it.
 pub(super) struct Notebook {
     path: PathBuf,
@@ -30,6 +36,10 @@ pub(super) struct Notebook {
     done: BTreeSet<FileId>,
     /// Files that could not be imported, as they were then. It is not written down: the next follower tries again.
     refused: BTreeMap<FileId, State>,
+    /// Where the next page is noted; none until all was written once.
+    noting: Option<File>,
+    /// Pages noted since all was written.
+    noted: usize,
     _lock: File,
 }
 
@@ -117,8 +127,8 @@ impl Notebook {
                 "another `rahdar flows follow` is at work in this home; one can follow a folder of folders"
             );
         }
-        let Saved { files, gone } = match fs::read(path) {
-            Ok(text) => serde_json::from_slice(&text).with_context(|| {
+        let (Saved { files, gone }, noted) = match fs::read(path) {
+            Ok(text) => read(&text).with_context(|| {
                 format!(
                     "`{}` is damaged; if you remove it, what is stored already is passed over, but logs that were \
                      read in part are read again from their beginning",
@@ -126,16 +136,18 @@ impl Notebook {
                 )
             })?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Saved { files: Vec::new(), gone: Vec::new() }
+                (Saved { files: Vec::new(), gone: Vec::new() }, Vec::new())
             }
             Err(error) => return Err(error).with_context(|| format!("cannot read `{}`", path.display())),
         };
         Ok(Self {
             path: path.to_owned(),
-            pages: files.into_iter().map(|page| (page.file, page)).collect(),
+            pages: files.into_iter().chain(noted).map(|page| (page.file, page)).collect(),
             gone,
             done: BTreeSet::new(),
             refused: BTreeMap::new(),
+            noting: None,
+            noted: 0,
             _lock: lock,
         })
     }
@@ -149,6 +161,7 @@ impl Notebook {
         self.done.extend(self.refused.keys());
         for page in self.pages.extract_if(.., |file, _| !here.contains_key(file)).map(|(_, page)| page) {
             put_away(&mut self.gone, page, now_us);
+            self.noting = None;
         }
     }
 
@@ -174,6 +187,7 @@ impl Notebook {
         let is_other = |_: &FileId, page: &mut Page| page.marks().all(|mark| mark != met);
         for (_, page) in self.pages.extract_if(id(meta)..=id(meta), is_other) {
             put_away(&mut self.gone, page, now_us);
+            self.noting = None;
         }
         let mut page = Page::new(meta, name);
         let mut pages = self.gone.iter().map(|gone| &gone.page).chain(self.pages.values());
@@ -181,7 +195,11 @@ impl Notebook {
             page.read = known.read.clone();
             page.planned = known.planned.clone().filter(|planned| planned == met);
         }
+        let gone = self.gone.len();
         self.gone.retain(|gone| gone.page.marks().all(|mark| mark != met));
+        if self.gone.len() < gone {
+            self.noting = None;
+        }
         page
     }
 
@@ -216,20 +234,47 @@ impl Notebook {
     /// Writes a page down, durably.
     pub(super) fn note(&mut self, page: &Page) -> anyhow::Result<()> {
         self.pages.insert(page.file, page.clone());
-        self.write()
+        if self.noted >= self.pages.len().max(NOTED_MIN) {
+            self.noting = None;
+        }
+        let Some(file) = &mut self.noting else { return self.write() };
+        let mut line = serde_json::to_vec(page)?;
+        line.push(b'\n');
+        let noted = file.write_all(&line).and_then(|()| file.sync_data());
+        if noted.is_err() {
+            // Half a line may stand there.
+            self.noting = None;
+        }
+        noted.with_context(|| format!("cannot write `{}`", self.path.display()))?;
+        self.noted += 1;
+        Ok(())
     }
 
-    fn write(&self) -> anyhow::Result<()> {
+    /// Writes all down anew, durably.
+    fn write(&mut self) -> anyhow::Result<()> {
         let context = || format!("cannot write `{}`", self.path.display());
         let beside = self.path.with_extension("new");
         let mut file = File::create(&beside).with_context(context)?;
         let saving = Saving { files: self.pages.values().collect(), gone: &self.gone };
-        file.write_all(&serde_json::to_vec(&saving)?).with_context(context)?;
+        let mut text = serde_json::to_vec(&saving)?;
+        text.push(b'\n');
+        file.write_all(&text).with_context(context)?;
         file.sync_all().with_context(context)?;
         fs::rename(&beside, &self.path).with_context(context)?;
         let folder = self.path.parent().unwrap_or(Path::new("."));
-        File::open(folder).and_then(|folder| folder.sync_all()).with_context(context)
+        File::open(folder).and_then(|folder| folder.sync_all()).with_context(context)?;
+        self.noting = Some(OpenOptions::new().append(true).open(&self.path).with_context(context)?);
+        self.noted = 0;
+        Ok(())
     }
+}
+
+/// All that was known, and the pages noted since, in their order.
+fn read(text: &[u8]) -> serde_json::Result<(Saved, Vec<Page>)> {
+    let end = text.iter().rposition(|c| *c == b'\n').map_or(text.len(), |end| end + 1);
+    let mut lines = text[..end].split(|c| *c == b'\n').filter(|line| !line.is_empty());
+    let saved = serde_json::from_slice(lines.next().unwrap_or_default())?;
+    Ok((saved, lines.map(serde_json::from_slice).collect::<serde_json::Result<_>>()?))
 }
 
 /// Keeps a log in mind that is gone.
@@ -252,4 +297,55 @@ fn state(meta: &Metadata) -> State {
 /// When a file was modified (µs).
 pub(super) fn modified_us(meta: &Metadata) -> i64 {
     meta.mtime().saturating_mul(SECOND_US).saturating_add(meta.mtime_nsec() / 1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(octets: u64) -> Mark {
+        Mark { octets, hash: format!("blake3:{octets}") }
+    }
+
+    /// The notebook of a folder, and the page of a file in it.
+    fn opened(folder: &Path) -> (Notebook, Page) {
+        let log = folder.join("conn.log");
+        fs::write(&log, "a line\n").unwrap();
+        let page = Page::new(&fs::metadata(&log).unwrap(), "conn.log");
+        (Notebook::open(&folder.join("follow.json")).unwrap(), page)
+    }
+
+    fn read_of(folder: &Path) -> u64 {
+        let (notebook, page) = opened(folder);
+        notebook.pages[&page.file].read.octets
+    }
+
+    #[test]
+    fn what_is_noted_is_known_to_the_next_and_half_a_line_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut notebook, page) = opened(folder.path());
+        for octets in 1..=3 {
+            notebook.note(&Page { read: mark(octets), ..page.clone() }).unwrap();
+        }
+        drop(notebook);
+        let path = folder.path().join("follow.json");
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().count(), 3, "all, and two pages");
+        assert_eq!(read_of(folder.path()), 3);
+        fs::write(&path, &text[..text.len() - 5]).unwrap();
+        assert_eq!(read_of(folder.path()), 2);
+    }
+
+    #[test]
+    fn a_notebook_does_not_grow_with_what_is_noted() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut notebook, page) = opened(folder.path());
+        for octets in 1..=2 * NOTED_MIN as u64 + 5 {
+            notebook.note(&Page { read: mark(octets), ..page.clone() }).unwrap();
+        }
+        drop(notebook);
+        let text = fs::read_to_string(folder.path().join("follow.json")).unwrap();
+        assert!(text.lines().count() <= NOTED_MIN + 1, "{}", text.lines().count());
+        assert_eq!(read_of(folder.path()), 2 * NOTED_MIN as u64 + 5);
+    }
 }
