@@ -77,11 +77,16 @@ impl Found {
         Ok(are_such(&head))
     }
 
-    /// Opens it for reading. Of a compressed file all of it is read: its parts are parts of the content.
+    /// Opens it for reading. Of a compressed file all of it is read: its parts are parts of the content. What is
+    /// appended after the file was found is not read: what is stored is what its hash was taken of.
     pub(crate) fn open(&self) -> anyhow::Result<Box<dyn Read>> {
         let context = || format!("cannot open `{}`", self.path.display());
         let file = File::open(&self.path).with_context(context)?;
-        let Some(part) = self.part.filter(|part| !part.is_packed) else { return Ok(Box::new(file)) };
+        let part = match self.part {
+            None => return Ok(Box::new(file.take(self.octets))),
+            Some(part) if part.is_packed => return Ok(Box::new(file)),
+            Some(part) => part,
+        };
         let mut body = File::open(&self.path).with_context(context)?;
         body.seek(SeekFrom::Start(part.from)).with_context(context)?;
         Ok(Box::new(file.take(part.header.min(part.from)).chain(body.take(part.until - part.from))))
@@ -207,6 +212,18 @@ mod tests {
             .collect();
         assert_eq!(names, ["a.log", "b/x.log", "c.log"]);
         assert!(found.iter().all(|file| !file.named));
+    }
+
+    #[test]
+    fn what_is_appended_after_a_file_was_found_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.log");
+        fs::write(&path, "one").unwrap();
+        let [found] = &find(std::slice::from_ref(&path)).unwrap().files[..] else { panic!() };
+        fs::write(&path, "one two").unwrap();
+        let mut text = String::new();
+        found.open().unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "one");
     }
 
     #[test]
