@@ -224,7 +224,8 @@ pub struct Surge {
     /// Mean octets a day after over mean before; infinite where nothing was before. Too high where the
     /// date was found: the same days chose it.
     pub ratio: f64,
-    /// The lower end of its 95 % interval; 0 where there is none, as of every date that was found.
+    /// The lower end of its 95 % interval; 0 where there is none, as of every date that was found, and of an event
+    /// that was tested within a part of the life, on one side of another increase.
     pub ratio_low: f64,
     /// The upper end of its 95 % interval; infinite where there is none.
     pub ratio_high: f64,

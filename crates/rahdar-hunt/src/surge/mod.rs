@@ -4,7 +4,7 @@
 //! * [`series`]: octets a day over the life of a cluster on a victim;
 //! * [`event`]: a date registered before anybody looked, and [`shift`]: which of two dates;
 //! * [`change`]: an increase at a date that nobody named, and [`onset`]: the day it began;
-//! * [`ratio`]: how many times as much, with its interval where the date was chosen beforehand;
+//! * [`ratio`]: how many times as much, with its interval where date and days were chosen beforehand;
 //! * [`spike`]: single days.
 //!
 //! Many victims, clusters and dates are tested in one hunt. What is told holds the
@@ -17,7 +17,8 @@
 //! A confirmed increase has a date of its own beside the event's: its [`onset`], told as an estimate.
 //!
 //! Of several events that one increase would explain, the last before its onset is told; another is
-//! told too if it stands out among the dates on its own side of that onset.
+//! told too if it stands out among the dates on its own side of that onset. Its ratio has no interval: the data chose
+//! where its side ends.
 
 mod blocks;
 pub mod change;
@@ -157,8 +158,10 @@ impl Study {
         event: Option<&Event>,
     ) -> Surge {
         let ratio = match event {
-            Some(_) => ratio::of_event(series, part.clone(), place, self.id.as_bytes()),
-            None => ratio::of_found_date(series, part.clone(), place),
+            Some(_) if part.len() == series.days().len() => {
+                ratio::of_event(series, place, self.id.as_bytes())
+            }
+            _ => ratio::of_chosen_days(series, part.clone(), place),
         };
         let onset = onset::onset(&series.winsorised()[part.clone()]);
         let until = series.days()[part.end - 1].window().until;
@@ -277,6 +280,8 @@ mod tests {
         let told = &tell(&[study(steps, 400, &[event(200), event(340)])])[0];
         let of_events: Vec<&str> = told.surges.iter().filter_map(|surge| surge.event.as_deref()).collect();
         assert_eq!(of_events, ["day 200", "day 340"], "{told:?}");
+        let is_bounded: Vec<bool> = told.surges[..2].iter().map(|s| s.ratio_high.is_finite()).collect();
+        assert_eq!(is_bounded.iter().filter(|is| **is).count(), 1, "the data chose the days of one: {told:?}");
     }
 
     #[test]
