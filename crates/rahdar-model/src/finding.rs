@@ -248,9 +248,9 @@ pub struct EventTest {
     pub at: Timestamp,
     /// Whether it was registered after a look at the flows.
     pub is_exploratory: bool,
-    /// Whether the data allowed a test.
+    /// Whether the data tell if there was an increase: one is told, or one to twice as much would have been found.
     pub assessed: bool,
-    /// Probability of such an increase after it by chance; none unless assessed.
+    /// Probability of such an increase after it by chance; none where no test could be made.
     pub p_value: Option<f64>,
     /// The same, with regard to all tests of the hunt (Benjamini and Hochberg).
     pub p_adjusted: Option<f64>,

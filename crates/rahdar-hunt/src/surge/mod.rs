@@ -14,6 +14,9 @@
 //! change that made the part is. Narrowing a hunt to one victim
 //! or cluster narrows what is told, not the family.
 //!
+//! That there is no increase after an event is told only where one to twice as much would have been found
+//! ([`event::power`]); else it is not assessable.
+//!
 //! A confirmed increase has a date of its own beside the event's: its [`onset`], told as an estimate.
 //!
 //! Of several events that one increase would explain, the last before its onset is told; another is
@@ -93,32 +96,40 @@ impl Study {
         study
     }
 
-    /// The p of every test of a registered event that could be made.
-    fn event_tests(&self) -> impl Iterator<Item = f64> {
-        self.tests.iter().filter_map(|(_, test)| test.as_ref().ok()).map(|test| test.p_value)
+    /// Every test of a registered event that could be made.
+    fn event_tests(&self) -> impl Iterator<Item = Test> {
+        self.tests.iter().filter_map(|(_, test)| test.as_ref().ok()).copied()
     }
 
-    /// What is told, given the adjusted p of its event tests, and its changes with theirs.
-    fn told(&self, mut of_events: impl Iterator<Item = f64>, of_changes: &[(Change, f64)]) -> Told {
+    /// What is told, given its event tests and its changes, each with its adjusted p.
+    fn told(
+        &self,
+        mut of_events: impl Iterator<Item = (Test, f64)>,
+        of_changes: &[(Change, f64)],
+        family: Family,
+    ) -> Told {
         let mut told = Told { spikes: self.spikes.clone(), ..Told::default() };
         let mut confirmed = Vec::new();
         for (event, test) in &self.tests {
-            let (p_value, p_adjusted, why) = match (&self.series, test) {
-                (Err(why), _) => (None, None, why.clone()),
-                (_, Err(why)) => (None, None, why.to_string()),
-                (Ok(_), Ok(test)) => (Some(test.p_value), of_events.next(), String::new()),
+            let (tested, why) = match (&self.series, test) {
+                (Err(why), _) => (None, Some(why.clone())),
+                (_, Err(why)) => (None, Some(why.to_string())),
+                (Ok(series), Ok(_)) => match of_events.next() {
+                    Some((test, p)) if p <= RATE => {
+                        confirmed.push((told.tests.len(), test, p));
+                        (Some((test, p)), None)
+                    }
+                    tested => (tested, tested.and_then(|(test, _)| self.silence(series, test, family))),
+                },
             };
-            if let (Ok(test), Some(p)) = (test, p_adjusted.filter(|p| *p <= RATE)) {
-                confirmed.push((told.tests.len(), *test, p));
-            }
             told.tests.push(EventTest {
                 event: event.label.clone(),
                 at: event.at,
                 is_exploratory: event.is_exploratory,
-                assessed: p_value.is_some(),
-                p_value,
-                p_adjusted,
-                why,
+                assessed: why.is_none(),
+                p_value: tested.map(|(test, _)| test.p_value),
+                p_adjusted: tested.map(|(_, p)| p),
+                why: why.unwrap_or_default(),
             });
         }
         let Ok(series) = &self.series else { return told };
@@ -146,6 +157,17 @@ impl Study {
         }
         told.surges.sort_by_key(|surge| (surge.event.is_none(), surge.window.from));
         told
+    }
+
+    /// Why it says nothing that this test found no increase; none where it does.
+    fn silence(&self, series: &Series, test: Test, family: Family) -> Option<String> {
+        if test.is_least {
+            return Some(NotAssessable::Tests(family.tests).to_string());
+        }
+        let level = RATE * (family.told + 1) as f64 / family.tests.max(family.told + 1) as f64;
+        let power = event::power(series, test.place, level, self.id.as_bytes());
+        let hundredths = (power * 100.0).floor() as u64;
+        (power < event::LEAST_POWER).then(|| NotAssessable::Power(hundredths).to_string())
     }
 
     fn surge(
@@ -209,17 +231,46 @@ fn distinct(series: &Series, confirmed: &[(usize, Test, f64)]) -> Vec<(usize, Ra
 
 /// What is told of each study, the false-discovery rate held over all.
 pub fn tell(studies: &[Study]) -> Vec<Told> {
-    let events: Vec<f64> = studies.iter().flat_map(Study::event_tests).collect();
-    let mut events = adjusted(&events).into_iter();
+    let events = all_events(studies);
+    let family = Family { tests: events.len(), told: events.iter().filter(|(_, p)| *p <= RATE).count() };
+    let mut events = events.into_iter();
     let mut changes = all_changes(studies).into_iter();
     studies
         .iter()
         .map(|study| {
-            let of_events: Vec<f64> = events.by_ref().take(study.event_tests().count()).collect();
+            let of_events: Vec<(Test, f64)> = events.by_ref().take(study.event_tests().count()).collect();
             let of_changes: Vec<(Change, f64)> = changes.by_ref().take(study.changes.len()).collect();
-            study.told(of_events.into_iter(), &of_changes)
+            study.told(of_events.into_iter(), &of_changes, family)
         })
         .collect()
+}
+
+/// The tests of registered events of a hunt.
+#[derive(Debug, Clone, Copy)]
+struct Family {
+    tests: usize,
+    /// Those that found an increase.
+    told: usize,
+}
+
+/// The event tests of all studies, in their order, with their adjusted p. Those that no order equalled are
+/// made with more, where one more discovery among so many tests needs them.
+fn all_events(studies: &[Study]) -> Vec<(Test, f64)> {
+    let mut tests: Vec<Test> = studies.iter().flat_map(Study::event_tests).collect();
+    let p_adjusted = |tests: &[Test]| adjusted(&tests.iter().map(|test| test.p_value).collect::<Vec<_>>());
+    let known = p_adjusted(&tests);
+    let told = known.iter().filter(|p| **p <= RATE).count();
+    let needed = (event::LIBERAL * tests.len() as f64 / (RATE * (told + 1) as f64)).ceil() as usize;
+    if needed > event::ORDERS {
+        let whose = studies.iter().flat_map(|study| study.event_tests().map(move |_| study));
+        for ((test, p), study) in tests.iter_mut().zip(&known).zip(whose) {
+            if let (Ok(series), true) = (&study.series, test.is_least && *p > RATE) {
+                *test = event::again(series, *test, needed, study.id.as_bytes());
+            }
+        }
+    }
+    let p_adjusted = p_adjusted(&tests);
+    tests.into_iter().zip(p_adjusted).collect()
 }
 
 /// The changes of all studies, in their order, with their adjusted p. Those that no surrogate equalled are
@@ -310,6 +361,29 @@ mod tests {
             "{told:?}"
         );
         assert!(told[..150].iter().all(|told| told.surges.is_empty()));
+    }
+
+    #[test]
+    fn the_only_increase_among_many_event_tests_is_told() {
+        let rise = study(&[(0, 1e5), (500, 1e7)], 600, &[event(500)]);
+        let level = study(&[(0, 1e6)], 600, &[event(200), event(300), event(400), event(500)]);
+        let mut studies = vec![level; 100];
+        studies.push(rise);
+        let told = tell(&studies);
+        assert!(told[100].tests[0].p_adjusted.is_some_and(|p| p <= RATE), "{:?}", told[100]);
+        assert!(told[100].surges[0].event.is_some(), "{:?}", told[100]);
+        assert!(told[..100].iter().all(|told| told.surges.is_empty()));
+    }
+
+    #[test]
+    fn no_increase_is_told_only_where_a_doubling_would_have_been_found() {
+        let even = &tell(&[study(&[(0, 1e6)], 600, &[event(500)])])[0].tests[0];
+        assert!(even.assessed && even.why.is_empty(), "{even:?}");
+        let contact = (0..600).filter(|day| day % 40 == 0).map(|day| (Day(day), 1e6));
+        let rare = Series::of(contact, &|_| false).unwrap();
+        let rare = &tell(&[Study::new("c@v", Ok(rare), &[event(500)], &|_| 0.0)])[0].tests[0];
+        assert!(!rare.assessed && rare.p_value.is_some_and(|p| p > RATE), "{rare:?}");
+        assert!(rare.why.starts_with("an increase to twice as much would have been found in "), "{rare:?}");
     }
 
     #[test]
