@@ -236,7 +236,38 @@ impl<'a> Teller<'a> {
             let own = daily.binary_search_by_key(&day, |own| own.day).ok();
             own.map_or(0.0, |place| daily[place].octets_out.low)
         };
-        Study::new(&id, series, events, &low)
+        Study::new(&id, series, &self.outside(i), events, &low)
+    }
+
+    /// Octets a day that went to hosts of a case while no claim of its cluster held, and that nobody else is known to
+    /// have had. Hosts that are not believed count where nothing but their windows speaks against them.
+    fn outside(&self, i: usize) -> Vec<(Day, f64)> {
+        let case = &self.cases[i];
+        let told: BTreeSet<(usize, usize)> = case.sessions().collect();
+        let is_barred = |lead: &Lead<'_>| {
+            let is_outside = |reason: &Reason| reason.kind == "outside_window";
+            match lead.grade.verdict {
+                Verdict::Discounted => lead.reasons.first().is_some_and(is_outside),
+                _ => lead.reasons.iter().any(is_outside),
+            }
+        };
+        let (believed, others) = case.leads.split_at(case.believed);
+        let sessions = believed.iter().chain(others.iter().filter(|lead| is_barred(lead))).flat_map(|lead| {
+            let pair = &self.pairs[lead.pair];
+            let is_free = move |s: usize| {
+                let session = &pair.sessions[s];
+                let tenant = self.book.later_tenant(pair.remote, lead.claim.validity.until, session.start);
+                pair.exchanges[s].is_contact()
+                    && !session.clock_suspect
+                    && tenant.is_none()
+                    && !lead.beside.contains(&Beside::Held(s))
+            };
+            lead.sessions.iter().copied().filter(move |s| is_free(*s)).map(|s| (lead.pair, s))
+        });
+        let sessions = sessions.filter(|session| !told.contains(session));
+        let parts: Vec<Part<'a>> =
+            sessions.flat_map(|(pair, session)| self.pairs[pair].parts(session)).collect();
+        self.daily(&parts).into_iter().map(|day| (day.day, day.octets_out.point)).collect()
     }
 
     /// All records of a case, as far as they are its.

@@ -101,15 +101,33 @@ pub fn again(series: &Series, known: &Change, most: usize, id: &[u8]) -> Change 
     found.map_or_else(|| known.clone(), |found| Change { parent: known.parent, ..found })
 }
 
+/// The chance of as high a rise at `place`, of the same part of another series. 1 where there is too little to split.
+pub fn p_at(series: &Series, part: Range<usize>, place: usize, id: &[u8]) -> f64 {
+    let own = roots(&series.winsorised()[part.clone()]);
+    let rise = rise(own.len(), own.iter().sum(), own[..place - part.start].iter().sum(), place - part.start);
+    chance(series, part, rise, MORE_SURROGATES, id).map_or(1.0, |(p_value, _)| p_value)
+}
+
 /// The best split of one part; none where there is too little to split.
 fn change(series: &Series, octets: &[f64], part: Range<usize>, most: usize, id: &[u8]) -> Option<Change> {
+    let (place, best) = split(&roots(&octets[part.clone()]))?;
+    let place = onset(&octets[part.clone()]).unwrap_or(place);
+    let (p_value, is_least) = chance(series, part.clone(), best, most, id)?;
+    Some(Change { place: part.start + place, part, p_value, is_least, parent: None })
+}
+
+fn roots(octets: &[f64]) -> Vec<f64> {
+    octets.iter().copied().map(f64::sqrt).collect()
+}
+
+/// The chance of a rise as high as `best` anywhere in this part, and whether no surrogate was as high; none where
+/// there is too little to split.
+fn chance(series: &Series, part: Range<usize>, best: f64, most: usize, id: &[u8]) -> Option<(f64, bool)> {
     let bursts = series.bursts(part.clone());
     if part.len() < 2 * LEAST_SEGMENT || bursts.len() < LEAST_BURSTS {
         return None;
     }
-    let own: Vec<f64> = octets[part.clone()].iter().copied().map(f64::sqrt).collect();
-    let (place, best) = split(&own)?;
-    let place = onset(&octets[part.clone()]).unwrap_or(place);
+    let own = roots(&series.winsorised()[part.clone()]);
     let mut pieces = pieces(&bursts, &part);
     let mut chance = Chance::of("change of level", &[id, &(part.start as u64).to_le_bytes()]);
     let mut shuffled = Vec::with_capacity(own.len());
@@ -126,8 +144,7 @@ fn change(series: &Series, octets: &[f64], part: Range<usize>, most: usize, id: 
             break;
         }
     }
-    let p_value = (1 + as_high) as f64 / (1 + drawn) as f64;
-    Some(Change { place: part.start + place, part, p_value, is_least: as_high == 0, parent: None })
+    Some(((1 + as_high) as f64 / (1 + drawn) as f64, as_high == 0))
 }
 
 /// The place of the highest S and S; none if nothing rises.
@@ -141,13 +158,18 @@ fn split(octets: &[f64]) -> Option<(usize, f64)> {
         if t < LEAST_SEGMENT || n - t < LEAST_SEGMENT {
             continue;
         }
-        let (t_days, rest) = (t as f64, (n - t) as f64);
-        let high = ((all - before) / rest - before / t_days) * (t_days * rest / n as f64).sqrt();
+        let high = rise(n, all, before, t);
         if high > 0.0 && best.is_none_or(|(_, most)| high > most) {
             best = Some((t, high));
         }
     }
     best
+}
+
+/// S(t), of n days with these sums, of all and of those before.
+fn rise(n: usize, all: f64, before: f64, t: usize) -> f64 {
+    let (t_days, rest) = (t as f64, (n - t) as f64);
+    ((all - before) / rest - before / t_days) * (t_days * rest / n as f64).sqrt()
 }
 
 /// What precedes each burst, with it; the last takes what follows too. Places count from the

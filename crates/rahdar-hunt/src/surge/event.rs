@@ -108,6 +108,9 @@ pub enum NotAssessable {
     /// None was found, nor would it have been: in so many of 100 cases.
     #[error("an increase to twice as much would have been found in {0} of 100 cases")]
     Power(u64),
+    /// The windows of claims may have made it, or hidden it.
+    #[error("contact with the same hosts outside the windows of claims would decide it")]
+    Windows,
     /// So many tests at once.
     #[error("{0} tests were made at once, and more random orders would be needed than are drawn")]
     Tests(usize),
