@@ -20,6 +20,7 @@ use rahdar_model::marking::Marking;
 use rahdar_model::sight::{Hole, NotSeen, Witness};
 use rahdar_model::{Address, Day, Estimate, Timestamp, Window};
 
+use crate::company::{self, Timing};
 use crate::evidence::naming::RESOLVED_ONLY_DB;
 use crate::evidence::rhythm::{self, Rhythm as Regularity};
 use crate::evidence::{counted, listed};
@@ -279,6 +280,24 @@ impl<'a> Teller<'a> {
         let exporters = exporters(parts);
         let is_day_covered = |day: Day| seen::is_covered(day.window(), &exporters, self.coverage);
         exfil::daily(dated(parts).copied(), &is_day_covered)
+    }
+
+    /// How the days of two findings agree, without sessions that both claim, on days that all their exporters
+    /// recorded.
+    pub(crate) fn timing(&self, a: &Finding, b: &Finding) -> Option<Timing> {
+        let case = |of: &Finding| self.cases.iter().position(|case| case.id() == of.id);
+        let [a, b] = [case(a)?, case(b)?];
+        let [of_a, of_b] = [a, b].map(|i| self.cases[i].sessions().collect::<BTreeSet<_>>());
+        let days = |i: usize, own: &BTreeSet<(usize, usize)>, other: &BTreeSet<(usize, usize)>| {
+            let parts: Vec<Part<'a>> =
+                own.difference(other).flat_map(|session| self.parts(i, *session)).collect();
+            let days = dated(&parts).flat_map(|part| exfil::days(part.contact().start, part.contact().end));
+            days.map(|(day, _)| day).collect::<BTreeSet<Day>>()
+        };
+        let parts: Vec<Part<'a>> = self.parts_of(a).into_iter().chain(self.parts_of(b)).collect();
+        let exporters = exporters(&parts);
+        let is_watched = |day: Day| seen::is_watched(day, &exporters, self.ledgers);
+        company::timing(&days(a, &of_a, &of_b), &days(b, &of_b, &of_a), &is_watched)
     }
 
     /// The end of the last session that the case tells of; none where no clock tells when that was.
