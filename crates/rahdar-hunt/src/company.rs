@@ -13,6 +13,10 @@
 //!
 //! p = #{s : |A ∩ (B + s)| ≥ |A ∩ B|} / n over all rotations s, the true one included.
 //!
+//! Sessions that both claim are of neither day: they agree with themselves. Days of which an exporter of either did not
+//! record half are left out, with or without contact, and the others follow one another: both are silent together
+//! where nobody looks.
+//!
 //! q is p adjusted for all pairs of the hunt (Benjamini and Hochberg). Rotation keeps each cluster's own
 //! bursts. Both must have [`LEAST_DAYS`] days of contact within [`LEAST_SPAN`] days in common, and n must
 //! be so large that the least p there is, 1/n, would suffice beside all other pairs. Else timing is not
@@ -29,7 +33,7 @@
 //! // Three days on which both called, every thirty: none of the other 122 rotations agrees as well.
 //! let bursts: BTreeSet<Day> = (0..123).filter(|n| n % 30 < 3).map(Day).collect();
 //! let expected = Timing { common_days: 15, span: 123, p_value: 1.0 / 123.0 };
-//! assert_eq!(timing(&bursts, &bursts), Some(expected));
+//! assert_eq!(timing(&bursts, &bursts, &|_| true), Some(expected));
 //! ```
 
 use std::collections::BTreeSet;
@@ -58,25 +62,19 @@ pub struct Timing {
     pub p_value: f64,
 }
 
-/// How these days agree; none where that cannot be tested.
-pub fn timing(a: &BTreeSet<Day>, b: &BTreeSet<Day>) -> Option<Timing> {
+/// How these days agree, of those that were watched; none where that cannot be tested.
+pub fn timing(a: &BTreeSet<Day>, b: &BTreeSet<Day>, is_watched: &dyn Fn(Day) -> bool) -> Option<Timing> {
     let first = a.first()?.max(b.first()?).0;
     let last = a.last()?.min(b.last()?).0;
-    let span = usize::try_from(last.checked_sub(first)?.checked_add(1)?).ok()?;
+    // Of absurd lives the end is looked at.
+    let first = first.max(last.saturating_sub(2 * MOST_SPAN as i32));
+    let watched = (first..=last).rev().map(Day).filter(|day| is_watched(*day));
+    let days: Vec<Day> = watched.take(MOST_SPAN).collect();
+    let span = days.len();
     if span < LEAST_SPAN {
         return None;
     }
-    let (first, span) = match span {
-        ..=MOST_SPAN => (first, span),
-        _ => (last - MOST_SPAN as i32 + 1, MOST_SPAN),
-    };
-    let marks = |days: &BTreeSet<Day>| {
-        let mut marks = vec![false; span];
-        for day in days.range(Day(first)..=Day(last)) {
-            marks[(day.0 - first) as usize] = true;
-        }
-        marks
-    };
+    let marks = |own: &BTreeSet<Day>| days.iter().map(|day| own.contains(day)).collect::<Vec<bool>>();
     let (a, b) = (marks(a), marks(b));
     let count = |marks: &[bool]| marks.iter().filter(|mark| **mark).count();
     if count(&a).min(count(&b)) < LEAST_DAYS {
@@ -88,8 +86,12 @@ pub fn timing(a: &BTreeSet<Day>, b: &BTreeSet<Day>) -> Option<Timing> {
     Some(Timing { common_days: observed as u32, span, p_value: as_many as f64 / span as f64 })
 }
 
-/// Every two clusters that are likely or better on one victim, in the order of victims and ids.
-pub(crate) fn companies(findings: &[Finding]) -> Vec<Company> {
+/// Every two clusters that are likely or better on one victim, in the order of victims and ids. `timing` tells how
+/// the days of two findings agree.
+pub(crate) fn companies(
+    findings: &[Finding],
+    timing: &dyn Fn(&Finding, &Finding) -> Option<Timing>,
+) -> Vec<Company> {
     let mut firm: Vec<&Finding> =
         findings.iter().filter(|finding| finding.verdict >= Verdict::Likely).collect();
     firm.sort_by(|a, b| (a.victim.address, &a.cluster.id).cmp(&(b.victim.address, &b.cluster.id)));
@@ -101,7 +103,7 @@ pub(crate) fn companies(findings: &[Finding]) -> Vec<Company> {
             pairs.extend(own[i + 1..].iter().map(|b| (*a, *b)));
         }
     }
-    let timings = assessable(pairs.iter().map(|(a, b)| timing(&days(a), &days(b))).collect());
+    let timings = assessable(pairs.iter().map(|(a, b)| timing(a, b)).collect());
     let tested: Vec<f64> = timings.iter().flatten().map(|timing| timing.p_value).collect();
     let mut adjusted = discovery::adjusted(&tested).into_iter();
     let company = |((a, b), timing): ((&Finding, &Finding), Option<Timing>)| {
@@ -145,7 +147,7 @@ fn company(a: &Finding, b: &Finding, tested: Option<(f64, f64)>) -> Company {
     let timing = match tested {
         Some(_) if is_timed => "their days agree more often than coincidence allows",
         Some(_) => "their days agree no more often than coincidence allows",
-        None => "too few days in common to assess their timing",
+        None => "too few days of their own in common to assess their timing",
     };
     let why = match relation {
         CompanyKind::SharedInfrastructure => {
@@ -179,6 +181,7 @@ fn company(a: &Finding, b: &Finding, tested: Option<(f64, f64)>) -> Company {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chance::Chance;
 
     fn days(of: impl Fn(i32) -> bool, span: i32) -> BTreeSet<Day> {
         (0..span).filter(|n| of(*n)).map(Day).collect()
@@ -187,29 +190,29 @@ mod tests {
     #[test]
     fn what_is_too_short_or_too_rare_is_not_tested() {
         let daily = days(|_| true, 99);
-        assert_eq!(timing(&daily, &daily), None);
+        assert_eq!(timing(&daily, &daily, &|_| true), None);
         let rare = days(|n| n % 30 == 0, 200);
-        assert_eq!(timing(&rare, &rare), None);
-        assert_eq!(timing(&BTreeSet::new(), &daily), None);
+        assert_eq!(timing(&rare, &rare, &|_| true), None);
+        assert_eq!(timing(&BTreeSet::new(), &daily, &|_| true), None);
         let later: BTreeSet<Day> = (200..400).map(Day).collect();
-        assert_eq!(timing(&daily, &later), None, "they never lasted together");
+        assert_eq!(timing(&daily, &later, &|_| true), None, "they never lasted together");
     }
 
     #[test]
     fn daily_contact_of_both_is_coincidence() {
         let daily = days(|_| true, 120);
         let expected = Timing { common_days: 120, span: 120, p_value: 1.0 };
-        assert_eq!(timing(&daily, &daily), Some(expected));
+        assert_eq!(timing(&daily, &daily, &|_| true), Some(expected));
     }
 
     #[test]
     fn bursts_that_fall_together_are_not() {
         let bursts = days(|n| [3, 4, 5, 17, 18, 40, 41, 42, 77, 78, 104].contains(&n), 105);
         let shifted: BTreeSet<Day> = bursts.iter().map(|day| Day(day.0 + 2)).collect();
-        let together = timing(&bursts, &bursts).unwrap();
+        let together = timing(&bursts, &bursts, &|_| true).unwrap();
         assert_eq!((together.common_days, together.span), (11, 102));
         assert_eq!(together.p_value, 1.0 / 102.0);
-        let apart = timing(&bursts, &shifted).unwrap();
+        let apart = timing(&bursts, &shifted, &|_| true).unwrap();
         assert!(apart.p_value > 0.05, "{apart:?}");
     }
 
@@ -223,9 +226,30 @@ mod tests {
         assert_eq!(assessable(vec![None, Some(long), Some(short)]), [None, Some(long), Some(short)]);
     }
 
+    /// Two clusters by chance on half of 200 days, of which nobody recorded 80.
+    #[test]
+    fn silence_where_nobody_looked_is_no_agreement() {
+        let is_dead = |day: i32| (60..140).contains(&day);
+        let mut chance = Chance::of("two clusters", &[]);
+        let mut draw = || -> BTreeSet<Day> {
+            (0..200).filter(|day| chance.below(2) == 0 && !is_dead(*day)).map(Day).collect()
+        };
+        let alarms = |is_watched: &dyn Fn(Day) -> bool, pairs: &[(BTreeSet<Day>, BTreeSet<Day>)]| {
+            let p = pairs.iter().filter_map(|(a, b)| timing(a, b, is_watched));
+            p.filter(|timing| timing.p_value <= 0.05).count()
+        };
+        let pairs: Vec<_> = (0..200).map(|_| (draw(), draw())).collect();
+        // Of 200 at 5 %, 22 are four standard errors above.
+        assert!(alarms(&|day| !is_dead(day.0), &pairs) <= 22);
+        assert!(alarms(&|_| true, &pairs) > 50, "which counting blind days would tell");
+        let daily = days(|day| !is_dead(day), 200);
+        let told = timing(&daily, &daily, &|day| !is_dead(day.0)).unwrap();
+        assert_eq!((told.span, told.p_value), (120, 1.0));
+    }
+
     #[test]
     fn a_life_of_centuries_is_cut() {
         let long = days(|n| n % 2 == 0, 100_000);
-        assert_eq!(timing(&long, &long).unwrap().span, MOST_SPAN);
+        assert_eq!(timing(&long, &long, &|_| true).unwrap().span, MOST_SPAN);
     }
 }

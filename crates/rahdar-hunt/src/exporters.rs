@@ -92,11 +92,13 @@ pub struct Weight {
     back: Share,
     /// κ of its exporter on its days.
     completeness: f64,
+    /// The largest mean size of a packet, in octets, that any record of its exporter has.
+    largest_packet: u64,
 }
 
 impl Default for Weight {
     fn default() -> Self {
-        Self { out: Share::default(), back: Share::default(), completeness: 1.0 }
+        Self { out: Share::default(), back: Share::default(), completeness: 1.0, largest_packet: 0 }
     }
 }
 
@@ -299,10 +301,10 @@ pub fn estimate<'a>(parts: impl IntoIterator<Item = Part<'a>>, party: Party, is_
                 sampled_point += of_point * octets as f64 / part.weight.completeness;
                 ledger.is_sampled = true;
                 ledger.is_systematic |= contact.systematic;
-                add_sample(&mut ledger.sampled, contact, interval, side.packets, side.octets);
+                add_sample(&mut ledger.sampled, &part, interval, side.packets, side.octets);
                 if certain {
                     let (packets, octets) = (side.most_packets, side.least_octets);
-                    add_sample(&mut ledger.sampled_certain, contact, interval, packets, octets);
+                    add_sample(&mut ledger.sampled_certain, &part, interval, packets, octets);
                 }
             }
         }
@@ -324,11 +326,13 @@ pub fn estimate<'a>(parts: impl IntoIterator<Item = Part<'a>>, party: Party, is_
 }
 
 /// Adds a sampled record, whole: a share of it cannot be bounded by less.
-pub(crate) fn add_sample(sum: &mut SampledSum, contact: &Contact, interval: u32, packets: u64, octets: u64) {
+pub(crate) fn add_sample(sum: &mut SampledSum, part: &Part<'_>, interval: u32, packets: u64, octets: u64) {
+    let contact = part.contact;
     if contact.flow_sampled {
         sum.add_flow(interval, octets);
     } else {
         let sizes = PacketSizes::of(contact.remote.is_v4(), contact.protocol);
+        let sizes = sizes.holding(part.weight.largest_packet);
         sum.add_packets(interval, packets, octets, sizes);
     }
 }
@@ -338,9 +342,10 @@ pub(crate) fn add_sample(sum: &mut SampledSum, contact: &Contact, interval: u32,
 pub fn weigh(pairs: &[(&[Contact], &[Session])]) -> Vec<Weight> {
     let order = sampled_exporters(pairs);
     let echoes = echoes(pairs);
+    let largest = largest_packets(pairs);
     let mut weights = Vec::new();
-    for (contacts, _) in pairs {
-        weights.resize(weights.len() + contacts.len(), Weight::default());
+    for contact in pairs.iter().flat_map(|(contacts, _)| *contacts) {
+        weights.push(Weight { largest_packet: largest[&*contact.exporter], ..Weight::default() });
     }
     for party in [Party::Victim, Party::Remote] {
         let overlaps = Overlaps::of(pairs, &order, party);
@@ -369,6 +374,18 @@ pub fn make_up(weights: &mut [Weight], contacts: &[Contact], completeness: &Comp
         let time = Window::new(contact.start, contact.end.max(contact.start));
         weight.completeness = completeness.on(&contact.exporter, time);
     }
+}
+
+/// The largest mean size of a packet that a record of each exporter has, by what surely is of its IP packets.
+fn largest_packets<'a>(pairs: &[(&'a [Contact], &[Session])]) -> BTreeMap<&'a str, u64> {
+    let mut largest: BTreeMap<&str, u64> = BTreeMap::new();
+    for contact in pairs.iter().flat_map(|(contacts, _)| *contacts) {
+        let own = largest.entry(&contact.exporter).or_default();
+        for side in [Party::Victim, Party::Remote].map(|party| contact.side(party)) {
+            *own = side.least_octets.div_ceil(side.most_packets.max(1)).max(*own);
+        }
+    }
+    largest
 }
 
 /// Exporters with samples, by rising sampling interval, then by name.

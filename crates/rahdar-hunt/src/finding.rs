@@ -21,6 +21,7 @@ use rahdar_model::sight::{Hole, NotSeen, Witness};
 use rahdar_model::{Address, Day, Estimate, Timestamp, Window};
 
 use crate::chronology::First;
+use crate::company::{self, Timing};
 use crate::evidence::naming::RESOLVED_ONLY_DB;
 use crate::evidence::rhythm::{self, Rhythm as Regularity};
 use crate::evidence::{counted, listed};
@@ -238,7 +239,38 @@ impl<'a> Teller<'a> {
             let own = daily.binary_search_by_key(&day, |own| own.day).ok();
             own.map_or(0.0, |place| daily[place].octets_out.low)
         };
-        Study::new(&id, series, events, &low)
+        Study::new(&id, series, &self.outside(i), events, &low)
+    }
+
+    /// Octets a day that went to hosts of a case while no claim of its cluster held, and that nobody else is known to
+    /// have had. Hosts that are not believed count where nothing but their windows speaks against them.
+    fn outside(&self, i: usize) -> Vec<(Day, f64)> {
+        let case = &self.cases[i];
+        let told: BTreeSet<(usize, usize)> = case.sessions().collect();
+        let is_barred = |lead: &Lead<'_>| {
+            let is_outside = |reason: &Reason| reason.kind == "outside_window";
+            match lead.grade.verdict {
+                Verdict::Discounted => lead.reasons.first().is_some_and(is_outside),
+                _ => lead.reasons.iter().any(is_outside),
+            }
+        };
+        let (believed, others) = case.leads.split_at(case.believed);
+        let sessions = believed.iter().chain(others.iter().filter(|lead| is_barred(lead))).flat_map(|lead| {
+            let pair = &self.pairs[lead.pair];
+            let is_free = move |s: usize| {
+                let session = &pair.sessions[s];
+                let tenant = self.book.later_tenant(pair.remote, lead.claim.validity.until, session.start);
+                pair.exchanges[s].is_contact()
+                    && !session.clock_suspect
+                    && tenant.is_none()
+                    && !lead.beside.contains(&Beside::Held(s))
+            };
+            lead.sessions.iter().copied().filter(move |s| is_free(*s)).map(|s| (lead.pair, s))
+        });
+        let sessions = sessions.filter(|session| !told.contains(session));
+        let parts: Vec<Part<'a>> =
+            sessions.flat_map(|(pair, session)| self.pairs[pair].parts(session)).collect();
+        self.daily(&parts).into_iter().map(|day| (day.day, day.octets_out.point)).collect()
     }
 
     /// All records of a case, as far as they are its.
@@ -250,6 +282,24 @@ impl<'a> Teller<'a> {
         let exporters = exporters(parts);
         let is_day_covered = |day: Day| seen::is_covered(day.window(), &exporters, self.coverage);
         exfil::daily(dated(parts).copied(), &is_day_covered)
+    }
+
+    /// How the days of two findings agree, without sessions that both claim, on days that all their exporters
+    /// recorded.
+    pub(crate) fn timing(&self, a: &Finding, b: &Finding) -> Option<Timing> {
+        let case = |of: &Finding| self.cases.iter().position(|case| case.id() == of.id);
+        let [a, b] = [case(a)?, case(b)?];
+        let [of_a, of_b] = [a, b].map(|i| self.cases[i].sessions().collect::<BTreeSet<_>>());
+        let days = |i: usize, own: &BTreeSet<(usize, usize)>, other: &BTreeSet<(usize, usize)>| {
+            let parts: Vec<Part<'a>> =
+                own.difference(other).flat_map(|session| self.parts(i, *session)).collect();
+            let days = dated(&parts).flat_map(|part| exfil::days(part.contact().start, part.contact().end));
+            days.map(|(day, _)| day).collect::<BTreeSet<Day>>()
+        };
+        let parts: Vec<Part<'a>> = self.parts_of(a).into_iter().chain(self.parts_of(b)).collect();
+        let exporters = exporters(&parts);
+        let is_watched = |day: Day| seen::is_watched(day, &exporters, self.ledgers);
+        company::timing(&days(a, &of_a, &of_b), &days(b, &of_b, &of_a), &is_watched)
     }
 
     /// The end of the last session that the case tells of; none where no clock tells when that was.

@@ -285,7 +285,7 @@ fn tell(
     let clusters = attribution::accounts(&findings, &discounted, book);
     let mut marking = marking::of_hunt(findings.iter().chain(&discounted), &clusters, book);
     marking::keep_open(&mut marking, &mut not_seen, request.cluster.is_some());
-    let companies = company::companies(&findings);
+    let companies = company::companies(&findings, &|a, b| teller.timing(a, b));
     Ok(Hunt {
         clusters,
         companies,

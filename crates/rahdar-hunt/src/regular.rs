@@ -142,6 +142,9 @@ fn answers(questions: &[&Question<'_>], others: &[f64]) -> Vec<Rhythm> {
         match question.blindness() {
             Some(why) => Rhythm::NotAssessable(why),
             None if is_short => Rhythm::NotAssessable("all contacts lie within six hours".to_owned()),
+            None if search.series[place].as_ref().is_ok_and(Series::is_rare) => Rhythm::NotAssessable(
+                "most contacts are more than twelve hours apart, as those of people are".to_owned(),
+            ),
             None if own.is_least => Rhythm::NotAssessable(format!(
                 "{tests} pairs were searched at once, and more random draws would be needed than are made"
             )),
@@ -371,6 +374,16 @@ mod tests {
         let answers = rhythms(&[lossy_sleeps(1)], &[0.5; 4_999]);
         assert!(
             matches!(&answers[0], Rhythm::NotAssessable(why) if why.starts_with("5000 pairs")),
+            "{answers:?}"
+        );
+    }
+
+    #[test]
+    fn a_daily_call_is_neither_a_beacon_nor_none() {
+        let daily = question(1, (0..30).map(|day| day * 86_400 + day * 37 % 61 * 60), Rate::Every);
+        let answers = rhythms(&[daily], &[]);
+        assert!(
+            matches!(&answers[0], Rhythm::NotAssessable(why) if why.contains("twelve hours")),
             "{answers:?}"
         );
     }

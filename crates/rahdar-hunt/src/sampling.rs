@@ -14,7 +14,13 @@
 //! therefore taken as large as p, B and the sizes of packets allow ([`largest_square_sum`]); the
 //! mean, B²/p, lets bounds fail in one case of four.
 //!
-//! Wrong when: N is wrong (everything scales with it), sampling is by time, or the set of packets
+//! **Large packets.** A path carries packets of up to 1,500 octets, unless records show more: where the mean of a record is
+//! larger, or that of any record of its exporter, packets may be as large as the next of 1,600 (tunnels and tags), 9,000 (jumbo
+//! frames) and 65,535 octets (segments that a host records before its card cuts them). What no record shows is not
+//! known: a jumbo packet among many small ones has no mean that tells of it, and the information element
+//! maximumIpTotalLength is not used.
+//!
+//! Wrong when: jumbo packets are rare on a path whose records do not show them; N is wrong (everything scales with it), sampling is by time, or the set of packets
 //! was chosen by looking at the sample. Systematic sampling is approximated
 //! ([`SYSTEMATIC_INFLATION`]).
 //!
@@ -37,6 +43,10 @@ use statrs::distribution::{ContinuousCDF, Gamma, Normal};
 
 /// The largest IP packet of an Ethernet path: its MTU (RFC 894).
 pub const ETHERNET_MTU: u64 = 1_500;
+
+/// What packets are at most where records show that they are larger than Ethernet's: with the headers of tunnels and tags,
+/// as jumbo frames, or at all (RFC 791). The first two are chosen here, as what equipment is usually set to.
+pub const LARGER: [u64; 3] = [1_600, 9_000, 65_535];
 
 /// Every N-th packet is not every packet with chance 1/N: its variance is taken a tenth larger.
 /// Chosen here (`methods.md` §1.5).
@@ -67,12 +77,25 @@ impl PacketSizes {
         };
         Self { least: network + transport, most: ETHERNET_MTU }
     }
+
+    /// The same where packets of so many octets are known to pass.
+    ///
+    /// ```
+    /// use rahdar_hunt::sampling::PacketSizes;
+    ///
+    /// let sizes = PacketSizes::of(true, 6);
+    /// assert_eq!([1_500, 1_501, 4_530, 9_001].map(|octets| sizes.holding(octets).most), [1_500, 1_600, 9_000, 65_535]);
+    /// ```
+    pub fn holding(self, octets: u64) -> Self {
+        let known = [self.most].into_iter().chain(LARGER).find(|most| octets <= *most);
+        Self { most: known.unwrap_or(octets).max(self.most), ..self }
+    }
 }
 
 /// The largest Σb² that `packets` packets of `octets` octets together allow.
 ///
 /// As many packets as possible are as large as possible, one takes the rest, the others are as
-/// small as possible. Where the mean itself lies outside `sizes`, the sizes give way.
+/// small as possible. Where the mean itself lies outside `sizes`, the sizes give way ([`PacketSizes::holding`]).
 ///
 /// ```
 /// use rahdar_hunt::sampling::{PacketSizes, largest_square_sum};
@@ -81,6 +104,7 @@ impl PacketSizes {
 /// assert_eq!(largest_square_sum(2, 1_560, sizes), 1_500.0 * 1_500.0 + 60.0 * 60.0);
 /// ```
 pub fn largest_square_sum(packets: u64, octets: u64, sizes: PacketSizes) -> f64 {
+    let sizes = sizes.holding(octets.div_ceil(packets.max(1)));
     let count = packets.max(1) as f64;
     let total = octets as f64;
     let mean = total / count;
@@ -111,8 +135,8 @@ pub struct SampledSum {
 impl SampledSum {
     /// Adds a record of a packet sampler: `packets` and `octets` as sampled, one in `interval`.
     pub fn add_packets(&mut self, interval: u32, packets: u64, octets: u64, sizes: PacketSizes) {
-        let mean = octets.div_ceil(packets.max(1));
-        self.add(interval, octets, largest_square_sum(packets, octets, sizes), sizes.most.max(mean));
+        let sizes = sizes.holding(octets.div_ceil(packets.max(1)));
+        self.add(interval, octets, largest_square_sum(packets, octets, sizes), sizes.most);
     }
 
     /// Adds a record of a flow sampler: one flow in `interval` was recorded, and whole. The
@@ -213,6 +237,7 @@ mod tests {
     #[test]
     fn sizes_give_way_to_what_was_measured() {
         check(largest_square_sum(2, 18_000, ETHERNET), 2.0 * 9_000.0 * 9_000.0, 1e-12);
+        check(largest_square_sum(2, 9_060, ETHERNET), 9_000.0 * 9_000.0 + 60.0 * 60.0, 1e-12);
         check(largest_square_sum(3, 60, ETHERNET), 3.0 * 20.0 * 20.0, 1e-12);
         assert_eq!(largest_square_sum(0, 0, ETHERNET), 0.0);
         assert!(largest_square_sum(u64::MAX, u64::MAX, ETHERNET).is_finite());
@@ -283,6 +308,19 @@ mod tests {
             check(gamma_quantile(LARGE_SHAPE + 1.0, probability) - 2.0, exact.inverse_cdf(probability), 1e-6);
         }
         check(gamma_quantile(1e12, 0.025), 1e12, 1e-5);
+    }
+
+    /// Of a stream of jumbo packets and acknowledgements, half each, two packets are sampled and recorded together.
+    #[test]
+    fn jumbo_packets_widen_the_bounds() {
+        let of = |packets: &[(u64, u64)]| {
+            let mut sum = SampledSum::default();
+            packets.iter().for_each(|(packets, octets)| sum.add_packets(1_000, *packets, *octets, ETHERNET));
+            sum
+        };
+        let (joined, apart) = (of(&[(2, 9_060)]), of(&[(1, 9_000), (1, 60)]));
+        assert!(joined.low(0.05) <= apart.low(0.05) * (1.0 + 1e-9), "{joined:?} {apart:?}");
+        assert!(joined.high(0.05) >= apart.high(0.05) * (1.0 - 1e-9), "{joined:?} {apart:?}");
     }
 
     #[test]

@@ -69,6 +69,20 @@ pub fn is_holed(day: Day, exporters: &BTreeSet<&str>, ledgers: &[Ledger<'_>]) ->
         .any(|holes| holes.map(|hole| hole.until.since(hole.from).max(0)).sum::<i64>() >= DAY_US / 2)
 }
 
+/// Whether each of these exporters recorded half of `day`, or more: it had begun to, had not ceased to, and the day is
+/// not [`is_holed`].
+pub fn is_watched(day: Day, exporters: &BTreeSet<&str>, ledgers: &[Ledger<'_>]) -> bool {
+    let mut recorded: BTreeMap<&str, Window> = BTreeMap::new();
+    for ledger in ledgers.iter().filter(|ledger| exporters.contains(&*ledger.coverage.exporter)) {
+        let own = ledger.coverage.window;
+        let all = recorded.entry(&ledger.coverage.exporter).or_insert(own);
+        *all = Window::new(all.from.min(own.from), all.until.max(own.until));
+    }
+    let lasts = |window: Window| window.until.since(window.from).max(0);
+    recorded.into_values().all(|window| lasts(window.intersect(day.window())) >= DAY_US / 2)
+        && !is_holed(day, exporters, ledgers)
+}
+
 /// The longest time between neighbours of these sorted times; 0 for fewer than two.
 pub fn longest_silence_us(times: &[Timestamp]) -> i64 {
     times.windows(2).map(|pair| pair[1].since(pair[0])).max().unwrap_or(0)

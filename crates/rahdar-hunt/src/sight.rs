@@ -15,7 +15,8 @@
 //! **A typical contact** is the median of the sessions, in packets both ways together. Under sampling, small
 //! contacts leave no record, and those that do look larger than they are. Where half of the sessions left one
 //! sampled packet or two, their size comes from these: f₂/f₁ of them, for Poisson counts of mean m, is m/2, and
-//! p = m·N (Zelterman, 1988). With f₂ = 0 it is not assessable: nothing then tells how many left none.
+//! p = m·N (Zelterman, 1988). With f₂ < [`LEAST_TWICE`] it is not assessable: too little then tells how many left none.
+//! With five, m is known within half of itself or so.
 //!
 //! Assumes that a contact passes one of the exporters, and that packets are lost by chance. Wrong where a
 //! contact goes another way: what share of all traffic the exporters see is not known. One contact that passes
@@ -56,6 +57,10 @@ pub const RECORDS_IN_DATAGRAM: f64 = 30.0;
 pub const MOST_HOLES: usize = 1_000;
 /// Clusters, or indicators, without contact that a hunt tells of. Chosen here, likewise.
 pub const MOST_NOT_SEEN: usize = 1_000;
+
+/// Contacts that left two sampled packets, without which their size is not told. Chosen here: the standard error of so
+/// many is 45 %.
+pub const LEAST_TWICE: usize = 5;
 
 /// 1 − (1 − 1/N)^p: the chance that one of `packets` is sampled, one in `interval`.
 pub fn chance(interval: u32, packets: u64) -> f64 {
@@ -371,6 +376,11 @@ fn typical(mut traces: Vec<Trace>) -> Result<u64, &'static str> {
         (0, _) => *median as f64,
         (once, twice) if 2 * (once + twice) < sampled.len() => *median as f64,
         (_, 0) => return Err("each contact left one sampled packet, so nothing tells how many left none"),
+        (_, ..LEAST_TWICE) => {
+            return Err(
+                "fewer than five contacts left two sampled packets, so too little tells how many left none",
+            );
+        }
         (once, twice) => 2.0 * twice as f64 / once as f64,
     };
     Ok((mean * interval).round().max(1.0) as u64)

@@ -147,7 +147,7 @@ pub(crate) fn payload_low<'a>(parts: impl IntoIterator<Item = Part<'a>>, party: 
         match contact.rate {
             Rate::OneIn(interval) => {
                 ledger.is_sampled = true;
-                add_sample(&mut ledger.sampled, contact, interval, side.most_packets, side.least_octets);
+                add_sample(&mut ledger.sampled, &part, interval, side.most_packets, side.least_octets);
                 ledger.headers.add_equal(interval, side.most_packets, per_packet);
             }
             Rate::Every | Rate::Unknown => {

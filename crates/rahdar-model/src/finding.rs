@@ -224,7 +224,8 @@ pub struct Surge {
     /// Mean octets a day after over mean before; infinite where nothing was before. Too high where the
     /// date was found: the same days chose it.
     pub ratio: f64,
-    /// The lower end of its 95 % interval; 0 where there is none, as of every date that was found.
+    /// The lower end of its 95 % interval; 0 where there is none, as of every date that was found, and of an event
+    /// that was tested within a part of the life, on one side of another increase.
     pub ratio_low: f64,
     /// The upper end of its 95 % interval; infinite where there is none.
     pub ratio_high: f64,
@@ -247,9 +248,9 @@ pub struct EventTest {
     pub at: Timestamp,
     /// Whether it was registered after a look at the flows.
     pub is_exploratory: bool,
-    /// Whether the data allowed a test.
+    /// Whether the data tell if there was an increase: one is told, or one to twice as much would have been found.
     pub assessed: bool,
-    /// Probability of such an increase after it by chance; none unless assessed.
+    /// Probability of such an increase after it by chance; none where no test could be made.
     pub p_value: Option<f64>,
     /// The same, with regard to all tests of the hunt (Benjamini and Hochberg).
     pub p_adjusted: Option<f64>,

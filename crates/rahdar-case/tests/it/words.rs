@@ -362,3 +362,12 @@ fn no_sentence_mixes_likelihood_with_confidence_or_accuses() {
         }
     }
 }
+
+#[test]
+fn a_ratio_without_an_interval_is_told_without_one() {
+    let mut finding = roshan().findings.remove(0);
+    let surge = &mut finding.surges[0];
+    (surge.ratio_low, surge.ratio_high) = (0.0, f64::INFINITY);
+    let told = words::finding::changes(&finding).remove(0);
+    assert!(told.contains("; ratio 5.2, without an interval; "), "{told}");
+}

@@ -7,7 +7,8 @@
 //! | none, where one would have been found | −2 |
 //! | anything between, or not assessable | 0 |
 //!
-//! p is that of the contacts themselves. A rhythm counts only where the false-discovery rate over
+//! p is that of the contacts themselves; how often chance has one of 10⁻⁴ is measured (the test
+//! `one_in_ten_thousand_is_no_more`). A rhythm counts only where the false-discovery rate over
 //! all that the hunt searched allows it to be called one. Weighs little and never alone: clocks
 //! and updates have rhythms too. With persistence it is capped ([`super::CAPS`]).
 //!

@@ -10,7 +10,7 @@
 //! half were told at 1 %.
 //!
 //! p is the chance that as many exponential intervals have a CV as low, from a table by
-//! simulation ([`TABLE`]; the test `the_table_is_that_of_the_simulation` measures it again). Between its rows
+//! simulation ([`TABLE`]; the test `the_table_of_even_intervals` measures it again, down to 10⁻⁴). Between its rows
 //! and columns it is read in straight lines of CV over ln n, and of ln p over CV; p is never
 //! below 10⁻⁵, the last column.
 //!

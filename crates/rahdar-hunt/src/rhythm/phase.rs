@@ -17,6 +17,9 @@
 //! good, no more are drawn: p = [`ENOUGH`] / number drawn (Besag and Clifford, Biometrika 78:301,
 //! 1991).
 //!
+//! Not asked of who calls less than every twelve hours, by the median interval ([`is_rare`]): the calendar makes the days of people
+//! even, and a person at nine on each workday leaves multiples of 24 hours.
+//!
 //! Assumes that neighbouring intervals do not depend on one another beyond their rate. Wrong, and
 //! then blind, where 98 of 100 check-ins are lost or jitter is half the period.
 //!
@@ -208,9 +211,17 @@ fn step() -> f64 {
     libm::log(1.01) / FINE as f64
 }
 
+/// Whether half of the intervals, or more, are longer than any period that is looked for.
+pub fn is_rare(intervals_s: &[f64]) -> bool {
+    let mut sorted = intervals_s.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    !sorted.is_empty() && super::series::median(&sorted) > LONGEST_S
+}
+
 /// The period that the intervals of `clients` share, if any speaks to one. `most` surrogates are
 /// drawn; `id` names the question, so that it gets the same surrogates again.
 pub fn search(phases: &Phases, clients: &[&[f64]], most: usize, id: &[u8]) -> Option<Found> {
+    let clients: Vec<&[f64]> = clients.iter().copied().filter(|own| !is_rare(own)).collect();
     let places: Vec<Vec<i32>> = clients.iter().map(|intervals| phases.places(intervals)).collect();
     let mut sheet = Sheet::new();
     let mut z = [0.0; PERIODS];
@@ -235,7 +246,7 @@ pub fn search(phases: &Phases, clients: &[&[f64]], most: usize, id: &[u8]) -> Op
     } else {
         (1 + as_good) as f64 / (1 + drawn) as f64
     };
-    let period_s = refined(clients, period(best));
+    let period_s = refined(&clients, period(best));
     let all = || clients.iter().flat_map(|intervals| intervals.iter().copied());
     Some(Found {
         period_s,
@@ -371,6 +382,17 @@ mod tests {
         let all = search(&phases, &together, SURROGATES, b"all").unwrap();
         assert!(all.z > alone.z && all.p_value <= 0.01, "{alone:?} {all:?}");
         assert!((all.period_s / 300.0 - 1.0).abs() < 0.05, "{all:?}");
+    }
+
+    #[test]
+    fn a_person_once_a_workday_is_not_asked() {
+        // At nine, give or take an hour, for four weeks.
+        let off = |day: u32| f64::from(day * 37 % 61) * 60.0 - 1_800.0;
+        let times: Vec<f64> =
+            (0..26).filter(|day| day % 7 < 5).map(|day| 86_400.0 * f64::from(day) + off(day)).collect();
+        let intervals: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert_eq!(search(&Phases::new(), &[&intervals], SURROGATES, b"test"), None);
+        assert!(is_rare(&intervals) && !is_rare(&[300.0; 40]) && !is_rare(&[]));
     }
 
     #[test]

@@ -144,6 +144,11 @@ impl Series {
         &self.times_s
     }
 
+    /// Whether contacts come so rarely that only a schedule would show ([`is_rare`](super::phase::is_rare)).
+    pub fn is_rare(&self) -> bool {
+        super::phase::is_rare(&self.slowed())
+    }
+
     /// Seconds from each contact to the next.
     pub fn intervals(&self) -> Vec<f64> {
         self.times_s.windows(2).map(|pair| pair[1] - pair[0]).collect()

@@ -15,7 +15,14 @@
 //! (the test `the_table_of_event_tests` measures both again).
 //!
 //! Up to [`ORDERS`] orders are drawn. Once [`ENOUGH`] leave as much, no more are: p = 5/4 ·
-//! [`ENOUGH`] / number drawn (Besag and Clifford, Biometrika 78:301, 1991).
+//! [`ENOUGH`] / number drawn (Besag and Clifford, Biometrika 78:301, 1991). Where none leaves as much and a hunt asks
+//! so many questions that p is too large all the same, up to [`MOST_ORDERS`] ([`again`]).
+//!
+//! **Power.** Silence says something only where an increase would have been found: to twice as much, with a chance of
+//! [`LEAST_POWER`] at the level that one more discovery of the hunt needs ([`power`]). Let x be what an order leaves
+//! after the event, q the most that is not found yet, and T all octets. Twice x would be there, of T + x in all, and
+//! is found if 2x > q·(1 + x/T). Power is the share of orders with such an x. Else no increase is *not assessable*
+//! (`methods.md` §0).
 //!
 //! Assumes that without an increase the series is much the same all along its life, that the
 //! event was chosen before anybody looked, and that what the exporters could see did not change.
@@ -56,8 +63,15 @@ pub const LEAST_BLOCKS: usize = 6;
 /// Bursts to a block, each with the silence before it. Chosen here: so that most of what hangs
 /// together stays together.
 const BURSTS_A_BLOCK: usize = 2;
-/// Orders drawn at most. Chosen here: a p of 0.0002 can still be told, of some hundred tests.
+/// Orders drawn at first. Chosen here: a p of 0.0002 can still be told, of some hundred tests.
 pub const ORDERS: usize = 9_999;
+/// Orders drawn at most. Chosen here: what an increase needs that is the only one among 4,000 tests; less than a
+/// second of work.
+pub const MOST_ORDERS: usize = 99_999;
+/// The chance of finding an increase to twice as much below which its absence is not told (`methods.md` §0).
+pub const LEAST_POWER: f64 = 0.8;
+/// Orders that [`power`] looks at. Chosen here: a level of 0.001 can be asked of them, and lower ones are taken for it.
+const POWER_ORDERS: usize = 1_999;
 /// Orders that leave as much after which p is known well enough.
 pub const ENOUGH: usize = 20;
 /// What cutting makes p too small by. Measured 2026-11, on ten kinds of series.
@@ -72,6 +86,8 @@ pub struct Test {
     pub difference: f64,
     /// The chance of as large a difference without an increase.
     pub p_value: f64,
+    /// Whether no order leaves as much: with more of them p might be lower.
+    pub is_least: bool,
 }
 
 /// Why an event cannot be tested.
@@ -89,6 +105,15 @@ pub enum NotAssessable {
     /// Too little before it.
     #[error("{0} bursts of activity before the event; {least} are needed", least = LEAST_BURSTS)]
     Bursts(usize),
+    /// None was found, nor would it have been: in so many of 100 cases.
+    #[error("an increase to twice as much would have been found in {0} of 100 cases")]
+    Power(u64),
+    /// The windows of claims may have made it, or hidden it.
+    #[error("contact with the same hosts outside the windows of claims would decide it")]
+    Windows,
+    /// So many tests at once.
+    #[error("{0} tests were made at once, and more random orders would be needed than are drawn")]
+    Tests(usize),
 }
 
 /// Tests one event, which counts from the day it happened on. `id` names the question, so that it
@@ -114,9 +139,39 @@ pub fn test(series: &Series, event: Day, id: &[u8]) -> Result<Test, NotAssessabl
     if bursts < LEAST_BURSTS {
         return Err(NotAssessable::Bursts(bursts));
     }
+    Ok(drawn(series, place, ORDERS, id))
+}
+
+/// The same test, its p from up to `most` orders.
+pub fn again(series: &Series, known: Test, most: usize, id: &[u8]) -> Test {
+    drawn(series, known.place, most.min(MOST_ORDERS), id)
+}
+
+fn drawn(series: &Series, place: usize, most: usize, id: &[u8]) -> Test {
     let octets = series.winsorised();
     let difference = mean(&octets[place..]) - mean(&octets[..place]);
-    Ok(Test { place, difference, p_value: p_value(&octets, place, block(series, 0..days.len()), id) })
+    let (p_value, is_least) = chance(&octets, place, block(series, 0..octets.len()), most, id);
+    Test { place, difference, p_value, is_least }
+}
+
+/// The chance that twice as much from `place` on would be found, at this level of p.
+pub fn power(series: &Series, place: usize, level: f64, id: &[u8]) -> f64 {
+    let octets = series.winsorised();
+    let (n, width) = (octets.len(), octets.len() - place.min(octets.len()));
+    if width == 0 || width == n {
+        return 0.0;
+    }
+    let circle = Circle::of(&octets);
+    let all = circle.sum(&[(0, n)]);
+    let chance = Chance::of("power of an event", &[id, &(place as u64).to_le_bytes()]);
+    let mut orders = Orders::new(n, block(series, 0..n), width, chance);
+    let mut left: Vec<f64> = (0..POWER_ORDERS).map(|_| circle.sum(orders.draw())).collect();
+    left.sort_unstable_by(|a, b| b.total_cmp(a));
+    // As many orders may leave as much as the true one, which is one of them.
+    let as_high = (level / LIBERAL * (1 + POWER_ORDERS) as f64) as usize;
+    let most = left[as_high.clamp(1, POWER_ORDERS) - 1];
+    let is_found = |x: &&f64| 2.0 * **x > most * (1.0 + **x / all);
+    left.iter().filter(is_found).count() as f64 / POWER_ORDERS as f64
 }
 
 /// How many days of this part of a series stay together.
@@ -129,9 +184,14 @@ pub(super) fn block(series: &Series, part: Range<usize>) -> usize {
 /// The chance that blocks of so many days, in any order, leave as much from `place` on. 1 where
 /// there is nothing before or after.
 pub fn p_value(octets: &[f64], place: usize, block: usize, id: &[u8]) -> f64 {
+    chance(octets, place, block, ORDERS, id).0
+}
+
+/// The same of up to `most` orders, and whether none of them leaves as much.
+fn chance(octets: &[f64], place: usize, block: usize, most: usize, id: &[u8]) -> (f64, bool) {
     let (n, width) = (octets.len(), octets.len() - place.min(octets.len()));
     if width == 0 || width == n || block == 0 {
-        return 1.0;
+        return (1.0, false);
     }
     let circle = Circle::of(octets);
     // Sums that differ by rounding alone are equal.
@@ -139,7 +199,7 @@ pub fn p_value(octets: &[f64], place: usize, block: usize, id: &[u8]) -> f64 {
     let chance = Chance::of("order of blocks", &[id, &(place as u64).to_le_bytes()]);
     let mut orders = Orders::new(n, block, width, chance);
     let (mut as_high, mut drawn) = (0, 0);
-    while drawn < ORDERS && as_high < ENOUGH {
+    while drawn < most && as_high < ENOUGH {
         drawn += 1;
         as_high += usize::from(circle.sum(orders.draw()) >= least);
     }
@@ -148,7 +208,7 @@ pub fn p_value(octets: &[f64], place: usize, block: usize, id: &[u8]) -> f64 {
     } else {
         (1 + as_high) as f64 / (1 + drawn) as f64
     };
-    (LIBERAL * share).min(1.0)
+    ((LIBERAL * share).min(1.0), as_high == 0)
 }
 
 #[cfg(test)]
@@ -188,6 +248,28 @@ mod tests {
             NotAssessable::After(Day(99)).to_string(),
             "contact ended on 1970-04-10, before the event"
         );
+    }
+
+    #[test]
+    fn more_orders_tell_a_lower_chance() {
+        // A year and a half, so that few orders leave as much.
+        let octets = |day: i32| if day >= 500 { 9.0 } else { 1.0 };
+        let contact = (0..600).filter(|day| day % 3 == 0).map(|day| (Day(day), octets(day)));
+        let series = Series::of(contact, &|_| false).unwrap();
+        let known = test(&series, Day(500), b"").unwrap();
+        let told = again(&series, known, MOST_ORDERS, b"");
+        assert!(known.is_least && told.p_value < known.p_value / 2.0, "{known:?} {told:?}");
+    }
+
+    #[test]
+    fn silence_says_something_where_contact_is_even_and_nothing_where_it_is_rare() {
+        let of = |step: i32, level: f64| {
+            let contact = (0..400).filter(|day| day % step == 0).map(|day| (Day(day), 1.0));
+            let series = Series::of(contact, &|_| false).unwrap();
+            power(&series, series.place(Day(300)), level, b"")
+        };
+        assert!(of(2, 0.05) > 0.99 && of(2, 0.0001) > 0.99, "{} {}", of(2, 0.05), of(2, 0.0001));
+        assert!(of(45, 0.05) < LEAST_POWER, "{}", of(45, 0.05));
     }
 
     #[test]

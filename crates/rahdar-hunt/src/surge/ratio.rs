@@ -24,7 +24,8 @@
 //! where the test finds an increase. Assumes that days after the event are those before it, times r; where more days are
 //! active instead, it is wider than it need be. Infinite where nothing came before. **Wrong for a date that
 //! the same days chose** ([`change`](super::change)): the choice makes the ratio too high and the interval too
-//! narrow, so that there the ratio is told without one ([`of_found_date`]).
+//! narrow. Likewise of an event that is tested within a part of the life, on one side of another increase: the data
+//! chose where the part ends. There the ratio is told without an interval ([`of_chosen_days`]).
 //!
 //! ```
 //! use rahdar_hunt::surge::ratio::of_event;
@@ -34,7 +35,7 @@
 //! // Every other day, fourfold from day 120 on.
 //! let contact = (0..200).step_by(2).map(|day| (Day(day), if day < 120 { 1e6 } else { 4e6 }));
 //! let series = Series::of(contact, &|_| false).unwrap();
-//! let times = of_event(&series, 0..series.days().len(), 120, b"an example");
+//! let times = of_event(&series, 120, b"an example");
 //! assert!(3.7 < times.low && times.low <= 4.0 && 4.0 <= times.high && times.high < 4.4);
 //! ```
 
@@ -63,15 +64,14 @@ pub struct Ratio {
     pub high: f64,
 }
 
-/// The ratio of the mean from `place` on to the mean before, within `part` of a series. `id` names the
-/// question, so that it gets the same orders again.
-pub fn of_event(series: &Series, part: Range<usize>, place: usize, id: &[u8]) -> Ratio {
-    let octets = &series.octets()[part.clone()];
-    bounded(octets, place.saturating_sub(part.start), block(series, part), id)
+/// The ratio of the mean from `place` on to the mean before. `id` names the question, so that it gets the same
+/// orders again.
+pub fn of_event(series: &Series, place: usize, id: &[u8]) -> Ratio {
+    bounded(series.octets(), place, block(series, 0..series.days().len()), id)
 }
 
-/// The same without an interval: any ratio may be the true one.
-pub fn of_found_date(series: &Series, part: Range<usize>, place: usize) -> Ratio {
+/// The same within `part` of a series, without an interval: any ratio may be the true one.
+pub fn of_chosen_days(series: &Series, part: Range<usize>, place: usize) -> Ratio {
     unbounded(&series.octets()[part.clone()], place.saturating_sub(part.start))
 }
 
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_before_is_told_as_infinite_and_a_found_date_has_no_interval() {
+    fn nothing_before_is_told_as_infinite_and_chosen_days_have_no_interval() {
         let times = bounded(&[0.0, 0.0, 0.0, 2.0, 2.0, 2.0], 3, 28, b"");
         assert_eq!((times.low, times.point, times.high), (0.0, f64::INFINITY, f64::INFINITY));
         assert_eq!(bounded(&[], 0, 28, b"").point, 0.0);

@@ -106,11 +106,15 @@ fn small_contacts_in_a_sample_tell_how_small_they_are() {
         World::of(seen).finding().witness
     };
     // Two of three left one packet, one left two: one was sampled of a hundred packets, on average.
-    let small = sampled(&[1, 1, 2]);
+    let small = sampled(&[1, 1, 2].repeat(5));
     assert_eq!((small.contact_packets, small.detection), (Some(100), Some(0.633)));
     assert_eq!(small.sight.least_packets, Some(299));
     let large = sampled(&[40, 50, 60]);
     assert_eq!((large.contact_packets, large.detection), (Some(5_000), Some(1.0)));
+    let few = sampled(&[1, 1, 2].repeat(4));
+    assert_eq!((few.contact_packets, few.detection), (None, None));
+    let why = "fewer than five contacts left two sampled packets, so too little tells how many left none";
+    assert_eq!(few.why, why);
     let single = sampled(&[1, 1, 1]);
     assert_eq!((single.contact_packets, single.detection), (None, None));
     assert_eq!(single.why, "each contact left one sampled packet, so nothing tells how many left none");

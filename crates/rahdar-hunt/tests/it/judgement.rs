@@ -171,6 +171,37 @@ fn two_clusters_on_one_victim_are_compared() {
 }
 
 #[test]
+fn a_session_that_two_clusters_claim_does_not_agree_with_itself() {
+    const BOTH: &str = "192.0.2.78";
+    let is_both = |day: i32| day * day % 97 < 12;
+    let days = (0..120).flat_map(|day| {
+        let of_a = (day % 10 == 0).then(|| talk(C2, day));
+        let of_b = (day % 10 == 5).then(|| talk(OTHER_C2, day));
+        of_a.into_iter().chain(of_b).chain(is_both(day).then(|| talk(BOTH, day)))
+    });
+    let claims = [claim(C2, "A"), claim(OTHER_C2, "B"), claim(BOTH, "A"), claim(BOTH, "B")];
+    let hunt = World::of(days).claims(claims).hunt();
+    let company = &hunt.companies[0];
+    assert_eq!(company.relation, CompanyKind::SharedInfrastructure);
+    assert_eq!(company.p_value, Some(1.0), "{company:?}");
+}
+
+#[test]
+fn two_clusters_that_an_exporter_did_not_see_have_no_days_in_common_for_that() {
+    let days = (0..220).filter(|day| !(70..150).contains(day));
+    let others = days.clone().flat_map(|day| {
+        (0..24).map(move |hour| {
+            let at = noon(day).plus_micros((hour - 12) * rahdar_model::time::HOUR_US);
+            rahdar_testkit::flow("203.0.113.9:1 > 198.51.100.1:2").udp().at_time(at)
+        })
+    });
+    let contact = days.flat_map(|day| [talk(C2, day), talk(OTHER_C2, day)]);
+    let world = World::of(contact).flows(others).claims([claim(C2, "A"), claim(OTHER_C2, "B")]);
+    let company = world.hunt().companies.remove(0);
+    assert_eq!((company.relation, company.p_value), (CompanyKind::Coincidence, Some(1.0)), "{company:?}");
+}
+
+#[test]
 fn a_calibration_is_named_and_weighs_and_lifts_the_cap_once_it_is_proven() {
     let mut world = World::of((0..20).map(|day| talk(C2, day)));
     assert_eq!(world.finding().confidence, 95);

@@ -4,6 +4,7 @@
 
 mod counting;
 mod coverage;
+mod increases;
 mod judgement;
 mod marking;
 mod names;

@@ -216,3 +216,15 @@ fn one_cluster_on_two_victims_is_pooled_over_both() {
     };
     assert!(told("overlap", "1 other victim"));
 }
+
+#[test]
+fn an_exporter_that_records_jumbo_packets_has_wider_bounds_for_all() {
+    let calls = || (0..5).flat_map(|day| sampled(day, 40, 1_000, "edge"));
+    let low = |size: u64| {
+        let other = talk(OTHER_C2, 9).sent(2, 2 * size).sampled(1_000).exporter("edge");
+        let world = World::of(calls()).flows([other]).claims([claim(C2, "A"), claim(OTHER_C2, "B")]);
+        let own = world.hunt().findings.into_iter().find(|finding| finding.flows == 10);
+        own.unwrap().octets_out.low
+    };
+    assert!(low(4_530) < 0.8 * low(1_400), "{} {}", low(4_530), low(1_400));
+}

@@ -257,6 +257,9 @@ fn times(surge: &Surge) -> String {
     if event.is_none() {
         return format!("ratio {ratio:.1}, an overestimate, since the same days chose the date");
     }
+    if *ratio_low <= 0.0 && !ratio_high.is_finite() {
+        return format!("ratio {ratio:.1}, without an interval");
+    }
     let most = if ratio_high.is_finite() { format!("{ratio_high:.1}") } else { "no upper end".to_owned() };
     format!("ratio {ratio:.1} [{ratio_low:.1}, {most}]")
 }

@@ -1,0 +1,39 @@
+//! Increases of contact, and those that nothing but the windows of our own claims would make.
+
+use rahdar_model::finding::Finding;
+use rahdar_model::intelligence::Event;
+
+use crate::world::{C2, OTHER_C2, World, claim, noon, talk, valid};
+
+const THIRD_C2: &str = "192.0.2.78";
+/// The event, and the first day of the late windows.
+const DAY: i32 = 300;
+
+/// Contact with one server all year, and with two others from `begun` on, which are claimed from `claimed` on.
+fn three_servers(begun: i32, claimed: &str) -> Finding {
+    let is_active = |day: &i32| day * day % 7 < 3;
+    let others =
+        [OTHER_C2, THIRD_C2].into_iter().flat_map(|remote| (begun..360).map(move |day| (remote, day)));
+    let days = (0..360).map(|day| (C2, day)).chain(others).filter(|(_, day)| is_active(day));
+    let late = [OTHER_C2, THIRD_C2].map(|remote| valid(claimed, "2022-01-01", claim(remote, "RedFoxtrot")));
+    let [second, third] = late;
+    let mut world = World::of(days.map(|(remote, day)| talk(remote, day)));
+    world = world.claims([claim(C2, "RedFoxtrot"), second, third]);
+    world.events = vec![Event::new(noon(DAY).day().start(), "an event")];
+    world.finding()
+}
+
+#[test]
+fn an_increase_is_told() {
+    let finding = three_servers(DAY, "2021-01-01");
+    assert!(finding.surges.iter().any(|surge| surge.event.is_some()), "{:#?}", finding.event_tests);
+}
+
+#[test]
+fn windows_that_begin_while_contact_goes_on_make_no_increase() {
+    let finding = three_servers(0, "2021-10-28");
+    let first = finding.infrastructure.iter().filter_map(|endpoint| endpoint.first_seen).max();
+    assert_eq!(first.map(|first| first.day()), Some(noon(301).day()), "the first active day in the window");
+    assert!(finding.surges.is_empty(), "{:#?}", finding.surges);
+    assert!(finding.event_tests[0].p_value.is_some_and(|p| p > 0.5), "{:#?}", finding.event_tests);
+}
