@@ -239,12 +239,12 @@ impl<'a> Teller<'a> {
             let own = daily.binary_search_by_key(&day, |own| own.day).ok();
             own.map_or(0.0, |place| daily[place].octets_out.low)
         };
-        Study::new(&id, series, &self.outside(i), events, &low)
+        Study::new(&id, series, &self.octets_outside(i), events, &low)
     }
 
     /// Octets a day that went to hosts of a case while no claim of its cluster held, and that nobody else is known to
     /// have had. Hosts that are not believed count where nothing but their windows speaks against them.
-    fn outside(&self, i: usize) -> Vec<(Day, f64)> {
+    fn octets_outside(&self, i: usize) -> Vec<(Day, f64)> {
         let case = &self.cases[i];
         let told: BTreeSet<(usize, usize)> = case.sessions().collect();
         let is_barred = |lead: &Lead<'_>| {
@@ -421,16 +421,18 @@ impl<'a> Teller<'a> {
     /// Whether contact outside the windows goes on from the contact inside.
     fn is_cut_by_windows(&self, case: &Case<'_>, seen: Window) -> bool {
         case.verdict() > Verdict::Discounted
-            && self.outside(case).any(|session| session.start < seen.from || session.end > seen.until)
+            && self
+                .sessions_outside(case)
+                .any(|session| session.start < seen.from || session.end > seen.until)
     }
 
     /// When contact outside the windows began, as far as clocks tell.
     fn first_outside(&self, case: &Case<'_>) -> Option<Timestamp> {
-        self.outside(case).map(|session| session.start).min()
+        self.sessions_outside(case).map(|session| session.start).min()
     }
 
     /// What was exchanged with the believed hosts of a case outside the windows, as far as clocks tell when.
-    fn outside<'c>(&'c self, case: &'c Case<'_>) -> impl Iterator<Item = &'c Session> {
+    fn sessions_outside<'c>(&'c self, case: &'c Case<'_>) -> impl Iterator<Item = &'c Session> {
         case.believed().iter().flat_map(move |lead| {
             lead.beside.iter().filter_map(move |beside| match beside {
                 Beside::Outside(session) => {
