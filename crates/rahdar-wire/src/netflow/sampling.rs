@@ -122,7 +122,8 @@ impl Rate {
         let ratio = whole / part;
         let interval =
             if (ratio - ratio.round()).abs() <= ROUNDED * ratio { ratio.round() } else { ratio.floor() };
-        let has_more = (ratio - interval).abs() > ROUNDED * ratio;
+        // What is nearly all is not all.
+        let has_more = (ratio - interval).abs() > ROUNDED * ratio || (interval == 1.0 && ratio > 1.0);
         let is_possible = (1.0..=INTERVAL_MAX as f64).contains(&interval);
         is_possible.then_some(Self { interval: Some(interval as u32), has_more, sampler })
     }
@@ -274,6 +275,7 @@ mod tests {
         assert_eq!(of(Values { sample: 3, population: 11, ..none }), Some((Some(3), true)));
         assert_eq!(of(Values { probability: 0.3, ..none }), Some((Some(3), true)));
         assert_eq!(of(Values { sample: 3, population: 12, ..none }), Some((Some(4), false)));
+        assert_eq!(of(Values { sample: 9_999, population: 10_000, ..none }), Some((Some(1), true)));
     }
 
     #[test]

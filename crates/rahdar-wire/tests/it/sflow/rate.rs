@@ -48,6 +48,24 @@ fn a_source_that_samples_as_it_says_is_believed() {
 }
 
 #[test]
+fn chance_alone_contradicts_nobody() {
+    // Each packet by itself, one in a thousand: the steps between samples are exponential.
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    for run in 0..20 {
+        let mut pool = 0_u32;
+        let all = (0..3_000).map(|n| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let uniform = (state >> 11) as f64 / (1_u64 << 53) as f64;
+            pool = pool.wrapping_add((-(1.0 - uniform).ln() * f64::from(TOLD)).ceil() as u32);
+            sample(n + 1, n + 1, pool)
+        });
+        assert_eq!(notes(&datagrams(&all.collect::<Vec<_>>()).0), 0, "run {run}");
+    }
+}
+
+#[test]
 fn a_source_that_samples_more_than_it_says_counts_for_less() {
     let (kept, _) = datagrams(&steady(1_000, 500, 1, 0));
     assert_eq!(rate(&kept.flows[399]), AS_TOLD);
