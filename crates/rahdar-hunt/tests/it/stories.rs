@@ -51,11 +51,13 @@ fn one_session_inside_a_dated_claim_is_likely() {
 
 #[test]
 fn an_exporter_that_tells_no_flags_says_nothing_against_a_contact() {
-    let unflagged = |day| talk(C2, day).flags(0).answer_flags(0);
-    check(&World::of([unflagged(3)]), Verdict::Likely, "establishment");
-    let weight = |world: World| world.finding().reasons[0].weight;
-    assert_eq!(weight(World::of([unflagged(3)])), 8.0, "both ways, flags unknown");
-    assert_eq!(weight(World::of([talk(C2, 3)])), 12.0);
+    let weight = |flow: FlowBuilder| {
+        let finding = World::of([flow]).finding();
+        assert_eq!(finding.verdict, Verdict::Likely, "{:#?}", finding.reasons);
+        finding.reasons.iter().find(|reason| reason.kind == "establishment").unwrap().weight
+    };
+    assert_eq!(weight(talk(C2, 3)), 12.0);
+    assert_eq!(weight(talk(C2, 3).flags(0).answer_flags(0)), 8.0, "both ways, flags unknown");
 }
 
 #[test]
