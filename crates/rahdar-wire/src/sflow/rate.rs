@@ -4,9 +4,9 @@
 //! how many samples there were. Over an interval of S samples, N′ = Δpool / Δsamples is what each of them
 //! stood for (methods.md §1.5).
 //!
-//! * N′ < N·(1 − 4/√S): the source samples more than it says, and N would claim more than there was. The
+//! * N′ < N·(1 − 5/√S): the source samples more than it says, and N would claim more than there was. The
 //!   records get N′·(1 − 2/√S), which is too large for one draw in forty.
-//! * N′ > N·(1 + 4/√S): it samples less, for lack of time or because it backed off. The records keep N: it
+//! * N′ > N·(1 + 5/√S): it samples less, for lack of time or because it backed off. The records keep N: it
 //!   claims less than there was.
 //!
 //! Either way nobody told the true rate, so that there is no upper bound: *rate unknown*. Told from
@@ -22,12 +22,16 @@
 use super::sample::Sample;
 use crate::netflow::{Damaged, Reader, Writer};
 
-/// Samples before anything is said. Chosen here: a rate that is a fifth off then shows.
+/// Samples before anything is said. Chosen here: a rate that is a quarter off then shows.
 pub(super) const SAMPLES_LEAST: u64 = 400;
 
-/// Samples after which all that was counted is halved. Chosen here: a rate that is a twentieth off then shows, and
+/// Samples after which all that was counted is halved. Chosen here: a rate that is a sixteenth off then shows, and
 /// what an agent changed does too.
 pub(super) const SAMPLES_MOST: u64 = 6_400;
+
+/// Standard errors by which a count contradicts a rate. Chosen here: it is looked at after every sample, and of
+/// twenty sources that sample as they say one reached four in 3,000 samples.
+const CONTRADICTION: f64 = 5.0;
 
 /// A pool that grows by more may have wrapped.
 const GROWTH_MAX: u64 = 1 << 31;
@@ -110,9 +114,9 @@ impl Pool {
         let told = f64::from(self.told);
         self.verdict = if self.packets < self.samples {
             Verdict::AsTold
-        } else if each < told * (1.0 - 4.0 * spread) {
+        } else if each < told * (1.0 - CONTRADICTION * spread) {
             Verdict::Fewer(((each * (1.0 - 2.0 * spread)) as u32).max(1))
-        } else if each > told * (1.0 + 4.0 * spread) {
+        } else if each > told * (1.0 + CONTRADICTION * spread) {
             Verdict::More
         } else {
             Verdict::AsTold
