@@ -46,7 +46,7 @@ use crate::evidence::rhythm::Rhythm;
 use crate::regular::{MOST_QUESTIONS, Question, evenness, rhythms, series};
 use crate::rhythm::Beat;
 use crate::rhythm::series::LEAST_CONTACTS;
-use crate::stitch::{FanIn, stitch};
+use crate::stitch::{Habits, stitch};
 use crate::sweep::{Contact, Party, Rate};
 
 /// Pairs that are counted. Chosen here: some 60 octets each, a quarter of a gigabyte.
@@ -232,9 +232,9 @@ fn look(
         }
     })?;
     contacts.sort();
-    let fan_in = FanIn::of(&contacts);
+    let habits = Habits::of(&contacts);
     for own in contacts.chunk_by(|a, b| (a.victim, a.remote) == (b.victim, b.remote)) {
-        let sessions = stitch(own, &fan_in, &|_, _| false);
+        let sessions = stitch(own, &habits, &|_, _| false);
         let called = sessions.iter().filter(|session| session.opener != Some(Party::Remote));
         let mut calls = Calls {
             host: own[0].victim,

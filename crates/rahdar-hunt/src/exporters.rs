@@ -44,7 +44,7 @@
 //!
 //! ```
 //! use rahdar_hunt::exporters::{Part, estimate, weigh};
-//! use rahdar_hunt::stitch::{FanIn, stitch};
+//! use rahdar_hunt::stitch::{Habits, stitch};
 //! use rahdar_hunt::sweep::{Contact, Party};
 //! use rahdar_model::store::{End, Sighting};
 //! use rahdar_testkit::flow;
@@ -55,7 +55,7 @@
 //!     Contact::of(&Sighting { end: End::Destination, flow: flow.build() })
 //! };
 //! let contacts = [seen_by("a"), seen_by("b")];
-//! let sessions = stitch(&contacts, &FanIn::of(&contacts), &|_, _| false);
+//! let sessions = stitch(&contacts, &Habits::of(&contacts), &|_, _| false);
 //! let weights = weigh(&[(&contacts[..], &sessions[..])]);
 //! let parts = contacts.iter().zip(&weights).map(|(c, w)| Part::whole(c, w));
 //! let out = estimate(parts, Party::Victim, true);
@@ -637,7 +637,7 @@ mod tests {
     use rahdar_testkit::flow;
 
     use super::*;
-    use crate::stitch::{FanIn, stitch};
+    use crate::stitch::{Habits, stitch};
 
     /// A small generator of chance (Steele and Vigna, splitmix64): tests need no better.
     struct Chance(u64);
@@ -690,7 +690,7 @@ mod tests {
             }
         }
         contacts.sort();
-        let sessions = stitch(&contacts, &FanIn::of(&contacts), &|_, _| false);
+        let sessions = stitch(&contacts, &Habits::of(&contacts), &|_, _| false);
         let weights = weigh(&[(&contacts[..], &sessions[..])]);
         let parts = contacts.iter().zip(&weights).map(|(contact, weight)| Part::whole(contact, weight));
         (visible, estimate(parts, Party::Victim, true))
@@ -722,7 +722,7 @@ mod tests {
         elsewhere.remote = "192.0.2.77".parse().unwrap();
         let pairs = [contacts, vec![elsewhere]].map(|mut contacts| {
             contacts.sort();
-            let sessions = stitch(&contacts, &FanIn::of(&contacts), &|_, _| false);
+            let sessions = stitch(&contacts, &Habits::of(&contacts), &|_, _| false);
             (contacts, sessions)
         });
         let borrowed: Vec<_> =
@@ -748,7 +748,7 @@ mod tests {
         for contact in &mut contacts {
             (contact.out.octets, contact.out.least_octets) = (ODD, ODD);
         }
-        let sessions = stitch(&contacts, &FanIn::of(&contacts), &|_, _| false);
+        let sessions = stitch(&contacts, &Habits::of(&contacts), &|_, _| false);
         let weights = weigh(&[(&contacts[..], &sessions[..])]);
         let parts = contacts.iter().zip(&weights).map(|(contact, weight)| Part::whole(contact, weight));
         assert_eq!(estimate(parts, Party::Victim, true), Estimate::exact(3 * ODD));

@@ -7,7 +7,8 @@
 //! * [`sweep`]: sightings become contacts of a victim with a claimed address; [`arrival`]: when they were,
 //!   where no clock of theirs says so; [`repeats`]: what several inputs hold counts once; [`mod@mend`]: clocks
 //!   and counters of exporters are put right;
-//! * [`mod@stitch`] and [`initiator`]: contacts become sessions, and who opened them;
+//! * [`timeouts`]: when exporters end their records; [`mod@stitch`] and [`initiator`]: contacts become
+//!   sessions, and who opened them;
 //! * [`sampling`], [`exporters`], [`echo`] and [`completeness`]: what recorded octets say of all octets, of one total
 //!   that several exporters saw, also by clocks that are apart, and of what was lost on the way;
 //! * [`vantage`] and [`scanner`]: what the exporters could see, and who scans;
@@ -66,6 +67,7 @@ pub mod sight;
 pub mod stitch;
 pub mod surge;
 pub mod sweep;
+pub mod timeouts;
 pub mod unusual;
 pub mod upload;
 pub mod vantage;
@@ -86,7 +88,7 @@ use crate::finding::{Record, Teller, Totals};
 use crate::holes::Ledger;
 use crate::lead::{Affiliation, Lead};
 use crate::pair::{Company, Pair, Surroundings};
-use crate::stitch::{FanIn, Session, stitch};
+use crate::stitch::{Habits, Session, stitch};
 use crate::sweep::{Contact, Swept};
 
 /// What to hunt for.
@@ -202,10 +204,10 @@ impl Scene<'_> {
         let active = if swept.contacts.is_empty() { 0 } else { store.active_hosts(&prefixes, window)? };
 
         let by_pair: Vec<&[Contact]> = swept.contacts.chunk_by(is_same_pair).collect();
-        let fan_in = FanIn::of(&swept.contacts);
+        let habits = Habits::of(&swept.contacts);
         let is_documented = |address, port| book.claims_on(address).any(|claim| claim.port == Some(port));
         let sessions: Vec<Vec<Session>> =
-            by_pair.iter().map(|contacts| stitch(contacts, &fan_in, &is_documented)).collect();
+            by_pair.iter().map(|contacts| stitch(contacts, &habits, &is_documented)).collect();
         let joined: Vec<(&[Contact], &[Session])> =
             by_pair.iter().zip(&sessions).map(|(contacts, sessions)| (*contacts, &sessions[..])).collect();
         let mut weights = exporters::weigh(&joined);

@@ -8,6 +8,10 @@
 //! * **Counters that were multiplied.** Where more than [`SCALED_SHARE`] of the records of one exporter
 //!   and sampling interval N ≥ [`SCALED_LEAST_INTERVAL`], and [`SCALED_LEAST_RECORDS`] or more of them,
 //!   count packets in multiples of N, the exporter multiplied already: both counters are divided by N.
+//! * **Flags.** Every segment but the first has ACK (RFC 9293 §3.1). Where more than [`UNFLAGGED_SHARE`] of the TCP
+//!   records of one exporter have no flag at all, and one of them carries more than headers, as no
+//!   probe does, the exporter does not tell flags: they are unknown, not 0 (`methods.md` §1.4; R. Hofstede et al.,
+//!   "Measurement artifacts in NetFlow data", PAM 2013).
 //!
 //! Assumes that an exporter keeps one clock, and one habit. Wrong where an exporter holds datagrams back
 //! for seconds (it then seems behind), and where nearly all sampled flows happen to have multiples of N
@@ -32,9 +36,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rahdar_model::Timestamp;
+use rahdar_model::flow::protocol;
 use rahdar_model::time::SECOND_US;
 
-use crate::sweep::{Contact, Rate};
+use crate::stitch::is_large;
+use crate::sweep::{Contact, Rate, Side};
 
 /// A clock that is off by less is right (`methods.md` §1.7).
 pub const CLOCK_LEAST_US: i64 = 2 * SECOND_US;
@@ -52,10 +58,14 @@ pub const SCALED_LEAST_RECORDS: usize = 20;
 /// too often.
 pub const SCALED_LEAST_INTERVAL: u32 = 10;
 
+/// The share of TCP records without any flag where nobody tells flags (`methods.md` §1.4).
+pub const UNFLAGGED_SHARE: f64 = 0.99;
+
 /// Puts right what the contacts of one sweep tell. Their order does not matter, and may be another after.
 pub fn mend(contacts: &mut [Contact]) {
     set_clocks(contacts);
     undo_scaling(contacts);
+    forget_flags(contacts);
 }
 
 fn set_clocks(contacts: &mut [Contact]) {
@@ -123,6 +133,45 @@ fn undo_scaling(contacts: &mut [Contact]) {
             side.most_packets = side.most_packets.div_ceil(n);
             side.octets /= n;
             side.least_octets /= n;
+        }
+    }
+}
+
+/// TCP records of one exporter.
+#[derive(Default)]
+struct Segments {
+    records: usize,
+    unflagged: usize,
+    /// Whether one without flags carries more than headers.
+    is_talk: bool,
+}
+
+fn forget_flags(contacts: &mut [Contact]) {
+    let seen = |side: &&Side| side.packets > 0 && side.flags.is_some();
+    let is_unflagged = |side: &&Side| side.flags == Some(0);
+    let mut exporters: HashMap<Arc<str>, Segments> = HashMap::new();
+    for contact in contacts.iter().filter(|contact| contact.protocol == protocol::TCP) {
+        for side in [&contact.out, &contact.back].into_iter().filter(seen) {
+            let segments = match exporters.get_mut(&contact.exporter) {
+                Some(segments) => segments,
+                None => exporters.entry(contact.exporter.clone()).or_default(),
+            };
+            segments.records += 1;
+            if is_unflagged(&side) {
+                segments.unflagged += 1;
+                segments.is_talk |= is_large(side.packets, side.octets);
+            }
+        }
+    }
+    exporters.retain(|_, segments| {
+        segments.is_talk && segments.unflagged as f64 > UNFLAGGED_SHARE * segments.records as f64
+    });
+    if exporters.is_empty() {
+        return;
+    }
+    for contact in contacts.iter_mut().filter(|contact| exporters.contains_key(&contact.exporter)) {
+        for side in [&mut contact.out, &mut contact.back] {
+            side.flags = side.flags.filter(|flags| *flags != 0);
         }
     }
 }
@@ -197,5 +246,29 @@ mod tests {
         let some = [&[100; 98][..], &[7, 7]].concat();
         assert_eq!(mended(&some, 100)[0], (100, 100_000));
         assert_eq!(mended(&[1; 40], 100), [(1, 1_000); 40]);
+    }
+
+    /// The flags that are left of records with these, each of ten packets of so many octets.
+    fn flags_of(records: &[(u16, u64)]) -> Vec<Option<u16>> {
+        let contact = |(flags, each): &(u16, u64)| {
+            let flow = flow("203.0.113.25:50000 > 192.0.2.9:443").flags(*flags).sent(10, 10 * each);
+            Contact::of(&Sighting { end: End::Destination, flow: flow.build() })
+        };
+        let mut contacts: Vec<Contact> = records.iter().map(contact).collect();
+        mend(&mut contacts);
+        contacts.iter().map(|contact| contact.out.flags).collect()
+    }
+
+    #[test]
+    fn an_exporter_that_tells_no_flags_has_none() {
+        assert_eq!(flags_of(&[(0, 900)]), [None]);
+        let one_of_200 = [&[(0, 900); 199][..], &[(2, 60)]].concat();
+        assert_eq!(flags_of(&one_of_200)[198..], [None, Some(2)]);
+    }
+
+    #[test]
+    fn segments_without_flags_among_others_are_what_they_are() {
+        assert_eq!(flags_of(&[(0, 40); 30]), [Some(0); 30], "probes without flags carry nothing");
+        assert_eq!(flags_of(&[(0, 900), (0x1b, 900)]), [Some(0), Some(0x1b)]);
     }
 }

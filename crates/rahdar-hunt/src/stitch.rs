@@ -1,18 +1,37 @@
 //! From contacts to sessions: what several records, directions and exporters say about one
 //! conversation (`methods.md` §1.2 and §1.4).
 //!
-//! A session is a run of records with the same ends and ports, without a silence of more than
-//! [`LONGEST_SILENCE_US`], that no new opening cuts after a close. After a day a new one begins:
-//! claims have windows, and a connection that never ends must not be judged by its first hour. Uniflows of both directions
+//! A session is a run of records with the same ends and ports; ICMP errors, which answer other packets, are
+//! apart from what asks and is answered. Uniflows of both directions
 //! meet in it, records split by timeouts are joined again, and records of several exporters stand
 //! side by side: each direction is told as the exporter saw it that saw most of it, unsampled
 //! before sampled. So a path whose directions pass different routers is still seen both ways.
 //!
+//! A record begins a new session where one of these holds:
+//!
+//! * It is a day after the first: claims have windows, and a connection that never ends must not
+//!   be judged by its first hour.
+//! * It begins after a silence of more than [`LONGEST_SILENCE_US`].
+//! * It opens anew: it has SYN, and its exporter saw the same side close or carry something before.
+//! * The connection is over, and it begins after a silence of more than [`CLOSED_US`]: one side sent RST, or
+//!   both ended, by FIN or by element 136 (3, end detected). Until then it is what follows a close: the last
+//!   acknowledgement, which many exporters send as a record of its own.
+//! * It is of no TCP, and begins after a silence of more than [`PAUSE_US`] that is one: an exporter that counts every
+//!   packet saw what was before, does not say that it cut it for its age, and has no record with so long a
+//!   silence inside.
+//!
+//! So an idle timeout (element 136 is 1) ends no TCP session: a connection is silent as long as it likes
+//! (RFC 9293 has no timeout for it), and its next packet without SYN goes on with it. Where nothing opens
+//! and closes, a longer silence is all that there is to tell two exchanges apart. After an active timeout (2) the
+//! conversation went on, and where packets were sampled a silence is none. Reasons 4 and 5 are the
+//! exporter's own and say nothing.
+//!
 //! Wrong where a port is drawn again within the silence and no flags tell of the new opening: two
-//! sessions then count as one, never one as two.
+//! sessions then count as one. Wrong the other way for datagrams that one conversation sends more than two
+//! minutes apart: each is a session. No octet depends on it.
 //!
 //! ```
-//! use rahdar_hunt::stitch::{FanIn, stitch};
+//! use rahdar_hunt::stitch::{Habits, stitch};
 //! use rahdar_hunt::sweep::Contact;
 //! use rahdar_model::store::{End, Sighting};
 //! use rahdar_testkit::flow;
@@ -25,7 +44,7 @@
 //!     Contact::of(&Sighting { end: End::Source, flow: answered }),
 //! ];
 //! contacts.sort();
-//! let sessions = stitch(&contacts, &FanIn::of(&contacts), &|_, _| false);
+//! let sessions = stitch(&contacts, &Habits::of(&contacts), &|_, _| false);
 //! assert_eq!(sessions.len(), 1);
 //! assert_eq!((sessions[0].out.octets, sessions[0].back.octets), (600, 5_000));
 //! ```
@@ -38,11 +57,24 @@ use rahdar_model::time::{DAY_US, SECOND_US};
 use rahdar_model::{Address, Day, Timestamp};
 
 use crate::initiator;
+use crate::repeats::EXPORT_JUMP_US;
 use crate::sweep::{Contact, Party, Rate, Side};
+use crate::timeouts::{ACTIVE, Timeouts};
 
 /// The longest silence inside a session: the active timeout that Cisco devices come with, 1800 s.
 /// Under sampling, records of one transfer can lie this far apart.
 pub const LONGEST_SILENCE_US: i64 = 1_800 * SECOND_US;
+
+/// What belongs to a closed connection comes within twice the longest life of a segment, which is two
+/// minutes (RFC 9293 §3.4.2).
+pub const CLOSED_US: i64 = 240 * SECOND_US;
+
+/// A longer silence ends an exchange without TCP. A NAT must not forget one sooner (RFC 4787 §4.3, REQ-5),
+/// so that those who keep one alive send more often.
+pub const PAUSE_US: i64 = 120 * SECOND_US;
+
+/// Element 136 of a record whose conversation closed (IANA, IPFIX).
+const END_DETECTED: u8 = 3;
 
 /// An unanswered SYN with ACK is sent up to six times (Linux `tcp_synack_retries`, 5, and the
 /// first). More packets than this are more than a reply.
@@ -149,28 +181,30 @@ fn carries(ip_protocol: u8, side: &Side) -> bool {
     }
 }
 
-/// How many counterparts each end has, over all contacts of a hunt.
+/// What all contacts of a hunt say of their ends and of their exporters.
 #[derive(Debug, Default)]
-pub struct FanIn {
+pub struct Habits {
+    /// How many counterparts each end has.
     victims: HashMap<(Address, u8, u16), u32>,
     remotes: HashMap<(Address, u8, u16), u32>,
+    timeouts: Timeouts,
 }
 
-impl FanIn {
-    /// Counts over contacts that are sorted.
+impl Habits {
+    /// Those of contacts that are sorted.
     pub fn of(contacts: &[Contact]) -> Self {
-        let mut fan_in = Self::default();
+        let mut habits = Self { timeouts: Timeouts::of(contacts), ..Self::default() };
         for flows in contacts.chunk_by(same_flow) {
             let c = &flows[0];
-            *fan_in.victims.entry((c.victim, c.protocol, c.victim_port)).or_default() += 1;
-            *fan_in.remotes.entry((c.remote, c.protocol, c.remote_port)).or_default() += 1;
+            *habits.victims.entry((c.victim, c.protocol, c.victim_port)).or_default() += 1;
+            *habits.remotes.entry((c.remote, c.protocol, c.remote_port)).or_default() += 1;
         }
-        fan_in
+        habits
     }
 }
 
 pub(crate) fn same_flow(a: &Contact, b: &Contact) -> bool {
-    let key = |c: &Contact| (c.victim, c.remote, c.protocol, c.victim_port, c.remote_port);
+    let key = |c: &Contact| (c.victim, c.remote, c.protocol, c.victim_port, c.remote_port, c.icmp_error);
     key(a) == key(b)
 }
 
@@ -178,7 +212,7 @@ pub(crate) fn same_flow(a: &Contact, b: &Contact) -> bool {
 /// this port of this address.
 pub fn stitch(
     contacts: &[Contact],
-    fan_in: &FanIn,
+    habits: &Habits,
     is_documented: &dyn Fn(Address, u16) -> bool,
 ) -> Vec<Session> {
     let mut sessions = Vec::new();
@@ -187,43 +221,86 @@ pub fn stitch(
         let mut from = begin;
         let mut end = flows[0].end;
         for (i, record) in (begin..).zip(flows) {
-            let is_new = record.start.since(end) > LONGEST_SILENCE_US
-                || record.start.since(contacts[from].start) >= DAY_US
-                || reopens(&contacts[from..i], record);
-            if i > from && is_new {
-                sessions.push(session(contacts, from..i, fan_in, is_documented));
+            if i > from && is_new(&contacts[from..i], end, record, &habits.timeouts) {
+                sessions.push(session(contacts, from..i, habits, is_documented));
                 from = i;
                 end = record.end;
             }
             end = end.max(record.end);
         }
         begin += flows.len();
-        sessions.push(session(contacts, from..begin, fan_in, is_documented));
+        sessions.push(session(contacts, from..begin, habits, is_documented));
     }
     sessions
 }
 
-/// Whether `next` opens anew what its exporter saw closed.
+/// Whether `next` is of another session than the records `before` it, whose last packet was at `end`.
+fn is_new(before: &[Contact], end: Timestamp, next: &Contact, timeouts: &Timeouts) -> bool {
+    let silence_us = next.start.since(end);
+    silence_us > LONGEST_SILENCE_US
+        || next.start.since(before[0].start) >= DAY_US
+        || reopens(before, next)
+        || match next.protocol {
+            protocol::TCP => silence_us > CLOSED_US && is_closed(before, timeouts),
+            _ => silence_us > PAUSE_US && is_witnessed(before, silence_us, next, timeouts),
+        }
+}
+
+/// Whether `next` opens anew what its exporter saw closed, or long open.
 fn reopens(before: &[Contact], next: &Contact) -> bool {
-    let closed = tcp::FIN | tcp::RST;
     [Party::Victim, Party::Remote].into_iter().any(|party| {
-        let flags = |c: &Contact| match c.side(party) {
-            Side { packets: 0, .. } => 0,
-            side => side.flags.unwrap_or(0),
-        };
-        flags(next) & tcp::SYN != 0
-            && before
-                .iter()
-                .rev()
-                .find(|c| c.exporter == next.exporter && c.side(party).packets > 0)
-                .is_some_and(|last| flags(last) & closed != 0 && last.end <= next.start)
+        if flags(next, party) & tcp::SYN == 0 {
+            return false;
+        }
+        let own = |c: &&Contact| c.seen_by() == next.seen_by() && c.side(party).packets > 0;
+        before.iter().rev().find(own).is_some_and(|last| {
+            let since_us = next.start.since(last.end);
+            let is_open = flags(last, party) != 0 && carries(last.protocol, last.side(party));
+            (since_us >= 0 && flags(last, party) & (tcp::FIN | tcp::RST) != 0)
+                || (since_us > EXPORT_JUMP_US && is_open)
+        })
     })
+}
+
+/// Whether the records of a TCP session show its end.
+fn is_closed(records: &[Contact], timeouts: &Timeouts) -> bool {
+    let parties = [Party::Victim, Party::Remote];
+    // What was cut for its age went on after its flags.
+    let last_words = || records.iter().filter(|c| !timeouts.is_cut(c));
+    let is_reset = |c: &Contact| parties.iter().any(|party| flags(c, *party) & tcp::RST != 0);
+    let has_ended = |c: &Contact, party| {
+        c.end_reason == Some(END_DETECTED) && c.side(party).packets > 0 || flags(c, party) & tcp::FIN != 0
+    };
+    last_words().any(is_reset)
+        || parties.into_iter().all(|party| {
+            last_words().any(|c| has_ended(c, party)) || records.iter().all(|c| c.side(party).packets == 0)
+        })
+}
+
+/// Whether somebody watched the silence before `next` who would have told of every packet.
+fn is_witnessed(before: &[Contact], silence_us: i64, next: &Contact, timeouts: &Timeouts) -> bool {
+    let own = |c: &&Contact| c.seen_by() == next.seen_by();
+    next.rate == Rate::Every
+        && silence_us > timeouts.idle_us(&next.exporter)
+        && before
+            .iter()
+            .rev()
+            .find(own)
+            .is_some_and(|last| last.rate == Rate::Every && last.end_reason != Some(ACTIVE))
+}
+
+/// The TCP flags of what `party` sent; none where nothing was seen of it, or no flags.
+fn flags(contact: &Contact, party: Party) -> u16 {
+    match contact.side(party) {
+        Side { packets: 0, .. } => 0,
+        side => side.flags.unwrap_or(0),
+    }
 }
 
 fn session(
     contacts: &[Contact],
     range: Range<usize>,
-    fan_in: &FanIn,
+    habits: &Habits,
     is_documented: &dyn Fn(Address, u16) -> bool,
 ) -> Session {
     let records = &contacts[range.clone()];
@@ -235,12 +312,12 @@ fn session(
         (false, true) => Some(Party::Remote),
         _ => {
             let victim = initiator::End {
-                counterparts: count(&fan_in.victims, (first.victim, first.protocol, first.victim_port)),
+                counterparts: count(&habits.victims, (first.victim, first.protocol, first.victim_port)),
                 ..end(records, Party::Victim, first.victim_port, false)
             };
             let documented = is_documented(first.remote, first.remote_port);
             let remote = initiator::End {
-                counterparts: count(&fan_in.remotes, (first.remote, first.protocol, first.remote_port)),
+                counterparts: count(&habits.remotes, (first.remote, first.protocol, first.remote_port)),
                 ..end(records, Party::Remote, first.remote_port, documented)
             };
             initiator::opener(&victim, &remote)
@@ -258,20 +335,10 @@ fn session(
         back,
         opener,
         clock_suspect: records.iter().any(|c| c.clock_suspect),
-        icmp_error: records.iter().any(is_icmp_error),
+        icmp_error: first.icmp_error,
         is_refused: is_all_refused(records),
         days,
         records: range,
-    }
-}
-
-/// Destination unreachable, source quench, time exceeded (RFC 792); unreachable, packet too big,
-/// time exceeded, parameter problem (RFC 4443 §2.1).
-fn is_icmp_error(contact: &Contact) -> bool {
-    match contact.protocol {
-        protocol::ICMP => matches!(contact.icmp_type, Some(3 | 4 | 11)),
-        protocol::ICMPV6 => matches!(contact.icmp_type, Some(1..=4)),
-        _ => false,
     }
 }
 
@@ -332,8 +399,8 @@ fn end(records: &[Contact], party: Party, port: u16, documented: bool) -> initia
     }
 }
 
-/// Whether one unsampled exporter saw packets of `party` before any of `other`. The forward side
-/// of a biflow is the side of its first packet.
+/// Whether one unsampled exporter saw packets of `party` before any of `other`, by more than its times
+/// jump. The forward side of a biflow is the side of its first packet.
 fn is_first(records: &[Contact], party: Party, other: Party) -> bool {
     let Some(first) = records.iter().find(|c| c.rate == Rate::Every) else {
         return false;
@@ -345,8 +412,9 @@ fn is_first(records: &[Contact], party: Party, other: Party) -> bool {
         let own = records.iter().filter(|c| c.rate == Rate::Every && c.exporter == first.exporter);
         own.filter(|c| c.side(party).packets > 0).map(|c| c.start).min()
     };
+    let jump_us = if first.is_exported { EXPORT_JUMP_US } else { 0 };
     match (start(party), start(other)) {
-        (Some(this), Some(that)) => this < that,
+        (Some(this), Some(that)) => that.since(this) > jump_us,
         _ => false,
     }
 }
@@ -354,6 +422,7 @@ fn is_first(records: &[Contact], party: Party, other: Party) -> bool {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use rahdar_model::FlowRecord;
     use rahdar_model::store::{End, Sighting};
     use rahdar_testkit::builder::FlowBuilder;
     use rahdar_testkit::{flow, strategy};
@@ -383,7 +452,7 @@ mod tests {
             })
             .collect();
         contacts.sort();
-        stitch(&contacts, &FanIn::of(&contacts), &|_, _| false)
+        stitch(&contacts, &Habits::of(&contacts), &|_, _| false)
     }
 
     #[test]
@@ -432,6 +501,48 @@ mod tests {
     }
 
     #[test]
+    fn icmp_errors_are_no_part_of_what_was_asked() {
+        let icmp = |at, kind| {
+            let flow = FlowRecord {
+                icmp_type: Some(kind),
+                ..flow("203.0.113.25 > 192.0.2.9").at(at).protocol(1).build()
+            };
+            Contact::of(&Sighting { end: End::Destination, flow })
+        };
+        let mut contacts = vec![
+            icmp("2021-08-15T10:00:00Z", 8),
+            icmp("2021-08-15T10:00:10Z", 3),
+            icmp("2021-08-15T10:00:20Z", 8),
+        ];
+        contacts.sort();
+        let apart = stitch(&contacts, &Habits::of(&contacts), &|_, _| false);
+        let told: Vec<_> = apart.iter().map(|session| (session.icmp_error, session.records.len())).collect();
+        assert_eq!(told, [(false, 2), (true, 1)]);
+    }
+
+    #[test]
+    fn uniflows_tell_who_was_first_only_beyond_what_times_of_exports_jump() {
+        // Cumulative flags, and no port of a service: order is all there is.
+        let opener = |ahead_ms: i64, is_exported: bool| {
+            let start = Timestamp::from_seconds(1_629_028_800);
+            let first = flow("203.0.113.25:50000 > 192.0.2.9:40000").flags(SYN | ACK).at_time(start);
+            let later = start.plus_micros(ahead_ms * 1_000);
+            let second = flow("192.0.2.9:40000 > 203.0.113.25:50000").flags(SYN | ACK).at_time(later);
+            let mut contacts = [(first, End::Destination), (second, End::Source)].map(|(flow, end)| {
+                let mut flow = flow.build();
+                flow.export_time = is_exported.then_some(flow.end_time);
+                Contact::of(&Sighting { end, flow })
+            });
+            contacts.sort();
+            stitch(&contacts, &Habits::of(&contacts), &|_, _| false)[0].opener
+        };
+        assert_eq!(opener(50, false), Some(Party::Victim));
+        assert_eq!(opener(50, true), None);
+        assert_eq!(opener(-50, true), None);
+        assert_eq!(opener(1_500, true), Some(Party::Victim));
+    }
+
+    #[test]
     fn openings_and_replies_carry_nothing() {
         let start = "2021-08-15T10:00:00Z";
         let seen = sessions([out(start).flags(SYN).sent(1, 60), back(start).flags(SYN | ACK).sent(1, 60)]);
@@ -439,13 +550,143 @@ mod tests {
         assert_eq!(seen[0].opener, Some(Party::Victim));
     }
 
+    /// A datagram at so many seconds after noon, out or back, and the answer to it.
+    fn datagrams(seconds: i64) -> FlowBuilder {
+        let noon = Timestamp::from_seconds(1_629_028_800);
+        out("2021-08-15")
+            .udp()
+            .sent(1, 80)
+            .answered(1, 90)
+            .lasting_s(0)
+            .at_time(noon.plus_micros(seconds * SECOND_US))
+    }
+
+    /// How many sessions flows make that ended for a reason, by element 136.
+    fn count_with(flows: impl IntoIterator<Item = (FlowBuilder, Option<u8>)>) -> usize {
+        let mut contacts: Vec<Contact> = flows
+            .into_iter()
+            .map(|(flow, end_reason)| {
+                let flow = FlowRecord { end_reason, ..flow.build() };
+                Contact::of(&Sighting { end: End::Destination, flow })
+            })
+            .collect();
+        contacts.sort();
+        stitch(&contacts, &Habits::of(&contacts), &|_, _| false).len()
+    }
+
+    #[test]
+    fn a_connection_may_be_silent_as_long_as_it_likes() {
+        let idle = |at| (out(at).flags(ACK), Some(1));
+        assert_eq!(count_with([idle("2021-08-15T10:00:00Z"), idle("2021-08-15T10:25:00Z")]), 1);
+    }
+
+    #[test]
+    fn an_opening_after_data_is_another_connection() {
+        let data = || out("2021-08-15T10:00:00Z").flags(ACK);
+        assert_eq!(sessions([data(), out("2021-08-15T10:02:00Z").flags(SYN | ACK)]).len(), 2);
+        assert_eq!(
+            sessions([data(), out("2021-08-15T10:00:02Z").flags(SYN)]).len(),
+            1,
+            "within a clock's jump"
+        );
+        assert_eq!(sessions([data(), out("2021-08-15T10:02:00Z").flags(SYN).exporter("b")]).len(), 1);
+        // Calls that are repeated because nobody answers are one.
+        let calls = ["2021-08-15T10:00:00Z", "2021-08-15T10:00:31Z", "2021-08-15T10:01:03Z"];
+        assert_eq!(sessions(calls.map(|at| out(at).flags(SYN).sent(1, 60))).len(), 1);
+    }
+
+    #[test]
+    fn what_follows_a_close_belongs_to_it_for_four_minutes() {
+        let closed = |reason| (out("2021-08-15T10:00:00Z").flags(SYN | ACK | FIN), reason);
+        let last = |at| (out(at).flags(ACK).sent(1, 40), Some(1));
+        assert_eq!(count_with([closed(Some(3)), last("2021-08-15T10:00:02Z")]), 1);
+        assert_eq!(count_with([closed(Some(3)), last("2021-08-15T10:04:00Z")]), 1);
+        assert_eq!(count_with([closed(Some(3)), last("2021-08-15T10:04:02Z")]), 2);
+        assert_eq!(count_with([closed(None), last("2021-08-15T10:04:02Z")]), 2);
+        assert_eq!(count_with([closed(Some(2)), last("2021-08-15T10:04:02Z")]), 1, "it went on");
+        let unflagged = (out("2021-08-15T10:00:00Z"), Some(3));
+        assert_eq!(count_with([unflagged, last("2021-08-15T10:04:02Z")]), 2);
+    }
+
+    #[test]
+    fn one_side_that_ends_closes_nothing() {
+        let asked = out("2021-08-15T10:00:00Z").flags(SYN | ACK | FIN);
+        let answers = ["2021-08-15T10:00:00Z", "2021-08-15T10:10:00Z"].map(|at| back(at).flags(ACK));
+        let [first, later] = answers;
+        assert_eq!(sessions([asked.clone(), first.clone(), later.clone()]).len(), 1);
+        assert_eq!(sessions([asked, first.flags(ACK | tcp::RST), later]).len(), 2);
+    }
+
+    #[test]
+    fn datagrams_after_a_silence_are_another_exchange() {
+        let count = |seconds: &[i64]| sessions(seconds.iter().map(|s| datagrams(*s))).len();
+        assert_eq!(count(&[0, 120, 240]), 1);
+        assert_eq!(count(&[0, 121, 242]), 3);
+        assert_eq!(count(&[0, 300, 600, 900]), 4, "a call every five minutes from one port");
+    }
+
+    #[test]
+    fn a_silence_that_nobody_watched_is_none() {
+        let count = |flows: [FlowBuilder; 2]| sessions(flows).len();
+        assert_eq!(count([datagrams(0).sampled(100), datagrams(900).sampled(100)]), 1);
+        assert_eq!(count([datagrams(0).rate_unknown(), datagrams(900).rate_unknown()]), 1);
+        assert_eq!(count([datagrams(0).exporter("a"), datagrams(900).exporter("b")]), 1);
+        // Cut for its age, by the exporter's word; or ended by one that waits longer.
+        assert_eq!(count_with([(datagrams(0), Some(2)), (datagrams(900), Some(1))]), 1);
+        assert_eq!(count_with([(datagrams(0), Some(1)), (datagrams(900), Some(1))]), 2);
+        let patient = datagrams(0).lasting_s(400).answered(1, 90);
+        assert_eq!(sessions([patient.clone(), datagrams(700)]).len(), 1);
+        assert_eq!(sessions([patient, datagrams(900)]).len(), 2);
+    }
+
     proptest! {
+        #[test]
+        fn stitching_changes_no_sum_and_depends_on_no_order(
+            flows in strategy::flows(24).prop_shuffle(),
+            reasons in prop::collection::vec(prop::option::of(0_u8..6), 24),
+        ) {
+            let mut contacts: Vec<Contact> = flows
+                .into_iter()
+                .zip(reasons)
+                .map(|(flow, end_reason)| FlowRecord { end_reason, ..flow })
+                .map(|flow| Contact::of(&Sighting { end: End::Source, flow }))
+                .collect();
+            contacts.sort();
+            let habits = Habits::of(&contacts);
+            let stitched = stitch(&contacts, &habits, &|_, _| false);
+            let sums = |records: &[Contact]| {
+                let sides = || records.iter().flat_map(|c| [&c.out, &c.back]);
+                let packets: u128 = sides().map(|side| u128::from(side.packets)).sum();
+                (packets, sides().map(|side| u128::from(side.octets)).sum::<u128>())
+            };
+            let of_sessions = stitched.iter().map(|session| sums(&contacts[session.records.clone()]));
+            let total = of_sessions.fold((0, 0), |sum, own| (sum.0 + own.0, sum.1 + own.1));
+            prop_assert_eq!(total, sums(&contacts));
+            let first = stitched.iter().map(|session| session.start).min();
+            let last = stitched.iter().map(|session| session.end).max();
+            prop_assert_eq!(first, contacts.iter().map(|c| c.start).min());
+            prop_assert_eq!(last, contacts.iter().map(|c| c.end).max());
+
+            // A session by itself is one session.
+            for session in &stitched {
+                let records = &contacts[session.records.clone()];
+                let again = stitch(records, &habits, &|_, _| false);
+                prop_assert_eq!(again.len(), 1);
+                prop_assert_eq!(&again[0].records, &(0..records.len()));
+            }
+
+            let mut reversed: Vec<Contact> = contacts.iter().rev().cloned().collect();
+            reversed.sort();
+            let again = stitch(&reversed, &Habits::of(&reversed), &|_, _| false);
+            prop_assert_eq!(again, stitched);
+        }
+
         #[test]
         fn sessions_hold_every_record_once_in_any_order(flows in strategy::flows(24)) {
             let mut contacts: Vec<Contact> =
                 flows.into_iter().map(|flow| Contact::of(&Sighting { end: End::Source, flow })).collect();
             contacts.sort();
-            let stitched = stitch(&contacts, &FanIn::of(&contacts), &|_, _| false);
+            let stitched = stitch(&contacts, &Habits::of(&contacts), &|_, _| false);
             let mut next = 0;
             for session in &stitched {
                 prop_assert_eq!(session.records.start, next);

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use rahdar_intel::index::Snapshot;
-use rahdar_model::flow::{Direction, Initiator, Sampler};
+use rahdar_model::flow::{Direction, Initiator, Sampler, protocol};
 use rahdar_model::store::{End, StoreError};
 use rahdar_model::{Address, FlowRecord, FlowStore, Quality, Sighting, Timestamp, Window};
 
@@ -68,7 +68,7 @@ pub struct Side {
 
 /// One flow record between a victim and an address that a claim is about.
 ///
-/// Ordered by victim, remote, protocol, ports and time first, so that the records of one
+/// Ordered by victim, remote, protocol, ports, kind of ICMP and time first, so that the records of one
 /// conversation are neighbours.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Contact {
@@ -82,6 +82,8 @@ pub struct Contact {
     pub victim_port: u16,
     /// The other port.
     pub remote_port: u16,
+    /// Whether its forward packets are ICMP errors: answers to other packets.
+    pub icmp_error: bool,
     /// First packet, by arrival where the record's clock is not to be trusted.
     pub start: Timestamp,
     /// Last packet, likewise.
@@ -106,6 +108,8 @@ pub struct Contact {
     pub metered: Option<Direction>,
     /// ICMP type of the forward packets.
     pub icmp_type: Option<u8>,
+    /// Why the record ended (IPFIX element 136).
+    pub end_reason: Option<u8>,
     /// Whether its times cannot be compared with those of a claim.
     pub clock_suspect: bool,
     /// Whether its times are those of its arrival.
@@ -186,6 +190,7 @@ impl Contact {
             protocol: flow.protocol,
             victim_port,
             remote_port,
+            icmp_error: is_icmp_error(flow),
             start,
             end,
             exporter: flow.exporter.clone(),
@@ -202,6 +207,7 @@ impl Contact {
             },
             metered: flow.direction,
             icmp_type: flow.icmp_type,
+            end_reason: flow.end_reason,
             is_refused: flow.is_refused(),
             has_conflict: marked(Quality::TEMPLATE_CONFLICT),
             uid: flow.uid.as_str().into(),
@@ -237,6 +243,16 @@ impl Contact {
     /// Whether packets or flows were sampled.
     pub fn is_sampled(&self) -> bool {
         matches!(self.rate, Rate::OneIn(_))
+    }
+}
+
+/// Destination unreachable, source quench, time exceeded (RFC 792); unreachable, packet too big,
+/// time exceeded, parameter problem (RFC 4443 §2.1).
+fn is_icmp_error(flow: &FlowRecord) -> bool {
+    match flow.protocol {
+        protocol::ICMP => matches!(flow.icmp_type, Some(3 | 4 | 11)),
+        protocol::ICMPV6 => matches!(flow.icmp_type, Some(1..=4)),
+        _ => false,
     }
 }
 

@@ -253,14 +253,14 @@ mod tests {
 
     use super::*;
     use crate::exporters::weigh;
-    use crate::stitch::{FanIn, stitch};
+    use crate::stitch::{Habits, stitch};
 
     fn low(flows: impl IntoIterator<Item = FlowBuilder>) -> f64 {
         let contact =
             |flow: FlowBuilder| Contact::of(&Sighting { end: End::Destination, flow: flow.build() });
         let mut contacts: Vec<Contact> = flows.into_iter().map(contact).collect();
         contacts.sort();
-        let sessions = stitch(&contacts, &FanIn::of(&contacts), &|_, _| false);
+        let sessions = stitch(&contacts, &Habits::of(&contacts), &|_, _| false);
         let weights = weigh(&[(&contacts[..], &sessions[..])]);
         payload_low(contacts.iter().zip(&weights).map(|(c, w)| Part::whole(c, w)), Party::Victim)
     }
@@ -340,7 +340,7 @@ mod tests {
             let one = |n| sent(10, 9_000).at_time(at(n)).sampled(interval).build();
             let contacts: Vec<Contact> =
                 [0, 3].map(|n| Contact::of(&Sighting { end: End::Destination, flow: one(n) })).to_vec();
-            let sessions = stitch(&contacts, &FanIn::of(&contacts), &|_, _| false);
+            let sessions = stitch(&contacts, &Habits::of(&contacts), &|_, _| false);
             let weights = weigh(&[(&contacts[..], &sessions[..])]);
             let parts: Vec<Part<'_>> =
                 contacts.iter().zip(&weights).map(|(c, w)| Part::whole(c, w)).collect();

@@ -69,7 +69,8 @@ pub struct FlowRecord {
     pub direction: Option<Direction>,
     /// Which end opened the conversation.
     pub initiator: Option<Initiator>,
-    /// Why the record ended (IPFIX element 136).
+    /// Why the record ended (IPFIX element 136): as exported, or 2 where it lasted as long as its exporter
+    /// announced that records do.
     pub end_reason: Option<u8>,
     /// ICMP type.
     pub icmp_type: Option<u8>,
@@ -312,7 +313,7 @@ impl Quality {
     pub const DIRECTION_GUESSED: Self = Self(1 << 5);
     /// Times are relative, near 1970 or in the future of their export.
     pub const CLOCK_SUSPECT: Self = Self(1 << 6);
-    /// Packets may have been sampled at a rate that nobody told.
+    /// Packets may have been sampled at a rate that nobody told, or chosen by no rate at all.
     pub const RATE_UNKNOWN: Self = Self(1 << 7);
     /// The end lay before the start and was mended.
     pub const END_BEFORE_START: Self = Self(1 << 8);

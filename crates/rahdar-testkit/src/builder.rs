@@ -113,6 +113,12 @@ impl FlowBuilder {
         self
     }
 
+    /// Why its record ended (IPFIX element 136).
+    pub fn ended(mut self, reason: u8) -> Self {
+        self.0.end_reason = Some(reason);
+        self
+    }
+
     /// Sampled one packet in `interval`, as an options template said.
     pub fn sampled(mut self, interval: u32) -> Self {
         self.0.sampling_interval = Some(interval);

@@ -14,7 +14,7 @@ use crate::netflow::{self, Arrival, Damaged, Reader, Writer};
 use crate::sflow::Agents;
 
 /// The first octet of a state that is read here. Grows with every change of what is saved.
-const STATE_VERSION: u8 = 3;
+const STATE_VERSION: u8 = 4;
 
 /// Reads what exporters send, whoever they are, and remembers what is needed to read on: templates,
 /// sampling, sequence numbers, and the sets that cannot be read yet.

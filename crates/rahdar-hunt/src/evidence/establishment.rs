@@ -25,7 +25,7 @@
 //!
 //! ```
 //! use rahdar_hunt::evidence::establishment::{Exchange, of_session};
-//! use rahdar_hunt::stitch::{FanIn, stitch};
+//! use rahdar_hunt::stitch::{Habits, stitch};
 //! use rahdar_hunt::sweep::Contact;
 //! use rahdar_model::store::{End, Sighting};
 //! use rahdar_testkit::flow;
@@ -34,7 +34,7 @@
 //! let flow = flow("203.0.113.25:50000 > 192.0.2.9:443").sent(8, 1_200).answered(6, 900);
 //! let flow = flow.flags(0x1b).answer_flags(0x1b).build();
 //! let contacts = [Contact::of(&Sighting { end: End::Destination, flow })];
-//! let sessions = stitch(&contacts, &FanIn::of(&contacts), &|_, _| false);
+//! let sessions = stitch(&contacts, &Habits::of(&contacts), &|_, _| false);
 //! assert_eq!(of_session(&sessions[0], false), Exchange::Payload);
 //! ```
 
@@ -350,7 +350,7 @@ mod tests {
     use rahdar_testkit::flow;
 
     use super::*;
-    use crate::stitch::{FanIn, stitch};
+    use crate::stitch::{Habits, stitch};
     use crate::sweep::Contact;
 
     const SYN: u16 = tcp::SYN;
@@ -367,7 +367,7 @@ mod tests {
         };
         let mut contacts: Vec<Contact> = flows.into_iter().map(contact).collect();
         contacts.sort();
-        stitch(&contacts, &FanIn::of(&contacts), &|_, _| false)
+        stitch(&contacts, &Habits::of(&contacts), &|_, _| false)
     }
 
     /// The victim calls.
@@ -403,7 +403,7 @@ mod tests {
             (record.payload_octets, record.rev_payload_octets) = (Some(sent), Some(received));
             let contact = Contact::of(&Sighting { end: End::Destination, flow: record });
             let contacts = [contact];
-            of_session(&stitch(&contacts, &FanIn::of(&contacts), &|_, _| false)[0], false)
+            of_session(&stitch(&contacts, &Habits::of(&contacts), &|_, _| false)[0], false)
         };
         assert_eq!(zeek(8_000, 20), Exchange::Payload);
         assert_eq!(zeek(8_000, 0), Exchange::Answered);

@@ -12,7 +12,7 @@ use super::holder::{Holder, Holders};
 use super::{Share, Test, Upload};
 use crate::exporters::{Part, Weight, estimate, weigh};
 use crate::seen;
-use crate::stitch::{FanIn, Session, stitch};
+use crate::stitch::{Habits, Session, stitch};
 use crate::sweep::{Contact, Party, settle};
 
 type Key = (Address, Timestamp);
@@ -73,10 +73,10 @@ struct Seen {
 impl Seen {
     fn of(mut contacts: Vec<Contact>) -> Self {
         settle(&mut contacts);
-        let fan_in = FanIn::of(&contacts);
+        let habits = Habits::of(&contacts);
         let pairs: Vec<&[Contact]> = contacts.chunk_by(|a, b| a.remote == b.remote).collect();
         let sessions: Vec<Vec<Session>> =
-            pairs.iter().map(|pair| stitch(pair, &fan_in, &|_, _| false)).collect();
+            pairs.iter().map(|pair| stitch(pair, &habits, &|_, _| false)).collect();
         let joined: Vec<(&[Contact], &[Session])> =
             pairs.into_iter().zip(sessions.iter().map(Vec::as_slice)).collect();
         let weights = weigh(&joined);

@@ -103,6 +103,17 @@ fn an_unknown_rate_bounds_from_below_only() {
 }
 
 #[test]
+fn a_rate_that_the_exporters_own_count_contradicts_bounds_from_below_only() {
+    let out = |doubt| {
+        let seen = |day| sampled(day, 20, 100, "edge").map(|flow| flow.marked(doubt));
+        World::of((0..20).flat_map(seen)).finding().octets_out
+    };
+    let (told, doubted) = (out(Quality::NONE), out(Quality::RATE_UNKNOWN));
+    assert_eq!((doubted.low, doubted.high), (told.low, None));
+    assert!(told.low > 20.0 * 20.0 * 1_400.0 * 90.0);
+}
+
+#[test]
 fn what_was_lost_is_made_up_for_in_the_estimate_alone() {
     let check = |interval, unit, times: f64| {
         let whole = World::of((0..20).flat_map(|day| sampled(day, 20, interval, "edge")));

@@ -50,6 +50,34 @@ fn one_session_inside_a_dated_claim_is_likely() {
 }
 
 #[test]
+fn an_exporter_that_tells_no_flags_says_nothing_against_a_contact() {
+    let weight = |flow: FlowBuilder| {
+        let finding = World::of([flow]).finding();
+        assert_eq!(finding.verdict, Verdict::Likely, "{:#?}", finding.reasons);
+        finding.reasons.iter().find(|reason| reason.kind == "establishment").unwrap().weight
+    };
+    assert_eq!(weight(talk(C2, 3)), 12.0);
+    assert_eq!(weight(talk(C2, 3).flags(0).answer_flags(0)), 8.0, "both ways, flags unknown");
+}
+
+#[test]
+fn a_rhythm_shows_where_every_call_comes_from_one_port() {
+    // Every five minutes for two days, a datagram and its answer; the exporter's idle timeout is 15 s.
+    let call = |n: i64| {
+        flow(&format!("{VICTIM}:40000 > {C2}:443"))
+            .udp()
+            .sent(2, 300)
+            .answered(2, 300)
+            .opened_by(Initiator::Source)
+            .lasting_s(1)
+            .ended(1)
+            .at_time(noon(3).plus_micros(n * 300_000_000))
+    };
+    let finding = World::of((0..576).map(call)).finding();
+    assert!(finding.reasons.iter().any(|reason| reason.kind == "rhythm"), "{:#?}", finding.reasons);
+}
+
+#[test]
 fn another_port_than_the_list_names_is_still_found() {
     let world = |days: &[i32]| {
         let mut claim = claim(C2, "DcRAT");

@@ -219,7 +219,7 @@ pub const COLUMNS: &[Column<FlowRecord>] = &[
         nullable,
         "packets per sampled packet: 1 unsampled, null unknown",
         "sampling",
-        "34, 50, 305 / 306, 309 / 310",
+        "34, 50, 305 / 306, 309 / 310, 311, 396 / 397",
         "1",
         "1"
     ),
@@ -274,7 +274,7 @@ pub const COLUMNS: &[Column<FlowRecord>] = &[
         nullable,
         "why the record ended (IANA element 136)",
         "",
-        "136",
+        "136, 36",
         "",
         "1 idle, 2 active, 3 FIN or RST, 4 end of capture"
     ),
@@ -304,7 +304,7 @@ pub const COLUMNS: &[Column<FlowRecord>] = &[
         nullable,
         "0 unknown, 1 random, 2 systematic, 3 flow",
         "sampling",
-        "35, 49, 304",
+        "35, 49, 304, 390",
         "",
         ""
     ),

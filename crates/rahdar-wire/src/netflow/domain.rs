@@ -52,6 +52,8 @@ pub(super) struct Domain {
     /// Whether the message at hand said something about sampling.
     is_told: bool,
     system_init_ms: Option<u64>,
+    /// The active timeout of its records; 0 if it has not told.
+    active_timeout_s: u64,
     waiting: Waiting,
 }
 
@@ -143,6 +145,7 @@ impl Domain {
             patience: Patience::Fresh,
             is_told: false,
             system_init_ms: None,
+            active_timeout_s: 0,
             waiting: Waiting::default(),
         }
     }
@@ -372,6 +375,7 @@ impl Domain {
             domain: self.id,
             sampling: Sampling::Options(&self.rates),
             system_init_ms: self.system_init_ms,
+            active_timeout_s: self.active_timeout_s,
         };
         let before = out.tally.received + out.tally.beside;
         let rest = out.flows(template, plan, origin, body, &known)?;
@@ -379,7 +383,7 @@ impl Domain {
         Ok(self.whole(template, records, rest, origin, out))
     }
 
-    /// Takes in what an exporter says about itself: its sampling and when it started.
+    /// Takes in what an exporter says about itself: its sampling, when it started, how long its records last.
     fn options(
         &mut self,
         template: u16,
@@ -396,6 +400,9 @@ impl Domain {
             self.is_told |= self.rates.announce(values, record.in_if);
             if values.system_init != 0 {
                 self.system_init_ms = Some(values.system_init);
+            }
+            if values.active_timeout_s != 0 {
+                self.active_timeout_s = values.active_timeout_s;
             }
             Ok(())
         })?;
@@ -528,6 +535,7 @@ impl Domain {
     /// Writes all of it but its name.
     pub(super) fn save(&self, to: &mut Writer) {
         to.option(self.system_init_ms, Writer::u64);
+        to.u64(self.active_timeout_s);
         match self.patience {
             Patience::Fresh => to.u8(0),
             Patience::Since(first) => {
@@ -547,6 +555,7 @@ impl Domain {
     /// Fills a domain of which nothing is known with what [`Domain::save`] wrote.
     pub(super) fn restore(mut self, from: &mut Reader<'_>) -> Result<Self, Damaged> {
         self.system_init_ms = from.option(Reader::u64)?;
+        self.active_timeout_s = from.u64()?;
         self.patience = match from.u8()? {
             0 => Patience::Fresh,
             1 => Patience::Since(Timestamp::from_micros(from.i64()?)),

@@ -3,7 +3,8 @@
 //! NetFlow v9 and IPFIX share their numbers up to 127, and exporters use the later IPFIX
 //! numbers in v9 too. Everything that is not named here (VLAN, MPLS, NAT, application ids,
 //! what vendors add) is stepped over by its length. Source: IANA, IP Flow Information Export
-//! Entities; RFC 3954 §8; RFC 5103; RFC 5477 and RFC 7133 for sections of packets.
+//! Entities; RFC 3954 §8; RFC 5103; RFC 5477 for sampling, RFC 7014 for that of flows; RFC 5477 and RFC
+//! 7133 for sections of packets.
 
 use crate::capture::link;
 
@@ -80,10 +81,22 @@ pub(super) enum Field {
     Sample,
     /// ... out of so many.
     Population,
+    /// Each with this probability, a float.
+    Probability,
+    /// What comes in this time is taken.
+    Slot,
+    /// The same of whole flows: so many taken in a row ...
+    FlowsTaken,
+    /// ... and then so many left out.
+    FlowsLeftOut,
+    FlowSlot,
     SamplingMode,
     SelectorAlgorithm,
+    FlowAlgorithm,
     SamplerId,
     TemplateId,
+    /// Seconds after which a record ends though packets still come.
+    ActiveTimeout,
     /// Octets of the frame of which a section was sent.
     FrameOctets,
     /// What the section of a frame begins with: 0 and 1 are Ethernet.
@@ -135,6 +148,7 @@ impl Field {
         match self {
             Self::SrcV4 | Self::DstV4 | Self::ExporterV4 => length == 4,
             Self::SrcV6 | Self::DstV6 | Self::ExporterV6 => length == 16,
+            Self::Probability => length == 4 || length == 8,
             _ => (1..=8).contains(&length),
         }
     }
@@ -270,12 +284,19 @@ const ROLES: &[Role] = &[
     role(306, Field::LeftOut, 0),
     role(309, Field::Sample, 0),
     role(310, Field::Population, 0),
+    role(311, Field::Probability, 0),
+    role(307, Field::Slot, 0),
+    role(396, Field::FlowsTaken, 0),
+    role(397, Field::FlowsLeftOut, 0),
+    role(398, Field::FlowSlot, 0),
     role(49, Field::SamplingMode, 0),
     role(35, Field::SamplingMode, 1),
     role(304, Field::SelectorAlgorithm, 0),
+    role(390, Field::FlowAlgorithm, 0),
     role(48, Field::SamplerId, 0),
     role(302, Field::SamplerId, 0),
     role(TEMPLATE, Field::TemplateId, 0),
+    role(36, Field::ActiveTimeout, 0),
     role(312, Field::FrameOctets, 0),
     role(408, Field::FrameKind, 0),
     role(409, Field::SectionOffset, 0),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rahdar_model::address::Address;
 use rahdar_model::flow::{Direction, FlowRecord, Initiator, Quality, SamplingSource, protocol};
 use rahdar_model::sink::{FlowSink, Place, Problem, SinkError, Tally};
-use rahdar_model::time::{Timestamp, Window};
+use rahdar_model::time::{SECOND_US, Timestamp, Window};
 
 use super::clock::Clock;
 use super::message::SET_HEADER;
@@ -90,6 +90,8 @@ pub(super) struct Known<'a> {
     pub(super) sampling: Sampling<'a>,
     /// When the exporter started, if it told so in an options record.
     pub(super) system_init_ms: Option<u64>,
+    /// The active timeout that it announced in an options record; 0 if in none.
+    pub(super) active_timeout_s: u64,
 }
 
 /// Who says how packets were sampled, unless the record does.
@@ -294,6 +296,9 @@ impl Out<'_> {
             record.quality |= span.quality | sizes(plan, record);
             if plan.purpose == Purpose::Flows {
                 transport(plan, values, record);
+                if !plan.has_end_reason {
+                    record.end_reason = cut(record, values.active_timeout_s.max(known.active_timeout_s));
+                }
             }
             if common_rate.is_none() {
                 let rate = Rate::of(values).or_else(|| match known.sampling {
@@ -371,10 +376,20 @@ impl Out<'_> {
 
 /// Writes how packets were sampled into a record. Returns the mark that it deserves.
 fn sampled(rate: Option<(Rate, SamplingSource)>, untold: Quality, record: &mut FlowRecord) -> Quality {
-    record.sampling_interval = rate.map(|(rate, _)| rate.interval);
-    record.sampling_source = rate.map(|(_, source)| source);
+    record.sampling_interval = rate.and_then(|(rate, _)| rate.interval);
+    record.sampling_source = record.sampling_interval.and(rate).map(|(_, source)| source);
     record.sampler = rate.and_then(|(rate, _)| rate.sampler);
-    if rate.is_none() { untold } else { Quality::NONE }
+    let is_whole = rate.is_some_and(|(rate, _)| rate.interval.is_some() && !rate.has_more);
+    if is_whole { Quality::NONE } else { untold }
+}
+
+/// Why a record ended that does not say it: by the active timeout that its exporter announced (elements 36
+/// and 136), if it lasted nine tenths of it (methods.md §1.4).
+fn cut(record: &FlowRecord, active_timeout_s: u64) -> Option<u8> {
+    const ACTIVE: u8 = 2;
+    let lasted_us = record.end_time.since(record.start_time);
+    let timeout_us = i64::try_from(active_timeout_s).ok()?.checked_mul(SECOND_US)?;
+    (timeout_us > 0 && lasted_us >= timeout_us / 10 * 9).then_some(ACTIVE)
 }
 
 /// Fills the record with the packet of which it holds a section. What the template counts goes before what

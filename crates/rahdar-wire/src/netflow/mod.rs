@@ -479,6 +479,7 @@ fn v5_datagram(payload: &[u8], plan: &Plan, arrival: &Arrival, out: &mut Out<'_>
         domain: u32::from(header.engine),
         sampling: Sampling::Header(header.rate),
         system_init_ms: None,
+        active_timeout_s: 0,
     };
     out.flows(0, plan, &origin, &payload[v5::HEADER - READ_BEHIND..end], &known)?;
     if present < count {

@@ -29,8 +29,15 @@ pub(super) struct Values {
     pub(super) left_out: u64,
     pub(super) sample: u64,
     pub(super) population: u64,
+    pub(super) probability: f64,
+    pub(super) slot: u64,
+    pub(super) flows_taken: u64,
+    pub(super) flows_left_out: u64,
+    pub(super) flow_slot: u64,
     pub(super) sampling_mode: u64,
     pub(super) selector_algorithm: u64,
+    pub(super) flow_algorithm: u64,
+    pub(super) active_timeout_s: u64,
     pub(super) sampler_id: Option<u64>,
     pub(super) template_id: Option<u16>,
     pub(super) icmp: u16,
@@ -234,8 +241,15 @@ pub(super) fn fill(steps: &[Step], data: &[u8], record: &mut FlowRecord, values:
             Field::LeftOut => values.left_out = value,
             Field::Sample => values.sample = value,
             Field::Population => values.population = value,
+            Field::Probability => values.probability = float(value, step.mask),
+            Field::Slot => values.slot = value,
+            Field::FlowsTaken => values.flows_taken = value,
+            Field::FlowsLeftOut => values.flows_left_out = value,
+            Field::FlowSlot => values.flow_slot = value,
             Field::SamplingMode => values.sampling_mode = value,
             Field::SelectorAlgorithm => values.selector_algorithm = value,
+            Field::FlowAlgorithm => values.flow_algorithm = value,
+            Field::ActiveTimeout => values.active_timeout_s = value,
             Field::SamplerId => step.put(Some(value), value == 0, &mut values.sampler_id),
             Field::TemplateId => values.template_id = Some(value as u16),
             Field::FrameOctets => values.frame_octets = value,
@@ -303,6 +317,11 @@ fn halves(pair: u64, mask: u64) -> (u32, u32) {
     } else {
         ((pair >> 16) as u32, pair as u32 & 0xffff)
     }
+}
+
+/// A float of eight octets, or of four (RFC 7011 §6.2).
+fn float(bits: u64, mask: u64) -> f64 {
+    if mask == u64::MAX { f64::from_bits(bits) } else { f32::from_bits(bits as u32).into() }
 }
 
 /// A counter as it is stored. One that stands at the end of its range says "this or more": at

@@ -30,7 +30,7 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
     }
 
     /// The value of `key`, which counts as used.
-    pub(super) fn get(&mut self, key: K) -> Option<&mut V> {
+    pub(crate) fn get(&mut self, key: K) -> Option<&mut V> {
         let slot = &mut self.slots[*self.places.get(&key)?];
         slot.is_used = true;
         Some(&mut slot.value)

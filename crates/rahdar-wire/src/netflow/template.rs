@@ -24,6 +24,18 @@ pub(super) const FIELDS_MAX: usize = 1_024;
 /// beside the IPFIX header and the set header.
 const RECORD_OCTETS_MAX: usize = 65_535 - 20;
 
+/// The fields that tell a rate.
+const RATE_FIELDS: [Field; 8] = [
+    Field::Interval,
+    Field::Taken,
+    Field::Sample,
+    Field::Probability,
+    Field::Slot,
+    Field::FlowsTaken,
+    Field::FlowSlot,
+    Field::FlowAlgorithm,
+];
+
 /// One field of a template, as it was announced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Spec {
@@ -94,6 +106,8 @@ pub(super) struct Plan {
     pub(super) has_uptimes: bool,
     /// Whether each record says how it was sampled.
     pub(super) has_rate: bool,
+    /// Whether each record says why it ended.
+    pub(super) has_end_reason: bool,
     /// Whether each record names who metered it.
     pub(super) has_exporter: bool,
     /// Whether each record names its sampler.
@@ -169,7 +183,8 @@ impl Plan {
             observed: Form::Absent,
             duration: Form::Absent,
             has_uptimes: false,
-            has_rate: choice.has(Field::Interval) || choice.has(Field::Taken) || choice.has(Field::Sample),
+            has_rate: RATE_FIELDS.iter().any(|field| choice.has(*field)),
+            has_end_reason: choice.has(Field::EndReason),
             has_exporter: choice.has(Field::ExporterV4) || choice.has(Field::ExporterV6),
             has_sampler: choice.has(Field::SamplerId),
             has_sizes: choice.has(Field::Packets)

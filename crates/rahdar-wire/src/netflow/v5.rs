@@ -61,7 +61,7 @@ impl Header {
             uptime_ms: u32_at(4),
             engine,
             sequence: u32_at(16),
-            rate: (interval > 0).then_some(Rate { interval, sampler }),
+            rate: (interval > 0).then_some(Rate::one_in(interval, sampler)),
         })
     }
 }

@@ -29,6 +29,7 @@ use rahdar_model::sink::SinkError;
 use rahdar_model::time::{SECOND_US, Timestamp, Window};
 
 use super::datagram::Header;
+use super::rate::{Pool, Verdict};
 use super::sample::Sample;
 use crate::netflow::{Damaged, Out, Reader, Writer};
 
@@ -336,13 +337,19 @@ pub(super) struct Source {
     left_out: u32,
     /// Whether its numbers went back: they say nothing.
     is_disorderly: bool,
+    pool: Pool,
 }
 
 impl Source {
     /// A source whose first sample this is.
     pub(super) fn new(first: &Sample<'_>, breaks: u64) -> Self {
         let number = first.sequence.wrapping_sub(1);
-        Self { number, drops: first.drops, breaks, left_out: 0, is_disorderly: false }
+        Self { number, drops: first.drops, breaks, left_out: 0, is_disorderly: false, pool: Pool::new(first) }
+    }
+
+    /// What its count of packets says of its rate.
+    pub(super) fn verdict(&self) -> Verdict {
+        self.pool.verdict()
     }
 
     /// Writes all of it.
@@ -352,6 +359,7 @@ impl Source {
         to.u64(self.breaks);
         to.u32(self.left_out);
         to.u8(u8::from(self.is_disorderly));
+        self.pool.save(to);
     }
 
     /// Reads what [`Source::save`] wrote.
@@ -362,6 +370,7 @@ impl Source {
             breaks: from.u64()?,
             left_out: from.u32()?,
             is_disorderly: from.u8()? == 1,
+            pool: Pool::restore(from)?,
         })
     }
 
@@ -380,6 +389,10 @@ impl Source {
         }
         self.number = sample.sequence;
         self.drops = sample.drops;
+        self.pool.sample(sample);
+        if self.is_disorderly {
+            self.pool.believe();
+        }
         left_out
     }
 }

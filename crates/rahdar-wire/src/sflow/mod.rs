@@ -6,7 +6,8 @@
 //!   datagrams in a file.
 //! * `datagram`: words, header and samples as they are on the wire.
 //! * `sample`: what one flow sample says.
-//! * `loss`: what the numbers of datagrams and samples say is missing.
+//! * `loss`: what the numbers of datagrams and samples say is missing; `rate`: whether they agree with the
+//!   rate that is told.
 //!
 //! Source: sFlow.org, "sFlow Version 5", July 2004.
 //!
@@ -33,12 +34,13 @@
 //! Where not even that is told, the length of the whole frame, marked so.
 //!
 //! # Rate
-//! That of the sample's header. What an agent drops for lack of time makes the true rate lower: it
-//! is told as a gap, not multiplied into the records.
+//! That of the sample's header, as long as the agent's own count of packets does not speak against it
+//! (`rate`). What an agent drops for lack of time is told as a gap, not multiplied into the records.
 
 mod datagram;
 mod file;
 mod loss;
+mod rate;
 mod sample;
 
 use std::sync::Arc;
@@ -54,6 +56,7 @@ use crate::Options;
 use crate::netflow::{Arrival, Books, Damaged, Out, Reader, Recent, Writer};
 use datagram::{Header, Words};
 use loss::{Agent, Order, Source, SourceKey};
+use rate::Verdict;
 use sample::{Content, Sample};
 
 /// The exporter's name where neither datagram, sender nor operator give one.
@@ -64,7 +67,7 @@ const NAMELESS: &str = "sflow";
 const AGENTS_MAX: usize = 65_536;
 
 /// Interfaces and other data sources that are remembered, over all agents. Chosen here: four for
-/// every agent, some 25 MiB; what is forgotten costs one comparison of numbers.
+/// every agent, some 40 MiB; what is forgotten costs one comparison of numbers.
 const SOURCES_MAX: usize = 4 * AGENTS_MAX;
 
 /// What is known of every agent, so that losses show.
@@ -172,14 +175,25 @@ impl Agents {
                 None => out.tally.beside += 1,
                 Some(Err(why)) => out.refuse(place(at), 1, format_args!("{why}")),
                 Some(Ok(sample)) => {
+                    let key = SourceKey::of(agent, &sample);
+                    let mut verdict =
+                        self.sources.get(key).map_or(Verdict::AsTold, |source| source.verdict());
                     if order == Order::Next {
-                        let key = SourceKey::of(agent, &sample);
                         let (source, _) =
                             self.sources.get_or_insert(key, || Source::new(&sample, agent.breaks));
                         let lost = source.sample(&sample, agent.breaks);
+                        let before = std::mem::replace(&mut verdict, source.verdict());
                         agent.samples_lost(lost, time, &mut out)?;
+                        if let Some(what) = contradiction(before, verdict) {
+                            let Sample { source, rate, .. } = sample;
+                            let agent = &agent.name;
+                            let told = format_args!(
+                                "source `{source}` of agent `{agent}` says one packet in `{rate}`, and by its count {what}"
+                            );
+                            out.note(place(at), told);
+                        }
                     }
-                    flow(&sample, agent, time, arrival, place(at), &mut out)?;
+                    flow(&sample, verdict, agent, time, arrival, place(at), &mut out)?;
                 }
             }
         }
@@ -238,9 +252,20 @@ impl Agents {
     }
 }
 
+/// What to say of a verdict that is another than before.
+fn contradiction(before: Verdict, now: Verdict) -> Option<&'static str> {
+    match (before, now) {
+        (Verdict::Fewer(_), Verdict::Fewer(_)) | (_, Verdict::AsTold) => None,
+        (_, Verdict::Fewer(_)) => Some("it is one in fewer: its records count for less"),
+        (Verdict::More, Verdict::More) => None,
+        (_, Verdict::More) => Some("it is one in more: its records have no upper bound"),
+    }
+}
+
 /// Gives the packet of a sample to the sink, if it is one of IP.
 fn flow(
     sample: &Sample<'_>,
+    verdict: Verdict,
     agent: &Agent,
     time: Timestamp,
     arrival: &Arrival,
@@ -256,9 +281,14 @@ fn flow(
     record.received_time = arrival.received;
     record.sampler = Some(Sampler::Random);
     if sample.rate > 0 {
-        record.sampling_interval = Some(sample.rate.min(i32::MAX as u32));
+        let interval = match verdict {
+            Verdict::Fewer(interval) => sample.rate.min(interval),
+            Verdict::AsTold | Verdict::More => sample.rate,
+        };
+        record.sampling_interval = Some(interval.min(i32::MAX as u32));
         record.sampling_source = Some(SamplingSource::Header);
-    } else {
+    }
+    if sample.rate == 0 || verdict != Verdict::AsTold {
         record.quality |= out.books.untold;
     }
     match sample.fill(record) {

@@ -39,6 +39,8 @@ pub(super) struct Sample<'d> {
     pub(super) source: u32,
     /// One packet of how many; 0 if the agent does not know.
     pub(super) rate: u32,
+    /// Packets that could have been sampled since the agent started; wraps.
+    pub(super) pool: u32,
     /// Samples that the agent had to drop since it started.
     pub(super) drops: u32,
     in_if: Option<u32>,
@@ -80,14 +82,14 @@ impl<'d> Sample<'d> {
         let sequence = words.word()?;
         let source = words.word()?;
         let rate = words.word()?;
-        words.skip(1)?;
-        let drops = words.word()?;
+        let (pool, drops) = (words.word()?, words.word()?);
         let (input, output) = (words.word()?, words.word()?);
         Some(Self {
             sequence,
             source_kind: source >> 24,
             source: source & 0x00ff_ffff,
             rate,
+            pool,
             drops,
             in_if: interface(input >> 30, input & 0x3fff_ffff),
             out_if: interface(output >> 30, output & 0x3fff_ffff),
@@ -101,8 +103,7 @@ impl<'d> Sample<'d> {
         let sequence = words.word()?;
         let (source_kind, source) = (words.word()?, words.word()?);
         let rate = words.word()?;
-        words.skip(1)?;
-        let drops = words.word()?;
+        let (pool, drops) = (words.word()?, words.word()?);
         let in_if = interface(words.word()?, words.word()?);
         let out_if = interface(words.word()?, words.word()?);
         Some(Self {
@@ -110,6 +111,7 @@ impl<'d> Sample<'d> {
             source_kind,
             source,
             rate,
+            pool,
             drops,
             in_if,
             out_if,

@@ -8,7 +8,7 @@ use rahdar_wire::{Format, Options, WireError};
 
 use super::message::{
     EXPORT_S, FLOW_FIELDS, FLOWS, Header, UPTIME_MS, capture, flow, ipfix, ipfix_template, record, set,
-    v5_record, v9, v9_template,
+    v5_record, v9, v9_options_template, v9_template,
 };
 use super::{messages, messages_with, one};
 use crate::kept::{decode_all, decoded};
@@ -134,6 +134,23 @@ fn every_column_has_its_element() {
     assert_eq!((&*flow.uid, &*flow.exporter), ("18446744073709551615", "203.0.113.9"));
     assert_eq!((flow.src_port, flow.dst_port), (1_024, 25));
     assert_eq!(flow.tcp_flags, Some(0x012), "the data offset is no flag");
+}
+
+#[test]
+fn a_record_as_long_as_the_announced_timeout_was_cut() {
+    let ended = |values: &[(u16, u128, usize)]| {
+        let begin_ms = u128::from(EXPORT_S - 20) * 1_000;
+        flow_of(&[&[(152, begin_ms, 8), (153, begin_ms + 10_000, 8)], values].concat()).end_reason
+    };
+    assert_eq!(ended(&[(36, 11, 2), (37, 15, 2)]), Some(2), "ten seconds are nine tenths of eleven");
+    assert_eq!(ended(&[(36, 12, 2)]), None);
+    assert_eq!(ended(&[(36, 0, 2)]), None);
+    assert_eq!(ended(&[(36, 10, 2), (136, 1, 1)]), Some(1), "what a record says goes first");
+
+    let options = [v9_options_template(300, &[(1, 4)], &[(36, 2)]), set(300, &record(&[(0, 4), (10, 2)]))];
+    let data = || v9(&[v9_template(FLOWS, FLOW_FIELDS), set(FLOWS, &flow(1_000))]);
+    assert_eq!(one(&[v9(&options), data()]).end_reason, Some(2));
+    assert_eq!(one(&[data()]).end_reason, None);
 }
 
 #[test]

@@ -177,6 +177,55 @@ fn ipfix_tells_packets_taken_and_left_out() {
     );
 }
 
+/// What a flow is said to be sampled like, after an options record of these elements.
+fn announced(fields: &[(u16, u16)], values: &[(u128, usize)]) -> Sampled {
+    let (kept, tally) = messages(&[
+        ipfix(&[ipfix_options_template(OPTIONS, fields), set(OPTIONS, &record(values))]),
+        ipfix(&[ipfix_template(FLOWS, FLOW_FIELDS), data()]),
+    ]);
+    assert_eq!((tally.decoded, tally.held), (1, 0));
+    sampled(&kept.flows[0])
+}
+
+#[test]
+fn an_exporter_that_announces_a_choice_of_flows_is_believed() {
+    let flows = told(100, Some(Sampler::Flow));
+    assert_eq!(
+        announced(&[(144, 4), (390, 2), (396, 8), (397, 8)], &[(0, 4), (1, 2), (1, 8), (99, 8)]),
+        flows
+    );
+    assert_eq!(
+        announced(&[(302, 8), (390, 2), (309, 4), (310, 4)], &[(0, 8), (3, 2), (1, 4), (100, 4)]),
+        flows
+    );
+    let probability = u128::from(0.01_f64.to_bits());
+    assert_eq!(announced(&[(144, 4), (390, 2), (311, 8)], &[(0, 4), (4, 2), (probability, 8)]), flows);
+}
+
+#[test]
+fn a_probability_is_a_rate() {
+    let of = |bits: u128, octets: u16| {
+        announced(&[(144, 4), (304, 2), (311, octets)], &[(0, 4), (4, 2), (bits, octets.into())])
+    };
+    assert_eq!(of(0.002_f64.to_bits().into(), 8), told(500, Some(Sampler::Random)));
+    assert_eq!(of(0.002_f32.to_bits().into(), 4), told(500, Some(Sampler::Random)));
+    let two_of_three = (Some(1), Some(SamplingSource::OptionTemplate), Some(Sampler::Random), true);
+    assert_eq!(of((2.0_f64 / 3.0).to_bits().into(), 8), two_of_three, "more than one, less than two");
+}
+
+#[test]
+fn what_a_filter_or_a_hash_let_through_is_scaled_by_nothing() {
+    let itself = (None, None, Some(Sampler::Unknown), true);
+    for algorithm in [5, 6, 7, 8, 9] {
+        let of = |element| announced(&[(144, 4), (element, 2), (34, 4)], &[(0, 4), (algorithm, 2), (64, 4)]);
+        assert_eq!((of(304), of(390)), (itself, itself), "{algorithm}");
+    }
+    // A tenth of a second in every second.
+    let slots =
+        announced(&[(144, 4), (304, 2), (307, 4), (308, 4)], &[(0, 4), (2, 2), (100_000, 4), (900_000, 4)]);
+    assert_eq!(slots, itself);
+}
+
 #[test]
 fn an_interface_may_have_a_rate_of_its_own() {
     let fields = [FLOW_FIELDS, &[(10, 4)]].concat();

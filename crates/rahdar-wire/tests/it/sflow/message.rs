@@ -38,6 +38,7 @@ pub(super) struct Flow {
     pub(super) number: u32,
     pub(super) source: u32,
     pub(super) rate: u32,
+    pub(super) pool: u32,
     pub(super) drops: u32,
     pub(super) input: u32,
     pub(super) output: u32,
@@ -46,25 +47,25 @@ pub(super) struct Flow {
 impl Default for Flow {
     /// The first sample of interface 3, to interface 4, one packet of 512.
     fn default() -> Self {
-        Self { number: 1, source: 3, rate: 512, drops: 0, input: 3, output: 4 }
+        Self { number: 1, source: 3, rate: 512, pool: 0, drops: 0, input: 3, output: 4 }
     }
 }
 
 impl Flow {
     /// A flow sample of these records.
     pub(super) fn sample(self, records: &[Vec<u8>]) -> Vec<u8> {
-        let Self { number, source, rate, drops, input, output } = self;
-        let head = [number, source, rate, 0, drops, input, output, records.len() as u32];
+        let Self { number, source, rate, pool, drops, input, output } = self;
+        let head = [number, source, rate, pool, drops, input, output, records.len() as u32];
         of_kind(1, &[words(&head), records.concat()].concat())
     }
 
     /// The same as an expanded flow sample. Formats of interfaces are the two highest bits, as in the
     /// compact one.
     pub(super) fn expanded(self, records: &[Vec<u8>]) -> Vec<u8> {
-        let Self { number, source, rate, drops, input, output } = self;
+        let Self { number, source, rate, pool, drops, input, output } = self;
         let of = |interface: u32| [interface >> 30, interface & 0x3fff_ffff];
         let head =
-            [&[number, 0, source, rate, 0, drops][..], &of(input), &of(output), &[records.len() as u32]]
+            [&[number, 0, source, rate, pool, drops][..], &of(input), &of(output), &[records.len() as u32]]
                 .concat();
         of_kind(3, &[words(&head), records.concat()].concat())
     }

@@ -4,6 +4,7 @@ mod corpus;
 mod hostile;
 mod loss;
 mod message;
+mod rate;
 mod sample;
 
 use rahdar_model::{FlowRecord, Tally};
