@@ -67,6 +67,7 @@ pub(crate) use file::{detect, file};
 pub(crate) use flow::{Books, Out, has_wrapped, is_impossible};
 pub(crate) use read::{decimal, firewall_event};
 pub(crate) use recent::Recent;
+pub(crate) use sampling::Intervals;
 pub use saved::Damaged;
 pub(crate) use saved::{Reader, Writer};
 

@@ -69,6 +69,30 @@ fn ratio(whole: u64, part: u64) -> u64 {
     whole.saturating_add(part / 2) / part
 }
 
+/// How many samplers have which interval, so that one look tells whether all agree.
+#[derive(Debug, Default)]
+pub(crate) struct Intervals(HashMap<u32, usize>);
+
+impl Intervals {
+    /// A sampler has this interval; `before` is the one that it had.
+    pub(crate) fn set(&mut self, before: Option<u32>, now: u32) {
+        *self.0.entry(now).or_default() += 1;
+        if let Some(before) = before
+            && let Some(samplers) = self.0.get_mut(&before)
+        {
+            *samplers -= 1;
+            if *samplers == 0 {
+                self.0.remove(&before);
+            }
+        }
+    }
+
+    /// Whether all samplers have the same.
+    pub(crate) fn agree(&self) -> bool {
+        self.0.len() == 1
+    }
+}
+
 /// The rates that one observation domain announced.
 #[derive(Debug, Default)]
 pub(super) struct Rates {
@@ -76,6 +100,7 @@ pub(super) struct Rates {
     samplers: HashMap<u64, Rate>,
     templates: HashMap<u16, Rate>,
     interfaces: HashMap<u32, Rate>,
+    intervals: Intervals,
     /// The rate of all samplers, as long as they agree.
     agreed: Option<Rate>,
 }
@@ -87,10 +112,10 @@ impl Rates {
         let room = self.samplers.len() + self.templates.len() + self.interfaces.len() < RATES_MAX;
         if let Some(id) = values.sampler_id {
             if room || self.samplers.contains_key(&id) {
-                self.samplers.insert(id, rate);
+                let before = self.samplers.insert(id, rate).map(|rate| rate.interval);
+                self.intervals.set(before, rate.interval);
+                self.agreed = self.intervals.agree().then_some(rate);
             }
-            let agrees = self.agreed.is_some_and(|other| other.interval == rate.interval);
-            self.agreed = (agrees || self.samplers.len() == 1).then_some(rate);
         } else if let Some(id) = values.template_id {
             if room || self.templates.contains_key(&id) {
                 self.templates.insert(id, rate);
@@ -125,9 +150,15 @@ impl Rates {
 
     /// Reads what [`Rates::save`] wrote.
     pub(super) fn restore(from: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let whole = from.option(Rate::restore)?;
+        let samplers: HashMap<u64, Rate> =
+            from.list(|from| Ok((from.u64()?, Rate::restore(from)?)))?.into_iter().collect();
+        let mut intervals = Intervals::default();
+        samplers.values().for_each(|rate| intervals.set(None, rate.interval));
         Ok(Self {
-            whole: from.option(Rate::restore)?,
-            samplers: from.list(|from| Ok((from.u64()?, Rate::restore(from)?)))?.into_iter().collect(),
+            whole,
+            samplers,
+            intervals,
             templates: from.list(|from| Ok((from.u16()?, Rate::restore(from)?)))?.into_iter().collect(),
             interfaces: from.list(|from| Ok((from.u32()?, Rate::restore(from)?)))?.into_iter().collect(),
             agreed: from.option(Rate::restore)?,
@@ -233,6 +264,19 @@ mod tests {
         assert_eq!(interval(&rates, None), Some(100));
         assert_eq!(interval(&rates, Some(0)), Some(100));
         assert_eq!(interval(&rates, Some(3)), None);
+    }
+
+    #[test]
+    fn samplers_that_change_one_by_one_agree_again() {
+        let mut rates = announced(&[sampler(1, 100), sampler(2, 100)]);
+        rates.announce(&sampler(1, 200).0, None);
+        assert_eq!(interval(&rates, None), None, "one of them has changed");
+        let mut writer = Writer::default();
+        rates.save(&mut writer);
+        for mut rates in [Rates::restore(&mut Reader::new(&writer.into_octets())).unwrap(), rates] {
+            rates.announce(&sampler(2, 200).0, None);
+            assert_eq!(interval(&rates, None), Some(200));
+        }
     }
 
     #[test]
