@@ -214,7 +214,8 @@ impl Contact {
             by_arrival: by == By::Arrival,
             has_floor: !(marked(Quality::ALREADY_SCALED) && rate == Rate::Unknown),
             has_ceiling: rate != Rate::Unknown
-                && !marked(Quality::COUNTER_CLAMPED | Quality::COUNTER_WRAPPED | Quality::RATE_UNKNOWN),
+                && !marked(Quality::COUNTER_CLAMPED | Quality::COUNTER_WRAPPED)
+                && !marked(Quality::CONTENT_GAP | Quality::RATE_UNKNOWN),
             source: flow.source.clone(),
             source_row: flow.source_row,
             observer: 0,
