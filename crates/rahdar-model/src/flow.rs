@@ -160,6 +160,12 @@ impl FlowRecord {
         matches!(self.state.as_str(), "REJECT" | "denied" | "D" | "D B" | "D C" | "D E")
     }
 
+    /// Whether its source says that it dropped packets of it (`flow.action` of Suricata): those before
+    /// may have arrived, and all are counted.
+    pub fn is_dropped(&self) -> bool {
+        self.state.ends_with(DROPPED)
+    }
+
     /// Octets both ways as exported, saturating.
     pub fn total_octets(&self) -> u64 {
         self.octets.saturating_add(self.rev_octets.unwrap_or(0))
@@ -170,6 +176,9 @@ impl FlowRecord {
         self.packets.saturating_add(self.rev_packets.unwrap_or(0))
     }
 }
+
+/// The last word of the state of a flow of which packets were dropped.
+pub const DROPPED: &str = "drop";
 
 /// TCP flag bits, as in [`FlowRecord::tcp_flags`].
 pub mod tcp {

@@ -155,6 +155,15 @@ fn octets_that_nobody_counted_are_not_none() {
 }
 
 #[test]
+fn octets_that_were_dropped_on_the_way_are_no_lower_bound() {
+    let mut world = World::of((0..5).map(|day| upload(C2, day, 1_000)));
+    let whole = world.finding().octets_out;
+    world.flows[0].state = "established drop".into();
+    let out = world.finding().octets_out;
+    assert_eq!((out.low, out.high), (whole.low * 0.8, whole.high));
+}
+
+#[test]
 fn octets_that_were_multiplied_untold_are_not_multiplied_again() {
     let scaled = (0..20).flat_map(|day| sampled(day, 20_000, 1_000, "edge"));
     let told = (0..20).flat_map(|day| sampled(day, 20, 1_000, "edge"));
