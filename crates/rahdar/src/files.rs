@@ -77,11 +77,16 @@ impl Found {
         Ok(are_such(&head))
     }
 
-    /// Opens it for reading. Of a compressed file all of it is read: its parts are parts of the content.
+    /// Opens it for reading, as far as it was found: what is written to it meanwhile is not read, so that every
+    /// reader reads the same. Of a compressed file all of it is read: its parts are parts of the content.
     pub(crate) fn open(&self) -> anyhow::Result<Box<dyn Read>> {
         let context = || format!("cannot open `{}`", self.path.display());
         let file = File::open(&self.path).with_context(context)?;
-        let Some(part) = self.part.filter(|part| !part.is_packed) else { return Ok(Box::new(file)) };
+        let part = match self.part {
+            None => return Ok(Box::new(file.take(self.octets))),
+            Some(part) if part.is_packed => return Ok(Box::new(file)),
+            Some(part) => part,
+        };
         let mut body = File::open(&self.path).with_context(context)?;
         body.seek(SeekFrom::Start(part.from)).with_context(context)?;
         Ok(Box::new(file.take(part.header.min(part.from)).chain(body.take(part.until - part.from))))
@@ -230,6 +235,18 @@ mod tests {
         }
         drop(found);
         assert!(!path.try_exists().unwrap());
+    }
+
+    #[test]
+    fn what_is_written_to_a_file_after_it_was_found_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("conn.log");
+        fs::write(&path, "one\n").unwrap();
+        let found = find(std::slice::from_ref(&path)).unwrap().files.remove(0);
+        fs::write(&path, "one\ntwo\n").unwrap();
+        let mut text = String::new();
+        found.open().unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "one\n");
     }
 
     #[test]
