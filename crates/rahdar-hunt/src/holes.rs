@@ -185,7 +185,8 @@ mod tests {
     fn exporter(hours: i64, flows: impl Fn(i64) -> u64) -> ExporterCoverage {
         let flow = flow("192.0.2.1:1 > 192.0.2.2:2").at_time(at(0)).build();
         let mut coverage = NaiveStore::of([flow]).coverage(Window::ALL).unwrap().remove(0);
-        let recorded = |hour| RecordedHour { hour: at(hour), interval: Some(1), flows: flows(hour) };
+        let recorded =
+            |hour| RecordedHour { hour: at(hour), interval: Some(1), flows: flows(hour), multiples: 0 };
         coverage.hours = (0..hours).map(recorded).filter(|hour| hour.flows > 0).collect();
         coverage.window = Window::new(at(0), at(hours).plus_micros(-1));
         coverage.silent = rahdar_model::coverage::joined(

@@ -197,8 +197,8 @@ impl Scene<'_> {
     ) -> Result<T, HuntError> {
         let Self { store, networks, window } = *self;
         let book = &*names::with_derived(store, book, window)?;
-        let swept = sweep::sweep(store, book, window)?;
         let coverage = seen::as_clocks_tell(store.coverage(window)?);
+        let swept = sweep::sweep(store, book, window, &coverage)?;
         let scanners = scanners(store, &swept.contacts, &coverage, window)?;
         let prefixes: Vec<Prefix> = networks.iter().map(|network| network.prefix).collect();
         let active = if swept.contacts.is_empty() { 0 } else { store.active_hosts(&prefixes, window)? };

@@ -5,9 +5,11 @@
 //!   contacts that have both. Times are moved by −θ if θ is more than [`CLOCK_LEAST_US`], at most
 //!   [`CLOCK_MOST_US`], and the median deviation from it less than [`CLOCK_SPREAD_US`]. A larger θ is
 //!   left alone: files are exported again years after, and their times are right.
-//! * **Counters that were multiplied.** Where more than [`SCALED_SHARE`] of the records of one exporter
-//!   and sampling interval N ≥ [`SCALED_LEAST_INTERVAL`], and [`SCALED_LEAST_RECORDS`] or more of them,
-//!   count packets in multiples of N, the exporter multiplied already: both counters are divided by N.
+//! * **Counters that were multiplied.** Where more than [`SCALED_SHARE`] of all records of one exporter
+//!   and sampling interval N ≥ [`SCALED_LEAST_INTERVAL`] count packets in multiples of N, the exporter
+//!   multiplied already: both counters are divided by N. It takes [`SCALED_LEAST_RECORDS`] records; where
+//!   the exporter has no more than that in the whole window, those that were met are asked. Of fewer,
+//!   nobody can tell: the lower bound takes them for multiplied, the upper one for not.
 //! * **Flags.** Every segment but the first has ACK (RFC 9293 §3.1). Where more than [`UNFLAGGED_SHARE`] of the TCP
 //!   records of one exporter have no flag at all, and one of them carries more than headers, as no
 //!   probe does, the exporter does not tell flags: they are unknown, not 0 (`methods.md` §1.4; R. Hofstede et al.,
@@ -15,7 +17,7 @@
 //!
 //! Assumes that an exporter keeps one clock, and one habit. Wrong where an exporter holds datagrams back
 //! for seconds (it then seems behind), and where nearly all sampled flows happen to have multiples of N
-//! packets: bounds are then lower than they need be, never higher.
+//! packets: both bounds are then too low.
 //!
 //! ```
 //! use rahdar_hunt::mend::mend;
@@ -28,7 +30,7 @@
 //! record.export_time = Some(time("2021-08-15T12:01:40Z"));
 //! record.received_time = Some(time("2021-08-15T12:01:00Z"));
 //! let mut contacts = [Contact::of(&Sighting { end: End::Destination, flow: record })];
-//! mend(&mut contacts);
+//! mend(&mut contacts, &[]);
 //! assert_eq!(contacts[0].start, time("2021-08-15T12:00:30Z"));
 //! ```
 
@@ -36,6 +38,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rahdar_model::Timestamp;
+use rahdar_model::coverage::ExporterCoverage;
 use rahdar_model::flow::protocol;
 use rahdar_model::time::SECOND_US;
 
@@ -53,7 +56,7 @@ pub const CLOCK_SPREAD_US: i64 = SECOND_US;
 /// (`methods.md` §1.7).
 pub const SCALED_SHARE: f64 = 0.99;
 /// Records that it takes to tell. Chosen here: by chance, ten in ten thousand are multiples of 1,000.
-pub const SCALED_LEAST_RECORDS: usize = 20;
+pub const SCALED_LEAST_RECORDS: u64 = 20;
 /// The smallest interval for which it is told. Chosen here: of smaller ones, small counts are multiples
 /// too often.
 pub const SCALED_LEAST_INTERVAL: u32 = 10;
@@ -61,10 +64,11 @@ pub const SCALED_LEAST_INTERVAL: u32 = 10;
 /// The share of TCP records without any flag where nobody tells flags (`methods.md` §1.4).
 pub const UNFLAGGED_SHARE: f64 = 0.99;
 
-/// Puts right what the contacts of one sweep tell. Their order does not matter, and may be another after.
-pub fn mend(contacts: &mut [Contact]) {
+/// Puts right what the contacts of one sweep tell, and all that their exporters recorded meanwhile. Their
+/// order does not matter, and may be another after.
+pub fn mend(contacts: &mut [Contact], coverage: &[ExporterCoverage]) {
     set_clocks(contacts);
-    undo_scaling(contacts);
+    undo_scaling(contacts, coverage);
     forget_flags(contacts);
 }
 
@@ -105,34 +109,29 @@ fn median(numbers: &mut [i64]) -> Option<i64> {
     Some(*numbers.select_nth_unstable(middle).1)
 }
 
-fn undo_scaling(contacts: &mut [Contact]) {
-    let interval = |contact: &Contact| match contact.rate {
-        Rate::OneIn(n) if n >= SCALED_LEAST_INTERVAL && !contact.flow_sampled => Some(u64::from(n)),
-        _ => None,
-    };
-    let mut counts: HashMap<(Arc<str>, u64), (usize, usize)> = HashMap::new();
-    for contact in contacts.iter() {
-        let Some(n) = interval(contact) else { continue };
-        let (records, multiples) = counts.entry((contact.exporter.clone(), n)).or_default();
-        *records += 1;
-        *multiples += usize::from([contact.out, contact.back].iter().all(|side| side.packets % n == 0));
-    }
-    counts.retain(|_, (records, multiples)| {
-        *records >= SCALED_LEAST_RECORDS && *multiples as f64 > SCALED_SHARE * *records as f64
-    });
-    if counts.is_empty() {
-        return;
-    }
-    for contact in contacts {
-        let Some(n) = interval(contact).filter(|n| counts.contains_key(&(contact.exporter.clone(), *n)))
-        else {
-            continue;
-        };
-        for side in [&mut contact.out, &mut contact.back] {
-            side.packets = side.packets.div_ceil(n);
-            side.most_packets = side.most_packets.div_ceil(n);
-            side.octets /= n;
-            side.least_octets /= n;
+/// Whether an exporter multiplied its counters by the interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Habit {
+    Plain,
+    Multiplied,
+    /// Its records are too few to tell.
+    Untold,
+}
+
+/// Records, and how many of them count in multiples of the interval.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
+    records: u64,
+    multiples: u64,
+}
+
+impl Counts {
+    fn habit(self) -> Habit {
+        let are_multiples = self.multiples as f64 > SCALED_SHARE * self.records as f64;
+        match (are_multiples, self.records >= SCALED_LEAST_RECORDS) {
+            (false, _) => Habit::Plain,
+            (true, true) => Habit::Multiplied,
+            (true, false) => Habit::Untold,
         }
     }
 }
@@ -176,10 +175,63 @@ fn forget_flags(contacts: &mut [Contact]) {
     }
 }
 
+/// An exporter and a sampling interval.
+type Sampled = (Arc<str>, u64);
+
+fn undo_scaling(contacts: &mut [Contact], coverage: &[ExporterCoverage]) {
+    let interval = |contact: &Contact| match contact.rate {
+        Rate::OneIn(n) if n >= SCALED_LEAST_INTERVAL && !contact.flow_sampled && !contact.is_divided => {
+            Some(u64::from(n))
+        }
+        _ => None,
+    };
+    let mut met: HashMap<Sampled, Counts> = HashMap::new();
+    for contact in contacts.iter() {
+        let Some(n) = interval(contact) else { continue };
+        let counts = met.entry((contact.exporter.clone(), n)).or_default();
+        counts.records += 1;
+        let are_multiples = [contact.out, contact.back].iter().all(|side| side.packets % n == 0);
+        counts.multiples += u64::from(are_multiples);
+    }
+    let habits: HashMap<Sampled, Habit> = met
+        .into_iter()
+        .map(|(own, met)| {
+            let all = recorded(&own, coverage);
+            let counts = if all.records >= SCALED_LEAST_RECORDS { all } else { met };
+            (own, counts.habit())
+        })
+        .collect();
+    for contact in contacts {
+        let Some(n) = interval(contact) else { continue };
+        let habit = habits.get(&(contact.exporter.clone(), n)).copied().unwrap_or(Habit::Plain);
+        for side in [&mut contact.out, &mut contact.back] {
+            if habit == Habit::Multiplied {
+                side.packets = side.packets.div_ceil(n);
+                side.most_packets = side.most_packets.div_ceil(n);
+                side.octets /= n;
+            }
+            if habit != Habit::Plain {
+                side.least_octets /= n;
+            }
+        }
+    }
+}
+
+/// What an exporter recorded at one interval.
+fn recorded((exporter, n): &Sampled, coverage: &[ExporterCoverage]) -> Counts {
+    let own = coverage.iter().filter(|own| own.exporter == *exporter).flat_map(|own| &own.hours);
+    own.filter(|hour| hour.interval.map(u64::from) == Some(*n)).fold(Counts::default(), |sum, hour| Counts {
+        records: sum.records + hour.flows,
+        multiples: sum.multiples + hour.multiples,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use rahdar_model::store::{End, Sighting};
-    use rahdar_testkit::{flow, time};
+    use rahdar_model::{FlowStore, Quality, Window};
+    use rahdar_testkit::builder::FlowBuilder;
+    use rahdar_testkit::{NaiveStore, flow, time};
 
     use super::*;
 
@@ -198,7 +250,7 @@ mod tests {
     fn check_clock(ahead_ms: &[i64], moved_ms: i64) {
         let mut contacts: Vec<Contact> = ahead_ms.iter().map(|ms| exported("a", *ms)).collect();
         contacts.push(exported("right", 0));
-        mend(&mut contacts);
+        mend(&mut contacts, &[]);
         let moved = |contact: &Contact| contact.start.since(time(NOON)) / 1_000;
         let (right, off) = contacts.split_last().unwrap();
         assert!(off.iter().all(|contact| moved(contact) == moved_ms), "{off:?}");
@@ -220,32 +272,65 @@ mod tests {
         check_clock(&[i64::MIN / 1_000, i64::MAX / 1_000], 0);
     }
 
-    /// Packets and octets out of so many records of these packets, sampled one in 100.
-    fn mended(packets: &[u64], interval: u32) -> Vec<(u64, u64)> {
-        let contact = |packets: &u64| {
-            let flow =
-                flow("203.0.113.25:50000 > 192.0.2.9:443").sampled(interval).sent(*packets, packets * 1_000);
-            Contact::of(&Sighting { end: End::Destination, flow: flow.build() })
-        };
-        let mut contacts: Vec<Contact> = packets.iter().map(contact).collect();
-        mend(&mut contacts);
-        contacts.iter().map(|contact| (contact.out.packets, contact.out.octets)).collect()
+    fn sampled(packets: u64, interval: u32) -> FlowBuilder {
+        flow("203.0.113.25:50000 > 192.0.2.9:443").sampled(interval).sent(packets, packets * 1_000)
+    }
+
+    /// Packets, octets and least octets out of records of these packets, sampled one in so many. Their exporter
+    /// recorded others too, of those packets.
+    fn mended_among(packets: &[u64], interval: u32, others: &[u64]) -> Vec<(u64, u64, u64)> {
+        let contact =
+            |flow: FlowBuilder| Contact::of(&Sighting { end: End::Destination, flow: flow.build() });
+        let all = packets.iter().chain(others).map(|packets| sampled(*packets, interval));
+        let coverage = NaiveStore::of(all).coverage(Window::ALL).unwrap();
+        let mut contacts: Vec<Contact> =
+            packets.iter().map(|packets| contact(sampled(*packets, interval))).collect();
+        mend(&mut contacts, if others.is_empty() { &[] } else { &coverage });
+        contacts.iter().map(|c| (c.out.packets, c.out.octets, c.out.least_octets)).collect()
+    }
+
+    /// The same of an exporter that recorded nothing else.
+    fn mended(packets: &[u64], interval: u32) -> Vec<(u64, u64, u64)> {
+        mended_among(packets, interval, &[])
     }
 
     #[test]
     fn counters_that_are_all_multiples_of_the_interval_were_multiplied() {
-        assert_eq!(mended(&[300; 20], 100), [(3, 3_000); 20]);
+        assert_eq!(mended(&[300; 20], 100), [(3, 3_000, 3_000); 20]);
         let most = [&[100; 199][..], &[7]].concat();
-        assert_eq!(mended(&most, 100)[198..], [(1, 1_000), (1, 70)]);
+        assert_eq!(mended(&most, 100)[198..], [(1, 1_000, 1_000), (1, 70, 70)]);
     }
 
     #[test]
     fn counters_that_happen_to_be_multiples_are_left_alone() {
-        assert_eq!(mended(&[300; 19], 100), [(300, 300_000); 19], "too few to tell");
-        assert_eq!(mended(&[2; 40], 2), [(2, 2_000); 40], "small counts are even");
+        assert_eq!(mended(&[2; 40], 2), [(2, 2_000, 2_000); 40], "small counts are even");
         let some = [&[100; 98][..], &[7, 7]].concat();
-        assert_eq!(mended(&some, 100)[0], (100, 100_000));
-        assert_eq!(mended(&[1; 40], 100), [(1, 1_000); 40]);
+        assert_eq!(mended(&some, 100)[0], (100, 100_000, 100_000));
+        assert_eq!(mended(&[1; 40], 100), [(1, 1_000, 1_000); 40]);
+    }
+
+    #[test]
+    fn all_that_an_exporter_recorded_tells_its_habit() {
+        assert_eq!(mended_among(&[300], 100, &[700; 19]), [(3, 3_000, 3_000)]);
+        assert_eq!(mended_among(&[300; 40], 100, &[1; 40]), [(300, 300_000, 300_000); 40]);
+    }
+
+    #[test]
+    fn of_few_records_the_lower_bound_takes_the_worse_and_the_upper_too() {
+        assert_eq!(mended(&[300; 19], 100), [(300, 300_000, 3_000); 19]);
+        assert_eq!(mended_among(&[300], 100, &[700; 18]), [(300, 300_000, 3_000)]);
+        assert_eq!(mended(&[300, 7], 100)[0], (300, 300_000, 300_000));
+    }
+
+    #[test]
+    fn counters_that_were_marked_are_divided_once() {
+        let marked = |_| {
+            let flow = sampled(30_000, 100).marked(Quality::ALREADY_SCALED).build();
+            Contact::of(&Sighting { end: End::Destination, flow })
+        };
+        let mut contacts: Vec<Contact> = (0..20).map(marked).collect();
+        mend(&mut contacts, &[]);
+        assert_eq!(contacts[0].out.packets, 300);
     }
 
     /// The flags that are left of records with these, each of ten packets of so many octets.
@@ -255,7 +340,7 @@ mod tests {
             Contact::of(&Sighting { end: End::Destination, flow: flow.build() })
         };
         let mut contacts: Vec<Contact> = records.iter().map(contact).collect();
-        mend(&mut contacts);
+        mend(&mut contacts, &[]);
         contacts.iter().map(|contact| contact.out.flags).collect()
     }
 

@@ -7,6 +7,10 @@
 //! * **Repeated records.** Records with equal ends, times, counters, flags and uid are one record
 //!   in as many copies as the input that has most of it. Within one input equal records are the
 //!   exporter's own, as two sampled packets of one datagram are; with a uid they are one.
+//! * **Told twice.** A sensor that logs connections and their directions (Suricata: `flow` and `netflow`)
+//!   tells of the same packets twice, under one uid. Within one input its reader keeps one of the two;
+//!   a log that is read as it grows is several inputs. The records that name no opener fall away where
+//!   one that does covers their time.
 //! * **Inputs that overlap.** Two connections of the same ends and ports cannot be at the same
 //!   time. Where unsampled records of two inputs that tell of one direction are, their inputs are
 //!   two observers of the same packets, and the one that recorded more counts
@@ -53,7 +57,9 @@ pub(crate) fn drop_repeated(contacts: &mut Vec<Contact>) -> BTreeMap<(Address, A
         if flows.len() == 1 {
             continue;
         }
-        let fallen = mark_repeated(flows, &mut keep[begin..]);
+        mark_repeated(flows, &mut keep[begin..]);
+        mark_told_twice(flows, &mut keep[begin..]);
+        let fallen = keep[begin..].iter().filter(|kept| !**kept).count() as u64;
         if fallen > 0 {
             *dropped.entry((flows[0].victim, flows[0].remote)).or_default() += fallen;
         }
@@ -64,23 +70,33 @@ pub(crate) fn drop_repeated(contacts: &mut Vec<Contact>) -> BTreeMap<(Address, A
 }
 
 /// Marks the copies that fall away among the records of the same ends and ports.
-fn mark_repeated(flows: &[Contact], keep: &mut [bool]) -> u64 {
+fn mark_repeated(flows: &[Contact], keep: &mut [bool]) {
     // Of two inputs the larger is kept, so that what was of one input stays so.
     let mut sizes: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for flow in flows {
         *sizes.entry((&flow.exporter, &flow.source)).or_default() += 1;
     }
     let mut begin = 0;
-    let mut fallen = 0;
     for copies in flows.chunk_by(is_same_record) {
         let own = &mut keep[begin..begin + copies.len()];
         begin += copies.len();
         if copies.len() > 1 {
             keep_one_input(copies, &|source| sizes[&(&*copies[0].exporter, source)], own);
-            fallen += own.iter().filter(|kept| !**kept).count() as u64;
         }
     }
-    fallen
+}
+
+/// Marks the records of one direction whose connection another record tells of.
+fn mark_told_twice(flows: &[Contact], keep: &mut [bool]) {
+    let mut whole: BTreeMap<(&str, &str), (Timestamp, Timestamp)> = BTreeMap::new();
+    for flow in flows.iter().filter(|flow| flow.opener.is_some() && !flow.uid.is_empty()) {
+        let (start, end) = whole.entry((&flow.exporter, &flow.uid)).or_insert((flow.start, flow.end));
+        (*start, *end) = (flow.start.min(*start), flow.end.max(*end));
+    }
+    for (flow, kept) in flows.iter().zip(keep).filter(|(flow, _)| flow.opener.is_none()) {
+        let within = whole.get(&(&*flow.exporter, &*flow.uid));
+        *kept &= !within.is_some_and(|(start, end)| *start <= flow.start && flow.end <= *end);
+    }
 }
 
 /// Keeps the copies of the input that has most of them; of equals that of the larger, or of the
@@ -227,6 +243,7 @@ fn is_before(until: Timestamp, flow: &Contact) -> bool {
 mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
+    use rahdar_model::flow::Initiator;
     use rahdar_model::store::{End, Sighting};
     use rahdar_testkit::builder::FlowBuilder;
     use rahdar_testkit::flow;
@@ -267,6 +284,19 @@ mod tests {
         check_kept(&twice, 2);
         check_kept(&[&twice[..], &[record("b", 1, 0, 0, 1)]].concat(), 2);
         check_kept(&twice.map(|flow| flow.uid("C1")), 1);
+    }
+
+    #[test]
+    fn a_direction_of_a_connection_that_another_record_tells_of_falls_away() {
+        let whole = || record("log", 1, 0, 60, 5).answered(4, 4_000).opened_by(Initiator::Source).uid("7");
+        let half = |from, until| record("log", 2, from, until, 5).uid("7");
+        check_kept(&[whole(), half(0, 60)], 1);
+        check_kept(&[whole(), half(0, 60), half(10, 50)], 1);
+        check_kept(&[whole(), half(0, 61)], 2);
+        check_kept(&[whole(), half(0, 60).uid("8")], 2);
+        check_kept(&[whole(), half(0, 60).exporter("r2")], 2);
+        check_kept(&[whole().uid(""), half(0, 60).uid("")], 2);
+        check_kept(&[half(0, 60), half(10, 50)], 2);
     }
 
     #[track_caller]

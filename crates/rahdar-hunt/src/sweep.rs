@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use rahdar_intel::index::Snapshot;
+use rahdar_model::coverage::ExporterCoverage;
 use rahdar_model::flow::{Direction, Initiator, Sampler, protocol};
 use rahdar_model::store::{End, StoreError};
 use rahdar_model::{Address, FlowRecord, FlowStore, Quality, Sighting, Timestamp, Window};
@@ -118,6 +119,8 @@ pub struct Contact {
     pub has_floor: bool,
     /// Whether its octets are surely no fewer than were recorded.
     pub has_ceiling: bool,
+    /// Whether its counters were multiplied by the interval, and are divided here.
+    pub is_divided: bool,
     /// Whether a firewall refused it: nothing of it arrived.
     pub is_refused: bool,
     /// Whether the template that it was read by had been announced with another meaning.
@@ -208,6 +211,7 @@ impl Contact {
             metered: flow.direction,
             icmp_type: flow.icmp_type,
             end_reason: flow.end_reason,
+            is_divided: scale > 1,
             is_refused: flow.is_refused(),
             has_conflict: marked(Quality::TEMPLATE_CONFLICT),
             uid: flow.uid.as_str().into(),
@@ -218,9 +222,10 @@ impl Contact {
                 .map(|(export, received)| export.since(received)),
             clock_suspect: by == By::Nobody,
             by_arrival: by == By::Arrival,
-            has_floor: !(marked(Quality::ALREADY_SCALED) && rate == Rate::Unknown),
+            has_floor: !(marked(Quality::ALREADY_SCALED) && rate == Rate::Unknown) && !flow.is_dropped(),
             has_ceiling: rate != Rate::Unknown
-                && !marked(Quality::COUNTER_CLAMPED | Quality::COUNTER_WRAPPED | Quality::RATE_UNKNOWN),
+                && !marked(Quality::COUNTER_CLAMPED | Quality::COUNTER_WRAPPED)
+                && !marked(Quality::CONTENT_GAP | Quality::RATE_UNKNOWN),
             source: flow.source.clone(),
             source_row: flow.source_row,
             observer: 0,
@@ -331,11 +336,17 @@ impl Tally {
     }
 }
 
-/// Everything in `window` that met a claim of the book.
+/// Everything in `window` that met a claim of the book. What exporters got wrong is put right by all that
+/// they recorded ([`mend`]).
 ///
 /// # Errors
 /// Those of the store.
-pub fn sweep(store: &dyn FlowStore, book: &Snapshot, window: Window) -> Result<Swept, StoreError> {
+pub fn sweep(
+    store: &dyn FlowStore,
+    book: &Snapshot,
+    window: Window,
+    coverage: &[ExporterCoverage],
+) -> Result<Swept, StoreError> {
     let mut swept = Swept::default();
     store.sightings(&book.networks(), window, &mut |sighting| {
         let (victim, remote) = (sighting.local(), sighting.remote());
@@ -349,16 +360,19 @@ pub fn sweep(store: &dyn FlowStore, book: &Snapshot, window: Window) -> Result<S
         let one = Tally { flows: 1, first: known(start), last: known(end) };
         swept.unusable.entry((victim, remote)).and_modify(|sum| *sum = sum.and(one)).or_insert(one);
     })?;
-    swept.repeated = settle(&mut swept.contacts);
+    swept.repeated = settle(&mut swept.contacts, coverage);
     Ok(swept)
 }
 
 /// Puts right what records tell only together, and sorts them: each packet is left once for every
 /// observer. Tells how many records fell away because another input holds them too, by victim and
 /// remote.
-pub(crate) fn settle(contacts: &mut Vec<Contact>) -> BTreeMap<(Address, Address), u64> {
+pub(crate) fn settle(
+    contacts: &mut Vec<Contact>,
+    coverage: &[ExporterCoverage],
+) -> BTreeMap<(Address, Address), u64> {
     let repeated = drop_repeated(contacts);
-    mend(contacts);
+    mend(contacts, coverage);
     contacts.sort_unstable();
     drop_egress_twins(contacts);
     tell_observers(contacts);

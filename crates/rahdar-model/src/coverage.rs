@@ -52,6 +52,9 @@ pub struct RecordedHour {
     pub interval: Option<u32>,
     /// How many.
     pub flows: u64,
+    /// Of these, records whose packets are a multiple of the interval each way, and that are not marked
+    /// [`Quality::ALREADY_SCALED`]. None where the interval is unknown.
+    pub multiples: u64,
 }
 
 /// One hour of one exporter: a line of the coverage ledger.

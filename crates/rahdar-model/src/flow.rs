@@ -161,6 +161,12 @@ impl FlowRecord {
         matches!(self.state.as_str(), "REJECT" | "denied" | "D" | "D B" | "D C" | "D E")
     }
 
+    /// Whether its source says that it dropped packets of it (`flow.action` of Suricata): those before
+    /// may have arrived, and all are counted.
+    pub fn is_dropped(&self) -> bool {
+        self.state.ends_with(DROPPED)
+    }
+
     /// Octets both ways as exported, saturating.
     pub fn total_octets(&self) -> u64 {
         self.octets.saturating_add(self.rev_octets.unwrap_or(0))
@@ -171,6 +177,9 @@ impl FlowRecord {
         self.packets.saturating_add(self.rev_packets.unwrap_or(0))
     }
 }
+
+/// The last word of the state of a flow of which packets were dropped.
+pub const DROPPED: &str = "drop";
 
 /// TCP flag bits, as in [`FlowRecord::tcp_flags`].
 pub mod tcp {
@@ -321,7 +330,8 @@ impl Quality {
     pub const TIME_SHIFTED: Self = Self(1 << 9);
     /// Octets were counted from captured frames that were cut; lengths come from IP headers.
     pub const TRUNCATED_CAPTURE: Self = Self(1 << 10);
-    /// The source says that it missed packets of this flow (Zeek `missed_bytes`).
+    /// Octets of this flow are not counted: the source says that it missed packets (Zeek
+    /// `missed_bytes`), counts no octets, or only those above the transport header.
     pub const CONTENT_GAP: Self = Self(1 << 11);
     /// The first packet seen was not the opening one: the flow began before the source did.
     pub const MIDSTREAM: Self = Self(1 << 12);

@@ -28,7 +28,7 @@ pub(super) fn told(
     let upload = |test: Test<'_>| {
         let hour = test.hour.hour;
         let own = contacts.remove(&(test.host, hour)).unwrap_or_default();
-        let seen = Seen::of(own);
+        let seen = Seen::of(own, coverage);
         Upload {
             host: test.host,
             hour,
@@ -71,8 +71,8 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(mut contacts: Vec<Contact>) -> Self {
-        settle(&mut contacts);
+    fn of(mut contacts: Vec<Contact>, coverage: &[ExporterCoverage]) -> Self {
+        settle(&mut contacts, coverage);
         let habits = Habits::of(&contacts);
         let pairs: Vec<&[Contact]> = contacts.chunk_by(|a, b| a.remote == b.remote).collect();
         let sessions: Vec<Vec<Session>> =

@@ -147,11 +147,31 @@ fn whole_flows_that_were_sampled_vary_by_their_own_size() {
 }
 
 #[test]
-fn a_counter_that_wrapped_or_stood_still_bounds_from_below_only() {
-    for mark in [Quality::COUNTER_WRAPPED, Quality::COUNTER_CLAMPED] {
+fn a_counter_that_wrapped_or_stood_still_or_missed_octets_bounds_from_below_only() {
+    for mark in [Quality::COUNTER_WRAPPED, Quality::COUNTER_CLAMPED, Quality::CONTENT_GAP] {
         let out = World::of((0..5).map(|day| upload(C2, day, 1_000).marked(mark))).finding().octets_out;
         assert_eq!((out.low, out.point, out.high), (7_000_000.0, 7_000_000.0, None), "{mark:?}");
     }
+}
+
+#[test]
+fn octets_that_nobody_counted_are_not_none() {
+    let uncounted = |day| {
+        let flow = flow(&format!("203.0.113.25:50000 > {C2}:443")).at_time(noon(day));
+        flow.sent(0, 0).marked(Quality::CONTENT_GAP)
+    };
+    let out = World::of((0..5).map(|day| upload(C2, day, 1_000)).chain((5..9).map(uncounted)));
+    let out = out.finding().octets_out;
+    assert_eq!((out.low, out.high), (7_000_000.0, None));
+}
+
+#[test]
+fn octets_that_were_dropped_on_the_way_are_no_lower_bound() {
+    let mut world = World::of((0..5).map(|day| upload(C2, day, 1_000)));
+    let whole = world.finding().octets_out;
+    world.flows[0].state = "established drop".into();
+    let out = world.finding().octets_out;
+    assert_eq!((out.low, out.high), (whole.low * 0.8, whole.high));
 }
 
 #[test]

@@ -51,11 +51,14 @@ fn hourly() -> String {
              count(CASE WHEN protocol = {TCP} AND {LARGE} AND rev_packets > 0 THEN 1 END) AS tcp_biflows,
              count(CASE WHEN quality <> 0 THEN 1 END) AS marked,
              count(CASE WHEN quality & {} <> 0 THEN 1 END) AS conflicts,
-             count(CASE WHEN sampler = {} THEN 1 END) AS flow_sampled
+             count(CASE WHEN sampler = {} THEN 1 END) AS flow_sampled,
+             count(CASE WHEN quality & {} = 0 AND packets % nullif(sampling_interval, 0) = 0
+                        AND coalesce(rev_packets, 0) % nullif(sampling_interval, 0) = 0 THEN 1 END) AS multiples
          FROM flow
          GROUP BY exporter, observation_domain, sampling_interval, first_hour, last_hour",
         Quality::TEMPLATE_CONFLICT.bits(),
         Sampler::Flow.code(),
+        Quality::ALREADY_SCALED.bits(),
     )
 }
 
@@ -109,8 +112,8 @@ struct Seen {
     flow_sampled: u64,
     /// First and last hour of records, in any order.
     hours: BTreeSet<(Timestamp, Timestamp)>,
-    /// Flows that started in an hour, by sampling interval.
-    begun: BTreeMap<(Timestamp, Option<u32>), u64>,
+    /// Flows that started in an hour, and those that count in multiples, by sampling interval.
+    begun: BTreeMap<(Timestamp, Option<u32>), (u64, u64)>,
     gaps: Vec<Gap>,
 }
 
@@ -127,6 +130,7 @@ fn read_hours(
     let (uniflows, biflows) = (answer.integers("tcp_uniflows")?, answer.integers("tcp_biflows")?);
     let marked = answer.integers("marked")?;
     let (conflicts, flow_sampled) = (answer.integers("conflicts")?, answer.integers("flow_sampled")?);
+    let multiples = answer.integers("multiples")?;
     for row in 0..answer.rows() {
         let seen = observers.entry((names.get(&exporter, row), domain.count(row))).or_default();
         let window = seen.window.get_or_insert(Window::new(first_packet.time(row), last_packet.time(row)));
@@ -140,8 +144,9 @@ fn read_hours(
         seen.marked += marked.count::<u64>(row);
         seen.conflicts += conflicts.count::<u64>(row);
         seen.flow_sampled += flow_sampled.count::<u64>(row);
-        *seen.begun.entry((first_hour.time(row), sampling.interval(row))).or_default() +=
-            flows.count::<u64>(row);
+        let begun = seen.begun.entry((first_hour.time(row), sampling.interval(row))).or_default();
+        begun.0 += flows.count::<u64>(row);
+        begun.1 += multiples.count::<u64>(row);
         seen.hours.insert((first_hour.time(row), last_hour.time(row)));
     }
     Ok(())
@@ -182,7 +187,12 @@ impl Seen {
             hours: self
                 .begun
                 .into_iter()
-                .map(|((hour, interval), flows)| RecordedHour { hour, interval, flows })
+                .map(|((hour, interval), (flows, multiples))| RecordedHour {
+                    hour,
+                    interval,
+                    flows,
+                    multiples,
+                })
                 .collect(),
             flow_sampled: self.flow_sampled,
             template_conflicts: self.conflicts,

@@ -159,7 +159,7 @@ pub const COLUMNS: &[Column<FlowRecord>] = &[
         required,
         "forward packets as exported, not scaled",
         "dPkts",
-        "2, 86",
+        "2, 86, else 24, 298",
         "orig_pkts",
         "counted"
     ),
@@ -169,7 +169,7 @@ pub const COLUMNS: &[Column<FlowRecord>] = &[
         required,
         "forward IP octets as exported, not scaled",
         "dOctets",
-        "1, 85",
+        "1, 85, else 23, 352, 353, 231",
         "orig_ip_bytes",
         "IP total length"
     ),
@@ -179,7 +179,7 @@ pub const COLUMNS: &[Column<FlowRecord>] = &[
         nullable,
         "reverse packets; null for a uniflow",
         "",
-        "2, 86 (reverse), 299",
+        "2, 86 (reverse), 299; in v9 24 beside 2",
         "resp_pkts",
         "counted"
     ),
@@ -189,7 +189,7 @@ pub const COLUMNS: &[Column<FlowRecord>] = &[
         nullable,
         "reverse IP octets; null for a uniflow",
         "",
-        "1, 85 (reverse), 232",
+        "1, 85 (reverse), 232; in v9 23 beside 1",
         "resp_ip_bytes",
         "IP total length"
     ),

@@ -95,11 +95,22 @@ fn large_tcp<'a>(flows: &[&'a FlowRecord]) -> Vec<&'a FlowRecord> {
 
 /// How many flows of each sampling interval started in each hour.
 fn begun(flows: &[&FlowRecord]) -> Vec<RecordedHour> {
-    let mut hours: BTreeMap<(Timestamp, Option<u32>), u64> = BTreeMap::new();
+    let mut hours: BTreeMap<(Timestamp, Option<u32>), (u64, u64)> = BTreeMap::new();
     for flow in flows {
-        *hours.entry((flow.start_time.hour(), flow.sampling_interval)).or_default() += 1;
+        let (records, multiples) = hours.entry((flow.start_time.hour(), flow.sampling_interval)).or_default();
+        *records += 1;
+        *multiples += u64::from(is_multiple(flow));
     }
-    hours.into_iter().map(|((hour, interval), flows)| RecordedHour { hour, interval, flows }).collect()
+    let recorded = |((hour, interval), (flows, multiples))| RecordedHour { hour, interval, flows, multiples };
+    hours.into_iter().map(recorded).collect()
+}
+
+/// Whether a record that nobody marked as scaled counts packets in multiples of its interval.
+fn is_multiple(flow: &FlowRecord) -> bool {
+    let Some(interval) = flow.sampling_interval.filter(|interval| *interval > 0) else { return false };
+    let counts = [flow.packets, flow.rev_packets.unwrap_or(0)];
+    !flow.quality.contains(Quality::ALREADY_SCALED)
+        && counts.iter().all(|packets| packets.is_multiple_of(interval.into()))
 }
 
 fn span(flows: &[&FlowRecord]) -> Option<Window> {

@@ -4,10 +4,14 @@
 //! matters: those packets are decoded as export. A datagram must be clearly an export to be
 //! taken for one; what follows from the same exporter is then taken as well, so that a broken
 //! datagram is counted as broken export and not as traffic.
+//!
+//! Three kinds of export are not read, and are refused: datagrams that the capture cut, datagrams
+//! that came in pieces, and IPFIX over TCP (RFC 7011 §10.4).
 
 use std::collections::HashSet;
 
-use rahdar_model::Address;
+use rahdar_model::time::DAY_US;
+use rahdar_model::{Address, Timestamp};
 
 use super::frame::Transport;
 use crate::netflow::Collector;
@@ -17,9 +21,18 @@ use crate::sflow::Agents;
 /// hundred exporters of a few domains each. Beyond it every datagram must be clear by itself.
 const STREAMS_MAX: usize = 4_096;
 
+/// How far the clock of an exporter over TCP may be from that of the capture. Chosen here: any two
+/// octets may begin a segment, and a date of this year is what other protocols do not have there.
+const CLOCK_US: i64 = DAY_US;
+
 /// The export streams of a capture.
+#[derive(Default)]
 pub(crate) struct Carriers {
     streams: HashSet<Stream>,
+    /// Who sends them to which port.
+    senders: HashSet<(Address, u16)>,
+    /// Streams of IPFIX over TCP: who sends, the ports.
+    connections: HashSet<(Address, u16, u16)>,
 }
 
 /// The two kinds of export.
@@ -41,10 +54,6 @@ struct Stream {
 }
 
 impl Carriers {
-    pub(crate) fn new() -> Self {
-        Self { streams: HashSet::new() }
-    }
-
     /// What flow export `datagram` is, by itself or by what came before it.
     pub(crate) fn recognises(
         &mut self,
@@ -66,8 +75,58 @@ impl Carriers {
         }
         if self.streams.len() < STREAMS_MAX {
             self.streams.insert(stream);
+            self.senders.insert((sender, transport.dst_port));
         }
         Some(export)
+    }
+
+    /// Whether a datagram of `octets`, of which this is the beginning, is flow export.
+    pub(crate) fn recognises_beginning(
+        &mut self,
+        sender: Address,
+        transport: &Transport,
+        beginning: &[u8],
+        octets: usize,
+    ) -> bool {
+        if self.has_sent(sender, transport) {
+            return true;
+        }
+        let is_clear = Collector::recognises_beginning(beginning, octets)
+            || Agents::recognises_beginning(beginning, octets);
+        if is_clear && self.senders.len() < STREAMS_MAX {
+            self.senders.insert((sender, transport.dst_port));
+        }
+        is_clear
+    }
+
+    /// Whether flow export went from this sender to this port before.
+    pub(crate) fn has_sent(&self, sender: Address, transport: &Transport) -> bool {
+        self.senders.contains(&(sender, transport.dst_port))
+    }
+
+    /// Whether a segment of TCP belongs to a stream of IPFIX. One is clear by a segment that begins with
+    /// a message.
+    pub(crate) fn recognises_segment(
+        &mut self,
+        sender: Address,
+        transport: &Transport,
+        segment: &[u8],
+        time: Timestamp,
+    ) -> bool {
+        let connection = (sender, transport.src_port, transport.dst_port);
+        if self.connections.contains(&connection) {
+            return true;
+        }
+        let [0, 10, high, low, seconds @ ..] = segment else { return false };
+        let octets = usize::from(u16::from_be_bytes([*high, *low]));
+        let beginning = &segment[..octets.min(segment.len())];
+        let export = seconds.first_chunk().map_or(0, |seconds| i64::from(u32::from_be_bytes(*seconds)));
+        let is_now = Timestamp::from_seconds(export).since(time).saturating_abs() <= CLOCK_US;
+        let is_clear = is_now && Collector::recognises_beginning(beginning, octets);
+        if is_clear && self.connections.len() < STREAMS_MAX {
+            self.connections.insert(connection);
+        }
+        is_clear
     }
 }
 

@@ -242,10 +242,11 @@ impl<'f> IpPacket<'f> {
         (self.payload.len() as u64) < self.payload_octets
     }
 
-    /// What a UDP packet carries, if it was captured to its end.
-    pub(crate) fn udp_datagram(&self) -> Option<&'f [u8]> {
+    /// The beginning of what a UDP packet carries, and its octets on the wire.
+    pub(crate) fn udp_beginning(&self) -> Option<(&'f [u8], usize)> {
         let length = u16::from_be_bytes(*self.payload.get(4..)?.first_chunk()?);
-        self.payload.get(UDP_HEADER_OCTETS..usize::from(length))
+        let octets = usize::from(length).checked_sub(UDP_HEADER_OCTETS)?;
+        Some((self.payload.get(UDP_HEADER_OCTETS..)?, octets))
     }
 }
 

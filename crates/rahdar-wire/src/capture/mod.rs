@@ -32,7 +32,7 @@ use carrier::{Carriers, Export};
 pub(crate) use file::is_capture;
 use file::{CaptureFile, Fault, Frame};
 use fragment::Fragments;
-use frame::{Content, IpPacket, Transport};
+use frame::{Content, Fragment, IpPacket, Transport};
 use tunnel::TUNNELS_MAX;
 
 /// The exporter's name unless the operator gives one.
@@ -53,7 +53,7 @@ pub(crate) fn decode(
         exports: FlowRecord::new("".into(), source.clone()),
         collector: Collector::new(options),
         agents: Agents::new(options),
-        carriers: (options.format != Some(Format::Packets)).then(Carriers::new),
+        carriers: (options.format != Some(Format::Packets)).then(Carriers::default),
         assembler: Assembler::new(),
         fragments: Fragments::new(),
         not_read: BTreeMap::new(),
@@ -79,6 +79,16 @@ pub(crate) fn decode(
         None => Ok(tally),
         Some(source) => Err(WireError::Read { tally, source }),
     }
+}
+
+/// What a packet is, as far as flow export goes.
+enum Carried {
+    /// No export.
+    Traffic,
+    /// Export, or a later piece of what was refused.
+    Export,
+    /// Export that is not read, and why.
+    Unread(&'static str),
 }
 
 /// The state of one capture being read.
@@ -136,9 +146,16 @@ impl Reading<'_> {
             self.delivery.tally.beside += 1;
             return Ok(());
         };
-        if ip.protocol == protocol::UDP && ip.fragment.is_none() && self.carried(frame, ip, &transport)? {
-            self.delivery.tally.beside += 1;
-            return Ok(());
+        match self.export(frame, ip, &transport)? {
+            Carried::Traffic => {}
+            Carried::Export => {
+                self.delivery.tally.beside += 1;
+                return Ok(());
+            }
+            Carried::Unread(why) => {
+                self.delivery.refuse(Place::Packet(frame.number), format_args!("{why}"));
+                return Ok(());
+            }
         }
         self.delivery.tally.received += 1;
         self.delivery.tally.decoded += 1;
@@ -146,16 +163,44 @@ impl Reading<'_> {
             .packet(&Packet { number: frame.number, time: frame.time, ip, transport }, &mut self.delivery)
     }
 
-    /// Whether the packet carries flow export, which is then decoded.
-    fn carried(
+    /// Whether the packet carries flow export, which is decoded if all of it is there.
+    fn export(
         &mut self,
         frame: &Frame<'_>,
         ip: &IpPacket<'_>,
         transport: &Transport,
-    ) -> Result<bool, SinkError> {
-        let Some(carriers) = &mut self.carriers else { return Ok(false) };
-        let Some(datagram) = ip.udp_datagram() else { return Ok(false) };
-        let Some(export) = carriers.recognises(ip.src, transport, datagram) else { return Ok(false) };
+    ) -> Result<Carried, SinkError> {
+        let Some(carriers) = &mut self.carriers else { return Ok(Carried::Traffic) };
+        let (datagram, octets) = match (ip.protocol, ip.fragment) {
+            (protocol::TCP, None) => {
+                let header_octets = transport.header_octets.map_or(usize::MAX, |octets| octets as usize);
+                let segment = ip.payload.get(header_octets..).unwrap_or_default();
+                let is_export = !segment.is_empty()
+                    && carriers.recognises_segment(ip.src, transport, segment, frame.time);
+                let why = "IPFIX over TCP is not read from captures";
+                return Ok(if is_export { Carried::Unread(why) } else { Carried::Traffic });
+            }
+            // Its first piece was refused for all.
+            (protocol::UDP, Some(Fragment { first: false, .. })) if carriers.has_sent(ip.src, transport) => {
+                return Ok(Carried::Export);
+            }
+            (protocol::UDP, None | Some(Fragment { first: true, .. })) => match ip.udp_beginning() {
+                Some(beginning) => beginning,
+                None => return Ok(Carried::Traffic),
+            },
+            _ => return Ok(Carried::Traffic),
+        };
+        let Some(datagram) = datagram.get(..octets) else {
+            let is_export = carriers.recognises_beginning(ip.src, transport, datagram, octets);
+            let why = match ip.fragment {
+                Some(_) => "a datagram of flow export came in pieces, which are not joined",
+                None => "the capture has only the beginning of a datagram of flow export",
+            };
+            return Ok(if is_export { Carried::Unread(why) } else { Carried::Traffic });
+        };
+        let Some(export) = carriers.recognises(ip.src, transport, datagram) else {
+            return Ok(Carried::Traffic);
+        };
         let arrival = Arrival {
             exporter: ip.src,
             port: transport.src_port,
@@ -169,7 +214,7 @@ impl Reading<'_> {
             }
             Export::Sflow => self.agents.datagram(datagram, &arrival, &mut self.exports, *sink, tally)?,
         }
-        Ok(true)
+        Ok(Carried::Export)
     }
 
     fn finish(mut self) -> Result<Tally, SinkError> {

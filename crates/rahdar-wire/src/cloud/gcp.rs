@@ -74,7 +74,7 @@ struct Entry<'o> {
     start: Option<Timestamp>,
     end: Option<Timestamp>,
     packets: u64,
-    octets: u64,
+    octets: Option<u64>,
     reporter: &'o [u8],
 }
 
@@ -118,7 +118,7 @@ impl<'o> Entry<'o> {
         match key {
             b"start_time" => self.start = Some(time(value).ok_or_else(|| wrong("start_time"))?),
             b"end_time" => self.end = Some(time(value).ok_or_else(|| wrong("end_time"))?),
-            b"bytes_sent" => self.octets = count(value).ok_or_else(|| wrong("bytes_sent"))?,
+            b"bytes_sent" => self.octets = Some(count(value).ok_or_else(|| wrong("bytes_sent"))?),
             b"packets_sent" => self.packets = count(value).ok_or_else(|| wrong("packets_sent"))?,
             b"reporter" => self.reporter = value,
             _ => {}
@@ -140,15 +140,17 @@ impl<'o> Entry<'o> {
         record.src_port = self.src_port;
         record.dst_port = self.dst_port;
         record.packets = self.packets;
-        record.octets = self.octets;
+        record.octets = self.octets.unwrap_or(0);
         record.direction = match self.reporter {
             reporter if reporter.starts_with(b"SRC") => Some(Direction::Egress),
             reporter if reporter.starts_with(b"DEST") => Some(Direction::Ingress),
             _ => None,
         };
         record.quality |= Quality::ALREADY_SCALED | Quality::LAYER_UNKNOWN;
-        if is_impossible(self.packets, self.octets) {
-            record.quality |= Quality::IMPOSSIBLE_SIZE;
+        match self.octets {
+            None => record.quality |= Quality::CONTENT_GAP,
+            Some(octets) if is_impossible(self.packets, octets) => record.quality |= Quality::IMPOSSIBLE_SIZE,
+            Some(_) => {}
         }
         Ok(true)
     }

@@ -188,6 +188,8 @@ pub(super) struct Role {
     pub(super) form: Form,
 }
 
+/// Rank of what left, where nothing is counted that came.
+pub(super) const RANK_LEFT: u8 = 2;
 /// Rank of octets that include layer-2 headers.
 pub(super) const RANK_LAYER2: u8 = 3;
 /// Rank of what is counted for initiator and responder (Cisco's firewalls). Their octets are those
@@ -218,7 +220,7 @@ const ROLES: &[Role] = &[
     reverse(6, Field::RevTcpFlags, 0),
     role(1, Field::Octets, 0),
     role(85, Field::Octets, 1),
-    role(23, Field::Octets, 2),
+    role(23, Field::Octets, RANK_LEFT),
     role(23, Field::LeftOctets, 0),
     role(352, Field::Octets, RANK_LAYER2),
     role(353, Field::Octets, RANK_LAYER2),
@@ -226,19 +228,19 @@ const ROLES: &[Role] = &[
     role(231, Field::Payload, 0),
     reverse(1, Field::RevOctets, 0),
     reverse(85, Field::RevOctets, 1),
-    reverse(23, Field::RevOctets, 2),
+    reverse(23, Field::RevOctets, RANK_LEFT),
     reverse(352, Field::RevOctets, RANK_LAYER2),
     reverse(353, Field::RevOctets, RANK_LAYER2),
     role(232, Field::RevOctets, RANK_INITIATOR),
     role(232, Field::RevPayload, 0),
     role(2, Field::Packets, 0),
     role(86, Field::Packets, 1),
-    role(24, Field::Packets, 2),
+    role(24, Field::Packets, RANK_LEFT),
     role(24, Field::LeftPackets, 0),
     role(298, Field::Packets, RANK_INITIATOR),
     reverse(2, Field::RevPackets, 0),
     reverse(86, Field::RevPackets, 1),
-    reverse(24, Field::RevPackets, 2),
+    reverse(24, Field::RevPackets, RANK_LEFT),
     role(299, Field::RevPackets, RANK_INITIATOR),
     role(INTERFACE, Field::InIf, 0),
     role(252, Field::InIf, 1),

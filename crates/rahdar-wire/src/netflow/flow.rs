@@ -64,6 +64,11 @@ impl Origin {
         Place::Datagram { packet: self.packet, octet: self.octet + octet }
     }
 
+    /// Whether it is of IPFIX, the only kind of message whose header has no uptime.
+    fn is_ipfix(&self) -> bool {
+        self.clock.uptime_ms().is_none()
+    }
+
     /// Writes all of it.
     pub(super) fn save(&self, to: &mut Writer) {
         to.i64(self.export.micros());
@@ -244,6 +249,9 @@ impl Out<'_> {
             record.initiator = Some(Initiator::Source);
         }
         let mut marks = if plan.has_layer2 { Quality::LAYER2_LENGTH } else { Quality::NONE };
+        if plan.has_content_gap {
+            marks |= Quality::CONTENT_GAP;
+        }
         if plan.contested_until.is_some_and(|until| origin.moment() < until) {
             marks |= Quality::TEMPLATE_CONFLICT;
         }
@@ -261,6 +269,7 @@ impl Out<'_> {
         record.quality = marks;
         let clock = origin.clock.for_set(known.system_init_ms);
 
+        let counts_answer = plan.counts_apart && !origin.is_ipfix();
         let mut values = Values::default();
         plan.records(body, record, &mut values, |record, values| {
             if plan.purpose == Purpose::Packets {
@@ -292,6 +301,9 @@ impl Out<'_> {
             if record.direction == Some(Direction::Egress) && record.packets == 0 && record.octets == 0 {
                 record.packets = values.left_packets;
                 record.octets = values.left_octets;
+            }
+            if counts_answer {
+                answer(values, record);
             }
             record.quality |= span.quality | sizes(plan, record);
             if plan.purpose == Purpose::Flows {
@@ -455,6 +467,16 @@ fn transport(plan: &Plan, values: &Values, record: &mut FlowRecord) {
     record.dst_port = 0;
 }
 
+/// Takes what left for the answer, as probes mean it in v9 (nProbe: octets and packets of the way back).
+/// Routers count the same packets twice, as they come and as they leave: what equals the flow is no answer.
+/// IPFIX has elements for each way (RFC 5103), and 23 and 24 are what a middlebox let through.
+fn answer(values: &Values, record: &mut FlowRecord) {
+    let left = (values.left_packets, values.left_octets);
+    let is_answer = left != (0, 0) && left != (record.packets, record.octets);
+    record.rev_packets = is_answer.then_some(left.0);
+    record.rev_octets = is_answer.then_some(left.1);
+}
+
 /// Marks sizes that cannot be.
 ///
 /// Octets of four octets that are too few for their packets, and that some number of wraps would
@@ -468,7 +490,8 @@ fn sizes(plan: &Plan, record: &FlowRecord) -> Quality {
             Quality::IMPOSSIBLE_SIZE
         };
     }
-    if plan.has_rev_sizes && is_impossible(record.rev_packets.unwrap_or(0), record.rev_octets.unwrap_or(0)) {
+    let has_rev_sizes = plan.has_rev_sizes || plan.counts_apart;
+    if has_rev_sizes && is_impossible(record.rev_packets.unwrap_or(0), record.rev_octets.unwrap_or(0)) {
         quality |= Quality::IMPOSSIBLE_SIZE;
     }
     quality

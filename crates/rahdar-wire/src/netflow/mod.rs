@@ -67,6 +67,7 @@ pub(crate) use file::{detect, file};
 pub(crate) use flow::{Books, Out, has_wrapped, is_impossible};
 pub(crate) use read::{decimal, firewall_event};
 pub(crate) use recent::Recent;
+pub(crate) use sampling::Agreement;
 pub use saved::Damaged;
 pub(crate) use saved::{Reader, Writer};
 
@@ -144,22 +145,29 @@ impl Collector {
 
     /// Whether `payload` is by itself clearly one export datagram: its lengths and counts agree.
     pub(crate) fn recognises(payload: &[u8]) -> bool {
-        if let [0, 5 | 7, ..] = payload {
-            return v5::Header::read(payload).is_some_and(|header| {
-                header.count > 0 && payload.len() == v5::HEADER + header.record * usize::from(header.count)
+        Self::recognises_beginning(payload, payload.len())
+    }
+
+    /// Whether `beginning` is by itself clearly that of an export datagram of so many octets.
+    pub(crate) fn recognises_beginning(beginning: &[u8], octets: usize) -> bool {
+        if let [0, 5 | 7, ..] = beginning {
+            return v5::Header::read(beginning).is_some_and(|header| {
+                header.count > 0 && octets == v5::HEADER + header.record * usize::from(header.count)
             });
         }
-        let Some(header) = message::Header::read(payload) else { return false };
-        if header.length.is_some_and(|length| length != payload.len()) {
+        let Some(header) = message::Header::read(beginning) else { return false };
+        if header.length.is_some_and(|length| length != octets) {
             return false;
         }
         let mut at = header.octets();
         let mut sets = 0;
         loop {
-            match message::set_at(header.protocol, payload, at) {
-                At::Set(set) if set.missing == 0 && !matches!(set.kind, Kind::Reserved(_)) => at = set.end,
+            match message::set_at(header.protocol, beginning, at) {
+                At::Set(set) if matches!(set.kind, Kind::Reserved(_)) => return false,
+                At::Set(set) if set.end + set.missing > octets => return false,
+                At::Set(set) => at = set.end,
                 At::End => return sets > 0,
-                At::Set(_) | At::Broken { .. } => return false,
+                At::Broken { .. } => return false,
             }
             sets += 1;
         }

@@ -209,8 +209,8 @@ pub(super) fn fill(steps: &[Step], data: &[u8], record: &mut FlowRecord, values:
             Field::RevPackets => {
                 record.rev_packets = Some(counter(value, step.mask, &mut record.quality));
             }
-            Field::LeftOctets => values.left_octets = value.min(i64::MAX as u64),
-            Field::LeftPackets => values.left_packets = value.min(i64::MAX as u64),
+            Field::LeftOctets => values.left_octets = counter(value, step.mask, &mut record.quality),
+            Field::LeftPackets => values.left_packets = counter(value, step.mask, &mut record.quality),
             Field::Payload => {
                 record.payload_octets = Some(counter(value, step.mask, &mut record.quality));
             }

@@ -9,6 +9,7 @@
 //! behind a record, so that it counts for itself.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use rahdar_model::flow::{Direction, FlowRecord, Sampler};
 
@@ -128,10 +129,8 @@ impl Rate {
         is_possible.then_some(Self { interval: Some(interval as u32), has_more, sampler })
     }
 
-    /// Whether the two scale alike.
-    fn agrees(self, other: Self) -> bool {
-        let scale = |rate: Self| (rate.interval, rate.has_more, rate.sampler == Some(Sampler::Flow));
-        scale(self) == scale(other)
+    fn scale(self) -> Scale {
+        (self.interval, self.has_more, self.sampler == Some(Sampler::Flow))
     }
 
     fn save(to: &mut Writer, rate: Self) {
@@ -148,6 +147,43 @@ impl Rate {
     }
 }
 
+fn ratio(whole: u64, part: u64) -> u64 {
+    whole.saturating_add(part / 2) / part
+}
+
+/// How a rate scales: its interval, whether it has more than that, whether whole flows were sampled.
+type Scale = (Option<u32>, bool, bool);
+
+/// How many samplers have which rate, so that one look tells whether all agree.
+#[derive(Debug)]
+pub(crate) struct Agreement<R>(HashMap<R, usize>);
+
+impl<R> Default for Agreement<R> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<R: Eq + Hash> Agreement<R> {
+    /// A sampler has this rate; `before` is the one that it had.
+    pub(crate) fn set(&mut self, before: Option<R>, now: R) {
+        *self.0.entry(now).or_default() += 1;
+        if let Some(before) = before
+            && let Some(samplers) = self.0.get_mut(&before)
+        {
+            *samplers -= 1;
+            if *samplers == 0 {
+                self.0.remove(&before);
+            }
+        }
+    }
+
+    /// Whether all samplers have the same.
+    pub(crate) fn agree(&self) -> bool {
+        self.0.len() == 1
+    }
+}
+
 /// The rates that one observation domain announced.
 #[derive(Debug, Default)]
 pub(super) struct Rates {
@@ -155,6 +191,7 @@ pub(super) struct Rates {
     samplers: HashMap<u64, Rate>,
     templates: HashMap<u16, Rate>,
     interfaces: HashMap<u32, Rate>,
+    scales: Agreement<Scale>,
     /// The rate of all samplers, as long as they scale alike.
     agreed: Option<Rate>,
 }
@@ -166,10 +203,10 @@ impl Rates {
         let room = self.samplers.len() + self.templates.len() + self.interfaces.len() < RATES_MAX;
         if let Some(id) = values.sampler_id {
             if room || self.samplers.contains_key(&id) {
-                self.samplers.insert(id, rate);
+                let before = self.samplers.insert(id, rate).map(Rate::scale);
+                self.scales.set(before, rate.scale());
+                self.agreed = self.scales.agree().then_some(rate);
             }
-            let agrees = self.agreed.is_some_and(|other| other.agrees(rate));
-            self.agreed = (agrees || self.samplers.len() == 1).then_some(rate);
         } else if let Some(id) = values.template_id {
             if room || self.templates.contains_key(&id) {
                 self.templates.insert(id, rate);
@@ -204,9 +241,15 @@ impl Rates {
 
     /// Reads what [`Rates::save`] wrote.
     pub(super) fn restore(from: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let whole = from.option(Rate::restore)?;
+        let samplers: HashMap<u64, Rate> =
+            from.list(|from| Ok((from.u64()?, Rate::restore(from)?)))?.into_iter().collect();
+        let mut scales = Agreement::default();
+        samplers.values().for_each(|rate| scales.set(None, rate.scale()));
         Ok(Self {
-            whole: from.option(Rate::restore)?,
-            samplers: from.list(|from| Ok((from.u64()?, Rate::restore(from)?)))?.into_iter().collect(),
+            whole,
+            samplers,
+            scales,
             templates: from.list(|from| Ok((from.u16()?, Rate::restore(from)?)))?.into_iter().collect(),
             interfaces: from.list(|from| Ok((from.u32()?, Rate::restore(from)?)))?.into_iter().collect(),
             agreed: from.option(Rate::restore)?,
@@ -371,6 +414,19 @@ mod tests {
         assert_eq!(interval(&rates, None), Some(100));
         assert_eq!(interval(&rates, Some(0)), Some(100));
         assert_eq!(interval(&rates, Some(3)), None);
+    }
+
+    #[test]
+    fn samplers_that_change_one_by_one_agree_again() {
+        let mut rates = announced(&[sampler(1, 100), sampler(2, 100)]);
+        rates.announce(&sampler(1, 200).0, None);
+        assert_eq!(interval(&rates, None), None, "one of them has changed");
+        let mut writer = Writer::default();
+        rates.save(&mut writer);
+        for mut rates in [Rates::restore(&mut Reader::new(&writer.into_octets())).unwrap(), rates] {
+            rates.announce(&sampler(2, 200).0, None);
+            assert_eq!(interval(&rates, None), Some(200));
+        }
     }
 
     #[test]

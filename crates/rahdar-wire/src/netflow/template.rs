@@ -9,7 +9,7 @@ use rahdar_model::flow::FlowRecord;
 use rahdar_model::sink::SinkError;
 use thiserror::Error;
 
-use super::element::{self, Field, Form, RANK_INITIATOR, RANK_LAYER2};
+use super::element::{self, Field, Form, RANK_INITIATOR, RANK_LAYER2, RANK_LEFT};
 use super::read::{READ_BEHIND, Step, Usual, Values, fill};
 use super::saved::{Damaged, Reader, Writer};
 
@@ -116,6 +116,11 @@ pub(super) struct Plan {
     pub(super) has_sizes: bool,
     /// The same of the reverse direction.
     pub(super) has_rev_sizes: bool,
+    /// Whether the IP octets of the whole flow are counted nowhere. What a firewall tells of a flow of which
+    /// nothing has passed counts none.
+    pub(super) has_content_gap: bool,
+    /// Whether what left is counted beside what came, and nothing else says what was answered.
+    pub(super) counts_apart: bool,
     /// Whether octets are counted in four octets and may wrap.
     pub(super) short_octets: bool,
     /// Whether octets include layer-2 headers.
@@ -193,6 +198,12 @@ impl Plan {
             has_rev_sizes: choice.has(Field::RevPackets)
                 && choice.has(Field::RevOctets)
                 && choice.rank(Field::RevOctets) != RANK_INITIATOR,
+            has_content_gap: false,
+            counts_apart: [Field::Octets, Field::Packets].iter().all(|field| choice.rank(*field) < RANK_LEFT)
+                && choice.has(Field::LeftOctets)
+                && choice.has(Field::LeftPackets)
+                && !choice.has(Field::RevOctets)
+                && !choice.has(Field::RevPackets),
             short_octets: false,
             has_layer2: choice.rank(Field::Octets) == RANK_LAYER2,
             has_initiator_counters: choice.rank(Field::Octets) == RANK_INITIATOR
@@ -224,6 +235,12 @@ impl Plan {
         } else if specs.iter().any(|spec| link(spec).is_some()) {
             plan.purpose = Purpose::Packets;
         }
+        plan.has_content_gap = match choice.rank(Field::Octets) {
+            RANK_INITIATOR => true,
+            Choice::NONE if plan.purpose == Purpose::Packets => plan.has_counters,
+            Choice::NONE => !choice.has(Field::FirewallEvent),
+            _ => false,
+        };
         plan.lay_out(specs, choice)?;
         Ok(plan)
     }

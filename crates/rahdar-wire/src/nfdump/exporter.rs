@@ -11,6 +11,7 @@ use rahdar_model::time::Window;
 
 use super::flow::{Scaled, Values};
 use super::header::{u16_at, u32_at, u64_at};
+use crate::netflow::Agreement;
 
 /// Samplers that are kept, over all exporters of a file. A large router has some hundred
 /// interfaces; what comes on top is not kept, and its records are marked as of unknown rate.
@@ -69,6 +70,7 @@ struct Rates {
     /// `-s`: where the exporter says nothing.
     assumed: Option<Rate>,
     samplers: HashMap<u64, Rate>,
+    intervals: Agreement<u32>,
     /// The rate of all samplers, as long as they agree.
     agreed: Option<Rate>,
 }
@@ -230,9 +232,9 @@ impl Exporters {
                 if is_new && !has_room {
                     return;
                 }
-                rates.samplers.insert(id, rate);
-                let agrees = rates.agreed.is_some_and(|other| other.interval == rate.interval);
-                rates.agreed = (agrees || rates.samplers.len() == 1).then_some(rate);
+                let before = rates.samplers.insert(id, rate).map(|rate| rate.interval);
+                rates.intervals.set(before, rate.interval);
+                rates.agreed = rates.intervals.agree().then_some(rate);
                 self.samplers += usize::from(is_new);
             }
         }

@@ -145,10 +145,20 @@ pub(super) fn length(octets: &[u8]) -> Option<usize> {
 /// samples as it says, each as long as it says.
 pub(super) fn is_clear(payload: &[u8]) -> bool {
     let mut words = Words::new(payload);
-    let Some(header) = Header::read(&mut words) else { return false };
-    let promised = header.samples as usize;
-    if promised == 0 || promised > payload.len() / SAMPLE_HEADER || header.agent == Address::UNSPECIFIED {
-        return false;
-    }
-    (0..promised).all(|_| next(&mut words).is_some()) && words.at().is_multiple_of(4)
+    let Some(samples) = promised(&mut words, payload.len()) else { return false };
+    (0..samples).all(|_| next(&mut words).is_some()) && words.at().is_multiple_of(4)
+}
+
+/// Whether `beginning` is by itself clearly that of a datagram of so many octets: it names its agent and
+/// promises no more samples than such a datagram holds.
+pub(super) fn begins(beginning: &[u8], octets: usize) -> bool {
+    promised(&mut Words::new(beginning), octets).is_some()
+}
+
+/// How many samples a header promises; none if it names no agent, or samples that so many octets cannot hold.
+fn promised(words: &mut Words<'_>, octets: usize) -> Option<usize> {
+    let header = Header::read(words)?;
+    let samples = header.samples as usize;
+    let is_possible = samples > 0 && samples <= octets / SAMPLE_HEADER;
+    (is_possible && header.agent != Address::UNSPECIFIED).then_some(samples)
 }

@@ -121,6 +121,11 @@ impl Agents {
         datagram::is_clear(payload)
     }
 
+    /// Whether `beginning` is by itself clearly that of an sFlow datagram of so many octets.
+    pub(crate) fn recognises_beginning(beginning: &[u8], octets: usize) -> bool {
+        datagram::begins(beginning, octets)
+    }
+
     /// Reads one datagram and hands its flows, and what was lost before it, to the sink.
     ///
     /// It never fails on what it is given: what was not understood is a problem and is counted.

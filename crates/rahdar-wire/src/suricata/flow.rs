@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rahdar_model::flow::{Initiator, SamplingSource, protocol, tcp};
+use rahdar_model::flow::{DROPPED, Initiator, SamplingSource, protocol, tcp};
 use rahdar_model::{FlowRecord, Quality, Timestamp};
 
 use super::{Event, Failure, Kind, needed};
@@ -18,13 +18,14 @@ const TEXT_OCTETS_MAX: usize = 256;
 #[derive(Default)]
 struct Counters<'l> {
     packets: u64,
-    octets: u64,
+    octets: Option<u64>,
     rev_packets: u64,
-    rev_octets: u64,
+    rev_octets: Option<u64>,
     start: Option<Timestamp>,
     end: Option<Timestamp>,
     state: &'l [u8],
     reason: &'l [u8],
+    is_dropped: bool,
 }
 
 /// Gives the biflow of a `flow` event to the sink.
@@ -37,11 +38,9 @@ pub(super) fn deliver_flow(
     let record = &mut delivery.record;
     fill(event, &counters, record)?;
     record.rev_packets = Some(counters.rev_packets);
-    record.rev_octets = Some(counters.rev_octets);
+    record.rev_octets = Some(counters.rev_octets.unwrap_or(0));
     record.initiator = Some(Initiator::Source);
-    if is_impossible(counters.rev_packets, counters.rev_octets) {
-        record.quality |= Quality::IMPOSSIBLE_SIZE;
-    }
+    record.quality |= doubt(counters.rev_packets, counters.rev_octets);
     if let Some(object) = event.tcp {
         record.tcp_flags = flags(object, b"tcp_flags_ts")?;
         record.rev_tcp_flags = flags(object, b"tcp_flags_tc")?;
@@ -58,6 +57,12 @@ pub(super) fn deliver_flow(
         _ => None,
     };
     unescape(&counters.state[..counters.state.len().min(TEXT_OCTETS_MAX)], &mut record.state);
+    if counters.is_dropped {
+        if !record.state.is_empty() {
+            record.state.push(' ');
+        }
+        record.state.push_str(DROPPED);
+    }
     deliver(event, delivery, told)
 }
 
@@ -106,13 +111,10 @@ fn fill(event: &Event<'_>, counters: &Counters<'_>, record: &mut FlowRecord) -> 
         record.dst_port = event.dst_port;
     }
     record.packets = counters.packets;
-    record.octets = counters.octets;
+    record.octets = counters.octets.unwrap_or(0);
     record.sampling_interval = Some(1);
     record.sampling_source = Some(SamplingSource::Assumed);
-    record.quality |= Quality::LAYER2_LENGTH;
-    if is_impossible(counters.packets, counters.octets) {
-        record.quality |= Quality::IMPOSSIBLE_SIZE;
-    }
+    record.quality |= Quality::LAYER2_LENGTH | doubt(counters.packets, counters.octets);
     // `failed` says that the protocol was not recognised.
     let service: &[u8] = if event.service == b"failed" { b"" } else { event.service };
     for (text, into) in [
@@ -125,6 +127,15 @@ fn fill(event: &Event<'_>, counters: &Counters<'_>, record: &mut FlowRecord) -> 
     Ok(())
 }
 
+/// What is doubtful about the counters of one direction.
+fn doubt(packets: u64, octets: Option<u64>) -> Quality {
+    match octets {
+        None => Quality::CONTENT_GAP,
+        Some(octets) if is_impossible(packets, octets) => Quality::IMPOSSIBLE_SIZE,
+        Some(_) => Quality::NONE,
+    }
+}
+
 impl<'l> Counters<'l> {
     fn read(event: &Event<'l>, name: &'static str) -> Result<Self, ObjectError> {
         let mut counters = Self::default();
@@ -133,14 +144,15 @@ impl<'l> Counters<'l> {
             match key {
                 b"pkts_toserver" => counters.packets = needed("pkts_toserver", value, count)?,
                 b"pkts" => counters.packets = needed("pkts", value, count)?,
-                b"bytes_toserver" => counters.octets = needed("bytes_toserver", value, count)?,
-                b"bytes" => counters.octets = needed("bytes", value, count)?,
+                b"bytes_toserver" => counters.octets = Some(needed("bytes_toserver", value, count)?),
+                b"bytes" => counters.octets = Some(needed("bytes", value, count)?),
                 b"pkts_toclient" => counters.rev_packets = needed("pkts_toclient", value, count)?,
-                b"bytes_toclient" => counters.rev_octets = needed("bytes_toclient", value, count)?,
+                b"bytes_toclient" => counters.rev_octets = Some(needed("bytes_toclient", value, count)?),
                 b"start" => counters.start = Some(needed("start", value, time)?),
                 b"end" => counters.end = Some(needed("end", value, time)?),
                 b"state" => counters.state = value,
                 b"reason" => counters.reason = value,
+                b"action" => counters.is_dropped = value == DROPPED.as_bytes(),
                 _ => {}
             }
         }

@@ -9,11 +9,11 @@
 //! Source: SiLK, `rwcut(1)`: `--fields`, `--ip-format`, `--timestamp-format`, `--no-titles`.
 
 use rahdar_model::flow::protocol;
-use rahdar_model::{Address, FlowRecord, Timestamp};
+use rahdar_model::{Address, FlowRecord, Quality, Timestamp};
 
 use super::{Field, Layout, Row, Tool, values};
 use crate::lines;
-use crate::value::{ValueError, address, count, flag_letters, moment, seconds, short, time};
+use crate::value::{ValueError, address, count, flag_letters, is_impossible, moment, seconds, short, time};
 
 /// The titles of the columns that `rwcut` prints when nobody asks for others.
 const TITLES: [&str; 12] = [
@@ -84,6 +84,22 @@ impl<const BASE: u32> Tool for Silk<BASE> {
         })
     }
 
+    /// SiLK keeps counters in 32 bits, and cuts what is more.
+    fn fill_counters(row: &Row<'_>, record: &mut FlowRecord) -> Result<(), ValueError> {
+        record.packets = row.get(Field::Packets, count)?.unwrap_or(0);
+        let octets = row.get(Field::Octets, count)?;
+        record.octets = octets.unwrap_or(0);
+        record.quality |= match octets {
+            None => Quality::CONTENT_GAP,
+            Some(octets) if [record.packets, octets].contains(&COUNTER_MAX) => Quality::COUNTER_CLAMPED,
+            Some(octets) if row.layout.has(Field::Packets) && is_impossible(record.packets, octets) => {
+                Quality::IMPOSSIBLE_SIZE
+            }
+            Some(_) => Quality::NONE,
+        };
+        Ok(())
+    }
+
     fn fill(row: &Row<'_>, record: &mut FlowRecord) -> Result<(), ValueError> {
         let read = |text: &[u8]| number_or_address(text, BASE);
         let (src, dst) = (row.get(Field::Src, read)?, row.get(Field::Dst, read)?);
@@ -99,6 +115,9 @@ impl<const BASE: u32> Tool for Silk<BASE> {
         Ok(())
     }
 }
+
+/// The largest counter of a record (SiLK 3, `skipfix.c`: "clamping counts to 32 bits").
+const COUNTER_MAX: u64 = u32::MAX as u64;
 
 /// Octets of a time of day that are looked at. Chosen here: nine digits behind the second need 19.
 const TIME_OCTETS_MAX: usize = 24;

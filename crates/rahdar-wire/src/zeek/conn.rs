@@ -95,7 +95,7 @@ impl Row<'_> {
     /// Fills an empty record.
     ///
     /// Where the log has no `*_ip_bytes` (Zeek writes them unless told not to), octets are the
-    /// payload octets: less than the truth by the headers.
+    /// payload octets: less than the truth by the headers, and marked so, as are rows without either.
     fn fill_record(&self, record: &mut FlowRecord, form: &impl Form) -> Result<(), ValueError> {
         let (start, src, dst) = self.talk.who()?;
         let proto = self.proto.ok_or(ValueError::missing(Field::Proto.name()))?;
@@ -134,7 +134,8 @@ impl Row<'_> {
         record.sampling_interval = Some(1);
         record.sampling_source = Some(SamplingSource::Assumed);
         record.initiator = Some(Initiator::Source);
-        if self.missed_bytes > 0 {
+        let is_counted = self.orig_ip_bytes.is_some() && self.resp_ip_bytes.is_some();
+        if self.missed_bytes > 0 || !is_counted {
             record.quality |= Quality::CONTENT_GAP;
         }
         if [(self.orig_pkts, self.orig_ip_bytes), (self.resp_pkts, self.resp_ip_bytes)]

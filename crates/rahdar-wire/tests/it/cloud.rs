@@ -40,6 +40,14 @@ fn an_entry_of_gcp_is_a_uniflow_seen_from_one_side() {
 }
 
 #[test]
+fn an_entry_of_gcp_without_its_octets_is_not_one_of_none() {
+    let log = GCP.replace("bytes_sent", "other");
+    assert_ne!(log, GCP);
+    let line = GCP_LINE.replace("1520 in 10", "0 in 10").replace("rate unknown", "rate unknown, content gap");
+    check(&log, &[&line], &[]);
+}
+
+#[test]
 fn entries_of_gcp_may_stand_in_an_array_and_have_numbers() {
     let array = format!("[\n  {},\n  {}\n]\n", GCP.trim_end(), GCP.trim_end().replace("\"1520\"", "1520"));
     assert_eq!(detect(array.as_bytes(), true), Detection::Known(Format::Gcp));

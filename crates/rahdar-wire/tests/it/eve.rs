@@ -91,6 +91,26 @@ fn a_flow_event_is_a_biflow() {
 }
 
 #[test]
+fn a_flow_whose_packets_were_dropped_says_so() {
+    let state = |action: &str| {
+        let log = flow().replace("\"reason\"", &format!("\"action\":\"{action}\",\"reason\""));
+        let kept = check(&log, &[FLOW], &[]);
+        (kept.flows[0].state.clone(), kept.flows[0].is_dropped())
+    };
+    assert_eq!(state("drop"), ("closed drop".into(), true));
+    assert_eq!(state("pass"), ("closed".into(), false));
+}
+
+#[test]
+fn octets_that_an_event_does_not_tell_are_not_none() {
+    let marked = |line: &str| format!("{line}, content gap");
+    for (name, told) in [("bytes_toserver", "1520 in 10"), ("bytes_toclient", "back 2640 in")] {
+        let untold = told.replace("1520", "0").replace("2640", "0");
+        check(&flow().replace(name, "x"), &[&marked(&FLOW.replace(told, &untold))], &[]);
+    }
+}
+
+#[test]
 fn why_a_flow_ended_is_told_by_state_and_reason() {
     for (state, reason, end) in [
         ("closed", "timeout", "3"),

@@ -36,6 +36,22 @@ fn rwcut_prints_in_many_ways() {
     assert_eq!(detect(padded.as_bytes(), true), Detection::Known(Format::Silk));
 }
 
+#[test]
+fn a_counter_that_silk_clamped_is_this_or_more() {
+    let clamped = |packets: &str, octets: &str| {
+        let line = SILK.lines().nth(1).unwrap().replace("        10", packets).replace("      1520", octets);
+        format!("{}\n{line}\n", SILK.lines().next().unwrap())
+    };
+    for (packets, octets) in
+        [("3000000", "4294967295"), ("400000000", "4294967295"), ("4294967295", "4294967295")]
+    {
+        let flow = OUT.replace("1520 in 10", &format!("{octets} in {packets}"));
+        check(&clamped(packets, octets), &[&format!("{flow}, counter clamped, rate unknown")], &[]);
+    }
+    let flow = OUT.replace("1520 in 10", "4294967294 in 3000000");
+    check(&clamped("3000000", "4294967294"), &[&format!("{flow}, rate unknown")], &[]);
+}
+
 /// The rows of [`SILK`] as one `rwcut` prints them that was told to print other characters between columns.
 fn separated(by: &str, ends: &str) -> String {
     let row = |line: &str| {

@@ -39,6 +39,7 @@ const MISSED: usize = 14;
 const HISTORY: usize = 15;
 const ORIG_PKTS: usize = 16;
 const ORIG_IP: usize = 17;
+const RESP_IP: usize = 19;
 
 #[test]
 fn every_field_of_a_row_arrives() {
@@ -109,8 +110,18 @@ fn doubtful_rows_are_kept_and_marked() {
 
 #[test]
 fn where_ip_octets_are_not_logged_payload_stands_for_them() {
-    check_row(&[(ORIG_IP, "-")], &ROW_LINE.replace("1520 in", "1000 in"));
-    check_row(&[(ORIG_IP, "-"), (ORIG_PKTS, "-")], &ROW_LINE.replace("1520 in 10", "1000 in 0"));
+    let payload = |line: String| format!("{line}, content gap");
+    check_row(&[(ORIG_IP, "-")], &payload(ROW_LINE.replace("1520 in", "1000 in")));
+    check_row(&[(RESP_IP, "-")], &payload(ROW_LINE.replace("2640 in", "2000 in")));
+    check_row(&[(ORIG_IP, "-"), (ORIG_PKTS, "-")], &payload(ROW_LINE.replace("1520 in 10", "1000 in 0")));
+}
+
+#[test]
+fn a_row_that_counts_nothing_is_not_one_of_no_octets() {
+    let log = "#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tconn_state\n\
+               1628985600\tCx\t192.0.2.10\t50000\t198.51.100.7\t443\ttcp\tSF\n";
+    let flow = "192.0.2.10 50000 > 198.51.100.7 443 proto 6: 0 in 0, back 0 in 0, content gap";
+    check(log, &[flow], &[]);
 }
 
 #[test]
@@ -128,7 +139,7 @@ fn icmp_has_types_and_codes_in_place_of_ports() {
 fn the_header_says_how_rows_are_read() {
     let log = "#separator ;\n#unset_field;?\n#fields;conn_state;proto;id.resp_h;id.orig_h;ts;orig_pkts\n\
                ?;udp;198.51.100.7;192.0.2.10;1628985600;3\n";
-    check(log, &["192.0.2.10 0 > 198.51.100.7 0 proto 17: 0 in 3, back 0 in 0"], &[]);
+    check(log, &["192.0.2.10 0 > 198.51.100.7 0 proto 17: 0 in 3, back 0 in 0, content gap"], &[]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Flow export: NetFlow v5, v7, v9 and IPFIX, from captures and from files.
 
+mod carried;
 mod cases;
 mod corpus;
 mod flood;

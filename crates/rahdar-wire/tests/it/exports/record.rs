@@ -174,6 +174,45 @@ fn what_left_counts_for_a_flow_metered_as_it_left() {
 }
 
 #[test]
+fn what_a_v9_probe_counts_apart_is_the_answer() {
+    let flow = |out: (u128, u128)| {
+        let fields = &[(8, 4), (12, 4), (1, 4), (2, 4), (23, 4), (24, 4)];
+        let values = [(0xc000_020a, 4), (0xc633_6407, 4), (1_520, 4), (10, 4), (out.0, 4), (out.1, 4)];
+        one(&[v9(&[v9_template(FLOWS, fields), set(FLOWS, &record(&values))])])
+    };
+    let answer = |out| {
+        let flow = flow(out);
+        assert_eq!((flow.octets, flow.packets), (1_520, 10));
+        (flow.rev_octets, flow.rev_packets)
+    };
+    assert_eq!(answer((2_640, 12)), (Some(2_640), Some(12)));
+    assert_eq!(answer((1_520, 10)), (None, None), "the same packets, as they left");
+    assert_eq!(answer((0, 0)), (None, None));
+    assert!(flow((100, 12)).quality.contains(Quality::IMPOSSIBLE_SIZE));
+    assert!(flow((u128::from(u32::MAX), 3_000_000)).quality.contains(Quality::COUNTER_CLAMPED));
+}
+
+#[test]
+fn what_a_middlebox_let_through_is_no_answer() {
+    let after = flow_of(&[(1, 1_520, 4), (2, 10, 4), (23, 1_400, 4), (24, 9, 4)]);
+    assert_eq!((after.rev_octets, after.rev_packets), (None, None), "IPFIX names the direction");
+    let half = one(&[v9(&[
+        v9_template(FLOWS, &[(8, 4), (12, 4), (1, 4), (2, 4), (23, 4)]),
+        set(FLOWS, &record(&[(0xc000_020a, 4), (0xc633_6407, 4), (1_520, 4), (10, 4), (700, 4)])),
+    ])]);
+    assert_eq!((half.rev_octets, half.rev_packets), (None, None));
+}
+
+#[test]
+fn octets_that_a_template_does_not_count_are_not_none() {
+    let is_gap = |values: &[_]| flow_of(values).quality.contains(Quality::CONTENT_GAP);
+    assert!(is_gap(&[(2, 10, 4)]));
+    assert!(is_gap(&[(231, 81, 4), (298, 3, 4)]), "octets above the transport header");
+    assert!(!is_gap(&[(1, 900, 4)]));
+    assert!(!is_gap(&[(233, 1, 1)]), "what a firewall tells before anything passed");
+}
+
+#[test]
 fn of_two_families_the_one_that_is_not_zero_counts() {
     let v6 = 0x2001_0db8_0000_0000_0000_0000_0000_0001;
     let fields = &[(8, 4), (27, 16), (12, 4), (28, 16)];
@@ -309,7 +348,8 @@ fn uptimes_of_ipfix_count_from_a_start_that_an_option_tells() {
     ]
     .concat();
     let told = one(&[ipfix(&[options, template(), data()])]);
-    assert_eq!((seconds_before_export(&told), told.quality), ((60, 10), Quality::RATE_UNKNOWN));
+    let marks = Quality::RATE_UNKNOWN | Quality::CONTENT_GAP;
+    assert_eq!((seconds_before_export(&told), told.quality), ((60, 10), marks));
     let untold = one(&[ipfix(&[template(), data()])]);
     assert_eq!(seconds_before_export(&untold), (50, 0), "how long it took is known all the same");
     assert!(untold.quality.contains(Quality::CLOCK_SUSPECT));

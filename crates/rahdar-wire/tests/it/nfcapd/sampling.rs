@@ -121,6 +121,8 @@ fn a_record_that_names_none_has_the_rate_of_all_if_they_agree() {
     let two = [&one[..], &[sampler_v2(1, 8, 1, 1_999)]].concat();
     check_v2(&one, scaled, &[], (Some(1_000), Some(OptionTemplate), true, false));
     check_v2(&two, scaled, &[], (None, None, true, true));
+    let again = [&two[..], &[sampler_v2(1, 7, 1, 1_999)]].concat();
+    check_v2(&again, scaled, &[], (Some(2_000), Some(OptionTemplate), true, false));
     // nfcapd multiplied nothing: the flow did not come by that sampler.
     check_v2(&one, HEAD, &[], (None, None, false, true));
 }
