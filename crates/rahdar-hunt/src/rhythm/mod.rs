@@ -22,6 +22,10 @@
 //! **Short recordings**, of less than six hours, are searched for quicker rhythms ([`series`]). That none was
 //! found says nothing there: the slow ones had no time to show.
 //!
+//! **Rare contacts**, most of which are more than twelve hours apart, are not judged by any method: those of people
+//! are even by the calendar. A person at nine on each workday, give or take half an hour, has a line at six hours and
+//! a phase at twelve (the test `people_at_their_hours_are_called_so`).
+//!
 //! Clocks, updates and monitors have rhythms too: a rhythm alone is no evidence of command
 //! traffic.
 //!
@@ -149,6 +153,10 @@ impl Finder {
         let (intervals, slowed) = (series.intervals(), series.slowed());
         let even = dispersion::p_value(&slowed);
         let line = self.periodogram.search(series, None);
+        if series.is_rare() {
+            let beat = Beat::new(Method::Periodogram, line.period_s, line.strength, &[&intervals]);
+            return Assessment { p_value: 1.0, is_least: false, beat };
+        }
         let least = even.unwrap_or(1.0).min(line.p_value);
         let is_sure = METHODS * least <= BEYOND_DOUBT && most == MORE_SURROGATES;
         let most = if is_sure { SURROGATES } else { most };

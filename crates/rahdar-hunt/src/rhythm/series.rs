@@ -144,7 +144,7 @@ impl Series {
         &self.times_s
     }
 
-    /// Whether contacts come so rarely that only a schedule would show ([`is_rare`](super::phase::is_rare)).
+    /// Whether contacts come so rarely that no method judges them ([`is_rare`](super::phase::is_rare)).
     pub fn is_rare(&self) -> bool {
         super::phase::is_rare(&self.slowed())
     }

@@ -2,6 +2,7 @@
 
 use rahdar_model::finding::Finding;
 use rahdar_model::intelligence::Event;
+use rahdar_testkit::flow;
 
 use crate::world::{C2, OTHER_C2, World, claim, noon, talk, valid};
 
@@ -17,7 +18,9 @@ fn three_servers(begun: i32, claimed: &str) -> Finding {
     let days = (0..360).map(|day| (C2, day)).chain(others).filter(|(_, day)| is_active(day));
     let late = [OTHER_C2, THIRD_C2].map(|remote| valid(claimed, "2022-01-01", claim(remote, "RedFoxtrot")));
     let [second, third] = late;
-    let mut world = World::of(days.map(|(remote, day)| talk(remote, day)));
+    // Something passes every day, so that days without contact are recorded.
+    let others = (0..360).map(|day| flow("203.0.113.9:1 > 198.51.100.1:2").udp().at_time(noon(day)));
+    let mut world = World::of(days.map(|(remote, day)| talk(remote, day)).chain(others));
     world = world.claims([claim(C2, "RedFoxtrot"), second, third]);
     world.events = vec![Event::new(noon(DAY).day().start(), "an event")];
     world.finding()
@@ -33,7 +36,7 @@ fn an_increase_is_told() {
 fn windows_that_begin_while_contact_goes_on_make_no_increase() {
     let finding = three_servers(0, "2021-10-28");
     let first = finding.infrastructure.iter().filter_map(|endpoint| endpoint.first_seen).max();
-    assert_eq!(first.map(|first| first.day()), Some(noon(301).day()), "the first active day in the window");
+    assert_eq!(first.map(|first| first.day()), Some(noon(DAY).day()), "the first day of the windows");
     assert!(finding.surges.is_empty(), "{:#?}", finding.surges);
     assert!(finding.event_tests[0].p_value.is_some_and(|p| p > 0.5), "{:#?}", finding.event_tests);
 }

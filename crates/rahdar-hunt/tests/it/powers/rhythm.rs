@@ -382,6 +382,8 @@ fn people_at_their_hours_are_called_so() {
         (&[8.0, 12.0, 17.0], 7, 0.5),
         (&[8.0, 10.0, 14.0, 16.0], 5, 0.5),
     ] {
+        // Two calls a day and more are measured, and not held yet: what tells them from a beacon is their hours.
+        let is_held = hours.len() == 1;
         let mut alarms = 0;
         for run in 0..runs {
             let mut draw = Draw::of(11_000_000 + run as u64);
@@ -395,7 +397,7 @@ fn people_at_their_hours_are_called_so() {
         let share = alarms as f64 / runs as f64;
         eprintln!("at {hours:?} on {days} days of a week, ± {deviation} h: {share:.4}");
         assert!(
-            hours.len() > 1 || share <= 0.02 + if runs < 1_000 { 0.05 } else { 0.0 },
+            !is_held || share <= 0.02 + if runs < 1_000 { 0.05 } else { 0.0 },
             "at {hours:?} on {days} days of a week, ± {deviation} h: {share}"
         );
     }
