@@ -4,6 +4,7 @@
 //! were made of, within their stated tolerance. `--nocapture` prints the tables.
 
 mod increases;
+mod initiator;
 mod rhythm;
 mod sampling;
 
