@@ -195,7 +195,7 @@ impl Scene<'_> {
         let Self { store, networks, window } = *self;
         let book = &*names::with_resolved(store, book, window)?;
         let swept = sweep::sweep(store, book, window)?;
-        let coverage = seen::as_clocks_tell(store.coverage(window)?);
+        let coverage = seen::coverage(store, window)?;
         let scanners = scanners(store, &swept.contacts, &coverage, window)?;
         let prefixes: Vec<Prefix> = networks.iter().map(|network| network.prefix).collect();
         let active = if swept.contacts.is_empty() { 0 } else { store.active_hosts(&prefixes, window)? };

@@ -1,7 +1,7 @@
 //! The collector behind the door for live export.
 
 use proptest::prelude::*;
-use rahdar_model::fact::Unit;
+use rahdar_model::fact::{Loss, Unit};
 use rahdar_model::flow::Quality;
 use rahdar_model::{Address, Timestamp};
 use rahdar_wire::{Account, Arrival, Collector, Options};
@@ -203,9 +203,10 @@ fn a_template_of_another_meaning_is_a_new_version_whose_flows_are_marked() {
     assert_eq!(marked, [false, true, true, true, true, false], "for as long as the first would have lived");
 }
 
-/// What is missing of messages with these numbers, a record each, when so many datagrams were dropped here.
+/// What is missing of messages with these numbers, a record each, when so many datagrams were dropped here: what
+/// the network lost, and what the socket did.
 #[track_caller]
-fn check_lost(numbers: &[u32], dropped: (Option<&str>, u64), expected: u64) {
+fn check_lost(numbers: &[u32], dropped: (Option<&str>, u64), (expected, of_socket): (u64, u64)) {
     let (mut collector, mut kept) = (Collector::new(&unsampled()), Kept::default());
     collector.begin("a".into());
     let template = v9_template(FLOWS, FLOW_FIELDS);
@@ -217,17 +218,45 @@ fn check_lost(numbers: &[u32], dropped: (Option<&str>, u64), expected: u64) {
     collector.dropped(dropped.0.map(|exporter| exporter.parse().unwrap()), dropped.1, time);
     collector.finish(&mut kept).unwrap();
     assert!(kept.gaps.iter().all(|gap| gap.unit == Unit::Datagrams));
-    assert_eq!(kept.gaps.iter().map(|gap| gap.lost).sum::<u64>(), expected);
+    let lost = |cause| kept.gaps.iter().filter(|gap| gap.cause == cause).map(|gap| gap.lost).sum::<u64>();
+    assert_eq!((lost(Loss::Sequence), lost(Loss::KernelDrop)), (expected, of_socket));
     assert_eq!(account(&collector).lost_messages, expected);
 }
 
 #[test]
 fn what_was_dropped_here_is_not_missed_again() {
-    check_lost(&[1, 2, 13, 14], (None, 0), 10);
-    check_lost(&[1, 2, 13, 14], (Some(EXPORTER), 4), 6);
-    check_lost(&[1, 2, 13, 14], (Some(EXPORTER), 10), 0);
-    check_lost(&[1, 2, 13, 14], (None, 40), 0);
-    check_lost(&[1, 2, 13, 14], (Some("192.0.2.99"), 10), 10);
+    check_lost(&[1, 2, 13, 14], (None, 0), (10, 0));
+    check_lost(&[1, 2, 13, 14], (Some(EXPORTER), 4), (6, 0));
+    check_lost(&[1, 2, 13, 14], (Some(EXPORTER), 10), (0, 0));
+    check_lost(&[1, 2, 13, 14], (Some("192.0.2.99"), 10), (10, 0));
+}
+
+#[test]
+fn what_a_socket_dropped_is_told_under_the_exporter_that_misses_it() {
+    check_lost(&[1, 2, 13, 14], (None, 40), (0, 10));
+    check_lost(&[1, 2, 13, 14], (None, 4), (6, 4));
+}
+
+/// In the unit of its numbers, so that it is known what share of its records came.
+#[test]
+fn an_exporter_that_numbers_records_is_told_its_records() {
+    for (dropped, expected) in
+        [(1, vec![(Loss::Sequence, 7), (Loss::KernelDrop, 3)]), (9, vec![(Loss::KernelDrop, 10)])]
+    {
+        let (mut collector, mut kept) = (Collector::new(&unsampled()), Kept::default());
+        collector.begin("a".into());
+        let flows = |n: u128| set(300, &(0..n).flat_map(|_| short(4_000)).collect::<Vec<u8>>());
+        let first = ipfix(0, 0, &[ipfix_template(300, &FLOW_FIELDS[..9]), flows(3)]);
+        collector.datagram(&first, &arrival(0, 9), &mut kept).unwrap();
+        collector.dropped(None, dropped, Timestamp::from_seconds(EXPORT_S.into()));
+        for (s, number) in [(1, 13), (2, 16), (3, 19)] {
+            collector.datagram(&ipfix(number, s, &[flows(3)]), &arrival(s, 9), &mut kept).unwrap();
+        }
+        collector.finish(&mut kept).unwrap();
+        let told: Vec<_> = kept.gaps.iter().map(|gap| (gap.cause, gap.lost)).collect();
+        assert_eq!(told, expected, "{dropped}");
+        assert!(kept.gaps.iter().all(|gap| &*gap.exporter == EXPORTER && gap.unit == Unit::Records));
+    }
 }
 
 #[test]
