@@ -43,7 +43,7 @@ fn schema() -> anyhow::Result<String> {
     columns::<Resolution>(&mut text)?;
     text.push_str("\n## handshakes\n\nOne row a call of a server: a TLS handshake as far as it was in clear, or an HTTP request in clear.\n\n");
     columns::<Handshake>(&mut text)?;
-    text.push_str("\n## gaps\n\nWhat was sent and is not stored. What one row counts, no other does.\n\n");
+    text.push_str("\n## gaps\n\nWhat was sent and is not stored. What one row counts, no other of its exporter does.\n\n");
     columns::<Gap>(&mut text)?;
     text.push_str("\n## Quality marks of flows\n\n| bit | mark |\n|---|---|\n");
     for (mark, name) in Quality::NAMES {

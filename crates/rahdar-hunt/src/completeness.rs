@@ -31,7 +31,7 @@
 //!     silent: Vec::new(),
 //!     lost: vec![Lost { cause: Loss::Sequence, unit: Unit::Records, count: 2 }],
 //!     gaps: vec![week],
-//!     losses: Vec::new(),
+//!     losses: vec![(week, Lost { cause: Loss::Sequence, unit: Unit::Records, count: 2 })],
 //!     hours: Vec::new(),
 //!     flow_sampled: 0,
 //!     template_conflicts: 0,
@@ -47,6 +47,8 @@ use std::collections::BTreeMap;
 use rahdar_model::Window;
 use rahdar_model::coverage::{ExporterCoverage, joined};
 use rahdar_model::fact::Unit;
+
+use crate::seen::under_way;
 
 /// The least κ that is made up for. Chosen here: as much came as was lost.
 pub const LEAST: f64 = 0.5;
@@ -66,7 +68,8 @@ impl<'a> Completeness<'a> {
             let (came, missing, gaps) = sums.entry(&ledger.exporter).or_default();
             *came = came.saturating_add(ledger.flows);
             *missing = lost.fold(*missing, |sum, lost| sum.saturating_add(lost.count));
-            gaps.extend_from_slice(&ledger.gaps);
+            let of_records = ledger.losses.iter().filter(|(_, lost)| lost.unit == Unit::Records);
+            gaps.extend(of_records.map(|(gap, _)| under_way(*gap)));
         }
         let kappa = |(exporter, (came, missing, gaps)): (&'a str, (u64, u64, Vec<Window>))| {
             let kappa = came as f64 / (came as f64 + missing as f64);
@@ -88,12 +91,15 @@ impl<'a> Completeness<'a> {
 mod tests {
     use rahdar_model::coverage::Lost;
     use rahdar_model::fact::Loss;
+    use rahdar_model::time::DAY_US;
     use rahdar_model::{Day, Timestamp};
 
     use super::*;
 
     fn check(flows: u64, lost: &[(Unit, u64)], expected: f64) {
         let count = |(unit, count): &(Unit, u64)| Lost { cause: Loss::Sequence, unit: *unit, count: *count };
+        let noon =
+            Window::new(Day(5).start().plus_micros(DAY_US / 2), Day(5).start().plus_micros(DAY_US / 2));
         let ledger = ExporterCoverage {
             exporter: "E1".into(),
             observation_domain: 0,
@@ -105,8 +111,8 @@ mod tests {
             marked: 0,
             silent: Vec::new(),
             lost: lost.iter().map(count).collect(),
-            gaps: vec![Window::new(Day(5).start(), Day(5).start())],
-            losses: Vec::new(),
+            gaps: vec![noon],
+            losses: lost.iter().map(|lost| (noon, count(lost))).collect(),
             hours: Vec::new(),
             flow_sampled: 0,
             template_conflicts: 0,

@@ -2,7 +2,7 @@
 //!
 //! A *silence* is a run of whole hours in which no record of an exporter was active. It is a hole where either
 //!
-//! * something that the exporter sent meanwhile is known to be missing, so that all of it was lost; or
+//! * something that the exporter sent of it is known to be missing, so that all of it was lost; or
 //! * Σ u ≥ [`USUAL_FLOWS`] over its hours, where u is what three in four comparable hours reach, in flow
 //!   records that begin: a night without records is no hole where nights are quiet.
 //!
@@ -40,6 +40,8 @@ use rahdar_model::coverage::{ExporterCoverage, Lost};
 use rahdar_model::sight::Hole;
 use rahdar_model::time::HOUR_US;
 use rahdar_model::{Timestamp, Window};
+
+use crate::seen::under_way;
 
 /// Flow records that an exporter would usually have begun in a silence that is a hole. Chosen here: by chance
 /// one silence in e²⁰ is as empty, fewer than any exporter has.
@@ -83,7 +85,8 @@ pub fn holes(coverage: &ExporterCoverage) -> Vec<Hole> {
     let hole = |silent: &Window| {
         let usual_flows = usual(&habits, *silent);
         let mut lost: BTreeMap<_, u64> = BTreeMap::new();
-        let meanwhile = coverage.losses.iter().take_while(|(window, _)| window.from < silent.until);
+        let losses = coverage.losses.iter().map(|(window, loss)| (under_way(*window), loss));
+        let meanwhile = losses.take_while(|(window, _)| window.from < silent.until);
         for (_, loss) in meanwhile.filter(|(window, _)| silent.from < window.until) {
             let sum = lost.entry((loss.cause, loss.unit)).or_default();
             *sum = sum.saturating_add(loss.count);

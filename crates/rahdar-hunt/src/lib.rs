@@ -197,7 +197,7 @@ impl Scene<'_> {
     ) -> Result<T, HuntError> {
         let Self { store, networks, window } = *self;
         let book = &*names::with_derived(store, book, window)?;
-        let coverage = seen::as_clocks_tell(store.coverage(window)?);
+        let coverage = seen::coverage(store, window)?;
         let swept = sweep::sweep(store, book, window, &coverage)?;
         let scanners = scanners(store, &swept.contacts, &coverage, window)?;
         let prefixes: Vec<Prefix> = networks.iter().map(|network| network.prefix).collect();

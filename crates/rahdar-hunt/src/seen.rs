@@ -6,6 +6,11 @@
 //! before it it ceases to. A host that calls every week and whose record
 //! begins four days before its first call may well have called before.
 //!
+//! Gaps are dated by arrival, and contacts by the exporter's meter. A flow record tells of what went on until the
+//! active timeout before it was sent, so a gap is taken to reach back by [`UNDER_WAY_US`] ([`in_flow_time`]). A gap of
+//! which nobody knows whose it was, because a socket of ours was full, is every exporter's. Both make bounds wider than they
+//! might be, and never narrower than they are.
+//!
 //! ```
 //! use rahdar_hunt::seen::is_cut;
 //! use rahdar_model::{Timestamp, Window};
@@ -18,15 +23,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rahdar_model::coverage::ExporterCoverage;
+use rahdar_model::coverage::{ExporterCoverage, joined};
+use rahdar_model::fact::is_anybodys;
 use rahdar_model::sight::Hole;
-use rahdar_model::time::{CLOCK_PLAUSIBLE, DAY_US};
-use rahdar_model::{Day, Timestamp, Window};
+use rahdar_model::store::StoreError;
+use rahdar_model::time::{CLOCK_PLAUSIBLE, DAY_US, SECOND_US};
+use rahdar_model::{Day, FlowStore, Timestamp, Window};
 
 use crate::holes::Ledger;
 
 /// A silence as long as this before the first contact says nothing: hosts sleep.
 pub const LEAST_MARGIN_US: i64 = DAY_US;
+
+/// How long a record may have been under way when it was lost: what it tells of may have begun so much earlier.
+/// 30 minutes, the active timeout of Cisco's exporters unless they are told otherwise (Cisco IOS NetFlow
+/// Command Reference, `ip flow-cache timeout active`), and the longest in common use.
+pub const UNDER_WAY_US: i64 = 1_800 * SECOND_US;
 
 /// Whether contact from `contact.from` to `contact.until`, with silences of up to
 /// `longest_silence_us`, may have begun before `coverage` or gone on after it.
@@ -109,10 +121,52 @@ pub fn as_clocks_tell(mut coverage: Vec<ExporterCoverage>) -> Vec<ExporterCovera
     coverage
 }
 
+/// What exporters could see in `window`, as a hunt reads it: [`as_clocks_tell`], then [`in_flow_time`]. Gaps that
+/// arrived up to [`UNDER_WAY_US`] after the window, or began up to a day before, count too.
+///
+/// # Errors
+/// What the store fails with.
+pub fn coverage(store: &dyn FlowStore, window: Window) -> Result<Vec<ExporterCoverage>, StoreError> {
+    let mut coverage = store.coverage(window)?;
+    let after = Window::new(window.until, window.until.plus_micros(UNDER_WAY_US));
+    let before = Window::new(window.from.plus_micros(-DAY_US), window.from);
+    for edge in [before, after].into_iter().filter(|edge| !edge.is_empty()) {
+        for gap in store.gaps(edge)?.into_iter().filter(|gap| gap.window.until > window.from) {
+            let own = (&gap.exporter, gap.observation_domain);
+            match coverage.iter_mut().find(|of| (&of.exporter, of.observation_domain) == own) {
+                Some(of) => of.gaps.push(gap.window),
+                None if is_anybodys(&gap.exporter) => {
+                    let of_all = coverage.iter_mut().filter(|of| !is_anybodys(&of.exporter));
+                    of_all.for_each(|of| of.gaps.push(gap.window));
+                }
+                None => {}
+            }
+        }
+    }
+    Ok(in_flow_time(as_clocks_tell(coverage)))
+}
+
+/// These ledgers with their gaps in the time of flows: each reaches back by [`UNDER_WAY_US`], and
+/// what is missing of anybody's flows ([`is_anybodys`]) is missing of every exporter's.
+pub fn in_flow_time(mut coverage: Vec<ExporterCoverage>) -> Vec<ExporterCoverage> {
+    let of_nobody = coverage.iter().filter(|ledger| is_anybodys(&ledger.exporter));
+    let anybodys: Vec<Window> = of_nobody.flat_map(|ledger| ledger.gaps.iter().copied()).collect();
+    for ledger in &mut coverage {
+        let others = if is_anybodys(&ledger.exporter) { &[][..] } else { &anybodys };
+        ledger.gaps = joined(ledger.gaps.iter().chain(others).map(|gap| under_way(*gap)));
+    }
+    coverage
+}
+
+/// The time that records which were lost in `gap` may tell of.
+pub fn under_way(gap: Window) -> Window {
+    Window::new(gap.from.plus_micros(-UNDER_WAY_US), gap.until)
+}
+
 /// Whether these exporters recorded all of `window`: it lies inside what each of them covers, and
 /// none was silent for an hour of it, or lost any of it on the way to us.
 ///
-/// Traffic that no exporter of ours carries is unknown all the same.
+/// Traffic that no exporter of ours carries is unknown all the same. The ledgers are those of [`in_flow_time`].
 pub fn is_covered(window: Window, exporters: &BTreeSet<&str>, coverage: &[ExporterCoverage]) -> bool {
     coverage.iter().filter(|ledger| exporters.contains(&*ledger.exporter)).all(|ledger| {
         ledger.window.from <= window.from

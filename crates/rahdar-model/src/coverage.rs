@@ -31,9 +31,10 @@ pub struct ExporterCoverage {
     pub silent: Vec<Window>,
     /// What is known to be missing, per cause and unit, in that order.
     pub lost: Vec<Lost>,
-    /// When it was lost: neighbours and overlaps joined, sorted.
+    /// When it was lost, by arrival: neighbours and overlaps joined, sorted. In a hunt, when what is
+    /// missing may have happened, with what was lost of anybody's.
     pub gaps: Vec<Window>,
-    /// The same gap by gap, sorted.
+    /// What was lost gap by gap, by arrival, sorted.
     pub losses: Vec<(Window, Lost)>,
     /// How much it recorded when, sorted.
     pub hours: Vec<RecordedHour>,

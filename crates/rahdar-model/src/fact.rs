@@ -151,10 +151,12 @@ impl Handshake {
 
 /// Something that an exporter sent, or says that it sent, and that is not stored.
 ///
-/// Gaps of different causes do not overlap: what one of them counts, no other does.
+/// Of one exporter, what one gap counts, no other does. What is known of a socket alone, or of a sender that
+/// speaks for several exporters, counts beside them: the shares of exporters whose sequence numbers show it are
+/// gaps of theirs as well, in the unit of these numbers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Gap {
-    /// Whose telemetry it is.
+    /// Whose telemetry it is, by the name that its flows have; or where it was lost ([`is_anybodys`]).
     pub exporter: Arc<str>,
     /// The exporter's own subdivision; 0 where the loss cannot be told apart by it.
     pub observation_domain: u32,
@@ -168,6 +170,15 @@ pub struct Gap {
     pub lost: u64,
     /// The file or spool segment that showed it.
     pub source: Arc<str>,
+}
+
+/// What the name in a gap begins with where anybody's flows may be missing: the socket, `udp ADDRESS`; the
+/// sender of several exporters' flows, `sender ADDRESS`; the collector's own `spool`.
+pub const ANYBODYS: [&str; 3] = ["udp ", "sender ", "spool"];
+
+/// Whether a gap under this name may be of any exporter that was recorded at the time.
+pub fn is_anybodys(exporter: &str) -> bool {
+    ANYBODYS.iter().any(|begin| exporter.starts_with(begin))
 }
 
 /// Why telemetry is missing.

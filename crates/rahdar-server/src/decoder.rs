@@ -30,6 +30,7 @@ use crate::notice::Notice;
 use crate::operator::Operator;
 use crate::segment::{Dropped, Entries, Entry, Received, Whose};
 use crate::state::{self, State};
+use crate::voices::Voices;
 
 /// Days that the flows of one segment may start on. Chosen here: exporters tell of the last days;
 /// somebody who replays an archive tells of a year at a time.
@@ -65,8 +66,20 @@ pub(crate) struct Applied {
     pub(crate) saved: u64,
     /// What has to be said.
     pub(crate) notices: Vec<Notice>,
+    /// Segments that could not be read to their end.
+    pub(crate) damaged: Vec<Damaged>,
     /// Why the state could not be written. The segments have to be kept.
     pub(crate) not_saved: Option<io::Error>,
+}
+
+/// A segment that could not be read to its end.
+#[derive(Debug)]
+pub(crate) struct Damaged {
+    pub(crate) number: u64,
+    /// Octets that could be read.
+    pub(crate) octets: u64,
+    /// How many messages of each sender they hold.
+    pub(crate) senders: HashMap<Address, u64>,
 }
 
 impl Decoder {
@@ -79,7 +92,10 @@ impl Decoder {
         ledger: &mut Ledger,
     ) -> (Self, Option<Notice>) {
         let options = operator.options(options);
-        let nothing = || (State { applied: 0, decoder: Vec::new() }, Collector::new(&options));
+        let nothing = || {
+            let nothing = State { applied: 0, voices: Voices::default(), decoder: Vec::new() };
+            (nothing, Collector::new(&options))
+        };
         let (read, notice) = match state::read(folder) {
             Ok(None) => (nothing(), None),
             Ok(Some(state)) => match restored(&options, &state) {
@@ -129,7 +145,7 @@ impl Decoder {
         ledger: &mut Ledger,
     ) -> Result<Applied, StoreError> {
         let mut applied = Applied { saved: self.saved, ..Applied::default() };
-        let mut storing = Storing::new(store.import()?, self.operator.clone());
+        let mut storing = Storing::new(store.import()?, self.operator.clone(), self.state.voices.clone());
         let mut last = self.state.applied;
         let mut recovered: BTreeMap<Address, u64> = BTreeMap::new();
         while !storing.is_enough() {
@@ -142,7 +158,7 @@ impl Decoder {
                     return Err(StoreError::Failed { action: "reading the spool", cause: cause.into() });
                 }
             };
-            match self.segment(number, &path, &content, &mut storing, &mut applied.notices) {
+            match self.segment(number, &path, &content, &mut storing, &mut applied) {
                 Ok(senders) if number < first_own => {
                     for (sender, messages) in senders {
                         *recovered.entry(sender).or_default() += messages;
@@ -155,6 +171,7 @@ impl Decoder {
         }
         if last > self.state.applied {
             let scattered = storing.scattered_in_all;
+            let voices = std::mem::take(&mut storing.voices);
             let (rows, commits) = match storing.commit() {
                 Ok(stored) => stored,
                 Err(error) => return Err(self.undo(error)),
@@ -166,7 +183,7 @@ impl Decoder {
                 ledger.of(sender).recovered += messages;
             }
             self.enter(ledger);
-            self.state = State { applied: last, decoder: self.collector.save() };
+            self.state = State { applied: last, voices, decoder: self.collector.save() };
         }
         if self.saved < self.state.applied {
             match state::write(&self.folder, &self.state) {
@@ -205,7 +222,7 @@ impl Decoder {
         path: &Path,
         content: &[u8],
         storing: &mut Storing<'_>,
-        notices: &mut Vec<Notice>,
+        applied: &mut Applied,
     ) -> Result<HashMap<Address, u64>, StoreError> {
         let input = Input {
             id: format!("blake3:{}", blake3::hash(content).to_hex()),
@@ -222,6 +239,7 @@ impl Decoder {
             senders: HashMap::new(),
             entries: 0,
             span: None,
+            dropped: BTreeMap::new(),
         };
         let whole = reading.entries(content).and_then(|octets| {
             reading.tell_losses(&before)?;
@@ -230,9 +248,11 @@ impl Decoder {
         let senders = reading.senders;
         let octets = whole.map_err(stopped)?;
         let problems = std::mem::take(&mut storing.problems);
-        notices.extend(problems.into_iter().map(|problem| Notice::Problem { segment: number, problem }));
+        let problems = problems.into_iter().map(|problem| Notice::Problem { segment: number, problem });
+        applied.notices.extend(problems);
         if octets < content.len() as u64 || content.is_empty() {
-            notices.push(Notice::SegmentDamaged { path: path.display().to_string(), octets });
+            applied.damaged.push(Damaged { number, octets, senders: senders.clone() });
+            applied.notices.push(Notice::SegmentDamaged { path: path.display().to_string(), octets });
         }
         Ok(senders)
     }
@@ -248,6 +268,8 @@ struct Reading<'a, 'b> {
     entries: u64,
     /// Between which times everything came.
     span: Option<Window>,
+    /// Datagrams that never came to be read, by whose they were and why, and between which times.
+    dropped: BTreeMap<(Arc<str>, Loss), (Window, u64)>,
 }
 
 impl Reading<'_, '_> {
@@ -257,6 +279,7 @@ impl Reading<'_, '_> {
         let Ok(Some(mut entries)) = Entries::open(content) else { return Ok(0) };
         while let Ok(Some(entry)) = entries.next() {
             self.entries += 1;
+            self.sink.sender = None;
             match entry {
                 Entry::Datagram(received) => {
                     let arrival = self.arrival(&received);
@@ -268,7 +291,7 @@ impl Reading<'_, '_> {
                 }
                 Entry::Closed { peer, port } => self.collector.close(peer, port, self.sink)?,
                 Entry::Started => self.collector.close_all(self.sink)?,
-                Entry::Dropped(dropped) => self.dropped(dropped)?,
+                Entry::Dropped(dropped) => self.dropped(dropped),
                 Entry::Drained => self.collector.finish(self.sink)?,
             }
         }
@@ -278,6 +301,7 @@ impl Reading<'_, '_> {
 
     fn arrival(&mut self, received: &Received<'_>) -> Arrival {
         *self.senders.entry(received.peer).or_default() += 1;
+        self.sink.sender = Some(received.peer);
         let end = received.time.plus_micros(1);
         let span = self.span.get_or_insert(Window::new(received.time, end));
         span.from = span.from.min(received.time);
@@ -290,24 +314,32 @@ impl Reading<'_, '_> {
         }
     }
 
-    /// Datagrams that never came to be read are a gap.
-    fn dropped(&mut self, dropped: Dropped) -> Result<(), SinkError> {
+    /// Takes note of datagrams that never came to be read.
+    fn dropped(&mut self, dropped: Dropped) {
         let exporter: Arc<str> = match &dropped.whose {
             Whose::Exporter(address) => {
                 self.collector.dropped(Some(*address), dropped.datagrams, dropped.window.until);
                 address.to_string().into()
             }
             Whose::Socket(name) => {
-                self.collector.dropped(None, dropped.datagrams, dropped.window.until);
+                if dropped.cause == Loss::KernelDrop {
+                    self.collector.dropped(None, dropped.datagrams, dropped.window.until);
+                }
                 name.as_str().into()
             }
             Whose::Strangers => STRANGERS.into(),
         };
-        self.gap(exporter, dropped.window, dropped.cause, Unit::Datagrams, dropped.datagrams)
+        let (window, lost) = self.dropped.entry((exporter, dropped.cause)).or_insert((dropped.window, 0));
+        window.from = window.from.min(dropped.window.from);
+        window.until = window.until.max(dropped.window.until);
+        *lost = lost.saturating_add(dropped.datagrams);
     }
 
-    /// Records that could not be read are gaps as well, by exporter.
+    /// What was dropped is a gap, one for each exporter and cause; so are records that could not be read.
     fn tell_losses(&mut self, before: &BTreeMap<Address, Account>) -> Result<(), SinkError> {
+        for ((exporter, cause), (window, lost)) in std::mem::take(&mut self.dropped) {
+            self.gap(exporter, window, cause, Unit::Datagrams, lost)?;
+        }
         let none = Account::default();
         let lost: Vec<(Address, u64, u64)> = self
             .collector
@@ -352,6 +384,9 @@ impl Reading<'_, '_> {
 struct Storing<'a> {
     import: Box<dyn Import + 'a>,
     operator: Arc<Operator>,
+    voices: Voices,
+    /// Who sent what is being read; none if it was sent before.
+    sender: Option<Address>,
     input: Input,
     /// Whether the segment is new; none until it gives its first row.
     admission: Option<Admission>,
@@ -368,10 +403,12 @@ struct Storing<'a> {
 }
 
 impl<'a> Storing<'a> {
-    fn new(import: Box<dyn Import + 'a>, operator: Arc<Operator>) -> Self {
+    fn new(import: Box<dyn Import + 'a>, operator: Arc<Operator>, voices: Voices) -> Self {
         Self {
             import,
             operator,
+            voices,
+            sender: None,
             input: Input { id: String::new(), name: "".into() },
             admission: None,
             has_rows: false,
@@ -411,6 +448,9 @@ impl<'a> Storing<'a> {
 
 impl FlowSink for Storing<'_> {
     fn flow(&mut self, record: &FlowRecord) -> Result<(), SinkError> {
+        if let Some(sender) = self.sender {
+            self.voices.learn(sender, &record.exporter);
+        }
         let day = record.start_time.day();
         if !self.days.contains(&day) {
             if self.days.len() == DAYS_OF_SEGMENT {
@@ -429,7 +469,7 @@ impl FlowSink for Storing<'_> {
             return Ok(());
         }
         match fact {
-            Fact::Gap(gap) => self.import.fact(Fact::Gap(&self.operator.gap(gap))),
+            Fact::Gap(gap) => self.import.fact(Fact::Gap(&self.operator.gap(&self.voices.gap(gap)))),
             fact => self.import.fact(fact),
         }
     }
@@ -692,6 +732,89 @@ mod tests {
         let done = decoder.apply(&store, whole, 1, &mut ledger).unwrap();
         assert_eq!((done.saved, done.notices.len()), (segments, 0));
         assert_eq!(all(&store), expected);
+    }
+
+    /// The gaps of segments of these entries, with a restart between any two, as `exporter cause lost`.
+    fn gaps_of(segments: &[&[Entry<'_>]]) -> Vec<String> {
+        let (folder, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let store = NaiveStore::new();
+        for (number, entries) in (1..).zip(segments) {
+            let mut octets = Vec::new();
+            write_head(number, Timestamp::from_seconds(0), &mut octets);
+            entries.iter().for_each(|entry| entry.write(&mut octets));
+            fs::write(folder.path().join(number.to_string()), octets).unwrap();
+            // What is known of senders survives a restart.
+            let mut ledger = Ledger::default();
+            let (mut decoder, _) =
+                Decoder::open(state.path(), &Options::default(), Operator::default(), &mut ledger);
+            let next = |last| (last < number).then(|| (number, folder.path().join(number.to_string())));
+            decoder.apply(&store, next, 1, &mut ledger).unwrap();
+        }
+        let line = |gap: Gap| format!("{} {} {}", gap.exporter, gap.cause, gap.lost);
+        store.gaps(Window::ALL).unwrap().into_iter().map(line).collect()
+    }
+
+    fn dropped(cause: Loss, whose: Whose, at_s: i64) -> Entry<'static> {
+        let at = Timestamp::from_seconds(i64::from(BEGIN_S) + at_s);
+        Entry::Dropped(Dropped { cause, whose, window: Window::new(at, at.plus_micros(1)), datagrams: 5 })
+    }
+
+    #[test]
+    fn a_segment_has_one_gap_of_an_exporter_and_a_cause() {
+        let sender: Address = "192.0.2.1".parse().unwrap();
+        let seconds: Vec<Entry<'_>> = (0..30)
+            .flat_map(|s| {
+                [
+                    dropped(Loss::Rejected, Whose::Strangers, s),
+                    dropped(Loss::KernelDrop, Whose::Socket("udp 192.0.2.9:2055".to_owned()), s),
+                    dropped(Loss::QueueDrop, Whose::Exporter(sender), s),
+                    dropped(Loss::RateLimited, Whose::Exporter(sender), s),
+                ]
+            })
+            .collect();
+        let expected = [
+            "192.0.2.1 queue_drop 150",
+            "192.0.2.1 rate_limited 150",
+            "strangers rejected 150",
+            "udp 192.0.2.9:2055 kernel_drop 150",
+        ];
+        let mut found = gaps_of(&[&seconds]);
+        found.sort();
+        assert_eq!(found, expected);
+    }
+
+    /// An IPFIX message of a template with exporterIPv4Address (130) and a rate, and of a flow of each of these.
+    fn relayed(exporters: &[[u8; 4]]) -> Vec<u8> {
+        let template = set(2, &shorts(&[256, 7, 8, 4, 12, 4, 1, 4, 2, 4, 150, 4, 34, 4, 130, 4]));
+        let mut flows = Vec::new();
+        for exporter in exporters {
+            flows.extend([192, 0, 2, 10, 198, 51, 100, 7, 0, 0, 0, 100, 0, 0, 0, 1]);
+            flows.extend((BEGIN_S - 5).to_be_bytes());
+            flows.extend([0, 0, 0, 1]);
+            flows.extend(exporter);
+        }
+        let body = [template, set(256, &flows)].concat();
+        let mut message = shorts(&[10, 16 + body.len() as u16]);
+        for word in [BEGIN_S, 0, 7] {
+            message.extend(word.to_be_bytes());
+        }
+        [message, body].concat()
+    }
+
+    #[test]
+    fn losses_of_a_sender_have_the_name_of_its_flows() {
+        let peer: Address = "192.0.2.1".parse().unwrap();
+        let time = Timestamp::from_seconds(BEGIN_S.into());
+        let check = |exporters: &[[u8; 4]], expected: &str| {
+            let payload = relayed(exporters);
+            let came = Entry::Datagram(Received { time, peer, port: 9, payload: &payload });
+            let lost = dropped(Loss::QueueDrop, Whose::Exporter(peer), 60);
+            let found = gaps_of(&[&[came], &[lost]]);
+            assert_eq!(found, [expected], "{exporters:?}");
+        };
+        check(&[[203, 0, 113, 5]], "203.0.113.5 queue_drop 5");
+        check(&[[192, 0, 2, 1]], "192.0.2.1 queue_drop 5");
+        check(&[[203, 0, 113, 5], [203, 0, 113, 6]], "sender 192.0.2.1 queue_drop 5");
     }
 
     /// A segment that somebody removed does not come back: that is told, and what follows is stored.

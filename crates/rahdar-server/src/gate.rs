@@ -6,8 +6,16 @@ use rahdar_model::time::SECOND_US;
 use rahdar_model::{Address, Prefix, Timestamp};
 
 /// Exporters that are let in at the same time. Chosen here: more than a country has. It bounds what
-/// is kept where anybody may send.
+/// is kept where anybody may send. One that may send a whole burst again is forgotten where another needs its place.
 const EXPORTERS_MAX: usize = 4_096;
+
+/// How often it is looked whom to forget. Chosen here: whoever forges a million senders a second costs a hundredth of
+/// it.
+const FORGET_US: i64 = 1_000;
+
+/// How far a time may lie before the last one of the same exporter and be that of a datagram that was overtaken.
+/// Beyond, the clock was set back. Chosen here: sockets are read within milliseconds.
+const OVERTAKEN_US: i64 = 5 * SECOND_US;
 
 /// Whose export is taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +60,8 @@ pub(crate) struct Gate {
     rate: Rate,
     /// What each exporter may still send, in datagrams times a million.
     known: HashMap<Address, Credit>,
+    /// When it was last looked whom to forget.
+    forgot_at: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -60,9 +70,17 @@ struct Credit {
     at: Timestamp,
 }
 
+impl Credit {
+    /// What is left at `time`, of `most`.
+    fn at(&self, time: Timestamp, rate: Rate, most: u64) -> u64 {
+        let passed = u64::try_from(time.since(self.at)).unwrap_or(0);
+        passed.saturating_mul(rate.per_second.into()).saturating_add(self.left).min(most)
+    }
+}
+
 impl Gate {
     pub(crate) fn new(exporters: Exporters, rate: Rate) -> Self {
-        Self { exporters, rate, known: HashMap::new() }
+        Self { exporters, rate, known: HashMap::new(), forgot_at: None }
     }
 
     /// Judges a datagram that came at `time`. Nothing is remembered of senders that may not send.
@@ -70,20 +88,34 @@ impl Gate {
         const DATAGRAM: u64 = SECOND_US as u64;
         let most = u64::from(self.rate.burst.max(1)) * DATAGRAM;
         let is_known = self.known.contains_key(&sender);
-        if !is_known && (self.known.len() >= EXPORTERS_MAX || !self.may_send(sender)) {
+        if !is_known && !self.may_send(sender) {
             return Verdict::Rejected;
         }
+        if !is_known && self.known.len() >= EXPORTERS_MAX {
+            self.forget(time, most);
+            if self.known.len() >= EXPORTERS_MAX {
+                return Verdict::Rejected;
+            }
+        }
         let credit = self.known.entry(sender).or_insert(Credit { left: most, at: time });
-        let passed = u64::try_from(time.since(credit.at)).unwrap_or(0);
-        credit.left =
-            passed.saturating_mul(self.rate.per_second.into()).saturating_add(credit.left).min(most);
-        credit.at = credit.at.max(time);
+        credit.left = credit.at(time, self.rate, most);
+        let was_set_back = credit.at.since(time) > OVERTAKEN_US;
+        credit.at = if was_set_back { time } else { credit.at.max(time) };
         match credit.left.checked_sub(DATAGRAM) {
             Some(left) => {
                 credit.left = left;
                 Verdict::Accepted
             }
             None => Verdict::RateLimited,
+        }
+    }
+
+    /// Forgets who may send a whole burst: it is to be treated as if it came for the first time.
+    fn forget(&mut self, time: Timestamp, most: u64) {
+        if self.forgot_at.is_none_or(|at| time.since(at).saturating_abs() >= FORGET_US) {
+            self.forgot_at = Some(time);
+            let rate = self.rate;
+            self.known.retain(|_, credit| credit.at(time, rate, most) < most);
         }
     }
 
@@ -133,6 +165,28 @@ mod tests {
             (0..100_000).filter(|n| gate.admit(address(*n), at_ms(0)) == Verdict::Accepted).count();
         assert_eq!((accepted, gate.remembered()), (EXPORTERS_MAX, EXPORTERS_MAX));
         assert_eq!(gate.admit(address(0), at_ms(1)), Verdict::Accepted, "it was there before");
+    }
+
+    /// Whoever forges senders does not keep out those that come later.
+    #[test]
+    fn who_sent_long_ago_makes_room() {
+        let mut gate = Gate::new(only("192.0.0.0/8"), Rate { per_second: 10, burst: 2 });
+        for n in 0..5_000 {
+            gate.admit(address(n), at_ms(0));
+        }
+        gate.admit(address(0), at_ms(60));
+        assert_eq!(gate.admit(address(9_000), at_ms(99)), Verdict::Rejected, "nobody may send a burst again");
+        assert_eq!(gate.admit(address(9_000), at_ms(101)), Verdict::Accepted);
+        assert_eq!(gate.remembered(), 2, "the other one has sent more");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_starves_nobody() {
+        let mut gate = Gate::new(only("192.0.2.0/24"), Rate { per_second: 100, burst: 10 });
+        let mut accepted =
+            |ms| (0..50).filter(|_| gate.admit(address(1), at_ms(ms)) == Verdict::Accepted).count();
+        assert_eq!((accepted(0), accepted(-3_600_000)), (10, 0));
+        assert_eq!(accepted(-3_600_000 + 30), 3, "the rate holds from there on");
     }
 
     #[test]

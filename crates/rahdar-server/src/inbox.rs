@@ -13,7 +13,17 @@ use crate::health::{Health, Trouble};
 use crate::ledger::Ledger;
 use crate::notice::Notice;
 use crate::segment::{Dropped, Entry, Received, Whose};
-use crate::spool::{Refusal, Spool};
+use crate::spool::{Damage, Refusal, Spool};
+
+/// Senders whose losses are told apart until they are in the spool. Chosen here: twice as many as are let in at
+/// the same time. What is lost beyond is told as [`ANYBODY`]'s.
+const LOSSES_MAX: usize = 8_192;
+
+/// The exporter in gaps of losses of more senders than are told apart.
+const ANYBODY: &str = "udp *";
+
+/// The exporter in gaps of what was lost in the spool when nobody knew any more whose it was.
+const SPOOL: &str = "spool";
 
 /// Notices of one kind that are said in a minute. Chosen here: enough to see what is wrong, too
 /// few to flood a log (reliability.md C7).
@@ -107,13 +117,48 @@ impl Inbox {
         welcome
     }
 
-    /// Takes note of what the kernel dropped of a socket before `now`.
-    pub(crate) fn kernel_dropped(&mut self, socket: &str, datagrams: u64, now: Timestamp) {
+    /// Takes note of what the kernel dropped of a socket in `window`, which ends now.
+    pub(crate) fn kernel_dropped(&mut self, socket: &str, datagrams: u64, window: Window) {
         if datagrams > 0 {
             *self.ledger.kernel_drop.entry(socket.to_owned()).or_default() += datagrams;
-            self.health.met(Trouble::KernelDrops, now);
-            self.lose(Loss::KernelDrop, Whose::Socket(socket.to_owned()), now, datagrams);
+            self.health.met(Trouble::KernelDrops, window.until);
+            self.lose_in(Loss::KernelDrop, Whose::Socket(socket.to_owned()), window, datagrams);
         }
+    }
+
+    /// Takes note of what is lost with a damaged segment: it had been taken, and cannot be read again.
+    pub(crate) fn damaged(&mut self, damage: &Damage) {
+        for (sender, messages) in damage.messages.iter().filter(|(_, messages)| *messages > 0) {
+            let whose = match sender {
+                Some(sender) => Whose::Exporter(*sender),
+                None => Whose::Socket(SPOOL.to_owned()),
+            };
+            let exporter = self.ledger.of(sender.unwrap_or(Address::UNSPECIFIED));
+            exporter.damaged += messages;
+            if sender.is_none() {
+                // Of a process before this one, which counted them as spooled.
+                exporter.recovered += messages;
+            }
+            self.lose_in(Loss::QueueDrop, whose, damage.window, *messages);
+        }
+    }
+
+    /// Takes note of a message of a stream of which only a part was read: the stream ended, or the collector did.
+    pub(crate) fn cut_short(&mut self, peer: Address, by_peer: bool, now: Timestamp) {
+        let exporter = self.ledger.of(peer);
+        let cause = match by_peer {
+            true => {
+                exporter.spooled += 1;
+                exporter.account.messages += 1;
+                exporter.account.in_error += 1;
+                Loss::DecodeError
+            }
+            false => {
+                exporter.queue_drop += 1;
+                Loss::QueueDrop
+            }
+        };
+        self.lose(cause, Whose::Exporter(peer), now, 1);
     }
 
     /// Writes losses to the spool. What it does not take stays for the next time.
@@ -165,10 +210,16 @@ impl Inbox {
     }
 
     fn lose(&mut self, cause: Loss, whose: Whose, time: Timestamp, datagrams: u64) {
-        let at = Window::new(time, time.plus_micros(1));
-        let (window, count) = self.losses.entry((cause, whose)).or_insert((at, 0));
-        window.from = window.from.min(at.from);
-        window.until = window.until.max(at.until);
+        self.lose_in(cause, whose, Window::new(time, time.plus_micros(1)), datagrams);
+    }
+
+    fn lose_in(&mut self, cause: Loss, mut whose: Whose, lost: Window, datagrams: u64) {
+        if self.losses.len() >= LOSSES_MAX && !self.losses.contains_key(&(cause, whose.clone())) {
+            whose = Whose::Socket(ANYBODY.to_owned());
+        }
+        let (window, count) = self.losses.entry((cause, whose)).or_insert((lost, 0));
+        window.from = window.from.min(lost.from);
+        window.until = window.until.max(lost.until);
         *count += datagrams;
     }
 

@@ -10,6 +10,10 @@ use rahdar_wire::Account;
 /// The exporter in gaps and metrics of datagrams whose senders may not send.
 pub(crate) const STRANGERS: &str = "strangers";
 
+/// Exporters that are counted apart. Chosen here: four times as many as are let in at the same time. The others
+/// share the counts of [`Address::UNSPECIFIED`].
+const EXPORTERS_MAX: usize = 16_384;
+
 /// The counts of a collector since it was started.
 ///
 /// In datagrams, for everything sent to its sockets:
@@ -21,7 +25,7 @@ pub(crate) const STRANGERS: &str = "strangers";
 /// and for every exporter, once the spool has been read:
 ///
 /// ```text
-/// spooled + recovered = understood + waiting + no_template + in_error
+/// spooled + recovered = understood + waiting + no_template + in_error + damaged
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ledger {
@@ -57,6 +61,8 @@ pub struct Exporter {
     pub recovered: u64,
     /// Datagrams dropped because the spool was full or could not be written.
     pub queue_drop: u64,
+    /// Datagrams and messages that were taken, and lost with a damaged segment of the spool.
+    pub damaged: u64,
     /// Datagrams dropped because the exporter sent more than it may.
     pub rate_limited: u64,
     /// What became of those that were read.
@@ -66,7 +72,7 @@ pub struct Exporter {
 impl Exporter {
     /// Datagrams and messages that have been taken and not been read yet.
     pub fn unread(&self) -> u64 {
-        (self.spooled + self.recovered).saturating_sub(self.account.messages)
+        (self.spooled + self.recovered).saturating_sub(self.account.messages + self.damaged)
     }
 }
 
@@ -108,7 +114,7 @@ type Lost = (Loss, fn(&Exporter) -> u64);
 
 /// Why messages that are known to be of an exporter are lost.
 const LOST: [Lost; 4] = [
-    (Loss::QueueDrop, |of| of.queue_drop),
+    (Loss::QueueDrop, |of| of.queue_drop + of.damaged),
     (Loss::RateLimited, |of| of.rate_limited),
     (Loss::NoTemplate, |of| of.account.no_template),
     (Loss::DecodeError, |of| of.account.in_error),
@@ -117,7 +123,8 @@ const LOST: [Lost; 4] = [
 impl Ledger {
     /// The counts of an exporter.
     pub(crate) fn of(&mut self, exporter: Address) -> &mut Exporter {
-        self.exporters.entry(exporter).or_default()
+        let is_full = self.exporters.len() >= EXPORTERS_MAX && !self.exporters.contains_key(&exporter);
+        self.exporters.entry(if is_full { Address::UNSPECIFIED } else { exporter }).or_default()
     }
 
     /// Adds what became of what was read.
@@ -139,7 +146,7 @@ impl Ledger {
             Loss::KernelDrop => self.kernel_drop.values().sum(),
             Loss::Rejected => self.rejected,
             Loss::RateLimited => of_exporters(|of| of.rate_limited),
-            Loss::QueueDrop => of_exporters(|of| of.queue_drop),
+            Loss::QueueDrop => of_exporters(|of| of.queue_drop + of.damaged),
             Loss::NoTemplate => of_exporters(|of| of.account.no_template),
             Loss::DecodeError => of_exporters(|of| of.account.in_error),
             Loss::Sequence => of_exporters(|of| of.account.lost_messages),

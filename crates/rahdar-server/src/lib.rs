@@ -8,7 +8,7 @@
 //! * `inbox`: through the gate, into the spool, onto the books. Nothing is parsed here.
 //! * [`Told`]: what the operator knows of an exporter, and it does not say.
 //! * `spool`, `segment`, `state`: what is on disk, and what of it survives what.
-//! * `decoder`: segments into the store, each exactly once.
+//! * `decoder`: segments into the store, each exactly once; `voices`: under whose name losses stand.
 //! * [`Ledger`]: what became of everything that was sent. [`Notice`]: what people should know.
 //! * [`feeds`]: what others publish, fetched into the book. `outbound`: the one client that reaches out.
 //! * `health`, `http`: whether it keeps up, for machines that ask.
@@ -40,6 +40,7 @@ mod spool;
 mod state;
 mod tcp;
 mod udp;
+mod voices;
 
 pub use gate::{Exporters, Rate};
 pub use ledger::{Exporter, Ledger};

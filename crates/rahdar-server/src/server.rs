@@ -28,7 +28,7 @@ use crate::ledger::Ledger;
 use crate::notice::Notice;
 use crate::operator::{Operator, Told};
 use crate::segment::{Entry, Received};
-use crate::spool::{Limits, Spool};
+use crate::spool::{Damage, Limits, Spool};
 use crate::tcp::{CONNECTIONS_MAX, CONNECTIONS_OF_PEER_MAX, Connection, Next, Tcp};
 use crate::udp::{Buffers, Udp};
 
@@ -40,6 +40,13 @@ const DRAIN_US: i64 = 2 * SECOND_US;
 
 /// How long to wait before something that failed is tried again.
 const RETRY: Duration = Duration::from_millis(500);
+
+/// How long to wait at most for a store that fails again and again: each time a million flows are decoded for it.
+/// Twice as long each time until then. Chosen here: what the spool holds lasts for longer.
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// Octets that a spool must be allowed to hold, so that any datagram fits into one of its segments.
+const SPOOL_OCTETS_LEAST: u64 = 256 << 10;
 
 /// Times that the store is asked at a stop before the rest is left in the spool.
 const LAST_TRIES: usize = 3;
@@ -57,9 +64,9 @@ pub struct Settings {
     pub rate: Rate,
     /// The folder of the spool.
     pub spool: PathBuf,
-    /// Octets that the spool may hold.
+    /// Octets that the spool may hold: 256 KiB at least.
     pub spool_octets_max: u64,
-    /// Octets after which a segment ends.
+    /// Octets after which a segment ends; an eighth of what the spool may hold, if that is less.
     pub segment_octets: u64,
     /// How often flows are stored.
     pub commit_every: Duration,
@@ -113,6 +120,14 @@ pub enum ServerError {
         /// Why.
         #[source]
         cause: io::Error,
+    },
+    /// The spool may hold too little. Allow more.
+    #[error("a spool of {octets} octets is too small: {least} are needed")]
+    SmallSpool {
+        /// What it may hold.
+        octets: u64,
+        /// What it needs.
+        least: u64,
     },
     /// The address cannot be listened on. Take another, or end who has it.
     #[error("cannot listen on {transport} `{address}`")]
@@ -215,6 +230,10 @@ impl Server {
     /// [`ServerError`], by what the operator can do.
     pub fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, ServerError> {
         let folder = || settings.spool.clone();
+        let (octets, least) = (settings.spool_octets_max, SPOOL_OCTETS_LEAST);
+        if octets < least {
+            return Err(ServerError::SmallSpool { octets, least });
+        }
         let mut ledger = Ledger { spool_octets_max: settings.spool_octets_max, ..Ledger::default() };
         let limits = Limits {
             octets: settings.spool_octets_max,
@@ -231,7 +250,7 @@ impl Server {
         gone_on.map_err(|cause| ServerError::Spool { folder: folder(), cause })?;
         let mut udp = Vec::new();
         for address in &settings.udp {
-            let socket = Udp::bind(*address, settings.buffer_octets);
+            let socket = Udp::bind(*address, settings.buffer_octets, clock.now());
             udp.push(socket.map_err(listen("udp", *address))?);
         }
         let mut tcp = Vec::new();
@@ -246,8 +265,9 @@ impl Server {
         let gate = Gate::new(settings.exporters.clone(), settings.rate);
         let mut inbox = Inbox::new(spool, gate, ledger);
         notice.into_iter().for_each(|notice| inbox.announce(notice));
-        if cut > 0 {
-            inbox.announce(Notice::Cut { octets: cut });
+        if let Some(cut) = cut {
+            inbox.damaged(&Damage { window: cut.window, messages: vec![(None, cut.messages)] });
+            inbox.announce(Notice::Cut { octets: cut.octets });
         }
         for socket in &udp {
             if let Ok(address) = socket.address() {
@@ -321,13 +341,17 @@ impl Server {
                     rim.accept(socket);
                 });
             }
-            let beat = scope.spawn(|| rim.beat(&is_quiet));
+            let beat = scope.spawn(|| {
+                let _ends = Ends { stop, is_quiet: &is_quiet };
+                rim.beat(&is_quiet);
+            });
+            let _ends = Ends { stop, is_quiet: &is_quiet };
             let mut storing = Storing {
                 rim,
                 decoder: &mut self.decoder,
                 store,
                 first_own: self.first_own,
-                has_failed: false,
+                failed: None,
                 say,
             };
             while !stop.is_told() || open_sockets.load(Ordering::SeqCst) > 0 {
@@ -360,6 +384,21 @@ impl Drop for Open<'_> {
         self.sockets.fetch_sub(1, Ordering::SeqCst);
         if thread::panicking() {
             self.stop.stop();
+        }
+    }
+}
+
+/// A thread without which nothing is stored. If it dies, the others end: nobody collects what is not stored.
+struct Ends<'a> {
+    stop: &'a Stop,
+    is_quiet: &'a AtomicBool,
+}
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.stop.stop();
+            self.is_quiet.store(true, Ordering::SeqCst);
         }
     }
 }
@@ -408,10 +447,10 @@ impl Rim<'_> {
     }
 
     fn count_drops(self, socket: &mut Udp, now: Timestamp) {
-        let dropped = socket.dropped();
+        let dropped = socket.dropped(now);
         let mut inbox = self.shared.inbox();
         match dropped {
-            Ok(datagrams) => inbox.kernel_dropped(socket.name(), datagrams, now),
+            Ok((datagrams, window)) => inbox.kernel_dropped(socket.name(), datagrams, window),
             Err(error) => inbox.say(Notice::DropsUnknown(error), now),
         }
     }
@@ -464,6 +503,7 @@ impl Rim<'_> {
         let (peer, port) = connection.peer();
         let peer = Address::from(peer);
         let mut stopped_at = None;
+        let mut has_ended = false;
         loop {
             let now = self.clock.now();
             if self.stop.is_told() {
@@ -484,12 +524,19 @@ impl Rim<'_> {
                 }
                 Next::Silence if stopped_at.is_some() => break,
                 Next::Silence => {}
-                Next::End => break,
+                Next::End => {
+                    has_ended = true;
+                    break;
+                }
                 Next::Broken => {
                     self.shared.inbox().ledger.broken_streams += 1;
+                    has_ended = true;
                     break;
                 }
             }
+        }
+        if !connection.buffer().is_empty() {
+            self.shared.inbox().cut_short(peer, has_ended, self.clock.now());
         }
         while !self.shared.inbox().mark(Entry::Closed { peer, port }, self.clock.now()) {
             if self.stop.is_told() {
@@ -505,7 +552,7 @@ impl Rim<'_> {
         while !is_quiet.load(Ordering::SeqCst) {
             thread::park_timeout(BEAT);
             let now = self.clock.now();
-            let unsynced = {
+            let mut unsynced = {
                 let mut inbox = self.shared.inbox();
                 if self.stop.is_told() {
                     inbox.health.lasts(Trouble::Stopping, true);
@@ -517,6 +564,7 @@ impl Rim<'_> {
             self.shared.ended.notify_all();
             if let Err(error) = unsynced.sync() {
                 let mut inbox = self.shared.inbox();
+                inbox.spool.take_back(unsynced);
                 inbox.health.met(Trouble::SpoolFailed, now);
                 inbox.say(Notice::NotSynced(error), now);
             }
@@ -534,7 +582,8 @@ struct Storing<'a> {
     decoder: &'a mut Decoder,
     store: &'a dyn FlowStore,
     first_own: u64,
-    has_failed: bool,
+    /// When the store failed last, and how long to wait from then.
+    failed: Option<(Timestamp, Duration)>,
     say: &'a mut dyn FnMut(Notice),
 }
 
@@ -543,15 +592,23 @@ impl Storing<'_> {
     /// or it could not be stored.
     fn step(&mut self, wait: Duration) -> bool {
         let notices = {
+            let is_waiting = self.is_waiting();
             let mut inbox = self.rim.shared.inbox();
-            if !wait.is_zero() && inbox.spool.ended_after(self.decoder.applied()).is_none() {
+            let has_nothing = inbox.spool.ended_after(self.decoder.applied()).is_none();
+            if !wait.is_zero() && (is_waiting || has_nothing) {
                 let waited = self.rim.shared.ended.wait_timeout(inbox, wait);
                 inbox = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
             inbox.take_notices()
         };
         notices.into_iter().for_each(&mut *self.say);
-        self.apply()
+        !self.is_waiting() && self.apply()
+    }
+
+    /// Whether the store failed a moment ago, and there is time to wait.
+    fn is_waiting(&self) -> bool {
+        let Some((at, wait)) = self.failed.filter(|_| !self.rim.stop.is_told()) else { return false };
+        self.rim.clock.now().since(at).unsigned_abs() < wait.as_micros() as u64
     }
 
     fn apply(&mut self) -> bool {
@@ -568,10 +625,18 @@ impl Storing<'_> {
                 let released = {
                     let mut inbox = shared.inbox();
                     inbox.ledger.add(&ledger);
+                    for damaged in &done.damaged {
+                        let damage = inbox.spool.damage(damaged.number, damaged.octets, &damaged.senders);
+                        damage.iter().for_each(|damage| inbox.damaged(damage));
+                    }
+                    if !done.damaged.is_empty() {
+                        // Before the segment goes.
+                        inbox.write_losses(self.rim.clock.now());
+                    }
                     inbox.spool.release(done.saved)
                 };
                 done.notices.into_iter().for_each(&mut *self.say);
-                if std::mem::take(&mut self.has_failed) {
+                if self.failed.take().is_some() {
                     shared.inbox().health.lasts(Trouble::StoreFailed, false);
                     (self.say)(Notice::StoreWell);
                 }
@@ -587,11 +652,15 @@ impl Storing<'_> {
                     inbox.ledger.store_failures += 1;
                     inbox.health.lasts(Trouble::StoreFailed, true);
                 }
-                if !self.has_failed {
-                    self.has_failed = true;
+                let before = self.failed.map(|(_, wait)| wait);
+                let wait = before.map_or(RETRY, |wait| RETRY_MAX.min(2 * wait));
+                self.failed = Some((self.rim.clock.now(), wait));
+                if before.is_none() {
                     (self.say)(Notice::StoreFailed(error));
                 }
-                thread::sleep(RETRY);
+                if self.rim.stop.is_told() {
+                    thread::sleep(RETRY);
+                }
                 false
             }
         }
@@ -611,12 +680,12 @@ impl Storing<'_> {
             if self.step(Duration::ZERO) {
                 continue;
             }
-            if !self.has_failed {
+            if self.failed.is_none() {
                 break;
             }
             tries += 1;
         }
-        let unsynced = self.rim.shared.inbox().spool.unsynced();
+        let mut unsynced = self.rim.shared.inbox().spool.unsynced();
         if let Err(error) = unsynced.sync() {
             (self.say)(Notice::NotSynced(error));
         }

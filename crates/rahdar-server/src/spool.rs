@@ -4,14 +4,15 @@
 //! Segments are numbered as they are begun; the one with the highest number is being written. A
 //! segment is removed when what it holds is stored. One process at a time has the spool: a lock file says so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rahdar_model::Timestamp;
 use rahdar_model::time::SECOND_US;
+use rahdar_model::{Address, Timestamp, Window};
 
 use crate::segment::{Entries, Entry, HEAD_OCTETS, write_head};
 
@@ -21,6 +22,16 @@ const RESERVE_OCTETS: u64 = 1 << 20;
 
 /// How long a disk that failed is left alone.
 const RETRY_US: i64 = SECOND_US;
+
+/// Segments that the spool has room for, at least: one is stored while others are written. Chosen here.
+const SEGMENTS_LEAST: u64 = 8;
+
+/// Octets of an entry where nothing tells how long those were that are lost. Chosen here: what fits into an Ethernet
+/// frame.
+const ENTRY_OCTETS: u64 = 1_500;
+
+/// Octets that are written again at once where a disk had failed.
+const AGAIN_OCTETS: usize = 1 << 20;
 
 /// The name that follows the number of a segment.
 const SUFFIX: &str = ".segment";
@@ -44,11 +55,11 @@ pub(crate) struct Spool {
     /// Held as long as the spool is open.
     _lock: File,
     writing: Option<Segment>,
-    /// The octets of segments that have ended, by number.
-    ended: BTreeMap<u64, u64>,
+    /// The segments that have ended, by number.
+    ended: BTreeMap<u64, Ended>,
     next_number: u64,
-    /// Segments that have ended and were written to since they were last synced.
-    ended_stale: Vec<Arc<File>>,
+    /// Segments that have ended and were written to since they were last synced, or could not be synced.
+    ended_stale: Vec<Stale>,
     /// Whether a segment was begun since the folder was last synced.
     is_folder_stale: bool,
     retry_at: Option<Timestamp>,
@@ -62,21 +73,89 @@ struct Segment {
     file: Arc<File>,
     octets: u64,
     begun: Timestamp,
+    /// Between which times it was written to.
+    written: Window,
     /// Whether something was written since it was last synced.
     is_stale: bool,
+    /// How many messages of each sender are in it.
+    senders: HashMap<Address, u64>,
+}
+
+/// A segment that has ended.
+#[derive(Debug)]
+struct Ended {
+    octets: u64,
+    /// When it was written.
+    written: Window,
+    /// How many messages of each sender are in it; none where a process before this one wrote it.
+    senders: Option<HashMap<Address, u64>>,
+}
+
+/// What was cut off the last segment because no whole entry was left in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cut {
+    pub(crate) octets: u64,
+    /// How many messages that may have been, and when they came.
+    pub(crate) messages: u64,
+    pub(crate) window: Window,
+}
+
+/// What is lost with the rest of a segment: of whom, as far as that is known, how many messages.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Damage {
+    pub(crate) window: Window,
+    pub(crate) messages: Vec<(Option<Address>, u64)>,
+}
+
+/// A segment that has to be synced.
+#[derive(Debug)]
+struct Stale {
+    file: Arc<File>,
+    path: PathBuf,
+    /// Whether it could not be synced before. The kernel then takes it for written, so that it has to be written
+    /// again.
+    has_failed: bool,
+}
+
+impl Stale {
+    fn sync(&self) -> io::Result<()> {
+        if self.has_failed {
+            match write_again(&self.path) {
+                // It is stored, and removed.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                written => written?,
+            }
+        }
+        self.file.sync_data()
+    }
 }
 
 /// What must reach the disk so that all that was appended is there.
 pub(crate) struct Unsynced {
-    files: Vec<Arc<File>>,
+    files: Vec<Stale>,
     folder: Option<PathBuf>,
 }
 
 impl Unsynced {
-    /// Waits until it is on disk.
-    pub(crate) fn sync(self) -> io::Result<()> {
-        self.files.iter().try_for_each(|file| file.sync_data())?;
-        self.folder.map_or(Ok(()), |folder| sync_folder(&folder))
+    /// Waits until it is on disk. What could not be synced is left ([`Spool::take_back`]).
+    ///
+    /// # Errors
+    /// What the disk failed with first.
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        let mut failed = None;
+        self.files.retain_mut(|stale| {
+            let synced = stale.sync();
+            stale.has_failed = synced.is_err();
+            failed = failed.take().or(synced.err());
+            stale.has_failed
+        });
+        if let Some(folder) = &self.folder {
+            match sync_folder(folder) {
+                Ok(()) => self.folder = None,
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        failed.map_or(Ok(()), Err)
     }
 }
 
@@ -90,31 +169,41 @@ pub(crate) enum Refusal {
 }
 
 impl Spool {
-    /// Opens the spool in `folder`, which is made if it is not there. Returns the octets that were
-    /// cut off the last segment because no whole entry was left in them.
+    /// Opens the spool in `folder`, which is made if it is not there. Returns what was cut off the last
+    /// segment, if anything.
     ///
     /// # Errors
     /// [`TryLockError::WouldBlock`] if another process has it, or what the disk fails with.
-    pub(crate) fn open(folder: &Path, limits: Limits) -> Result<(Self, u64), TryLockError> {
+    pub(crate) fn open(folder: &Path, limits: Limits) -> Result<(Self, Option<Cut>), TryLockError> {
         fs::create_dir_all(folder).map_err(TryLockError::Error)?;
         let lock = File::create(folder.join("lock")).map_err(TryLockError::Error)?;
         lock.try_lock()?;
         Self::recover(folder, limits, lock).map_err(TryLockError::Error)
     }
 
-    fn recover(folder: &Path, limits: Limits, lock: File) -> io::Result<(Self, u64)> {
+    fn recover(folder: &Path, limits: Limits, lock: File) -> io::Result<(Self, Option<Cut>)> {
+        let segment_octets = limits.segment_octets.min(limits.octets / SEGMENTS_LEAST);
+        let limits = Limits { segment_octets, ..limits };
         let mut ended = BTreeMap::new();
         for found in fs::read_dir(folder)? {
             let found = found?;
             if let Some(number) = found.file_name().to_str().and_then(number) {
-                ended.insert(number, found.metadata()?.len());
+                let metadata = found.metadata()?;
+                let until = Timestamp::from_seconds(metadata.mtime() + 1);
+                let written = Window::new(until.plus_micros(-limits.segment_age_us), until);
+                ended.insert(number, Ended { octets: metadata.len(), written, senders: None });
             }
         }
-        let mut cut = 0;
-        if let Some((number, octets)) = ended.last_entry().map(|last| (*last.key(), *last.get())) {
-            let whole = cut_tail(&path(folder, number))?;
-            cut = octets - whole;
-            ended.insert(number, whole);
+        let mut cut = None;
+        if let Some(mut last) = ended.last_entry() {
+            let (number, last) = (*last.key(), last.get_mut());
+            let (whole, entries) = cut_tail(&path(folder, number))?;
+            let octets = last.octets - whole;
+            // A head that was being written had nothing behind it.
+            let is_head = whole == 0 && octets <= HEAD_OCTETS as u64;
+            let messages = if is_head { 0 } else { messages(octets, whole, entries) };
+            cut = (octets > 0).then_some(Cut { octets, messages, window: last.written });
+            last.octets = whole;
         }
         let next_number = ended.last_key_value().map_or(0, |(last, _)| *last) + 1;
         let spool = Self {
@@ -184,10 +273,14 @@ impl Spool {
             }
             count += 1;
         }
-        let written = if count > 0 { self.write(&buffer, now) } else { Ok(()) };
+        let written = if count > 0 { self.write(&buffer, &entries[..count], now) } else { Ok(()) };
         self.buffer = buffer;
         match written {
-            Ok(()) if count < entries.len() => (count, Some(Refusal::Full)),
+            Ok(()) if count < entries.len() => {
+                // What it holds can be stored only when it has ended.
+                self.seal();
+                (count, Some(Refusal::Full))
+            }
             Ok(()) => (count, None),
             Err(error) => {
                 self.retry_at = Some(now.plus_micros(RETRY_US));
@@ -196,7 +289,7 @@ impl Spool {
         }
     }
 
-    fn write(&mut self, octets: &[u8], now: Timestamp) -> io::Result<()> {
+    fn write(&mut self, octets: &[u8], entries: &[Entry<'_>], now: Timestamp) -> io::Result<()> {
         self.retry_at = None;
         if self.writing.is_none() {
             self.begin(now)?;
@@ -212,6 +305,13 @@ impl Spool {
         }
         segment.octets += octets.len() as u64;
         segment.is_stale = true;
+        segment.written.from = segment.written.from.min(now);
+        segment.written.until = segment.written.until.max(now.plus_micros(1));
+        for entry in entries {
+            if let Entry::Datagram(received) | Entry::Message(received) = entry {
+                *segment.senders.entry(received.peer).or_default() += 1;
+            }
+        }
         if segment.octets >= self.limits.segment_octets {
             self.seal();
         }
@@ -230,7 +330,15 @@ impl Spool {
         self.next_number += 1;
         self.is_folder_stale = true;
         let octets = HEAD_OCTETS as u64;
-        self.writing = Some(Segment { number, file: Arc::new(file), octets, begun: now, is_stale: true });
+        self.writing = Some(Segment {
+            number,
+            file: Arc::new(file),
+            octets,
+            begun: now,
+            written: Window::new(now, now.plus_micros(1)),
+            is_stale: true,
+            senders: HashMap::new(),
+        });
         Ok(())
     }
 
@@ -242,9 +350,10 @@ impl Spool {
     /// Ends the segment that is being written.
     pub(crate) fn seal(&mut self) {
         if let Some(segment) = self.writing.take() {
-            self.ended.insert(segment.number, segment.octets);
+            let Segment { number, file, octets, written, senders, .. } = segment;
+            self.ended.insert(number, Ended { octets, written, senders: Some(senders) });
             if segment.is_stale {
-                self.ended_stale.push(segment.file);
+                self.ended_stale.push(Stale { file, path: path(&self.folder, number), has_failed: false });
             }
         }
     }
@@ -257,14 +366,41 @@ impl Spool {
         }
     }
 
-    /// What was written and not synced, which is taken as synced from here on.
+    /// What was written and not synced. It is taken as synced from here on, unless it is given back.
     pub(crate) fn unsynced(&mut self) -> Unsynced {
         let mut files = std::mem::take(&mut self.ended_stale);
         if let Some(segment) = self.writing.as_mut().filter(|segment| segment.is_stale) {
             segment.is_stale = false;
-            files.push(segment.file.clone());
+            let path = path(&self.folder, segment.number);
+            // If it failed before, it is there already.
+            if files.iter().all(|stale| stale.path != path) {
+                files.push(Stale { file: segment.file.clone(), path, has_failed: false });
+            }
         }
         Unsynced { files, folder: std::mem::take(&mut self.is_folder_stale).then(|| self.folder.clone()) }
+    }
+
+    /// Takes back what could not be synced, for the next time.
+    pub(crate) fn take_back(&mut self, left: Unsynced) {
+        self.ended_stale.extend(left.files);
+        self.is_folder_stale |= left.folder.is_some();
+    }
+
+    /// What is lost with the rest of a segment that ended, of which `whole` octets, with so many messages of each sender,
+    /// could be read.
+    pub(crate) fn damage(&self, number: u64, whole: u64, read: &HashMap<Address, u64>) -> Option<Damage> {
+        let ended = self.ended.get(&number)?;
+        let messages = match &ended.senders {
+            Some(senders) => {
+                let left = |(sender, written): (&Address, &u64)| {
+                    let lost = written - read.get(sender).copied().unwrap_or(0).min(*written);
+                    (lost > 0).then_some((Some(*sender), lost))
+                };
+                senders.iter().filter_map(left).collect()
+            }
+            None => vec![(None, messages(ended.octets.saturating_sub(whole), whole, read.values().sum()))],
+        };
+        Some(Damage { window: ended.written, messages })
     }
 
     /// The number and place of the first segment after `applied` that has ended.
@@ -290,7 +426,7 @@ impl Spool {
     /// Octets of all segments.
     pub(crate) fn octets(&self) -> u64 {
         let writing = self.writing.as_ref().map_or(0, |segment| segment.octets);
-        self.ended.values().sum::<u64>() + writing
+        self.ended.values().map(|ended| ended.octets).sum::<u64>() + writing
     }
 
     /// The number of the next segment to be begun.
@@ -312,19 +448,45 @@ fn number(name: &str) -> Option<u64> {
     name.strip_suffix(SUFFIX)?.parse().ok()
 }
 
-/// Cuts off what follows the last whole entry, and returns how long the segment is then.
-fn cut_tail(path: &Path) -> io::Result<u64> {
+/// Cuts off what follows the last whole entry, and returns how long the segment is then, and how many entries it
+/// has.
+fn cut_tail(path: &Path) -> io::Result<(u64, u64)> {
     let file = OpenOptions::new().read(true).write(true).open(path)?;
     let whole = match Entries::open(io::BufReader::new(&file))? {
-        None => 0,
+        None => (0, 0),
         Some(mut entries) => {
-            while entries.next()?.is_some() {}
-            entries.octets()
+            let mut count = 0;
+            while entries.next()?.is_some() {
+                count += 1;
+            }
+            (entries.octets(), count)
         }
     };
-    file.set_len(whole)?;
+    file.set_len(whole.0)?;
     file.sync_all()?;
     Ok(whole)
+}
+
+/// How many messages so many octets held, if they were as those that can be read; one at least.
+fn messages(lost: u64, whole: u64, read: u64) -> u64 {
+    let each = whole.saturating_sub(HEAD_OCTETS as u64).checked_div(read).filter(|each| *each > 0);
+    lost.div_ceil(each.unwrap_or(ENTRY_OCTETS)).max(1)
+}
+
+/// Writes what a file holds to where it is, so that the kernel writes it to the disk again. What is appended meanwhile
+/// is not touched.
+fn write_again(path: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    let mut buffer = vec![0; AGAIN_OCTETS];
+    let mut at = 0;
+    loop {
+        let read = file.read_at(&mut buffer, at)?;
+        if read == 0 {
+            return Ok(());
+        }
+        file.write_all_at(&buffer[..read], at)?;
+        at += read as u64;
+    }
 }
 
 #[cfg(test)]
@@ -410,7 +572,67 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(path(folder.path(), 3), b"rahdarSP\0").unwrap();
         let (spool, cut) = Spool::open(folder.path(), LIMITS).unwrap();
-        assert_eq!((cut, spool.next_number()), (9, 4));
+        let cut = cut.unwrap();
+        assert_eq!((cut.octets, cut.messages, spool.next_number()), (9, 0, 4), "nothing came before it");
+    }
+
+    /// As much of a spool that is smaller than a segment can be stored and removed as of any other.
+    #[test]
+    fn a_small_spool_ends_its_segments() {
+        let folder = tempfile::tempdir().unwrap();
+        let limits = Limits { octets: 4_000, segment_octets: 1 << 20, segment_age_us: i64::MAX };
+        let (mut spool, _) = Spool::open(folder.path(), limits).unwrap();
+        let now = Timestamp::from_seconds(0);
+        for _ in 0..40 {
+            spool.append(&[entry(&[0; 100])], now);
+        }
+        assert!(spool.ended.len() >= 7 && spool.ended.values().all(|ended| ended.octets < 800));
+        assert!(!spool.is_writing(), "what it was full with is to be stored");
+    }
+
+    /// A file that has no disk to reach does not keep the others from it, and is not forgotten.
+    #[test]
+    fn what_could_not_be_synced_is_synced_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut spool, _) = Spool::open(folder.path(), LIMITS).unwrap();
+        spool.append(&[entry(b"12345678")], Timestamp::from_seconds(0));
+        let mut unsynced = spool.unsynced();
+        let null = Arc::new(OpenOptions::new().write(true).open("/dev/null").unwrap());
+        let broken = Stale { file: null, path: unsynced.files[0].path.clone(), has_failed: false };
+        unsynced.files.insert(0, broken);
+        unsynced.sync().unwrap_err();
+        assert_eq!((unsynced.files.len(), &unsynced.folder), (1, &None), "all others are on disk");
+        spool.append(&[entry(b"87654321")], Timestamp::from_seconds(0));
+        spool.take_back(unsynced);
+        let mut again = spool.unsynced();
+        let paths: Vec<_> = again.files.iter().map(|stale| (&*stale.path, stale.has_failed)).collect();
+        assert_eq!(paths, [(&*path(folder.path(), 1), true)]);
+        again.files[0].file = spool.writing.as_ref().unwrap().file.clone();
+        again.sync().unwrap();
+        assert_eq!(payloads(folder.path()).len(), 2, "it was written again as it was");
+    }
+
+    #[test]
+    fn what_is_lost_with_a_damaged_segment_is_known_or_estimated() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut spool, _) = Spool::open(folder.path(), LIMITS).unwrap();
+        for _ in 0..5 {
+            spool.append(&[entry(b"12345678")], Timestamp::from_seconds(0));
+        }
+        spool.seal();
+        let (sender, whole) = (Address::from_v4_bits(0xc000_0201), HEAD_OCTETS as u64 + 2 * (8 + 35));
+        let read = HashMap::from([(sender, 2)]);
+        assert_eq!(spool.damage(1, whole, &read).unwrap().messages, [(Some(sender), 3)]);
+        drop(spool);
+        let octets = fs::read(path(folder.path(), 1)).unwrap();
+        fs::write(path(folder.path(), 2), &octets[..octets.len() - 50]).unwrap();
+        let (spool, cut) = Spool::open(folder.path(), LIMITS).unwrap();
+        assert_eq!(
+            spool.damage(1, whole, &read).unwrap().messages,
+            [(None, 3)],
+            "whose is not known any more"
+        );
+        assert_eq!(cut.unwrap().messages, 1, "what was being written");
     }
 
     /// What happens to a spool.

@@ -12,7 +12,7 @@ use nix::sys::socket::{
     bind, getsockopt, recvmmsg, setsockopt, socket,
 };
 use nix::sys::time::{TimeSpec, TimeVal};
-use rahdar_model::{Address, Timestamp};
+use rahdar_model::{Address, Timestamp, Window};
 
 use crate::kernel::Drops;
 use crate::segment::Received;
@@ -34,14 +34,16 @@ pub(crate) struct Udp {
     /// Its name in gaps and metrics.
     name: String,
     drops: Drops,
+    /// When its drops were last counted.
+    counted_at: Timestamp,
 }
 
 impl Udp {
-    /// Opens a socket. An IPv6 socket takes IPv6 alone, so that both families can share a port.
+    /// Opens a socket `now`. An IPv6 socket takes IPv6 alone, so that both families can share a port.
     ///
     /// # Errors
     /// What the kernel fails with.
-    pub(crate) fn bind(address: SocketAddr, buffer_octets: usize) -> io::Result<Self> {
+    pub(crate) fn bind(address: SocketAddr, buffer_octets: usize, now: Timestamp) -> io::Result<Self> {
         let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
         let socket: OwnedFd = socket(family, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
         if address.is_ipv6() {
@@ -56,7 +58,7 @@ impl Udp {
         bind(socket.as_raw_fd(), &SockaddrStorage::from(address))?;
         let socket = UdpSocket::from(socket);
         let name = format!("udp {}", socket.local_addr()?);
-        Ok(Self { name, drops: Drops::of(&socket)?, socket })
+        Ok(Self { name, drops: Drops::of(&socket)?, counted_at: now, socket })
     }
 
     /// Where it listens.
@@ -74,12 +76,15 @@ impl Udp {
         getsockopt(&self.socket, RcvBuf).ok()
     }
 
-    /// Datagrams that the kernel dropped since the last call.
+    /// Datagrams that the kernel dropped since the last call, and in which time that was.
     ///
     /// # Errors
-    /// If the kernel does not say.
-    pub(crate) fn dropped(&mut self) -> io::Result<u64> {
-        self.drops.since_last()
+    /// If the kernel does not say; the next call that can tells of this time too.
+    pub(crate) fn dropped(&mut self, now: Timestamp) -> io::Result<(u64, Window)> {
+        let datagrams = self.drops.since_last()?;
+        let window = Window::new(self.counted_at.min(now), self.counted_at.max(now).plus_micros(1));
+        self.counted_at = now;
+        Ok((datagrams, window))
     }
 
     /// Waits a moment for datagrams and hands those that came to `take`, in their order. Returns how

@@ -135,7 +135,8 @@ impl Collector {
     }
 
     /// Takes note that datagrams came and were dropped here, so that their numbers are not missed
-    /// a second time. Without `exporter`, it is not known whose they were.
+    /// a second time. Without `exporter`, it is not known whose they were: numbers that are missed
+    /// then are told as [`Loss::KernelDrop`].
     pub fn dropped(&mut self, exporter: Option<Address>, datagrams: u64, time: Timestamp) {
         self.datagrams.dropped(exporter, datagrams, time);
     }
@@ -208,7 +209,8 @@ impl Collector {
     }
 }
 
-/// Subtracts datagrams that we dropped ourselves from an agent's gaps, and books the rest to it.
+/// Subtracts datagrams of an agent that we dropped ourselves from its gaps, tells what a socket dropped of them as
+/// such, and books the rest to it.
 struct WithoutOwn<'a> {
     sink: &'a mut dyn FlowSink,
     datagrams: &'a mut netflow::Collector,
@@ -227,12 +229,16 @@ impl FlowSink for WithoutOwn<'_> {
             Fact::Gap(gap) if gap.cause == Loss::Sequence && gap.unit == Unit::Datagrams => {
                 let until = gap.window.until;
                 let sender = self.sender.or_else(|| gap.exporter.parse().ok()).unwrap_or_default();
-                let lost = self.datagrams.not_dropped_here(sender, gap.lost, until);
-                self.accounts.of(sender).lost_messages += lost;
-                if lost == 0 {
-                    return Ok(());
+                let shares = self.datagrams.shares_of(sender, gap.lost, until);
+                self.accounts.of(sender).lost_messages += shares.elsewhere;
+                for (cause, lost) in
+                    [(Loss::Sequence, shares.elsewhere), (Loss::KernelDrop, shares.of_socket)]
+                {
+                    if lost > 0 {
+                        self.sink.fact(Fact::Gap(&Gap { cause, lost, ..gap.clone() }))?;
+                    }
                 }
-                self.sink.fact(Fact::Gap(&Gap { lost, ..gap.clone() }))
+                Ok(())
             }
             fact => self.sink.fact(fact),
         }

@@ -200,7 +200,7 @@ pub fn met(
 /// See [`UploadsError`].
 pub fn uploads(store: &dyn FlowStore, ask: &Ask, holders: &Holders) -> Result<Uploads, UploadsError> {
     let history = ask.history();
-    let coverage = store.coverage(history)?;
+    let coverage = seen::coverage(store, history)?;
     let mut began: BTreeMap<Arc<str>, Timestamp> = BTreeMap::new();
     for ledger in &coverage {
         let first = began.entry(ledger.exporter.clone()).or_insert(ledger.window.from);

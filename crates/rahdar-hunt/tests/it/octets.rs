@@ -55,6 +55,56 @@ fn the_upper_bound_needs_a_record_without_gaps() {
     assert_eq!(gap.octets_out.high, None);
 }
 
+/// A hunt on three days of contact in an unbroken record, with this gap of `exporter`, so many minutes after the
+/// second contact began, and an event of the day before.
+fn with_gap(exporter: &str, cause: Loss, minutes: i64) -> World {
+    let lively = |day: i32| {
+        (0..24).map(move |hour| {
+            flow("203.0.113.9:1 > 198.51.100.1:2").at_time(noon(day).plus_micros((hour - 12) * 3_600_000_000))
+        })
+    };
+    let mut world = World::of((1..4).map(|day| talk(C2, day))).flows((0..6).flat_map(lively));
+    let at = noon(2).plus_micros(minutes * 60_000_000);
+    world.gaps = vec![Gap {
+        exporter: exporter.into(),
+        observation_domain: 0,
+        window: Window::new(at, at.plus_micros(1)),
+        cause,
+        unit: Unit::Datagrams,
+        lost: 70,
+        source: "spool/1".into(),
+    }];
+    world
+}
+
+#[test]
+fn what_a_socket_dropped_may_have_been_any_exporters() {
+    for name in ["udp 0.0.0.0:2055", "sender 192.0.2.7"] {
+        let finding = with_gap(name, Loss::KernelDrop, 0).finding();
+        assert_eq!((finding.octets_out.low, finding.octets_out.high), (12_000.0, None), "{name}");
+        let highs: Vec<bool> = finding.daily.iter().map(|day| day.octets_out.high.is_some()).collect();
+        assert_eq!(highs, [true, false, true], "of the day on which it dropped");
+    }
+    let other = with_gap("r2", Loss::KernelDrop, 0).finding();
+    assert_eq!(other.octets_out, Estimate::exact(12_000), "another exporter never saw the contact");
+    let strangers = with_gap("strangers", Loss::Rejected, 0).finding();
+    assert_eq!(strangers.octets_out, Estimate::exact(12_000), "they are no exporters of ours");
+}
+
+#[test]
+fn a_datagram_that_was_lost_later_may_have_told_of_contact_before() {
+    let on_last_day = |minutes: i64| {
+        let mut world = with_gap("r1", Loss::Sequence, 24 * 60 + minutes);
+        world.request.window = Window::new(noon(0), noon(3).plus_micros(5 * 60_000_000));
+        [world.finding().octets_out.high, {
+            world.request.window = Window::ALL;
+            world.finding().octets_out.high
+        }]
+    };
+    assert_eq!(on_last_day(30), [None, None], "what went on until 12:00:30 may come at 12:30");
+    assert_eq!(on_last_day(31), [Some(12_000.0), Some(12_000.0)]);
+}
+
 #[test]
 fn what_two_unsampled_exporters_saw_is_counted_once() {
     let seen_by = |exporter: &'static str| (0..5).map(move |day| upload(C2, day, 1_000).exporter(exporter));

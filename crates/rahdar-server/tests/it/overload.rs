@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use rahdar_model::Clock;
-use rahdar_model::fact::Loss;
+use rahdar_model::fact::{Loss, Unit, is_anybodys};
+use rahdar_model::{Clock, FlowStore, Window};
 use rahdar_server::Ledger;
 use rahdar_testkit::NaiveStore;
 
@@ -16,7 +16,7 @@ use crate::made;
 use crate::pace::paced;
 use crate::process::{Process, Setup, free_port, get, since};
 use crate::running::{RealClock, Running, Sender, flows, gaps, loopback, settings};
-use crate::store::Asleep;
+use crate::store::{Asleep, Panics};
 use crate::tier::Tier;
 
 /// What was sent must be what the books say, to the last datagram.
@@ -58,10 +58,41 @@ fn a_burst_that_the_kernel_cannot_hold_is_counted() {
     let dropped = ledger.datagrams_lost(Loss::KernelDrop);
     assert!(dropped > 0, "the kernel took all of it");
     assert_eq!(ledger.rows, (u64::from(sent) - dropped) * 30);
-    let gaps = gaps(&*store);
-    let told: u64 = gaps.iter().filter_map(|gap| gap.split(' ').rev().nth(1)?.parse::<u64>().ok()).sum();
-    assert!(gaps.iter().all(|gap| gap.contains("kernel_drop")), "lost once, counted once: {gaps:?}");
-    assert_eq!(told, dropped);
+    let gaps = store.gaps(Window::ALL).unwrap();
+    assert!(gaps.iter().all(|gap| gap.cause == Loss::KernelDrop), "lost once, counted once: {gaps:?}");
+    let (of_socket, of_exporter): (Vec<_>, Vec<_>) = gaps.iter().partition(|gap| is_anybodys(&gap.exporter));
+    assert_eq!(of_socket.iter().map(|gap| gap.lost).sum::<u64>(), dropped);
+    // Of the last ones no later number tells, and a second's drops are counted after it.
+    let told: u64 = of_exporter.iter().map(|gap| gap.lost).sum();
+    assert!(told > 0 && told.is_multiple_of(30) && told <= 30 * dropped, "{told} of {dropped}: {gaps:?}");
+    assert!(of_exporter.iter().all(|gap| &*gap.exporter == "127.0.0.1" && gap.unit == Unit::Records));
+    let longest_us = of_socket.iter().map(|gap| gap.window.until.since(gap.window.from)).max();
+    assert!(longest_us >= Some(900_000), "since it was last looked: {of_socket:?}");
+}
+
+/// It ends, so that a service manager starts it again; it does not go on to listen in vain.
+#[test]
+fn a_store_that_panics_ends_the_collector() {
+    let spool = tempfile::tempdir().unwrap();
+    let running = Running::start(settings(spool.path()), Arc::new(NaiveStore::guarded(Arc::new(Panics))));
+    Sender::new(running.udp[0]).send(&made::v5(0, 30));
+    assert!(running.dies());
+}
+
+/// What it decodes for a store that fails, it decodes less and less often.
+#[test]
+fn a_store_that_fails_is_asked_less_and_less_often() {
+    let (spool, asleep) = (tempfile::tempdir().unwrap(), Arc::new(Asleep::default()));
+    let store = Arc::new(NaiveStore::guarded(asleep.clone()));
+    let running = Running::start(settings(spool.path()), store);
+    Sender::new(running.udp[0]).send(&made::v5(0, 30));
+    running.until(|ledger| ledger.store_failures > 0);
+    // Half a second, one, two.
+    thread::sleep(Duration::from_secs(3));
+    let failures = running.books.ledger().store_failures;
+    assert!((1..=3).contains(&failures), "{failures}");
+    asleep.wake();
+    assert_eq!(running.stop().0.rows, 30, "at a stop it is asked at once");
 }
 
 #[test]

@@ -68,6 +68,17 @@ impl Running {
         panic!("it never came about: {:#?}", self.books.ledger());
     }
 
+    /// Whether it ends in a panic, without being told to stop.
+    pub(crate) fn dies(self) -> bool {
+        for _ in 0..400 {
+            if self.thread.is_finished() {
+                return self.thread.join().is_err();
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        false
+    }
+
     /// Stops it; returns the books and what it said.
     pub(crate) fn stop(self) -> (Ledger, Vec<String>) {
         self.stop.stop();

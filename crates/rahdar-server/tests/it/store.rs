@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use rahdar_model::fact::{Gap, Loss};
+use rahdar_model::fact::{Gap, Loss, is_anybodys};
 use rahdar_model::store::{Input, StoreError};
 use rahdar_model::{Clock, FlowRecord, Timestamp};
 use rahdar_testkit::{Guard, Keep, NaiveStore};
@@ -111,12 +111,23 @@ impl Guard for Asleep {
     }
 }
 
+/// A store with a bug.
+#[derive(Debug)]
+pub(crate) struct Panics;
+
+impl Guard for Panics {
+    fn commit(&self, _: &[&str], _: &[FlowRecord], _: &[Gap]) -> Result<Keep, StoreError> {
+        panic!("a bug of the store, on purpose");
+    }
+}
+
 /// A store that takes so many rows a second and keeps nothing; of gaps it keeps the sums.
 #[derive(Debug)]
 pub(crate) struct Slow {
     rows_per_second: u64,
     /// When it has stored what it was given.
     ready: Mutex<Timestamp>,
+    /// By cause, in total; of what the kernel dropped, what is told of sockets.
     lost: Mutex<BTreeMap<Loss, u64>>,
 }
 
@@ -133,7 +144,8 @@ impl Slow {
 
 impl Guard for Slow {
     fn commit(&self, _: &[&str], flows: &[FlowRecord], gaps: &[Gap]) -> Result<Keep, StoreError> {
-        for gap in gaps {
+        let is_share = |gap: &&Gap| gap.cause == Loss::KernelDrop && !is_anybodys(&gap.exporter);
+        for gap in gaps.iter().filter(|gap| !is_share(gap)) {
             *self.lost.lock().unwrap().entry(gap.cause).or_default() += gap.lost;
         }
         let now = RealClock.now();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use rahdar_model::fact::Loss;
 use rahdar_server::{Exporters, Settings};
 use rahdar_testkit::NaiveStore;
 
@@ -74,6 +75,26 @@ fn what_is_no_ipfix_ends_its_connection_and_no_other() {
     connect(running.tcp[0]).write_all(&ipfix(0, 1, &[template(), flows(1)])).unwrap();
     running.until(|ledger| ledger.rows == 1);
     running.stop();
+}
+
+#[test]
+fn a_message_that_is_cut_short_is_counted() {
+    let (spool, store) = (tempfile::tempdir().unwrap(), Arc::new(NaiveStore::new()));
+    let running = Running::start(with_tcp(spool.path()), store.clone());
+    let whole = ipfix(0, 1, &[template(), flows(1)]);
+    let half = &whole[..whole.len() / 2];
+    let mut stream = connect(running.tcp[0]);
+    stream.write_all(&whole).unwrap();
+    stream.write_all(half).unwrap();
+    drop(stream);
+    running.until(|ledger| ledger.datagrams_lost(Loss::DecodeError) == 1);
+    let mut open = connect(running.tcp[0]);
+    open.write_all(half).unwrap();
+    running.until(|ledger| ledger.rows == 1);
+    let (ledger, _) = running.stop();
+    assert_eq!(gaps(&*store), ["127.0.0.1 decode_error 1 datagrams", "127.0.0.1 queue_drop 1 datagrams"]);
+    let of = &ledger.exporters[&loopback()];
+    assert_eq!((of.account.in_error, of.queue_drop, of.unread()), (1, 1, 0));
 }
 
 #[test]

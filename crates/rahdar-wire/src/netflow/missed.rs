@@ -1,8 +1,10 @@
 //! Losses by sequence number of all streams, told as gaps.
 //!
-//! What was dropped here is missing from the sequence as well. It is counted where it was dropped,
-//! and taken off what the sequence shows, so that no loss counts twice. Where the sequence counts
-//! records, that is by their mean per message, and so an estimate.
+//! What was dropped here is missing from the sequence as well. What is known to be the exporter's was counted when it
+//! was dropped, and is taken off what the sequence shows. Of what a socket dropped nobody knows whose it was:
+//! what the sequence shows meanwhile is told as the exporter's share of it, up to all of it. So every loss that a
+//! sequence shows is told under its exporter once, and a flood that a socket could not hold hides none. Where the
+//! sequence counts records, the parts are by their mean per message, and so an estimate.
 
 use std::collections::HashMap;
 
@@ -54,6 +56,15 @@ pub(super) struct Missed {
 struct Dropped {
     datagrams: u64,
     last: Timestamp,
+}
+
+/// Where something that is missing was lost, as far as it was not counted before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shares {
+    /// By the network or the exporter.
+    pub(crate) elsewhere: u64,
+    /// With what a socket dropped.
+    pub(crate) of_socket: u64,
 }
 
 impl Dropped {
@@ -149,29 +160,32 @@ impl Missed {
     }
 
     fn tell(&mut self, stream: &Stream, missing: &Missing, out: &mut Out<'_>) -> Result<(), SinkError> {
-        let lost = self.lost_elsewhere(stream.exporter, missing);
-        if lost == 0 {
-            return Ok(());
-        }
+        let shares = self.shares(stream.exporter, missing);
         let account = out.books.accounts.of(stream.exporter);
         match missing.unit {
-            Unit::Records => account.lost_records += lost,
-            Unit::Datagrams | Unit::Samples => account.lost_messages += lost,
+            Unit::Records => account.lost_records += shares.elsewhere,
+            Unit::Datagrams | Unit::Samples => account.lost_messages += shares.elsewhere,
         }
-        let gap = Gap {
-            exporter: out.books.name(stream.exporter, stream.version.into()),
-            observation_domain: stream.domain,
-            window: out.books.moved(missing.window),
-            cause: Loss::Sequence,
-            unit: missing.unit,
-            lost,
-            source: out.record.source.clone(),
-        };
-        out.sink.fact(Fact::Gap(&gap))
+        for (cause, lost) in [(Loss::Sequence, shares.elsewhere), (Loss::KernelDrop, shares.of_socket)] {
+            if lost == 0 {
+                continue;
+            }
+            let gap = Gap {
+                exporter: out.books.name(stream.exporter, stream.version.into()),
+                observation_domain: stream.domain,
+                window: out.books.moved(missing.window),
+                cause,
+                unit: missing.unit,
+                lost,
+                source: out.record.source.clone(),
+            };
+            out.sink.fact(Fact::Gap(&gap))?;
+        }
+        Ok(())
     }
 
-    /// How much of what is missing was lost before it came here.
-    fn lost_elsewhere(&mut self, exporter: Address, missing: &Missing) -> u64 {
+    /// Where what is missing was lost, in its unit.
+    fn shares(&mut self, exporter: Address, missing: &Missing) -> Shares {
         let (messages, records) = missing.mean;
         let (messages, records) = match missing.unit {
             Unit::Records if records > 0 => (u128::from(messages), u128::from(records)),
@@ -179,19 +193,21 @@ impl Missed {
         };
         let saturated = |number: u128| u64::try_from(number).unwrap_or(u64::MAX);
         let datagrams = saturated((u128::from(missing.lost) * messages).div_ceil(records));
-        match self.not_dropped_here(exporter, datagrams, missing.window.until) {
-            0 => 0,
-            left => {
-                let taken = u128::from(datagrams - left);
-                missing.lost.saturating_sub(saturated(taken * records / messages))
-            }
-        }
+        let left = self.shares_of(exporter, datagrams, missing.window.until);
+        let known = datagrams - left.elsewhere - left.of_socket;
+        let in_unit = |datagrams: u64| saturated(u128::from(datagrams) * records / messages);
+        // What all datagrams of a kind hold is not rounded.
+        let unknown = if known == 0 { missing.lost } else { missing.lost.saturating_sub(in_unit(known)) };
+        let unknown = if left.elsewhere + left.of_socket == 0 { 0 } else { unknown };
+        let of_socket = if left.elsewhere == 0 { unknown } else { in_unit(left.of_socket).min(unknown) };
+        Shares { elsewhere: unknown - of_socket, of_socket }
     }
 
-    /// Of so many datagrams that are missing at `time`, those that were not dropped here.
-    pub(super) fn not_dropped_here(&mut self, exporter: Address, missing: u64, time: Timestamp) -> u64 {
+    /// Of so many datagrams that are missing at `time`, those that were not dropped here as the exporter's own.
+    pub(super) fn shares_of(&mut self, exporter: Address, missing: u64, time: Timestamp) -> Shares {
         let own = self.dropped.get_mut(&exporter).map_or(0, |dropped| dropped.take(missing, time));
-        missing - own - self.dropped_of_any.take(missing - own, time)
+        let of_socket = self.dropped_of_any.take(missing - own, time);
+        Shares { elsewhere: missing - own - of_socket, of_socket }
     }
 
     /// Writes all of it.

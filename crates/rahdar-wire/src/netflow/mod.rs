@@ -77,7 +77,7 @@ use clock::Clock;
 use domain::{Domain, Transport};
 use flow::{Known, Origin, Sampling};
 use message::{At, Kind};
-use missed::{Missed, Stream};
+use missed::{Missed, Shares, Stream};
 use read::READ_BEHIND;
 use sequence::Message;
 use sessions::{Session, Sessions};
@@ -138,9 +138,9 @@ impl Collector {
         self.books.rows_mut()
     }
 
-    /// Of so many datagrams that are missing, those that were not dropped here.
-    pub(crate) fn not_dropped_here(&mut self, exporter: Address, missing: u64, time: Timestamp) -> u64 {
-        self.missed.not_dropped_here(exporter, missing, time)
+    /// Of so many datagrams that are missing, those that were not dropped here as the exporter's own.
+    pub(crate) fn shares_of(&mut self, exporter: Address, missing: u64, time: Timestamp) -> Shares {
+        self.missed.shares_of(exporter, missing, time)
     }
 
     /// Whether `payload` is by itself clearly one export datagram: its lengths and counts agree.

@@ -115,7 +115,7 @@ fn table(ledger: &Ledger) -> Table {
         let counts = [
             exporter.spooled,
             exporter.recovered,
-            exporter.queue_drop,
+            exporter.queue_drop + exporter.damaged,
             exporter.rate_limited,
             account.understood,
             account.waiting,

@@ -1,7 +1,7 @@
 //! The collector behind the door for live export.
 
 use proptest::prelude::*;
-use rahdar_model::fact::Unit;
+use rahdar_model::fact::{Loss, Unit};
 use rahdar_model::flow::Quality;
 use rahdar_model::{Address, Timestamp};
 use rahdar_wire::{Account, Arrival, Collector, Options};
@@ -203,9 +203,10 @@ fn a_template_of_another_meaning_is_a_new_version_whose_flows_are_marked() {
     assert_eq!(marked, [false, true, true, true, true, false], "for as long as the first would have lived");
 }
 
-/// What is missing of messages with these numbers, a record each, when so many datagrams were dropped here.
+/// What is missing of messages with these numbers, a record each, when so many datagrams were dropped here: what
+/// the network lost, and what the socket did.
 #[track_caller]
-fn check_lost(numbers: &[u32], dropped: (Option<&str>, u64), expected: u64) {
+fn check_lost(numbers: &[u32], dropped: (Option<&str>, u64), (expected, of_socket): (u64, u64)) {
     let (mut collector, mut kept) = (Collector::new(&unsampled()), Kept::default());
     collector.begin("a".into());
     let template = v9_template(FLOWS, FLOW_FIELDS);
@@ -217,17 +218,23 @@ fn check_lost(numbers: &[u32], dropped: (Option<&str>, u64), expected: u64) {
     collector.dropped(dropped.0.map(|exporter| exporter.parse().unwrap()), dropped.1, time);
     collector.finish(&mut kept).unwrap();
     assert!(kept.gaps.iter().all(|gap| gap.unit == Unit::Datagrams));
-    assert_eq!(kept.gaps.iter().map(|gap| gap.lost).sum::<u64>(), expected);
+    let lost = |cause| kept.gaps.iter().filter(|gap| gap.cause == cause).map(|gap| gap.lost).sum::<u64>();
+    assert_eq!((lost(Loss::Sequence), lost(Loss::KernelDrop)), (expected, of_socket));
     assert_eq!(account(&collector).lost_messages, expected);
 }
 
 #[test]
 fn what_was_dropped_here_is_not_missed_again() {
-    check_lost(&[1, 2, 13, 14], (None, 0), 10);
-    check_lost(&[1, 2, 13, 14], (Some(EXPORTER), 4), 6);
-    check_lost(&[1, 2, 13, 14], (Some(EXPORTER), 10), 0);
-    check_lost(&[1, 2, 13, 14], (None, 40), 0);
-    check_lost(&[1, 2, 13, 14], (Some("192.0.2.99"), 10), 10);
+    check_lost(&[1, 2, 13, 14], (None, 0), (10, 0));
+    check_lost(&[1, 2, 13, 14], (Some(EXPORTER), 4), (6, 0));
+    check_lost(&[1, 2, 13, 14], (Some(EXPORTER), 10), (0, 0));
+    check_lost(&[1, 2, 13, 14], (Some("192.0.2.99"), 10), (10, 0));
+}
+
+#[test]
+fn what_a_socket_dropped_is_told_under_the_exporter_that_misses_it() {
+    check_lost(&[1, 2, 13, 14], (None, 40), (0, 10));
+    check_lost(&[1, 2, 13, 14], (None, 4), (6, 4));
 }
 
 #[test]
