@@ -121,7 +121,7 @@ mod tests {
 
     use super::*;
     use crate::exporters::{Part, estimate, weigh};
-    use crate::stitch::{FanIn, stitch};
+    use crate::stitch::{Habits, stitch};
     use crate::sweep::Party;
 
     const KABUL_US: i64 = 16_200 * SECOND_US;
@@ -132,7 +132,7 @@ mod tests {
             |flow: FlowBuilder| Contact::of(&Sighting { end: End::Destination, flow: flow.build() });
         let mut contacts: Vec<Contact> = flows.into_iter().map(contact).collect();
         contacts.sort();
-        let sessions = stitch(&contacts, &FanIn::of(&contacts), &|_, _| false);
+        let sessions = stitch(&contacts, &Habits::of(&contacts), &|_, _| false);
         let weights = weigh(&[(&contacts[..], &sessions[..])]);
         estimate(contacts.iter().zip(&weights).map(|(c, w)| Part::whole(c, w)), Party::Victim, true).low
     }

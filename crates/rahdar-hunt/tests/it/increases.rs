@@ -38,5 +38,6 @@ fn windows_that_begin_while_contact_goes_on_make_no_increase() {
     let first = finding.infrastructure.iter().filter_map(|endpoint| endpoint.first_seen).max();
     assert_eq!(first.map(|first| first.day()), Some(noon(DAY).day()), "the first day of the windows");
     assert!(finding.surges.is_empty(), "{:#?}", finding.surges);
-    assert!(finding.event_tests[0].p_value.is_some_and(|p| p > 0.5), "{:#?}", finding.event_tests);
+    let test = &finding.event_tests[0];
+    assert!(!test.assessed && test.p_value.is_some_and(|p| p > 0.1), "{test:#?}");
 }

@@ -147,10 +147,6 @@ impl Rate {
     }
 }
 
-fn ratio(whole: u64, part: u64) -> u64 {
-    whole.saturating_add(part / 2) / part
-}
-
 /// How a rate scales: its interval, whether it has more than that, whether whole flows were sampled.
 type Scale = (Option<u32>, bool, bool);
 

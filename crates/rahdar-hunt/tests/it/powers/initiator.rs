@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rahdar_hunt::stitch::{FanIn, stitch};
+use rahdar_hunt::stitch::{Habits, stitch};
 use rahdar_hunt::sweep::{Contact, Party};
 use rahdar_model::store::{End, Sighting};
 use rahdar_model::{Address, FlowRecord, Timestamp};
@@ -171,9 +171,9 @@ fn measure(interval: u32, talks: usize, seed: u64) -> (f64, f64) {
         contacts.extend(records.into_iter().map(|(end, flow)| Contact::of(&Sighting { end, flow })));
     }
     contacts.sort();
-    let fan_in = FanIn::of(&contacts);
+    let habits = Habits::of(&contacts);
     let (mut right, mut wrong, mut unknown) = (0_u64, 0_u64, 0_u64);
-    for session in stitch(&contacts, &fan_in, &|_, _| false) {
+    for session in stitch(&contacts, &habits, &|_, _| false) {
         let first = &contacts[session.records.start];
         let ends = ((first.victim, first.victim_port), (first.remote, first.remote_port));
         match session.opener {

@@ -237,6 +237,28 @@ fn what_a_socket_dropped_is_told_under_the_exporter_that_misses_it() {
     check_lost(&[1, 2, 13, 14], (None, 4), (6, 4));
 }
 
+/// In the unit of its numbers, so that it is known what share of its records came.
+#[test]
+fn an_exporter_that_numbers_records_is_told_its_records() {
+    for (dropped, expected) in
+        [(1, vec![(Loss::Sequence, 7), (Loss::KernelDrop, 3)]), (9, vec![(Loss::KernelDrop, 10)])]
+    {
+        let (mut collector, mut kept) = (Collector::new(&unsampled()), Kept::default());
+        collector.begin("a".into());
+        let flows = || vec![set(300, &short(4_000)); 3];
+        let first = ipfix(0, 0, &[vec![ipfix_template(300, &FLOW_FIELDS[..9])], flows()].concat());
+        collector.datagram(&first, &arrival(0, 9), &mut kept).unwrap();
+        collector.dropped(None, dropped, Timestamp::from_seconds(EXPORT_S.into()));
+        for (s, number) in [(1, 13), (2, 16), (3, 19)] {
+            collector.datagram(&ipfix(number, s, &flows()), &arrival(s, 9), &mut kept).unwrap();
+        }
+        collector.finish(&mut kept).unwrap();
+        let told: Vec<_> = kept.gaps.iter().map(|gap| (gap.cause, gap.lost)).collect();
+        assert_eq!(told, expected, "{dropped}");
+        assert!(kept.gaps.iter().all(|gap| &*gap.exporter == EXPORTER && gap.unit == Unit::Records));
+    }
+}
+
 #[test]
 fn what_a_socket_dropped_long_ago_explains_nothing() {
     let (mut collector, mut kept) = (Collector::new(&unsampled()), Kept::default());
@@ -251,7 +273,7 @@ fn what_a_socket_dropped_long_ago_explains_nothing() {
 
 /// A record without its last field.
 fn short(octets: u128) -> Vec<u8> {
-    flow(octets)[..30].to_vec()
+    flow(octets)[..26].to_vec()
 }
 
 /// What an exporter sends in a life of a few minutes, so that there is something of everything to remember.
