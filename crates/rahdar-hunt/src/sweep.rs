@@ -222,7 +222,7 @@ impl Contact {
                 .map(|(export, received)| export.since(received)),
             clock_suspect: by == By::Nobody,
             by_arrival: by == By::Arrival,
-            has_floor: !(marked(Quality::ALREADY_SCALED) && rate == Rate::Unknown) && !flow.is_dropped(),
+            has_floor: !(flow.is_dropped() || marked(Quality::ALREADY_SCALED) && rate == Rate::Unknown),
             has_ceiling: rate != Rate::Unknown
                 && !marked(Quality::COUNTER_CLAMPED | Quality::COUNTER_WRAPPED)
                 && !marked(Quality::CONTENT_GAP | Quality::RATE_UNKNOWN),

@@ -83,6 +83,8 @@ impl Found {
         let context = || format!("cannot open `{}`", self.path.display());
         let file = File::open(&self.path).with_context(context)?;
         let part = match self.part {
+            // Files of the system tell no size.
+            None if self.octets == 0 => return Ok(Box::new(file)),
             None => return Ok(Box::new(file.take(self.octets))),
             Some(part) if part.is_packed => return Ok(Box::new(file)),
             Some(part) => part,

@@ -52,9 +52,17 @@ fn compress(from: &str, to: &str) {
     std::fs::remove_file(from).unwrap();
 }
 
-/// What the follower knows of files.
+/// What the follower knows of files: all that it knew, and the pages that it noted since.
 fn notebook(home: &Home) -> Value {
-    serde_json::from_slice(&std::fs::read(home.path().join("home/follow.json")).unwrap()).unwrap()
+    let text = std::fs::read_to_string(home.path().join("home/follow.json")).unwrap();
+    let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let mut known = lines.next().unwrap();
+    for page in lines {
+        let pages = known["files"].as_array_mut().unwrap();
+        pages.retain(|known| known["file"] != page["file"]);
+        pages.push(page);
+    }
+    known
 }
 
 /// As if the follower had been killed after the rows of its last part were stored, and before that was noted.
