@@ -160,7 +160,7 @@ fn infrastructure_consists_of_certificates() {
             link(1, "infrastructure--1", "consists-of", "x509-certificate--1"),
             link(2, "intrusion-set--1", "uses", "infrastructure--1"),
         ],
-        &[&format!("{sha1} {OPEN} a-group relationship--1")],
+        &[&format!("{sha1} [2021-03-18T09:30:00Z, 2021-06-17) published a-group relationship--1")],
     );
 }
 
