@@ -40,6 +40,17 @@ fn clusters_that_cannot_be_told_apart_are_counted_as_a_range() {
 }
 
 #[test]
+fn a_test_that_could_hardly_show_an_increase_has_shown_none_and_says_so() {
+    let mut hunt = roshan();
+    let plugx = hunt.findings.iter_mut().find(|finding| finding.cluster.name == "PlugX cluster").unwrap();
+    let test = &mut plugx.event_tests[0];
+    (test.assessed, test.why) = (false, "twice as much would have been found in 34 of 100 cases".to_owned());
+    let sentences = words::changes(plugx);
+    assert!(sentences[0].contains("is not assessable: twice as much"), "{sentences:?}");
+    assert!(lines(&hunt).contains("- PlugX cluster: from 2020-11 until 2021-09; no increase shown."));
+}
+
+#[test]
 fn octets_of_contact_that_is_merely_likely_are_told_apart() {
     let mut hunt = roshan();
     hunt.victims[1].octets_out_confirmed = estimate(1_000_000_000.0, 2e9, None);

@@ -280,8 +280,9 @@ fn life(hunt: &Hunt, finding: &Finding) -> String {
     };
     let mut parts = vec![format!("{}{verdict}: {when}", legible::name(&finding.cluster.name))];
     parts.extend(finding.surges.iter().map(change));
-    let is_assessed = finding.event_tests.iter().any(|test| test.assessed);
-    if finding.surges.is_empty() && is_assessed {
+    // Shown it was not, also where a test had little chance to: what is said of the finding tells how much.
+    let is_tested = finding.event_tests.iter().any(|test| test.p_value.is_some());
+    if finding.surges.is_empty() && is_tested {
         parts.push("no increase shown".to_owned());
     }
     parts.extend(also_on(hunt, finding));
