@@ -45,7 +45,7 @@ fn a_test_that_could_hardly_show_an_increase_has_shown_none_and_says_so() {
     let plugx = hunt.findings.iter_mut().find(|finding| finding.cluster.name == "PlugX cluster").unwrap();
     let test = &mut plugx.event_tests[0];
     (test.assessed, test.why) = (false, "twice as much would have been found in 34 of 100 cases".to_owned());
-    let sentences = words::changes(plugx);
+    let sentences = words::finding::changes(plugx);
     assert!(sentences[0].contains("is not assessable: twice as much"), "{sentences:?}");
     assert!(lines(&hunt).contains("- PlugX cluster: from 2020-11 until 2021-09; no increase shown."));
 }
