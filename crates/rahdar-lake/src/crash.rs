@@ -325,13 +325,13 @@ fn an_import_that_sums_up_the_log_may_be_killed_too() {
 
 #[test]
 fn an_error_of_the_disk_at_any_step_leaves_the_table_whole() {
-    fail_in_strides(Before::Nothing, Fault::Error(EIO), 6);
+    fail_in_strides(Before::Nothing, Fault::Error(EIO), 1);
     fail_in_strides(Before::TwentyCommits, Fault::Error(EIO), 12);
 }
 
 #[test]
 fn a_disk_that_is_full_from_any_step_on_leaves_the_table_whole() {
-    fail_in_strides(Before::Nothing, Fault::Full, 9);
+    fail_in_strides(Before::Nothing, Fault::Full, 1);
     fail_in_strides(Before::TwentyCommits, Fault::Full, 14);
 }
 

@@ -6,7 +6,9 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use nix::sys::statvfs::statvfs;
 use object_store::Error;
+use rahdar_model::reserve::reserve_octets;
 use thiserror::Error;
 
 /// The name in messages.
@@ -55,11 +57,39 @@ pub(crate) trait Disk: fmt::Debug + Send + Sync {
     }
 }
 
-/// The disk itself.
+/// The disk itself, of which the [reserve](rahdar_model::reserve) is left alone.
 #[derive(Debug)]
 pub(crate) struct RealDisk;
 
-impl Disk for RealDisk {}
+impl Disk for RealDisk {
+    fn create(&self, path: &Path) -> io::Result<File> {
+        has_room(path.parent().unwrap_or(path))?;
+        OpenOptions::new().write(true).create_new(true).open(path)
+    }
+
+    fn write(&self, mut file: &File, path: &Path, octets: &[u8]) -> io::Result<()> {
+        has_room(path)?;
+        file.write_all(octets)
+    }
+}
+
+/// Fails as a full disk does where only the reserve is left.
+fn has_room(path: &Path) -> io::Result<()> {
+    let disk = statvfs(path)?;
+    let octets = |blocks: u64| blocks.saturating_mul(disk.fragment_size());
+    let (free, reserve) = (octets(disk.blocks_available()), reserve_octets(octets(disk.blocks())));
+    match free > reserve {
+        true => Ok(()),
+        false => Err(io::Error::new(
+            io::ErrorKind::StorageFull,
+            format!(
+                "{} MB are free, and {} MB are kept for cases and intelligence",
+                free / 1_000_000,
+                reserve / 1_000_000
+            ),
+        )),
+    }
+}
 
 /// A disk that can be handed on.
 pub(crate) type AnyDisk = Arc<dyn Disk>;

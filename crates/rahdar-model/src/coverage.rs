@@ -58,7 +58,7 @@ pub struct RecordedHour {
     pub multiples: u64,
 }
 
-/// One hour of one exporter: a line of the coverage ledger.
+/// One hour of one exporter, in which flows started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CoverageHour {
     /// Its name or address.
@@ -81,8 +81,6 @@ pub struct CoverageHour {
     pub clock_behind_us: Option<i64>,
     /// Records per quality mark, in the order of [`Quality::NAMES`]; marks that none has are left out.
     pub marks: Vec<(Quality, u64)>,
-    /// What is known to be missing, of gaps that begin in the hour; per cause and unit, in that order.
-    pub lost: Vec<Lost>,
 }
 
 /// How much is missing for one cause.

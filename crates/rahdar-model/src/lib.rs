@@ -35,6 +35,7 @@ pub mod flow;
 pub mod intelligence;
 pub mod marking;
 pub mod profile;
+pub mod reserve;
 pub mod sight;
 pub mod sink;
 pub mod store;

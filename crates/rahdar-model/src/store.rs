@@ -71,8 +71,8 @@ pub trait FlowStore: Send + Sync {
     /// in it, in the order of exporter and observation domain.
     fn coverage(&self, window: Window) -> Result<Vec<ExporterCoverage>, StoreError>;
 
-    /// The same hour by hour, in the order of exporter, observation domain and hour. Hours with
-    /// neither flow nor gap are left out.
+    /// How they recorded, hour by hour, in the order of exporter, observation domain and hour. Hours in
+    /// which no flow started are left out.
     fn coverage_hours(&self, window: Window) -> Result<Vec<CoverageHour>, StoreError>;
 
     /// What `hosts` serve: flows to their ports that started in `window`, in the order of

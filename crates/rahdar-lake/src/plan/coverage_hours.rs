@@ -1,10 +1,9 @@
-//! What each exporter could see, hour by hour: the coverage ledger.
+//! How each exporter recorded, hour by hour.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::error::ArrowError;
-use rahdar_model::coverage::{CoverageHour, Lost};
-use rahdar_model::fact::Gap;
+use rahdar_model::coverage::CoverageHour;
 use rahdar_model::flow::SamplingSource;
 use rahdar_model::flow::protocol::TCP;
 use rahdar_model::store::StoreError;
@@ -26,10 +25,6 @@ pub(crate) fn coverage_hours(lake: &Lake, window: Window) -> Result<Vec<Coverage
     lake.answer(&lake.flows, ACTION, window, [], &answered(HOUR_US), |answer| {
         read_answered(&answer, &mut names, &mut hours)
     })?;
-    for gap in super::gaps(lake, window)? {
-        let observer = (gap.exporter.clone(), gap.observation_domain);
-        hours.entry((observer, gap.window.from.hour())).or_default().gaps.push(gap);
-    }
     Ok(hours.into_iter().map(|(hour, seen)| seen.hour(hour)).collect())
 }
 
@@ -63,7 +58,6 @@ struct Seen {
     tcp_two_way: u64,
     behind_us: Option<i64>,
     marks: [u64; Quality::NAMES.len()],
-    gaps: Vec<Gap>,
 }
 
 type Hours = BTreeMap<(Observer, Timestamp), Seen>;
@@ -117,7 +111,6 @@ impl Seen {
             tcp_flows_two_way: self.tcp_two_way,
             clock_behind_us: self.behind_us,
             marks: marks.filter(|(_, flows)| *flows > 0).collect(),
-            lost: Lost::of(&self.gaps),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use rahdar_lake::{Effort, Lake};
 use rahdar_model::store::{Admission, Cell, FlowStore, Input, QueryLimits, StoreError};
@@ -17,6 +18,9 @@ const READERS: usize = 4;
 
 /// Appends after which a writer opens the lake anew, as another process would. The first import of each lake tidies up.
 const APPENDS_A_LAKE: usize = 5;
+
+/// Four readers that never pause would keep two cores from everybody else.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
 /// Octets of the flows of one import. Whoever sees only some of them sees another sum.
 const OCTETS: [u64; 3] = [1, 20, 400];
@@ -104,6 +108,7 @@ fn read_on(folder: &Path, rounds: &Rounds, reader: usize) -> u64 {
         rounds.seen[reader].store(u64::MAX, Ordering::SeqCst);
         most = flows;
         looks += 1;
+        thread::sleep(BETWEEN_LOOKS);
     }
     looks
 }

@@ -49,12 +49,10 @@ pub(super) fn coverage(store: &NaiveStore, window: Window) -> Result<Vec<Exporte
 }
 
 pub(super) fn coverage_hours(store: &NaiveStore, window: Window) -> Result<Vec<CoverageHour>, StoreError> {
-    let (flows, gaps) = (store.flows(window), store.gaps(window)?);
+    let flows = store.flows(window);
     let hour_of = |flow: &FlowRecord| (observer(flow), flow.start_time.hour());
-    let hour_of_gap = |gap: &Gap| (observer_of(gap), gap.window.from.hour());
-    let hours: BTreeSet<_> = flows.iter().map(hour_of).chain(gaps.iter().map(hour_of_gap)).collect();
+    let hours: BTreeSet<_> = flows.iter().map(hour_of).collect();
     let hours = hours.into_iter().map(|own| {
-        let gaps = gaps.iter().filter(|gap| hour_of_gap(gap) == own);
         let flows: Vec<&FlowRecord> = flows.iter().filter(|flow| hour_of(flow) == own).collect();
         let tcp = large_tcp(&flows);
         let sampling: BTreeSet<_> =
@@ -74,7 +72,6 @@ pub(super) fn coverage_hours(store: &NaiveStore, window: Window) -> Result<Vec<C
             tcp_flows_two_way: two_way(&tcp, &flows, HOUR_US),
             clock_behind_us: behind,
             marks: marks.filter(|(_, flows)| *flows > 0).collect(),
-            lost: Lost::of(gaps),
         }
     });
     Ok(hours.collect())

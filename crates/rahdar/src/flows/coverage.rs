@@ -1,5 +1,7 @@
 //! `rahdar flows coverage`: which exporter saw what, when, at which sampling, and what was lost.
 
+mod hours;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use rahdar_hunt::{holes, seen};
@@ -17,20 +19,36 @@ use crate::{Outcome, output};
 /// A clock whose hours differ by no more is one clock: by as much a right one may be off (`methods.md` §1.7).
 const STEADY_US: i64 = 2 * SECOND_US;
 
+/// Hours of each exporter and observation domain, in order.
+type ByExporter<'a> = BTreeMap<(&'a str, u32), Vec<&'a CoverageHour>>;
+
 /// Prints one row per exporter and observation domain, or one per hour of each.
 pub(crate) fn run(home: &Home, period: &Period, hourly: bool, format: Format) -> anyhow::Result<Outcome> {
     // Two questions of one version, whatever is imported meanwhile.
     let (lake, window) = (home.lake()?.pinned()?, clock::window(period)?);
-    let by_hour = lake.coverage_hours(window)?;
+    let (coverage, by_hour) = (lake.coverage(window)?, lake.coverage_hours(window)?);
     let mut table = match hourly {
-        true => hours(&by_hour),
-        false => exporters(&lake.coverage(window)?, &by_hour),
+        true => hours::table(&coverage, &by_exporter(&by_hour)),
+        false => exporters(&coverage, &by_exporter(&by_hour)),
     };
     if format == Format::Table {
         drop_empty(&mut table);
     }
     output::print(&table, format)?;
     Ok(Outcome::Done)
+}
+
+fn by_exporter(by_hour: &[CoverageHour]) -> ByExporter<'_> {
+    let mut hours = ByExporter::new();
+    for hour in by_hour {
+        hours.entry((&hour.exporter, hour.observation_domain)).or_default().push(hour);
+    }
+    hours
+}
+
+fn own_hours<'a, 'b>(by_hour: &'b ByExporter<'a>, exporter: &'a ExporterCoverage) -> &'b [&'a CoverageHour] {
+    let own = by_hour.get(&(&*exporter.exporter, exporter.observation_domain));
+    own.map_or(&[], Vec::as_slice)
 }
 
 /// Leaves out the columns that say nothing in any row.
@@ -47,7 +65,7 @@ fn drop_empty(table: &mut Table) {
     }
 }
 
-fn exporters(coverage: &[ExporterCoverage], by_hour: &[CoverageHour]) -> Table {
+fn exporters(coverage: &[ExporterCoverage], by_hour: &ByExporter<'_>) -> Table {
     let columns = [
         "exporter",
         "observation_domain",
@@ -66,13 +84,8 @@ fn exporters(coverage: &[ExporterCoverage], by_hour: &[CoverageHour]) -> Table {
         "lost",
     ];
     let as_hunted = seen::as_clocks_tell(coverage.to_vec());
-    let mut hours: BTreeMap<(&str, u32), Vec<&CoverageHour>> = BTreeMap::new();
-    for hour in by_hour {
-        hours.entry((&hour.exporter, hour.observation_domain)).or_default().push(hour);
-    }
     let row = |(exporter, as_hunted): (&ExporterCoverage, &ExporterCoverage)| {
-        let own =
-            hours.get(&(&*exporter.exporter, exporter.observation_domain)).map_or(&[][..], Vec::as_slice);
+        let own = own_hours(by_hour, exporter);
         let sampling: Vec<String> = exporter.sampling.iter().map(|interval| rate(*interval)).collect();
         let holes = holes::holes(as_hunted);
         let (behind_s, known_by) = clock(own);
@@ -149,37 +162,6 @@ fn marks_told(marks: impl IntoIterator<Item = (Quality, u64)>) -> String {
     marks.into_iter().map(each).collect::<Vec<_>>().join(", ")
 }
 
-fn hours(hours: &[CoverageHour]) -> Table {
-    let columns = [
-        "exporter",
-        "observation_domain",
-        "hour",
-        "flows",
-        "sampling",
-        "two_way_share",
-        "clock_behind_s",
-        "marks",
-        "lost",
-    ];
-    let row = |hour: &CoverageHour| {
-        let said = |source: Option<SamplingSource>| source.map_or("", SamplingSource::word);
-        let sampling =
-            hour.sampling.iter().map(|(interval, source)| format!("{} {}", rate(*interval), said(*source)));
-        vec![
-            Cell::Text(hour.exporter.to_string()),
-            Cell::Int(hour.observation_domain.into()),
-            Cell::Text(hour.hour.to_string()),
-            count(hour.flows),
-            Cell::Text(sampling.map(|text| text.trim_end().to_owned()).collect::<Vec<_>>().join(", ")),
-            share(hour.tcp_flows_two_way, hour.tcp_flows),
-            hour.clock_behind_us.map_or(Cell::Null, |us| Cell::Float(us as f64 / SECOND_US as f64)),
-            Cell::Text(marks_told(hour.marks.iter().copied())),
-            Cell::Text(lost(&hour.lost)),
-        ]
-    };
-    Table { columns: columns.map(str::to_owned).to_vec(), rows: hours.iter().map(row).collect() }
-}
-
 fn count(n: u64) -> Cell {
     Cell::Int(n.try_into().unwrap_or(i64::MAX))
 }
@@ -199,8 +181,11 @@ fn share(part: u64, all: u64) -> Cell {
 
 /// `sequence: 12 datagrams, kernel_drop: 3 datagrams`.
 fn lost(lost: &[Lost]) -> String {
-    let words = lost.iter().map(|lost| format!("{}: {} {}", lost.cause, lost.count, lost.unit));
-    words.collect::<Vec<_>>().join(", ")
+    lost.iter().map(loss).collect::<Vec<_>>().join(", ")
+}
+
+fn loss(lost: &Lost) -> String {
+    format!("{}: {} {}", lost.cause, lost.count, lost.unit)
 }
 
 #[cfg(test)]
@@ -220,7 +205,6 @@ mod tests {
             tcp_flows_two_way: 0,
             clock_behind_us: behind_ms.map(|ms| ms * 1_000),
             marks: vec![(Quality::END_BEFORE_START, 2), (Quality::TEMPLATE_CONFLICT, 1)],
-            lost: Vec::new(),
         }
     }
 

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rahdar_model::reserve::reserve_octets;
+
 use crate::harness::{Home, is_nightly};
 
 /// Flows of one small log: two days.
@@ -254,7 +256,7 @@ fn an_import_that_the_disk_refuses_says_where_and_what_to_do() {
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    fn mount(at: &Path, octets: usize) -> Option<Self> {
+    fn mount(at: &Path, octets: u64) -> Option<Self> {
         std::fs::create_dir_all(at).unwrap();
         let size = format!("size={octets}");
         let mounted =
@@ -265,6 +267,14 @@ impl SmallDisk {
         }
         Some(Self(at.to_owned()))
     }
+
+    /// Fills it until only so many octets are free; returns the file that does.
+    fn fill_but(&self, free: u64) -> PathBuf {
+        let ballast = self.0.join("ballast");
+        let fill = format!("cat /dev/zero > \"$0\"; truncate -s -{free} \"$0\"");
+        Command::new("sh").args(["-c", &fill]).arg(&ballast).output().unwrap();
+        ballast
+    }
 }
 
 impl Drop for SmallDisk {
@@ -273,19 +283,17 @@ impl Drop for SmallDisk {
     }
 }
 
+/// Octets of a disk that is full soon.
+const DISK: u64 = 64 << 20;
+
 #[test]
 fn an_import_onto_a_full_disk_stores_nothing_and_the_next_one_all() {
     let home = Home::new();
-    let Some(disk) = SmallDisk::mount(&home.path().join("home"), 1 << 20) else { return };
+    let Some(disk) = SmallDisk::mount(&home.path().join("home"), DISK) else { return };
     let first = home.file("first.log", log(ROWS, 40_000));
     home.done(&["flows", "import", &first]);
     // What is left takes some of the files of the next import, not all.
-    let ballast = disk.0.join("ballast");
-    let fill = Command::new("sh")
-        .args(["-c", "cat /dev/zero > \"$0\"; truncate -s -16K \"$0\""])
-        .arg(&ballast)
-        .output();
-    fill.unwrap();
+    let ballast = disk.fill_but(reserve_octets(DISK) + (16 << 10));
     let second = home.file("second.log", log(4_000, 40_001));
     let refused = home.run(&["flows", "import", &second]);
     assert_eq!(refused.code, Some(1), "{}", refused.stderr);
@@ -293,6 +301,8 @@ fn an_import_onto_a_full_disk_stores_nothing_and_the_next_one_all() {
     assert!(refused.stderr.contains("hint: make room"), "{}", refused.stderr);
     assert!(!refused.stderr.contains("panicked"), "{}", refused.stderr);
     assert_eq!(home.rows(), ROWS as i64, "what was stored can be asked on a full disk");
+    let claims = home.file("claims.csv", "value,type,cluster\n203.0.113.77,ipv4,Calypso\n");
+    home.done(&["intel", "import", &claims]);
 
     std::fs::remove_file(ballast).unwrap();
     assert_eq!(home.json(&["flows", "import", &second])[0]["rows"], 4_000);
