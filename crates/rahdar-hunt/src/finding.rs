@@ -464,10 +464,14 @@ impl<'a> Teller<'a> {
         if case.verdict() == Verdict::Discounted {
             return notes;
         }
-        let beside = || case.believed().iter().flat_map(|lead| &lead.beside);
-        let outside = beside().filter(|b| matches!(b, Beside::Outside(_))).count() as u64;
-        let held = beside().filter(|b| matches!(b, Beside::Held(_))).count() as u64;
-        let shared = case.sessions().filter(|session| self.shares.part(i, *session).is_some()).count() as u64;
+        let beside = |of: fn(&Beside) -> Option<usize>| {
+            let own = case.believed().iter();
+            self.connections(own.flat_map(|lead| lead.beside.iter().filter_map(of).map(|s| (lead.pair, s))))
+        };
+        let outside = beside(|b| if let Beside::Outside(s) = b { Some(*s) } else { None });
+        let held = beside(|b| if let Beside::Held(s) = b { Some(*s) } else { None });
+        let shared =
+            self.connections(case.sessions().filter(|session| self.shares.part(i, *session).is_some()));
         let others = (case.leads.len() - case.believed) as u64;
         let mut note = |count: u64, noun: &str, text: &str| {
             if count > 0 {
@@ -522,10 +526,23 @@ impl<'a> Teller<'a> {
         affiliation.cluster(self.book)
     }
 
-    /// What each session of a case left.
+    /// What each connection of a case left.
     fn traces(&self, case: &Case<'_>) -> Vec<Trace> {
-        let sessions = case.sessions().map(|(pair, session)| self.pairs[pair].trace(session));
-        sessions.flatten().collect()
+        let mut traces: BTreeMap<(usize, usize), Trace> = BTreeMap::new();
+        for (p, s) in case.sessions() {
+            let pair = &self.pairs[p];
+            if let Some(trace) = pair.trace(s) {
+                let known = traces.entry((p, pair.sessions[s].connection));
+                known.and_modify(|known| *known = known.and(trace)).or_insert(trace);
+            }
+        }
+        traces.into_values().collect()
+    }
+
+    /// How many connections these sessions, by pair and place, are of.
+    fn connections(&self, sessions: impl Iterator<Item = (usize, usize)>) -> u64 {
+        let connections = sessions.map(|(p, s)| (p, self.pairs[p].sessions[s].connection));
+        connections.collect::<BTreeSet<_>>().len() as u64
     }
 
     /// The endpoints of a case. Ports of a remote that called are drawn by chance: its row has
