@@ -145,6 +145,9 @@ fn answers(questions: &[&Question<'_>], others: &[f64]) -> Vec<Rhythm> {
             None if search.series[place].as_ref().is_ok_and(Series::is_rare) => Rhythm::NotAssessable(
                 "most contacts are more than twelve hours apart, as those of people are".to_owned(),
             ),
+            None if own.is_daily => {
+                Rhythm::NotAssessable("contact keeps to hours of the day, as that of people does".to_owned())
+            }
             None if own.is_least => Rhythm::NotAssessable(format!(
                 "{tests} pairs were searched at once, and more random draws would be needed than are made"
             )),
