@@ -193,6 +193,8 @@ enum Level {
 impl Level {
     fn octets(self, days: usize, draw: &mut Draw) -> Vec<f64> {
         let pareto = |index: f64, draw: &mut Draw| draw.unit().powf(-1.0 / index);
+        // The event falls on any day of the week.
+        let monday = (draw.unit() * 7.0) as usize;
         let mut day = |place: usize| match self {
             Self::Calls(mean) => {
                 let (mut at, mut calls) = (draw.exponential(1.0), 0.0);
@@ -203,7 +205,7 @@ impl Level {
                 calls
             }
             Self::InBursts(_) => 0.0,
-            Self::Workdays(_) if place % 7 > 4 => 0.0,
+            Self::Workdays(_) if (place + monday) % 7 > 4 => 0.0,
             Self::Workdays(deviation) => (deviation * draw.normal()).exp(),
             Self::Pareto(index) => pareto(index, draw),
             Self::RareAndHeavy(every) if draw.chance(1.0 / every) => pareto(1.5, draw),
