@@ -392,6 +392,19 @@ mod tests {
     }
 
     #[test]
+    fn people_at_their_hours_are_neither_a_beacon_nor_none() {
+        let mut chance = Chance::of("late by up to half an hour", &[]);
+        let workdays = (0..28).filter(|day| day % 7 < 5);
+        let visits = workdays.flat_map(|day| [510, 750, 1_020].map(|minute| day * 86_400 + minute * 60));
+        let visits: Vec<i64> = visits.map(|at| at + chance.below(3_600) as i64).collect();
+        let answers = rhythms(&[question(1, visits, Rate::Every)], &[]);
+        assert!(
+            matches!(&answers[0], Rhythm::NotAssessable(why) if why.contains("hours of the day")),
+            "{answers:?}"
+        );
+    }
+
+    #[test]
     fn equal_questions_are_one_test() {
         let weak = || question(1, by_chance("even", 40).into_iter().chain([0, 86_400]), Rate::Every);
         let one = rhythms(&[lossy_sleeps(2), weak()], &[0.5; 31]);
