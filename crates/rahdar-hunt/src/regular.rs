@@ -393,15 +393,17 @@ mod tests {
 
     #[test]
     fn people_at_their_hours_are_neither_a_beacon_nor_none() {
-        let mut chance = Chance::of("late by up to half an hour", &[]);
-        let workdays = (0..28).filter(|day| day % 7 < 5);
-        let visits = workdays.flat_map(|day| [510, 750, 1_020].map(|minute| day * 86_400 + minute * 60));
-        let visits: Vec<i64> = visits.map(|at| at + chance.below(3_600) as i64).collect();
-        let answers = rhythms(&[question(1, visits, Rate::Every)], &[]);
-        assert!(
-            matches!(&answers[0], Rhythm::NotAssessable(why) if why.contains("hours of the day")),
-            "{answers:?}"
-        );
+        let visits = |person: u8| {
+            let mut chance = Chance::of("late by up to half an hour", &[&[person]]);
+            let workdays = (0..28).filter(|day| day % 7 < 5);
+            let visits = workdays.flat_map(|day| [510, 750, 1_020].map(|minute| day * 86_400 + minute * 60));
+            visits.map(|at| at + chance.below(3_600) as i64).collect::<Vec<i64>>()
+        };
+        let answers: Vec<Rhythm> =
+            (0..20).flat_map(|person| rhythms(&[question(1, visits(person), Rate::Every)], &[])).collect();
+        let by_hours = |answer: &&Rhythm| matches!(answer, Rhythm::NotAssessable(why) if why.contains("hours of the day"));
+        // Each is a hunt of its own, of which one in twenty may err.
+        assert!(answers.iter().filter(by_hours).count() >= 17, "{answers:?}");
     }
 
     #[test]
