@@ -5,7 +5,7 @@
 //!    [`LEAST_CONTACTS`] are no question, nor are addresses that a tenth of the hosts talk to
 //!    ([`Peers::is_common`]): services of the network.
 //! 2. The records of the others are read, batch by batch, and stitched into sessions; those that
-//!    the address opened do not count. Each pair is looked at for even intervals, in one pass.
+//!    the address opened do not count, and a connection counts once, however long it is held. Each pair is looked at for even intervals, in one pass.
 //! 3. The [`MOST_QUESTIONS`] most even are searched by every method, and together with the other
 //!    hosts that called the same address. The false-discovery rate is held over all pairs.
 //!
@@ -86,7 +86,7 @@ pub struct Beacon {
     pub remote: Address,
     /// Monitored hosts that call it.
     pub hosts: usize,
-    /// Sessions that the host opened, or may have.
+    /// Connections that the host opened, or may have.
     pub contacts: usize,
     /// The first of them.
     pub first: Timestamp,
@@ -235,7 +235,7 @@ fn look(
     let habits = Habits::of(&contacts);
     for own in contacts.chunk_by(|a, b| (a.victim, a.remote) == (b.victim, b.remote)) {
         let sessions = stitch(own, &habits, &|_, _| false);
-        let called = sessions.iter().filter(|session| session.opener != Some(Party::Remote));
+        let called = sessions.iter().filter(|s| s.begins() && s.opener != Some(Party::Remote));
         let mut calls = Calls {
             host: own[0].victim,
             remote: own[0].remote,
@@ -309,6 +309,39 @@ mod tests {
         // One connection whose record is cut every minute.
         let cut = (0..1_440).map(|n| ("203.0.113.26:50000 > 192.0.2.10:443".to_owned(), n * 60));
         assert_eq!(found(&store(called.chain(cut))), []);
+    }
+
+    /// Three connections, begun eight hours apart and held for 30 days: a day's cut of each would be a beat.
+    #[test]
+    fn connections_held_for_weeks_are_no_beacon() {
+        for (is_udp, surges) in [(false, false), (false, true), (true, false), (true, true)] {
+            let mut chance = Chance::of("a record of a tunnel", &[]);
+            let store = NaiveStore::new();
+            let mut import = store.import().unwrap();
+            import.begin(&Input { id: "1".to_owned(), name: "1".into() }).unwrap();
+            for connection in 0..3 {
+                let mut at = connection * 8 * 3_600;
+                while at < 30 * DAY_S {
+                    let is_surge = surges && at / 7_200 % 11 == 0;
+                    let next = at + if is_surge { 60 } else { 60 + chance.below(1_740) };
+                    let ends = format!("203.0.113.25:{} > 192.0.2.9:4500", 50_000 + connection);
+                    let start = Timestamp::from_seconds(1_600_000_000 + at as i64);
+                    let octets = if is_surge { 9_000_000 } else { 600 };
+                    let record = flow(&ends).at_time(start).sent(6, octets).answered(6, 700).flags(0x18);
+                    // Datagrams that are silent for half a minute before the next record, TCP for all but a second.
+                    let record = match is_udp {
+                        true => record.udp().lasting_s((next - at) as i64 - 30),
+                        false => record.lasting_s(1),
+                    };
+                    import.flow(&record.build()).unwrap();
+                    at = next;
+                }
+            }
+            import.commit().unwrap();
+            let ask = Ask { window: Window::ALL, hosts: vec!["203.0.113.0/24".parse().unwrap()] };
+            let told = beacons(&store, &ask).unwrap();
+            assert_eq!((told.found, told.looked_at), (vec![], 0), "udp {is_udp}, surges {surges}");
+        }
     }
 
     #[test]

@@ -310,7 +310,7 @@ impl<'a> Draft<'a> {
         if let Some(naming) = &naming {
             marking.and(&self.affiliation.marking_of(book, naming.subject()));
         }
-        let begun = contact.iter().map(|s| &pair.sessions[*s]);
+        let begun = contact.iter().map(|s| &pair.sessions[*s]).filter(|session| session.begins());
         let other = surroundings.names.name_of_everybody(pair.victim, pair.remote, begun);
         rows.extend(other.map(naming::of_everybody));
         rows.extend(is_probing.then(prober::row));
@@ -428,7 +428,7 @@ struct Weighed<'a> {
 struct Sum<'a> {
     /// What claims that held are about, with which something was exchanged.
     indicators: BTreeSet<&'a Indicator>,
-    /// Sessions, and their days, while a claim may have held.
+    /// Sessions, those of one connection once, and their days, while a claim may have held.
     sessions: u64,
     days: BTreeSet<Day>,
 }
@@ -460,7 +460,10 @@ impl<'a> Weighed<'a> {
     /// What is asked of its rhythm: nothing where a kill rule has spoken.
     fn question(&self, pairs: &[Pair<'a>]) -> Question<'a> {
         let pair = &pairs[self.draft.pair];
-        let called = |s: &&usize| pair.sessions[**s].opener != Some(Party::Remote);
+        let called = |s: &&usize| {
+            let session = &pair.sessions[**s];
+            session.begins() && session.opener != Some(Party::Remote)
+        };
         let sessions: Vec<usize> = match self.kill {
             Some(_) => Vec::new(),
             None => self.contact.iter().filter(called).copied().collect(),

@@ -170,6 +170,7 @@ impl Company {
             let cluster = *numbers.entry(claim.and_then(|claim| claim.cluster.as_ref())).or_insert(next);
             let called = pair.sessions.iter().zip(&pair.exchanges).filter(|(session, exchange)| {
                 matches!(exchange, Exchange::Unanswered | Exchange::Handshake)
+                    && session.begins()
                     && session.opener != Some(Party::Remote)
             });
             let called = called.map(|(session, _)| prober::Knock {

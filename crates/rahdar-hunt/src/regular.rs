@@ -145,6 +145,9 @@ fn answers(questions: &[&Question<'_>], others: &[f64]) -> Vec<Rhythm> {
             None if search.series[place].as_ref().is_ok_and(Series::is_rare) => Rhythm::NotAssessable(
                 "most contacts are more than twelve hours apart, as those of people are".to_owned(),
             ),
+            None if own.is_daily => {
+                Rhythm::NotAssessable("contact keeps to hours of the day, as that of people does".to_owned())
+            }
             None if own.is_least => Rhythm::NotAssessable(format!(
                 "{tests} pairs were searched at once, and more random draws would be needed than are made"
             )),
@@ -386,6 +389,21 @@ mod tests {
             matches!(&answers[0], Rhythm::NotAssessable(why) if why.contains("twelve hours")),
             "{answers:?}"
         );
+    }
+
+    #[test]
+    fn people_at_their_hours_are_neither_a_beacon_nor_none() {
+        let visits = |person: u8| {
+            let mut chance = Chance::of("late by up to half an hour", &[&[person]]);
+            let workdays = (0..28).filter(|day| day % 7 < 5);
+            let visits = workdays.flat_map(|day| [510, 750, 1_020].map(|minute| day * 86_400 + minute * 60));
+            visits.map(|at| at + chance.below(3_600) as i64).collect::<Vec<i64>>()
+        };
+        let answers: Vec<Rhythm> =
+            (0..20).flat_map(|person| rhythms(&[question(1, visits(person), Rate::Every)], &[])).collect();
+        let by_hours = |answer: &&Rhythm| matches!(answer, Rhythm::NotAssessable(why) if why.contains("hours of the day"));
+        // Each is a hunt of its own, of which one in twenty may err.
+        assert!(answers.iter().filter(by_hours).count() >= 17, "{answers:?}");
     }
 
     #[test]

@@ -305,7 +305,7 @@ fn thousandths(share: f64) -> f64 {
     (share * 1_000.0).floor() / 1_000.0
 }
 
-/// What a session left.
+/// What a session left, or a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Trace {
     /// All its packets.
@@ -314,6 +314,17 @@ pub(crate) enum Trace {
     Sampled(u64, u32),
     /// At a rate that nobody knows.
     Unknown,
+}
+
+impl Trace {
+    /// Of two parts of one connection together; where only one tells, that.
+    pub(crate) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Packets(a), Self::Packets(b)) => Self::Packets(a.saturating_add(b)),
+            (Self::Sampled(a, i), Self::Sampled(b, j)) => Self::Sampled(a.saturating_add(b), i.min(j)),
+            (own, other) => own.min(other),
+        }
+    }
 }
 
 /// How well the exporters that recorded a contact could see it.

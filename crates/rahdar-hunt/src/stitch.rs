@@ -10,7 +10,8 @@
 //! A record begins a new session where one of these holds:
 //!
 //! * It is a day after the first: claims have windows, and a connection that never ends must not
-//!   be judged by its first hour.
+//!   be judged by its first hour. It goes on with the same connection ([`Session::connection`]): its days count
+//!   each, but it is one contact, opened once, and where it was cut says nothing of a rhythm.
 //! * It begins after a silence of more than [`LONGEST_SILENCE_US`].
 //! * It opens anew: it has SYN, and its exporter saw the same side close or carry something before.
 //! * The connection is over, and it begins after a silence of more than [`CLOSED_US`]: one side sent RST, or
@@ -113,6 +114,15 @@ pub struct Session {
     pub is_refused: bool,
     /// The UTC days on which its records began, sorted and distinct.
     pub days: Vec<Day>,
+    /// The place of the first record of its connection: sessions that one connection was cut into share it.
+    pub connection: usize,
+}
+
+impl Session {
+    /// Whether its connection began with it; else it goes on with one that was cut for its age.
+    pub fn begins(&self) -> bool {
+        self.connection == self.records.start
+    }
 }
 
 /// One direction of a session.
@@ -218,27 +228,41 @@ pub fn stitch(
     let mut sessions = Vec::new();
     let mut begin = 0;
     for flows in contacts.chunk_by(same_flow) {
-        let mut from = begin;
-        let mut end = flows[0].end;
+        let (mut connection, mut from) = (begin, begin);
+        // The last packet of the connection, and of the session.
+        let (mut last, mut end) = (flows[0].end, flows[0].end);
+        let mut push = |records: Range<usize>, connection| {
+            let session = Session { connection, ..session(contacts, records, habits, is_documented) };
+            let before = sessions.last().filter(|_| !session.begins());
+            let opener = before.and_then(|before: &Session| before.opener).or(session.opener);
+            sessions.push(Session { opener, ..session });
+        };
         for (i, record) in (begin..).zip(flows) {
-            if i > from && is_new(&contacts[from..i], end, record, &habits.timeouts) {
-                sessions.push(session(contacts, from..i, habits, is_documented));
-                from = i;
-                end = record.end;
+            let before = &contacts[from..i];
+            if i > from && (is_old(before, record) || is_new(before, end, record, &habits.timeouts)) {
+                push(from..i, connection);
+                if is_new(before, last, record, &habits.timeouts) {
+                    (connection, last) = (i, record.end);
+                }
+                (from, end) = (i, record.end);
             }
-            end = end.max(record.end);
+            (last, end) = (last.max(record.end), end.max(record.end));
         }
         begin += flows.len();
-        sessions.push(session(contacts, from..begin, habits, is_documented));
+        push(from..begin, connection);
     }
     sessions
 }
 
-/// Whether `next` is of another session than the records `before` it, whose last packet was at `end`.
+/// Whether the records `before` `next` are a day old, so that a session ends though its connection goes on.
+fn is_old(before: &[Contact], next: &Contact) -> bool {
+    next.start.since(before[0].start) >= DAY_US
+}
+
+/// Whether `next` is of another connection than the records `before` it, whose last packet was at `end`.
 fn is_new(before: &[Contact], end: Timestamp, next: &Contact, timeouts: &Timeouts) -> bool {
     let silence_us = next.start.since(end);
     silence_us > LONGEST_SILENCE_US
-        || next.start.since(before[0].start) >= DAY_US
         || reopens(before, next)
         || match next.protocol {
             protocol::TCP => silence_us > CLOSED_US && is_closed(before, timeouts),
@@ -338,6 +362,7 @@ fn session(
         icmp_error: first.icmp_error,
         is_refused: is_all_refused(records),
         days,
+        connection: range.start,
         records: range,
     }
 }
@@ -475,7 +500,29 @@ mod tests {
     fn a_connection_that_never_ends_is_cut_after_a_day() {
         let start = Timestamp::from_seconds(1_600_000_000);
         let alive = |n: i64| out("2021-08-15").flags(ACK).at_time(start.plus_micros(n * 600 * SECOND_US));
-        assert_eq!(sessions((0..300).map(alive)).len(), 3);
+        let cut = sessions((0..300).map(alive));
+        let told: Vec<_> = cut.iter().map(|session| (session.connection, session.begins())).collect();
+        assert_eq!(told, [(0, true), (0, false), (0, false)]);
+        // Ports tell nothing here: who opened it is known from its first packet alone.
+        let opened = |n: i64| {
+            let flags = if n == 0 { SYN } else { ACK };
+            flow("203.0.113.25:50000 > 192.0.2.9:40000")
+                .flags(flags)
+                .at_time(start.plus_micros(n * 600 * SECOND_US))
+        };
+        let openers: Vec<_> = sessions((0..300).map(opened)).iter().map(|session| session.opener).collect();
+        assert_eq!(openers, [Some(Party::Victim); 3]);
+    }
+
+    #[test]
+    fn a_silence_within_a_long_record_opens_no_connection() {
+        let start = Timestamp::from_seconds(1_600_000_000);
+        let whole = out("2021-08-15").flags(ACK).at_time(start).lasting_s(3 * 86_400).exporter("a");
+        let part = |n: i64| out("2021-08-15").flags(ACK).at_time(start.plus_micros(n * 3_600 * SECOND_US));
+        let cut = sessions((1..70).map(|n| part(n).exporter("b")).chain([whole]));
+        assert!(cut.len() > 2 && cut.iter().all(|session| session.connection == 0), "{cut:#?}");
+        let later = part(100).exporter("b");
+        assert!(sessions([part(1), part(2), later]).iter().all(Session::begins));
     }
 
     #[test]
@@ -668,7 +715,12 @@ mod tests {
             prop_assert_eq!(last, contacts.iter().map(|c| c.end).max());
 
             // A session by itself is one session.
+            let mut before: Option<&Session> = None;
             for session in &stitched {
+                let goes_on = before.is_some_and(|before| before.connection == session.connection);
+                prop_assert_eq!(session.begins(), !goes_on);
+                prop_assert!(same_flow(&contacts[session.connection], &contacts[session.records.start]));
+                before = Some(session);
                 let records = &contacts[session.records.clone()];
                 let again = stitch(records, &habits, &|_, _| false);
                 prop_assert_eq!(again.len(), 1);

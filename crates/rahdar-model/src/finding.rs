@@ -202,7 +202,8 @@ pub struct Reason {
 pub struct Rhythm {
     /// Seconds between contacts; none unless a rhythm was found.
     pub period_s: Option<f64>,
-    /// Strength, 0–1, and 0 where there is none; none unless judged.
+    /// Strength, 0–1, and 0 where there is none; none unless judged. Each method measures another: to be compared
+    /// only where `why` names the same.
     pub score: Option<f64>,
     /// The chance of contacts as regular as these without a rhythm; none where nothing was
     /// searched.

@@ -122,7 +122,7 @@ pub struct Establishment {
     pub is_pooled: bool,
     /// Whether any of the sessions was sampled.
     pub is_sampled: bool,
-    /// Sessions that show it.
+    /// Sessions that show it; one that was cut for its age counts once.
     pub sessions: u64,
     /// Days on which they began.
     pub days: BTreeSet<Day>,
@@ -229,7 +229,7 @@ fn sampled_tcp(session: &Session) -> Exchange {
     }
 }
 
-/// What these sessions amount to. `victim_scans` takes the meaning from calls in vain.
+/// What these sessions of one pair amount to. `victim_scans` takes the meaning from calls in vain.
 pub fn of_sessions<'a>(
     sessions: impl IntoIterator<Item = &'a Session>,
     sees_one_way: bool,
@@ -248,8 +248,9 @@ pub fn of_sessions<'a>(
         sessions: 0,
         days: BTreeSet::new(),
     };
+    let mut connections = BTreeSet::new();
     for (session, _) in shown {
-        all.sessions += 1;
+        all.sessions += u64::from(connections.insert(session.connection));
         all.days.extend(&session.days);
     }
     let is_habit = all.days.len() >= SILENT_DAYS || all.sessions >= SILENT_CALLS;

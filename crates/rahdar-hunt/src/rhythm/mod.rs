@@ -7,6 +7,7 @@
 //! * [`dispersion`]: intervals more even than chance;
 //! * [`periodogram`]: a schedule kept by the clock;
 //! * [`phase`]: intervals that are multiples of one; also pooled over several victims;
+//! * [`calendar`]: whether the hours of people's days explain what was found;
 //! * [`rita`]: the score of RITA, for comparison.
 //!
 //! No single method is best (`methods.md` §3.2; the test `the_table_of_methods` measures it again): each
@@ -21,6 +22,9 @@
 //!
 //! **Short recordings**, of less than six hours, are searched for quicker rhythms ([`series`]). That none was
 //! found says nothing there: the slow ones had no time to show.
+//!
+//! **Hours of the day**: what is found of contact that keeps to hours of the day must also be more than these explain
+//! ([`calendar`]); else it is *not assessable*.
 //!
 //! **Rare contacts**, most of which are more than twelve hours apart, are not judged by any method: those of people
 //! are even by the calendar. A person at nine on each workday, give or take half an hour, has a line at six hours and
@@ -46,6 +50,7 @@
 //! assert!((found.beat.period_s / 60.0 - 1.0).abs() < 0.02 && found.p_value <= 1e-4);
 //! ```
 
+pub mod calendar;
 pub mod dispersion;
 pub mod periodogram;
 pub mod phase;
@@ -91,6 +96,8 @@ pub struct Assessment {
     pub p_value: f64,
     /// Whether a method could tell no lower chance: with more surrogates it might be lower.
     pub is_least: bool,
+    /// Whether p is that of the hours of the day, which explain the rhythm better than chance does ([`calendar`]).
+    pub is_daily: bool,
     /// The best rhythm, for what it is worth.
     pub beat: Beat,
 }
@@ -155,12 +162,12 @@ impl Finder {
         let line = self.periodogram.search(series, None);
         if series.is_rare() {
             let beat = Beat::new(Method::Periodogram, line.period_s, line.strength, &[&intervals]);
-            return Assessment { p_value: 1.0, is_least: false, beat };
+            return Assessment { p_value: 1.0, is_least: false, is_daily: false, beat };
         }
         let least = even.unwrap_or(1.0).min(line.p_value);
         let is_sure = METHODS * least <= BEYOND_DOUBT && most == MORE_SURROGATES;
-        let most = if is_sure { SURROGATES } else { most };
-        let found = phase::search(&self.phases, &[&slowed], most, id);
+        let enough = if is_sure { SURROGATES } else { most };
+        let found = phase::search(&self.phases, &[&slowed], enough, id);
         let least = least.min(found.map_or(1.0, |found| found.p_value));
         let (method, period_s, score) = match (found, even) {
             (Some(found), _) if METHODS * found.p_value <= TELLING => {
@@ -174,8 +181,9 @@ impl Finder {
             _ => (Method::Periodogram, line.period_s, line.strength),
         };
         let is_least = found.is_some_and(|found| found.is_least) || even == Some(dispersion::COLUMNS[0]);
-        let p_value = (METHODS * least).min(1.0);
-        Assessment { p_value, is_least, beat: Beat::new(method, period_s, score, &[&intervals]) }
+        let beat = Beat::new(method, period_s, score, &[&intervals]);
+        let own = Assessment { p_value: (METHODS * least).min(1.0), is_least, is_daily: false, beat };
+        own.unless_daily(&self.phases, &[series], most, id)
     }
 
     /// Looks for a schedule alone, where too little is seen for intervals to tell anything. `seen` is the
@@ -183,7 +191,7 @@ impl Finder {
     pub fn assess_schedule(&mut self, series: &Series, seen: Option<f64>) -> Assessment {
         let line = self.periodogram.search(series, seen);
         let beat = Beat::new(Method::Periodogram, line.period_s, line.strength, &[&series.intervals()]);
-        Assessment { p_value: line.p_value, is_least: false, beat }
+        Assessment { p_value: line.p_value, is_least: false, is_daily: false, beat }
     }
 
     /// Looks for a rhythm that several victims of one server share (`methods.md` §3.4), with up to `most`
@@ -193,7 +201,36 @@ impl Finder {
         let intervals: Vec<&[f64]> = intervals.iter().map(Vec::as_slice).collect();
         let found = phase::search(&self.phases, &intervals, most, id)?;
         let beat = Beat::new(Method::Fleet, found.period_s, found.strength, &intervals);
-        Some(Assessment { p_value: found.p_value, is_least: found.is_least, beat })
+        let own = Assessment { p_value: found.p_value, is_least: found.is_least, is_daily: false, beat };
+        Some(own.unless_daily(&self.phases, &victims.iter().collect::<Vec<_>>(), most, id))
+    }
+}
+
+impl Assessment {
+    /// The same, its p no smaller than what the hours of the day leave of it, where people could be meant.
+    fn unless_daily(self, phases: &Phases, clients: &[&Series], most: usize, id: &[u8]) -> Self {
+        let Beat { method, period_s, jitter, .. } = self.beat;
+        let asked = clients.iter().filter(|series| !series.is_rare());
+        let times: Vec<&[f64]> = asked.map(|series| series.times_s()).collect();
+        let may_explain = |times: &&[f64]| calendar::may_explain(times, jitter * period_s);
+        if self.p_value > TELLING || !times.iter().any(may_explain) {
+            return self;
+        }
+        let intervals = |times: &Vec<f64>| times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let mut statistic = |clients: &[Vec<f64>]| match method {
+            Method::Phase | Method::Fleet => {
+                phase::top(phases, &clients.iter().map(intervals).collect::<Vec<Vec<f64>>>())
+            }
+            Method::Periodogram => clients.iter().map(|times| periodogram::power_at(times, period_s)).sum(),
+            Method::Dispersion => -clients.iter().map(|times| dispersion::cv(&intervals(times))).sum::<f64>(),
+        };
+        let (by_days, is_least) = calendar::p_value(&times, most, id, &mut statistic);
+        let tests = if method == Method::Fleet { 1.0 } else { METHODS };
+        let by_days = (tests * by_days).min(1.0);
+        match by_days > self.p_value {
+            true => Self { p_value: by_days, is_least, is_daily: true, ..self },
+            false => self,
+        }
     }
 }
 

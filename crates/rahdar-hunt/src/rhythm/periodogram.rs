@@ -184,6 +184,15 @@ fn height(power: f64) -> i64 {
     (power * 1e6).round() as i64
 }
 
+/// The power of one line, as it is.
+pub(super) fn power_at(times_s: &[f64], period_s: f64) -> f64 {
+    let vectors = times_s.iter().map(|time| {
+        let (sin, cos) = libm::sincos(TAU * time / period_s);
+        Complex::new(cos, sin)
+    });
+    vectors.sum::<Complex<f64>>().norm_sqr() / times_s.len().max(1) as f64
+}
+
 /// The power of a line where the contacts of one period count once.
 fn by_periods(times_s: &[f64], period_s: f64) -> f64 {
     let (mut sum, mut squares) = (Complex::new(0.0, 0.0), 0.0);

@@ -257,6 +257,15 @@ pub fn search(phases: &Phases, clients: &[&[f64]], most: usize, id: &[u8]) -> Op
     })
 }
 
+/// The largest Z of these intervals of several clients, all of whom are asked; 0 of none.
+pub(super) fn top(phases: &Phases, clients: &[Vec<f64>]) -> f64 {
+    let (mut sheet, mut z) = (Sheet::new(), [0.0; PERIODS]);
+    for intervals in clients {
+        phases.add(phases.places(intervals).into_iter(), &mut sheet, &mut z);
+    }
+    highest(&z).map_or(0.0, |(_, z)| z)
+}
+
 /// The highest positive sum, and where.
 fn highest(z: &[f64; PERIODS]) -> Option<(usize, f64)> {
     let best = (0..PERIODS).rev().max_by(|a, b| z[*a].total_cmp(&z[*b]))?;

@@ -19,10 +19,13 @@
 //! so many questions that p is too large all the same, up to [`MOST_ORDERS`] ([`again`]).
 //!
 //! **Power.** Silence says something only where an increase would have been found: to twice as much, with a chance of
-//! [`LEAST_POWER`] at the level that one more discovery of the hunt needs ([`power`]). Let x be what an order leaves
-//! after the event, q the most that is not found yet, and T all octets. Twice x would be there, of T + x in all, and
-//! is found if 2x > q·(1 + x/T). Power is the share of orders with such an x. Else no increase is *not assessable*
-//! (`methods.md` §0).
+//! [`LEAST_POWER`] at the level that one more discovery of the hunt needs ([`power`]). That chance is simulated: the days are
+//! put in [`LIVES`] orders of blocks, each order is a life that might have been, twice as much is put after the event, and
+//! the test is made. Power is the share of lives in which the increase is found; fewer are tried where it is too low already. Else
+//! no increase is *not assessable* (`methods.md` §0). Power is that of the event's own day: an increase that began later, or on fewer days, is found less often.
+//! It takes the series for one without an increase; one that has a hidden one has more spread, and less power by it. The test
+//! `the_power_of_event_tests_is_what_is_found` holds it, on eleven kinds of series, to 5 in 100 above what is found, and to 75
+//! found of 100 where it says [`LEAST_POWER`]. Until 2026-11 it was a formula, which claimed 97 where 60 were found. Wrong where bursts last longer than blocks.
 //!
 //! Assumes that without an increase the series is much the same all along its life, that the
 //! event was chosen before anybody looked, and that what the exporters could see did not change.
@@ -48,7 +51,7 @@ use thiserror::Error;
 use crate::chance::Chance;
 
 use super::blocks::{Circle, Orders};
-use super::series::{Series, mean};
+use super::series::{Series, mean, winsorised};
 
 /// Bursts before the event without which the order of blocks says nothing (`methods.md` §6.1).
 pub const LEAST_BURSTS: usize = 8;
@@ -70,8 +73,11 @@ pub const ORDERS: usize = 9_999;
 pub const MOST_ORDERS: usize = 99_999;
 /// The chance of finding an increase to twice as much below which its absence is not told (`methods.md` §0).
 pub const LEAST_POWER: f64 = 0.8;
-/// Orders that [`power`] looks at. Chosen here: a level of 0.001 can be asked of them, and lower ones are taken for it.
-const POWER_ORDERS: usize = 1_999;
+/// Lives that [`power`] tries. Chosen here: a share of 80 in 100 is known to 4 in 100 by them.
+pub const LIVES: usize = 99;
+/// Orders that [`power`] holds against each life, as many as the level needs. Chosen here: hundredths of a second of work.
+/// Levels below 0.0006 are taken for that.
+const POWER_ORDERS: std::ops::RangeInclusive<usize> = 499..=1_999;
 /// Orders that leave as much after which p is known well enough.
 pub const ENOUGH: usize = 20;
 /// What cutting makes p too small by. Measured 2026-11, on ten kinds of series.
@@ -156,22 +162,45 @@ fn drawn(series: &Series, place: usize, most: usize, id: &[u8]) -> Test {
 
 /// The chance that twice as much from `place` on would be found, at this level of p.
 pub fn power(series: &Series, place: usize, level: f64, id: &[u8]) -> f64 {
-    let octets = series.winsorised();
+    let octets = series.octets();
     let (n, width) = (octets.len(), octets.len() - place.min(octets.len()));
     if width == 0 || width == n {
         return 0.0;
     }
-    let circle = Circle::of(&octets);
-    let all = circle.sum(&[(0, n)]);
-    let chance = Chance::of("power of an event", &[id, &(place as u64).to_le_bytes()]);
-    let mut orders = Orders::new(n, block(series, 0..n), width, chance);
-    let mut left: Vec<f64> = (0..POWER_ORDERS).map(|_| circle.sum(orders.draw())).collect();
-    left.sort_unstable_by(|a, b| b.total_cmp(a));
+    let block = block(series, 0..n);
+    let drawn = ((2.0 * LIBERAL / level) as usize).clamp(*POWER_ORDERS.start(), *POWER_ORDERS.end());
     // As many orders may leave as much as the true one, which is one of them.
-    let as_high = (level / LIBERAL * (1 + POWER_ORDERS) as f64) as usize;
-    let most = left[as_high.clamp(1, POWER_ORDERS) - 1];
-    let is_found = |x: &&f64| 2.0 * **x > most * (1.0 + **x / all);
-    left.iter().filter(is_found).count() as f64 / POWER_ORDERS as f64
+    let most = ((level / LIBERAL * (1 + drawn) as f64) as usize).max(1);
+    let place_id = (place as u64).to_le_bytes();
+    let mut lives = Orders::new(n, block, n, Chance::of("lives of an event", &[id, &place_id]));
+    let mut orders = Orders::new(n, block, width, Chance::of("power of an event", &[id, &place_id]));
+    let mut is_found = || {
+        let days = lives.draw().iter().flat_map(|(from, run)| (0..*run).map(move |day| (from + day) % n));
+        let mut life: Vec<f64> = days.map(|day| octets[day]).collect();
+        life[place..].iter_mut().for_each(|octets| *octets *= 2.0);
+        let circle = Circle::of(&winsorised(&life));
+        let least = least_sum(&circle, place, n);
+        let mut as_high = 1;
+        for _ in 0..drawn {
+            as_high += usize::from(circle.sum(orders.draw()) >= least);
+            if as_high > most {
+                return false;
+            }
+        }
+        true
+    };
+    let (mut found, mut tried) = (0, 0);
+    // Once the rest cannot make it enough, no more are tried.
+    while tried < LIVES && (found + LIVES - tried) as f64 >= LEAST_POWER * LIVES as f64 {
+        tried += 1;
+        found += usize::from(is_found());
+    }
+    found as f64 / tried as f64
+}
+
+/// What lies from `place` on in a circle of `n` days, less what rounding alone may take away: such sums are equal.
+fn least_sum(circle: &Circle, place: usize, n: usize) -> f64 {
+    circle.sum(&[(place, n - place)]) - 1e-9 * circle.sum(&[(0, n)])
 }
 
 /// How many days of this part of a series stay together.
@@ -194,8 +223,7 @@ fn chance(octets: &[f64], place: usize, block: usize, most: usize, id: &[u8]) ->
         return (1.0, false);
     }
     let circle = Circle::of(octets);
-    // Sums that differ by rounding alone are equal.
-    let least = circle.sum(&[(place, width)]) - 1e-9 * circle.sum(&[(0, n)]);
+    let least = least_sum(&circle, place, n);
     let chance = Chance::of("order of blocks", &[id, &(place as u64).to_le_bytes()]);
     let mut orders = Orders::new(n, block, width, chance);
     let (mut as_high, mut drawn) = (0, 0);
@@ -268,7 +296,7 @@ mod tests {
             let series = Series::of(contact, &|_| false).unwrap();
             power(&series, series.place(Day(300)), level, b"")
         };
-        assert!(of(2, 0.05) > 0.99 && of(2, 0.0001) > 0.99, "{} {}", of(2, 0.05), of(2, 0.0001));
+        assert!(of(2, 0.05) > 0.99 && of(2, 0.0001) > 0.9, "{} {}", of(2, 0.05), of(2, 0.0001));
         assert!(of(45, 0.05) < LEAST_POWER, "{}", of(45, 0.05));
     }
 

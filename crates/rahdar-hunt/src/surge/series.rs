@@ -90,11 +90,7 @@ impl Series {
 
     /// The values, none above the [`WINSOR`] part of those above 0.
     pub fn winsorised(&self) -> Vec<f64> {
-        let mut active: Vec<f64> = self.octets.iter().copied().filter(|octets| *octets > 0.0).collect();
-        active.sort_unstable_by(f64::total_cmp);
-        let rank = (active.len() as f64 * WINSOR).ceil() as usize;
-        let most = active.get(rank.saturating_sub(1)).copied().unwrap_or(0.0);
-        self.octets.iter().map(|octets| octets.min(most)).collect()
+        winsorised(&self.octets)
     }
 
     /// The bursts of this part of the series, by their places, in order.
@@ -121,6 +117,15 @@ impl Series {
         active.sort_unstable_by(f64::total_cmp);
         active.get(active.len() / 2).copied().unwrap_or(0.0)
     }
+}
+
+/// These values, none above the [`WINSOR`] part of those above 0.
+pub(super) fn winsorised(octets: &[f64]) -> Vec<f64> {
+    let mut active: Vec<f64> = octets.iter().copied().filter(|octets| *octets > 0.0).collect();
+    active.sort_unstable_by(f64::total_cmp);
+    let rank = (active.len() as f64 * WINSOR).ceil() as usize;
+    let most = active.get(rank.saturating_sub(1)).copied().unwrap_or(0.0);
+    octets.iter().map(|octets| octets.min(most)).collect()
 }
 
 /// The mean; 0 of none.

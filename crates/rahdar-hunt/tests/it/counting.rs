@@ -4,12 +4,13 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use rahdar_model::finding::{Attempts, Finding, Verdict};
 use rahdar_model::flow::tcp;
+use rahdar_model::intelligence::Claim;
 use rahdar_model::time::SECOND_US;
-use rahdar_model::{FlowRecord, Quality};
+use rahdar_model::{FlowRecord, Quality, Window};
 use rahdar_testkit::builder::FlowBuilder;
 use rahdar_testkit::{flow, strategy};
 
-use crate::world::{C2, VICTIM, World, call, noon, talk};
+use crate::world::{C2, TALK, VICTIM, World, call, claim, noon, talk};
 
 /// One piece of an upload on the n-th day: its `n`th minute, as an active timeout of a minute cuts it.
 fn piece(day: i32, minute: i64, packets: u64) -> FlowBuilder {
@@ -49,6 +50,38 @@ fn a_log_beside_its_labelled_copy_is_counted_once() {
 fn a_log_that_grew_and_was_imported_again_is_counted_once() {
     let log = |days: i32| (0..days).map(|day| talk(C2, day).from("cur.log", day as u64));
     assert_eq!(figures(&World::of(log(3).chain(log(5))).finding()), figures(&World::of(log(5)).finding()));
+}
+
+/// A connection held from noon of the first day, a record of a minute in every ten, for so many days.
+fn held(days: i64) -> impl Iterator<Item = FlowBuilder> {
+    let at = |n: i64| noon(0).plus_micros(n * 600 * SECOND_US);
+    (0..days * 144).map(move |n| {
+        let own = if n == 0 { TALK & !tcp::FIN } else { tcp::ACK | tcp::PSH };
+        let record = talk(C2, 0).at_time(at(n)).lasting_s(60).flags(own).answer_flags(own);
+        record.from("test", n as u64)
+    })
+}
+
+#[test]
+fn a_connection_held_for_weeks_is_one_contact_on_many_days() {
+    let finding = lively(held(30)).finding();
+    let says = |text: &str| finding.reasons.iter().any(|reason| reason.text == text);
+    assert!(says("payload went both ways: 1 session on 31 days"), "{:#?}", finding.reasons);
+    assert!(says("contact on 31 days"), "{:#?}", finding.reasons);
+    assert_eq!(finding.rhythm.period_s, None, "{:?}", finding.rhythm);
+    let daily: Vec<u64> = finding.daily.iter().map(|day| day.octets_out.observed).collect();
+    assert_eq!((daily.len(), daily[0], daily[1], daily[30]), (31, 72 * 4_000, 144 * 4_000, 72 * 4_000));
+    assert_eq!(finding.octets_out.observed, 30 * 144 * 4_000);
+}
+
+#[test]
+fn what_lies_outside_the_windows_is_told_by_connections() {
+    let until = noon(10).day().start();
+    let claim = Claim { validity: Window::new(noon(0).day().start(), until), ..claim(C2, "RedFoxtrot") };
+    let finding = lively(held(30)).claims([claim]).finding();
+    let says = |text: &str| finding.reasons.iter().any(|reason| reason.text == text);
+    assert!(says("payload went both ways: 1 session on 11 days"), "{:#?}", finding.reasons);
+    assert!(says("1 session outside the windows not counted"), "{:#?}", finding.reasons);
 }
 
 #[test]

@@ -3,125 +3,52 @@
 //! A finding is believed as far as the best of its leads. Times, days, octets and infrastructure
 //! are those of its believed leads: of the leads that are likely or better, or if there is none,
 //! of those that are possible. A discounted finding shows everything that matched.
+//!
+//! * [`case`]: the leads of one victim and cluster;
+//! * [`untrue`]: findings that no case tells of;
+//! * [`totals`]: what left, pooled;
+//! * [`notes`]: sentences without weight.
 
-use std::cmp::Reverse;
-use std::collections::btree_map::Entry;
+mod case;
+mod notes;
+mod totals;
+mod untrue;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rahdar_intel::index::Snapshot;
 use rahdar_model::account::Upload;
 use rahdar_model::coverage::ExporterCoverage;
-use rahdar_model::finding::{
-    Attempts, Daily, Finding, Infrastructure, Reason, Rhythm, Verdict, Victim, VictimTotal,
-};
+use rahdar_model::finding::{Attempts, Daily, Finding, Infrastructure, Reason, Verdict, Victim};
 use rahdar_model::intelligence::{Cluster, ClusterId, Event, Network};
 use rahdar_model::marking::Marking;
-use rahdar_model::sight::{Hole, NotSeen, Witness};
-use rahdar_model::{Address, Day, Estimate, Timestamp, Window};
+use rahdar_model::sight::{NotSeen, Witness};
+use rahdar_model::{Address, Day, Timestamp, Window};
+
+pub(crate) use case::{Case, cases};
+pub(crate) use totals::Totals;
+
+use notes::{clocks, conflicts, held_twice, holes, left_out};
+use untrue::{Unusable, unusable};
 
 use crate::chronology::First;
 use crate::company::{self, Timing};
-use crate::evidence::naming::RESOLVED_ONLY_DB;
-use crate::evidence::rhythm::{self, Rhythm as Regularity};
-use crate::evidence::{counted, listed};
+use crate::evidence::counted;
 use crate::exfil::{self, Shares, Stake};
 use crate::exporters::{Part, estimate};
 use crate::grade::credibility;
 use crate::holes::Ledger;
 use crate::lead::{Affiliation, Beside, Lead};
 use crate::marking::Mentioned;
-use crate::names::{Asked, Names};
 use crate::pair::Pair;
 use crate::role::Shown;
 use crate::sight::{self, Lookout, Trace};
 use crate::stitch::Session;
 use crate::surge::series::Series;
 use crate::surge::{self, Study, Told};
-use crate::sweep::{Party, Rate, Swept, Tally};
+use crate::sweep::{Party, Rate, Swept};
 use crate::{chronology, marking, overlap, profile, rival, seen, upload};
-
-/// Holes in the record that a finding has a sentence for. Chosen here: its JSON has them all.
-const MOST_HOLES_TOLD: usize = 3;
-
-/// The leads of one victim and one cluster, the best first.
-pub(crate) struct Case<'a> {
-    pub(crate) victim: Address,
-    pub(crate) affiliation: Affiliation,
-    leads: Vec<Lead<'a>>,
-    /// How many of the first leads the case rests on.
-    believed: usize,
-}
-
-impl<'a> Case<'a> {
-    pub(crate) fn verdict(&self) -> Verdict {
-        self.leads[0].grade.verdict
-    }
-
-    fn is_firm(&self) -> bool {
-        self.verdict() >= Verdict::Likely
-    }
-
-    fn id(&self) -> String {
-        format!("{}@{}", self.affiliation.id(), self.victim)
-    }
-
-    /// The surest rhythm among those with its addresses; else that one was looked for, or why none
-    /// could be.
-    fn rhythm(&self) -> Rhythm {
-        let rank = |rhythm: &Regularity| match rhythm {
-            Regularity::Found { p_value, .. } => (0, *p_value),
-            Regularity::None { p_value, .. } => (1, *p_value),
-            Regularity::NotAssessable(_) => (2, 0.0),
-        };
-        let (rhythms, leads) = (self.believed().iter().map(|lead| &lead.rhythm), self.believed());
-        let surest = rhythms.zip(leads).min_by(|(a, of_a), (b, of_b)| {
-            let (a, b) = (rank(a), rank(b));
-            a.0.cmp(&b.0)
-                .then(a.1.total_cmp(&b.1))
-                .then(of_b.contact.len().cmp(&of_a.contact.len()))
-                .then(of_a.pair.cmp(&of_b.pair))
-        });
-        surest.map_or_else(|| unjudged("nothing of it is believed"), |(rhythm, _)| told(rhythm))
-    }
-
-    fn believed(&self) -> &[Lead<'a>] {
-        &self.leads[..self.believed]
-    }
-
-    /// The sessions that the case tells of, by pair and place.
-    fn sessions(&self) -> impl Iterator<Item = (usize, usize)> {
-        self.sessions_from(Verdict::Discounted)
-    }
-
-    /// Those of leads that are believed this far by themselves.
-    fn sessions_from(&self, least: Verdict) -> impl Iterator<Item = (usize, usize)> {
-        let is_believed = self.verdict() > Verdict::Discounted;
-        let leads = self.believed().iter().filter(move |lead| lead.grade.verdict >= least);
-        leads.flat_map(move |lead| {
-            let sessions =
-                if is_believed && !lead.contact.is_empty() { &lead.contact } else { &lead.sessions };
-            sessions.iter().map(|session| (lead.pair, *session))
-        })
-    }
-}
-
-/// The cases that these leads make, in the order of victim and affiliation.
-pub(crate) fn cases<'a>(leads: Vec<Lead<'a>>, pairs: &[Pair<'a>]) -> Vec<Case<'a>> {
-    let mut groups: BTreeMap<(Address, Affiliation), Vec<Lead<'a>>> = BTreeMap::new();
-    for lead in leads {
-        groups.entry((pairs[lead.pair].victim, lead.affiliation.clone())).or_default().push(lead);
-    }
-    let case = |((victim, affiliation), mut leads): ((Address, Affiliation), Vec<Lead<'a>>)| {
-        leads.sort_by(|a, b| {
-            b.grade.cmp(&a.grade).then(b.log_odds.total_cmp(&a.log_odds)).then(a.pair.cmp(&b.pair))
-        });
-        let least = leads[0].grade.verdict.min(Verdict::Likely);
-        let believed = leads.iter().filter(|lead| lead.grade.verdict >= least).count();
-        Case { victim, affiliation, leads, believed }
-    };
-    groups.into_iter().map(case).collect()
-}
 
 /// What exporters recorded, and when they did not: each ledger stands beside its coverage.
 pub(crate) struct Record<'a> {
@@ -464,10 +391,14 @@ impl<'a> Teller<'a> {
         if case.verdict() == Verdict::Discounted {
             return notes;
         }
-        let beside = || case.believed().iter().flat_map(|lead| &lead.beside);
-        let outside = beside().filter(|b| matches!(b, Beside::Outside(_))).count() as u64;
-        let held = beside().filter(|b| matches!(b, Beside::Held(_))).count() as u64;
-        let shared = case.sessions().filter(|session| self.shares.part(i, *session).is_some()).count() as u64;
+        let beside = |of: fn(&Beside) -> Option<usize>| {
+            let own = case.believed().iter();
+            self.connections(own.flat_map(|lead| lead.beside.iter().filter_map(of).map(|s| (lead.pair, s))))
+        };
+        let outside = beside(|b| if let Beside::Outside(s) = b { Some(*s) } else { None });
+        let held = beside(|b| if let Beside::Held(s) = b { Some(*s) } else { None });
+        let shared =
+            self.connections(case.sessions().filter(|session| self.shares.part(i, *session).is_some()));
         let others = (case.leads.len() - case.believed) as u64;
         let mut note = |count: u64, noun: &str, text: &str| {
             if count > 0 {
@@ -522,10 +453,23 @@ impl<'a> Teller<'a> {
         affiliation.cluster(self.book)
     }
 
-    /// What each session of a case left.
+    /// What each connection of a case left.
     fn traces(&self, case: &Case<'_>) -> Vec<Trace> {
-        let sessions = case.sessions().map(|(pair, session)| self.pairs[pair].trace(session));
-        sessions.flatten().collect()
+        let mut traces: BTreeMap<(usize, usize), Trace> = BTreeMap::new();
+        for (p, s) in case.sessions() {
+            let pair = &self.pairs[p];
+            if let Some(trace) = pair.trace(s) {
+                let known = traces.entry((p, pair.sessions[s].connection));
+                known.and_modify(|known| *known = known.and(trace)).or_insert(trace);
+            }
+        }
+        traces.into_values().collect()
+    }
+
+    /// How many connections these sessions, by pair and place, are of.
+    fn connections(&self, sessions: impl Iterator<Item = (usize, usize)>) -> u64 {
+        let connections = sessions.map(|(p, s)| (p, self.pairs[p].sessions[s].connection));
+        connections.collect::<BTreeSet<_>>().len() as u64
     }
 
     /// The endpoints of a case. Ports of a remote that called are drawn by chance: its row has
@@ -560,150 +504,6 @@ impl<'a> Teller<'a> {
         endpoints.sort_by_key(|e| (e.first_seen.is_none(), e.first_seen, e.address, e.protocol, e.port));
         endpoints
     }
-
-    /// The pooled octets that left each victim of these cases, and all of them. Cases that are
-    /// merely possible do not count.
-    pub(crate) fn totals(&self, cases: &[usize]) -> Totals {
-        let mut victims: BTreeMap<Address, OnVictim> = BTreeMap::new();
-        for case in cases.iter().map(|i| &self.cases[*i]).filter(|case| case.is_firm()) {
-            let on = victims.entry(case.victim).or_default();
-            on.clusters += 1;
-            on.sessions.extend(case.sessions());
-            on.confirmed.extend(case.sessions_from(Verdict::Confirmed));
-        }
-        let octets_out = self.pooled(victims.values().flat_map(|on| &on.sessions));
-        let octets_out_confirmed = self.pooled(victims.values().flat_map(|on| &on.confirmed));
-        let total = |(address, on): (Address, OnVictim)| VictimTotal {
-            address,
-            clusters: on.clusters,
-            octets_out: self.pooled(&on.sessions),
-            octets_out_confirmed: self.pooled(&on.confirmed),
-        };
-        Totals { victims: victims.into_iter().map(total).collect(), octets_out, octets_out_confirmed }
-    }
-
-    fn pooled<'s>(&self, sessions: impl IntoIterator<Item = &'s (usize, usize)>) -> Estimate {
-        let parts: Vec<Part<'a>> =
-            sessions.into_iter().flat_map(|(pair, session)| self.pairs[*pair].parts(*session)).collect();
-        let exporters: BTreeSet<&str> = parts.iter().map(|part| &*part.contact().exporter).collect();
-        let from = dated(&parts).map(|part| part.contact().start).min().unwrap_or_default();
-        let until = dated(&parts).map(|part| part.contact().end).max().unwrap_or_default();
-        let is_covered = dated(&parts).count() == parts.len()
-            && seen::is_covered(Window::new(from, until), &exporters, self.coverage);
-        estimate(parts, Party::Victim, is_covered)
-    }
-
-    /// Findings of records that cannot be true, where no case tells of them.
-    pub(crate) fn unusable(&self) -> Vec<Finding> {
-        let untold = self.unusable.iter().filter(|(key, _)| !self.is_told(key));
-        let finding = |((victim, affiliation), unusable): (&(Address, Affiliation), &Unusable)| {
-            self.untrue(*victim, affiliation, left_out(unusable), unusable.tally, &unusable.marking)
-        };
-        untold.map(finding).collect()
-    }
-
-    /// Discounted findings of watched hosts that asked for names of a cluster and of whom no more is told:
-    /// while a claim on a name may have held, else at other times.
-    pub(crate) fn resolved(&self, names: &Names, is_watched: &dyn Fn(Address) -> bool) -> Vec<Finding> {
-        let lapsed = names.lapsed.iter().filter(|(key, _)| !names.asked.contains_key(*key));
-        let asked = names.asked.iter().chain(lapsed).filter(|((host, _), _)| is_watched(*host));
-        let untold = asked.filter(|(key, _)| !self.is_told(key) && !self.unusable.contains_key(*key));
-        let finding = |((victim, affiliation), asked): (&(Address, Affiliation), &Asked)| {
-            let tally = Tally { flows: asked.flows, first: asked.first, last: asked.last };
-            self.untrue(*victim, affiliation, resolved_only(asked), tally, &asked.marking)
-        };
-        untold.map(finding).collect()
-    }
-
-    fn is_told(&self, (victim, affiliation): &(Address, Affiliation)) -> bool {
-        let key = (victim, affiliation);
-        self.cases.binary_search_by(|case| (&case.victim, &case.affiliation).cmp(&key)).is_ok()
-    }
-
-    fn untrue(
-        &self,
-        victim: Address,
-        affiliation: &Affiliation,
-        reason: Reason,
-        tally: Tally,
-        marking: &Marking,
-    ) -> Finding {
-        let mut all = self.tools.get(&affiliation.id()).cloned().unwrap_or_default();
-        all.and(marking);
-        Finding {
-            id: format!("{}@{victim}", affiliation.id()),
-            victim: self.victim(victim, None),
-            cluster: self.cluster(affiliation),
-            verdict: Verdict::Discounted,
-            confidence: 1,
-            credibility: credibility(1, false),
-            reasons: vec![reason],
-            first_seen: tally.first,
-            last_seen: tally.last,
-            at_least: false,
-            witness: Witness::default(),
-            is_distinct: false,
-            days_active: 0,
-            flows: tally.flows,
-            exporters: Vec::new(),
-            octets_out: estimate([], Party::Victim, false),
-            octets_out_confirmed: estimate([], Party::Victim, false),
-            octets_in: estimate([], Party::Remote, false),
-            attempts: Attempts::default(),
-            repeated: 0,
-            rhythm: unjudged("nothing of it is believed"),
-            surges: Vec::new(),
-            event_tests: Vec::new(),
-            spikes: Vec::new(),
-            daily: Vec::new(),
-            infrastructure: Vec::new(),
-            rival: None,
-            upload: Upload::default(),
-            chronology: Vec::new(),
-            marking: all,
-        }
-    }
-}
-
-/// What left the victims of some cases: each, and all of them.
-pub(crate) struct Totals {
-    pub(crate) victims: Vec<VictimTotal>,
-    pub(crate) octets_out: Estimate,
-    pub(crate) octets_out_confirmed: Estimate,
-}
-
-/// The clusters on one victim, and their sessions by pair and place.
-#[derive(Default)]
-struct OnVictim {
-    clusters: usize,
-    sessions: BTreeSet<(usize, usize)>,
-    confirmed: BTreeSet<(usize, usize)>,
-}
-
-/// Records that cannot be true.
-struct Unusable {
-    tally: Tally,
-    /// The marking of the claims that they met.
-    marking: Marking,
-}
-
-/// Records that cannot be true, by victim and by whose the claims are.
-fn unusable(swept: &Swept, book: &Snapshot) -> BTreeMap<(Address, Affiliation), Unusable> {
-    let mut unusable: BTreeMap<(Address, Affiliation), Unusable> = BTreeMap::new();
-    for ((victim, remote), tally) in &swept.unusable {
-        let Some(affiliation) = book.claims_on(*remote).map(Affiliation::of).min() else { continue };
-        let marking =
-            Marking::of(book.claims_on(*remote).filter(|claim| Affiliation::of(claim) == affiliation));
-        match unusable.entry((*victim, affiliation)) {
-            Entry::Vacant(place) => drop(place.insert(Unusable { tally: *tally, marking })),
-            Entry::Occupied(mut known) => {
-                let known = known.get_mut();
-                known.tally = known.tally.and(*tally);
-                known.marking.and(&marking);
-            }
-        }
-    }
-    unusable
 }
 
 /// Calls in vain among these records.
@@ -715,115 +515,15 @@ fn attempts(parts: &[Part<'_>]) -> Attempts {
     })
 }
 
-fn held_twice(repeated: u64) -> Reason {
-    let text = format!(
-        "{} not counted: another input of the same exporter holds the same",
-        counted(repeated, "flow record")
-    );
-    Reason { kind: "not_counted", weight: 0.0, text }
-}
-
-fn left_out(unusable: &Unusable) -> Reason {
-    let flows = counted(unusable.tally.flows, "flow");
-    let text = format!("{flows} left out: the records cannot be true");
-    Reason { kind: "unusable", weight: 0.0, text }
-}
-
-fn resolved_only(asked: &Asked) -> Reason {
-    let names: Vec<&String> = asked.names.iter().collect();
-    let seen = match asked.flows {
-        0 => "no flow with an answer was seen".to_owned(),
-        flows => format!("no claim names the resolved addresses; {} reached them", counted(flows, "flow")),
-    };
-    let text = format!("the host asked {} for {}", times(asked.questions), listed(&names));
-    match &asked.standing {
-        (validity, _) if validity.is_open() => {
-            Reason { kind: "resolved", weight: RESOLVED_ONLY_DB, text: format!("{text}; {seen}") }
-        }
-        (_, outside) => Reason { text: format!("{text}, {}; {seen}", outside.text), ..outside.clone() },
-    }
-}
-
 /// The records whose times compare with those of others.
 fn dated<'p, 'a>(parts: &'p [Part<'a>]) -> impl Iterator<Item = &'p Part<'a>> {
     parts.iter().filter(|part| !part.contact().clock_suspect)
-}
-
-/// What is to be said of clocks, without weight.
-fn clocks(parts: &[Part<'_>]) -> impl Iterator<Item = Reason> {
-    let undated = parts.iter().filter(|part| part.contact().clock_suspect).count() as u64;
-    let arrived = parts.iter().filter(|part| part.contact().by_arrival).count() as u64;
-    let notes = [
-        (undated, "had no usable time and counted towards no date"),
-        (arrived, "dated by arrival, for their own clock is not to be trusted"),
-    ];
-    let told = notes.into_iter().filter(|(flows, _)| *flows > 0);
-    told.map(|(flows, text)| {
-        let text = format!("{} of {} {text}", counted(flows, "flow"), parts.len());
-        Reason { kind: "clock", weight: 0.0, text }
-    })
-}
-
-/// What is to be said of exporters whose templates have two meanings, without weight: what was read by them may
-/// be something else.
-fn conflicts<'a>(
-    parts: &'a [Part<'_>],
-    exporters: &'a BTreeSet<&str>,
-    coverage: &'a [ExporterCoverage],
-) -> impl Iterator<Item = Reason> {
-    exporters.iter().filter_map(|exporter| {
-        let ledgers = || coverage.iter().filter(|ledger| &*ledger.exporter == *exporter);
-        let all: u64 = ledgers().map(|ledger| ledger.template_conflicts).sum();
-        let is_own = |part: &&Part<'_>| part.contact().has_conflict && &*part.contact().exporter == *exporter;
-        let own = parts.iter().filter(is_own).count() as u64;
-        let flows: u64 = ledgers().map(|ledger| ledger.flows).sum();
-        let text = format!(
-            "exporter `{exporter}` announced templates anew with another meaning: {all} of {} may be misread, {own} \
-             of them here",
-            counted(flows, "flow record")
-        );
-        (all > 0).then_some(Reason { kind: "template_conflict", weight: 0.0, text })
-    })
-}
-
-/// What is to be said of holes in the record, without weight: the longest of them.
-fn holes(holes: &[Hole]) -> impl Iterator<Item = Reason> {
-    let mut longest: Vec<&Hole> = holes.iter().collect();
-    longest.sort_by_key(|hole| {
-        (Reverse(hole.window.until.since(hole.window.from)), hole.window, &hole.exporter)
-    });
-    let rest = longest.len().saturating_sub(MOST_HOLES_TOLD) as u64;
-    longest.truncate(MOST_HOLES_TOLD);
-    longest.sort_unstable();
-    let note = |text| Reason { kind: "coverage", weight: 0.0, text };
-    let more = (rest > 0).then(|| format!("{} likewise", counted(rest, "shorter time")));
-    longest.into_iter().map(hole_told).chain(more).map(note).collect::<Vec<_>>().into_iter()
-}
-
-/// One hole in words: when, whose, and by which count it is known.
-fn hole_told(hole: &Hole) -> String {
-    let Hole { window, exporter, usual_flows, lost, .. } = hole;
-    let lost: Vec<String> =
-        lost.iter().map(|lost| format!("{} {} lost ({})", lost.count, lost.unit, lost.cause)).collect();
-    let by = match (lost.is_empty(), usual_flows) {
-        (true, flows) => format!("{flows} flow records are usual"),
-        (false, _) => listed(&lost.iter().collect::<Vec<_>>()),
-    };
-    let (from, until) = (window.from, window.until);
-    format!(
-        "exporter `{exporter}` recorded nothing from {from} to {until} ({by}): that is no time without contact"
-    )
 }
 
 /// The exporters that recorded these, in order.
 fn named(parts: &[Part<'_>]) -> Vec<Arc<str>> {
     let exporters: BTreeSet<&Arc<str>> = parts.iter().map(|part| &part.contact().exporter).collect();
     exporters.into_iter().cloned().collect()
-}
-
-/// `once`, `7 times`.
-fn times(n: u64) -> String {
-    if n == 1 { "once".to_owned() } else { format!("{n} times") }
 }
 
 /// The narrowest network that holds `address`.
@@ -833,44 +533,4 @@ fn narrowest(networks: &[Network], address: Address) -> Option<&Network> {
 
 fn exporters<'p>(parts: &[Part<'p>]) -> BTreeSet<&'p str> {
     parts.iter().map(|part| &*part.contact().exporter).collect()
-}
-
-fn unjudged(why: &str) -> Rhythm {
-    Rhythm { period_s: None, score: None, p_value: None, judged: false, why: why.to_owned() }
-}
-
-/// A rhythm in the form of a finding.
-fn told(rhythm: &Regularity) -> Rhythm {
-    match rhythm {
-        Regularity::Found { beat, p_value, contacts } => Rhythm {
-            period_s: Some(thousandths(beat.period_s)),
-            score: Some(thousandths(beat.score)),
-            p_value: Some(millionths(*p_value)),
-            judged: true,
-            why: format!(
-                "{contacts} contacts, jitter {:.0} %, p {} ({})",
-                beat.jitter * 100.0,
-                rhythm::chance(*p_value),
-                beat.method.word()
-            ),
-        },
-        Regularity::None { p_value, contacts } => Rhythm {
-            period_s: None,
-            score: Some(0.0),
-            p_value: Some(millionths(*p_value)),
-            judged: true,
-            why: format!("{contacts} contacts were searched"),
-        },
-        Regularity::NotAssessable(why) => unjudged(why),
-    }
-}
-
-/// Digits beyond these say nothing, and differ between processors.
-fn thousandths(value: f64) -> f64 {
-    (value * 1_000.0).round() / 1_000.0
-}
-
-/// Rounded up: a chance is never made smaller than it was.
-fn millionths(p_value: f64) -> f64 {
-    (p_value * 1e6).ceil() / 1e6
 }
