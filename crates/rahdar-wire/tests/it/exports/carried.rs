@@ -254,14 +254,17 @@ fn pieces_that_carry_no_export_are_traffic() {
 fn a_flood_of_pieces_loses_none() {
     let [first, ..] = three(7);
     let ends = ["192.0.2.9", "203.0.113.1"].map(|end| end.parse::<IpAddr>().unwrap());
-    let later = |id| piece(ends[0], ends[1], 17, (id, 800, false), &[b'x'; 8]);
-    let (kept, tally) = at_once(&[vec![first], (0..5_000).map(later).collect()].concat());
-    let flows: Vec<_> = kept.flows.iter().map(|flow| (flow.src_port, flow.packets)).collect();
-    assert_eq!((flows, tally.refused), (vec![(0, 5_000)], 1));
-    assert_eq!(
-        kept.problems(),
-        ["packet 1: a datagram of flow export came in more pieces at once than are kept"]
-    );
+    // The first has more pieces than are kept, the second more octets.
+    for (count, octets) in [(5_000, 8), (300, 60_000)] {
+        let later = |id| piece(ends[0], ends[1], 17, (id, 800, false), &vec![b'x'; octets]);
+        let (kept, tally) = at_once(&[vec![first.clone()], (0..count).map(later).collect()].concat());
+        let flows: Vec<_> = kept.flows.iter().map(|flow| (flow.src_port, flow.packets)).collect();
+        assert_eq!((flows, tally.refused), (vec![(0, count.into())], 1));
+        assert_eq!(
+            kept.problems(),
+            ["packet 1: a datagram of flow export came in more pieces at once than are kept"]
+        );
+    }
 }
 
 proptest! {
