@@ -5,7 +5,7 @@
 //! for both. In reading order:
 //!
 //! * [`open`], [`decode`] and [`detect()`]: the doors.
-//! * `zeek`: `conn.log`, `dns.log`, `ssl.log` and `http.log`, as tab-separated text and as JSON lines.
+//! * `zeek`: `conn.log`, `dns.log`, `ssl.log`, `http.log` and `files.log`, as tab-separated text and as JSON lines.
 //! * `suricata`: EVE events, JSON as lines or as a document.
 //! * `json_log`, `objects`: how JSON stands in an input: as lines or documents, wrapped or not.
 //! * `table`: rows of AWS VPC flow logs, nfdump, SiLK and Argus.
@@ -69,7 +69,7 @@ pub use peel::is_damage;
 /// A kind of input that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// Zeek `conn.log`, `dns.log`, `ssl.log` or `http.log`, tab-separated with header directives.
+    /// Zeek `conn.log`, `dns.log`, `ssl.log`, `http.log` or `files.log`, tab-separated with header directives.
     ZeekTsv,
     /// The same logs, or several of them in one stream, one JSON object a line.
     ZeekJson,
@@ -154,7 +154,7 @@ impl Format {
     /// What it is, for people.
     pub const fn about(self) -> &'static str {
         match self {
-            Self::ZeekTsv => "Zeek conn.log, dns.log, ssl.log or http.log",
+            Self::ZeekTsv => "Zeek conn.log, dns.log, ssl.log, http.log or files.log",
             Self::ZeekJson => "Zeek logs in JSON lines",
             Self::Packets => "pcap or pcapng",
             Self::Ipfix => "file of IPFIX messages",

@@ -5,8 +5,8 @@
 //! taken for one; what follows from the same exporter is then taken as well, so that a broken
 //! datagram is counted as broken export and not as traffic.
 //!
-//! Three kinds of export are not read, and are refused: datagrams that the capture cut, datagrams
-//! that came in pieces, and IPFIX over TCP (RFC 7011 §10.4).
+//! Two kinds of export are not read, and are refused: datagrams that the capture cut, and IPFIX over TCP (RFC 7011
+//! §10.4).
 
 use std::collections::HashSet;
 
@@ -100,7 +100,7 @@ impl Carriers {
     }
 
     /// Whether flow export went from this sender to this port before.
-    pub(crate) fn has_sent(&self, sender: Address, transport: &Transport) -> bool {
+    fn has_sent(&self, sender: Address, transport: &Transport) -> bool {
         self.senders.contains(&(sender, transport.dst_port))
     }
 

@@ -69,6 +69,10 @@ pub(crate) struct Fragment {
     pub(crate) id: u32,
     /// Whether it is the one with the transport header.
     pub(crate) first: bool,
+    pub(crate) last: bool,
+    /// Where the payload begins in the part of the packet that came in pieces, in octets: not 0 in the first piece
+    /// if extension headers stand there.
+    pub(crate) offset: u64,
 }
 
 /// Goes through tags, labels and session headers to IP. `wire` is the length of `octets` on the wire.
@@ -174,8 +178,12 @@ fn ipv4(octets: &[u8], wire: usize) -> Content<'_> {
         octets: total as u64,
         payload_octets: (total - header_octets) as u64,
         payload: octets.get(header_octets..octets.len().min(total)).unwrap_or_default(),
-        fragment: (more || offset > 0)
-            .then(|| Fragment { id: u16::from_be_bytes([header[4], header[5]]).into(), first: offset == 0 }),
+        fragment: (more || offset > 0).then(|| Fragment {
+            id: u16::from_be_bytes([header[4], header[5]]).into(),
+            first: offset == 0,
+            last: !more,
+            offset: u64::from(offset) * 8,
+        }),
     })
 }
 
@@ -193,6 +201,7 @@ fn ipv6(octets: &[u8], wire: usize) -> Content<'_> {
     let octets = &octets[..octets.len().min(total)];
     let mut at = HEADER_OCTETS;
     let mut fragment = None;
+    let mut fragmented_at = at;
     for _ in 0..EXTENSION_HEADERS_MAX {
         // A later fragment begins in the middle of what its first one began.
         if fragment.is_some_and(|f: Fragment| !f.first) {
@@ -205,10 +214,14 @@ fn ipv6(octets: &[u8], wire: usize) -> Content<'_> {
             FRAGMENT => {
                 let Some([_, _, high, low, id @ ..]) = octets.get(at..at + 8) else { break };
                 let offset_and_more = u16::from_be_bytes([*high, *low]) & 0xfff9;
+                fragmented_at = at + 8;
                 // One that is whole (RFC 6946) is no piece.
                 fragment = (offset_and_more != 0).then(|| Fragment {
                     id: id.first_chunk().map_or(0, |id| u32::from_be_bytes(*id)),
                     first: offset_and_more >> 3 == 0,
+                    last: offset_and_more & 1 == 0,
+                    // It counts units of eight octets, and stands above three bits.
+                    offset: u64::from(offset_and_more & 0xfff8),
                 });
                 8
             }
@@ -216,6 +229,9 @@ fn ipv6(octets: &[u8], wire: usize) -> Content<'_> {
         };
         at += header_octets;
         next = *following;
+    }
+    if let Some(fragment) = &mut fragment {
+        fragment.offset += (at - fragmented_at) as u64;
     }
     Content::Ip(IpPacket {
         src: v6(&header[8..]),

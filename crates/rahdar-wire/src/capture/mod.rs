@@ -2,8 +2,8 @@
 //!
 //! In reading order: [`mod@file`] finds the packets in a capture, [`mod@link`] what is behind the link header ([`wifi`]: of
 //! radio), [`frame`] IP in that, [`tunnel`] the packet in a packet, [`assemble`] joins packets of one 5-tuple into a flow,
-//! [`fragment`] finds the flow of a packet that has no ports of its own, [`carrier`] tells packets
-//! that carry flow export. [`sampled`] reads the beginning of a packet that an exporter sends.
+//! [`fragment`] finds the flow of a packet that has no ports of its own and joins the pieces of flow export, [`carrier`]
+//! tells packets that carry flow export. [`sampled`] reads the beginning of a packet that an exporter sends.
 
 mod assemble;
 mod carrier;
@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use rahdar_model::flow::{FlowRecord, protocol};
 use rahdar_model::sink::{Place, SinkError};
-use rahdar_model::{FlowSink, Tally};
+use rahdar_model::{Address, FlowSink, Tally, Timestamp};
 
 use crate::delivery::Delivery;
 use crate::netflow::{Arrival, Collector};
@@ -31,7 +31,7 @@ use assemble::{Assembler, Packet};
 use carrier::{Carriers, Export};
 pub(crate) use file::is_capture;
 use file::{CaptureFile, Fault, Frame};
-use fragment::Fragments;
+use fragment::{CUT, Decided, Ends, Fragments, Head, Piece, Taken, carried};
 use frame::{Content, Fragment, IpPacket, Transport};
 use tunnel::TUNNELS_MAX;
 
@@ -85,7 +85,7 @@ pub(crate) fn decode(
 enum Carried {
     /// No export.
     Traffic,
-    /// Export, or a later piece of what was refused.
+    /// Export.
     Export,
     /// Export that is not read, and why.
     Unread(&'static str),
@@ -128,6 +128,7 @@ impl Reading<'_> {
     }
 
     fn packet(&mut self, frame: &Frame<'_>, outer: &IpPacket<'_>) -> Result<(), SinkError> {
+        self.fragments.sweep(frame.time);
         let inner = tunnel::innermost(outer);
         if let (Some(_), Some(fragment)) = (inner, outer.fragment) {
             self.fragments.opened(outer, fragment, frame.time);
@@ -137,30 +138,100 @@ impl Reading<'_> {
             self.delivery.note(Place::Packet(frame.number), what);
         }
         let ip = inner.as_ref().map_or(outer, |inner| &inner.packet);
-        let transport = match ip.fragment {
-            None => Some(Transport::of(ip)),
-            Some(fragment) => self.fragments.transport(ip, fragment, frame.time),
-        };
-        // A later piece of a tunnel has no packet of its own: the one inside was counted whole.
-        let Some(transport) = transport else {
-            self.delivery.tally.beside += 1;
-            return Ok(());
-        };
+        if let Some(fragment) = ip.fragment {
+            return self.piece(frame, ip, fragment);
+        }
+        self.decide()?;
+        let transport = Transport::of(ip);
         match self.export(frame, ip, &transport)? {
-            Carried::Traffic => {}
+            Carried::Traffic => self.traffic(frame.number, frame.time, ip, transport),
             Carried::Export => {
                 self.delivery.tally.beside += 1;
-                return Ok(());
+                Ok(())
             }
             Carried::Unread(why) => {
                 self.delivery.refuse(Place::Packet(frame.number), format_args!("{why}"));
-                return Ok(());
+                Ok(())
             }
         }
+    }
+
+    /// Takes a packet that is a piece of one.
+    fn piece(&mut self, frame: &Frame<'_>, ip: &IpPacket<'_>, fragment: Fragment) -> Result<(), SinkError> {
+        let Self { carriers, fragments, .. } = self;
+        let is_export = |transport: &Transport| {
+            let Some((carriers, (beginning, octets))) = carriers.as_mut().zip(ip.udp_beginning()) else {
+                return false;
+            };
+            let beginning = &beginning[..octets.min(beginning.len())];
+            carriers.recognises_beginning(ip.src, transport, beginning, octets)
+        };
+        let taken = fragments.take(ip, fragment, frame.number, frame.time, is_export);
+        self.decide()?;
+        match taken {
+            Taken::Traffic(head) => {
+                let ip = IpPacket { protocol: head.protocol.unwrap_or(ip.protocol), ..*ip };
+                self.traffic(frame.number, frame.time, &ip, head.transport)
+            }
+            Taken::Beside => {
+                self.delivery.tally.beside += 1;
+                Ok(())
+            }
+            Taken::Waits => Ok(()),
+        }
+    }
+
+    /// Does what was decided of pieces that waited.
+    fn decide(&mut self) -> Result<(), SinkError> {
+        for decided in self.fragments.decided() {
+            match decided {
+                Decided::Traffic(ends, head, pieces) => self.pieces(ends, head, &pieces)?,
+                Decided::Whole(ends, head, pieces) => self.whole(ends, head, &pieces)?,
+                Decided::Refused(packet, pieces, why) => {
+                    self.delivery.tally.beside += pieces.saturating_sub(1);
+                    self.delivery.refuse(Place::Packet(packet), format_args!("{why}"));
+                }
+                Decided::Beside(pieces) => self.delivery.tally.beside += pieces,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes pieces of one packet that are traffic.
+    fn pieces(&mut self, ends: Ends, head: Head, pieces: &[Piece]) -> Result<(), SinkError> {
+        for piece in pieces {
+            let mut ip = piece.packet(ends);
+            ip.protocol = head.protocol.unwrap_or(ip.protocol);
+            let transport = if piece.is_first() { head.transport } else { fragment::later(head).transport };
+            self.traffic(piece.number, piece.time, &ip, transport)?;
+        }
+        Ok(())
+    }
+
+    /// Decodes flow export that came in pieces, of which the last one has come now. What seemed to be export is
+    /// traffic if all of it is none.
+    fn whole(&mut self, ends: Ends, head: Head, pieces: &[Piece]) -> Result<(), SinkError> {
+        let last = pieces.iter().max_by_key(|piece| piece.number);
+        let (Some(carriers), Some(last)) = (&mut self.carriers, last) else { return Ok(()) };
+        let Some(datagram) = carried(pieces) else { return self.pieces(ends, head, pieces) };
+        let Some(export) = carriers.recognises(ends.src, &head.transport, &datagram) else {
+            return self.pieces(ends, head, pieces);
+        };
+        self.delivery.tally.beside += pieces.len() as u64;
+        self.read(export, &datagram, ends.src, &head.transport, last.time, last.number)
+    }
+
+    /// Takes one packet of traffic.
+    fn traffic(
+        &mut self,
+        number: u64,
+        time: Timestamp,
+        ip: &IpPacket<'_>,
+        transport: Transport,
+    ) -> Result<(), SinkError> {
         self.delivery.tally.received += 1;
         self.delivery.tally.decoded += 1;
-        self.assembler
-            .packet(&Packet { number: frame.number, time: frame.time, ip, transport }, &mut self.delivery)
+        self.assembler.packet(&Packet { number, time, ip, transport }, &mut self.delivery)
     }
 
     /// Whether the packet carries flow export, which is decoded if all of it is there.
@@ -171,8 +242,8 @@ impl Reading<'_> {
         transport: &Transport,
     ) -> Result<Carried, SinkError> {
         let Some(carriers) = &mut self.carriers else { return Ok(Carried::Traffic) };
-        let (datagram, octets) = match (ip.protocol, ip.fragment) {
-            (protocol::TCP, None) => {
+        let (datagram, octets) = match ip.protocol {
+            protocol::TCP => {
                 let header_octets = transport.header_octets.map_or(usize::MAX, |octets| octets as usize);
                 let segment = ip.payload.get(header_octets..).unwrap_or_default();
                 let is_export = !segment.is_empty()
@@ -180,11 +251,7 @@ impl Reading<'_> {
                 let why = "IPFIX over TCP is not read from captures";
                 return Ok(if is_export { Carried::Unread(why) } else { Carried::Traffic });
             }
-            // Its first piece was refused for all.
-            (protocol::UDP, Some(Fragment { first: false, .. })) if carriers.has_sent(ip.src, transport) => {
-                return Ok(Carried::Export);
-            }
-            (protocol::UDP, None | Some(Fragment { first: true, .. })) => match ip.udp_beginning() {
+            protocol::UDP => match ip.udp_beginning() {
                 Some(beginning) => beginning,
                 None => return Ok(Carried::Traffic),
             },
@@ -192,32 +259,36 @@ impl Reading<'_> {
         };
         let Some(datagram) = datagram.get(..octets) else {
             let is_export = carriers.recognises_beginning(ip.src, transport, datagram, octets);
-            let why = match ip.fragment {
-                Some(_) => "a datagram of flow export came in pieces, which are not joined",
-                None => "the capture has only the beginning of a datagram of flow export",
-            };
-            return Ok(if is_export { Carried::Unread(why) } else { Carried::Traffic });
+            return Ok(if is_export { Carried::Unread(CUT) } else { Carried::Traffic });
         };
         let Some(export) = carriers.recognises(ip.src, transport, datagram) else {
             return Ok(Carried::Traffic);
         };
-        let arrival = Arrival {
-            exporter: ip.src,
-            port: transport.src_port,
-            received: Some(frame.time),
-            packet: frame.number,
-        };
-        let Delivery { sink, tally, .. } = &mut self.delivery;
-        match export {
-            Export::Netflow => {
-                self.collector.datagram(datagram, &arrival, &mut self.exports, *sink, tally)?;
-            }
-            Export::Sflow => self.agents.datagram(datagram, &arrival, &mut self.exports, *sink, tally)?,
-        }
+        self.read(export, datagram, ip.src, transport, frame.time, frame.number)?;
         Ok(Carried::Export)
     }
 
+    /// Decodes one datagram.
+    fn read(
+        &mut self,
+        export: Export,
+        datagram: &[u8],
+        exporter: Address,
+        transport: &Transport,
+        time: Timestamp,
+        packet: u64,
+    ) -> Result<(), SinkError> {
+        let arrival = Arrival { exporter, port: transport.src_port, received: Some(time), packet };
+        let Delivery { sink, tally, .. } = &mut self.delivery;
+        match export {
+            Export::Netflow => self.collector.datagram(datagram, &arrival, &mut self.exports, *sink, tally),
+            Export::Sflow => self.agents.datagram(datagram, &arrival, &mut self.exports, *sink, tally),
+        }
+    }
+
     fn finish(mut self) -> Result<Tally, SinkError> {
+        self.fragments.finish();
+        self.decide()?;
         self.assembler.finish(&mut self.delivery)?;
         let Delivery { sink, tally, .. } = &mut self.delivery;
         self.collector.finish(&mut self.exports, *sink, tally)?;

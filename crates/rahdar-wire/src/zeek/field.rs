@@ -66,6 +66,14 @@ fields! {
     Ja4 = "ja4";
     Method = "method";
     Host = "host";
+    Senders = "tx_hosts";
+    Receivers = "rx_hosts";
+    Source = "source";
+    Kind = "mime_type";
+    IsOrig = "is_orig";
+    SeenBytes = "seen_bytes";
+    Sha1 = "sha1";
+    Sha256 = "sha256";
 }
 
 impl Field {
@@ -76,12 +84,13 @@ impl Field {
             Self::Query | Self::Qtype | Self::Rcode | Self::Rejected => Some(Log::Dns),
             Self::Cipher | Self::Established => Some(Log::Ssl),
             Self::Method => Some(Log::Http),
+            Self::SeenBytes => Some(Log::Files),
             _ => None,
         }
     }
 
     /// Whether its values are lists.
     pub(crate) const fn is_list(self) -> bool {
-        matches!(self, Self::Answers | Self::Ttls | Self::Fingerprints)
+        matches!(self, Self::Answers | Self::Ttls | Self::Fingerprints | Self::Senders | Self::Receivers)
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use rahdar_model::{FlowSink, Tally};
 
 use super::field::Field;
-use super::{EXPORTER, Form, Log, conn, deliver, dns, http, other_log, ssl};
+use super::{EXPORTER, Form, Log, conn, deliver, dns, files, http, other_log, ssl};
 use crate::delivery::Delivery;
 use crate::facts::Facts;
 use crate::json::{Items, Keys, Members, ObjectError, Value, unescape};
@@ -44,6 +44,7 @@ pub(crate) fn decode(
                 Log::Dns => object::<dns::Row<'_>>(text, keys, delivery, &mut facts)?,
                 Log::Ssl => object::<ssl::Row<'_>>(text, keys, delivery, &mut facts)?,
                 Log::Http => object::<http::Row<'_>>(text, keys, delivery, &mut facts)?,
+                Log::Files => object::<files::Row<'_>>(text, keys, delivery, &mut facts)?,
             };
             match other {
                 Seen::Done => return Ok(()),
@@ -198,7 +199,7 @@ pub(crate) fn kind(line: &[u8]) -> Option<Kind> {
             _ => {}
         }
         let field = Field::from_name(key);
-        endpoints |= field == Some(Field::OrigH);
+        endpoints |= matches!(field, Some(Field::OrigH | Field::Senders));
         marked = marked.or(field.and_then(Field::mark));
     }
     Some(match stream {

@@ -1,4 +1,5 @@
-//! Zeek logs: `conn.log`, whose rows are biflows, and `dns.log`, `ssl.log` and `http.log`, whose rows are facts.
+//! Zeek logs: `conn.log`, whose rows are biflows, and `dns.log`, `ssl.log`, `http.log` and `files.log`, whose rows are
+//! facts.
 //!
 //! The originator is the source, the responder the destination. Zeek sees every packet of the
 //! link it watches, so flows are unsampled, and it says itself where it missed some
@@ -8,6 +9,7 @@
 mod conn;
 mod dns;
 mod field;
+mod files;
 mod http;
 pub(crate) mod json;
 mod ssl;
@@ -37,11 +39,13 @@ pub(crate) enum Log {
     Ssl,
     /// `http.log`.
     Http,
+    /// `files.log`, for the certificates in it.
+    Files,
 }
 
 impl Log {
     /// Every log that is read.
-    const ALL: [Self; 4] = [Self::Conn, Self::Dns, Self::Ssl, Self::Http];
+    const ALL: [Self; 5] = [Self::Conn, Self::Dns, Self::Ssl, Self::Http, Self::Files];
 
     /// The log of this path, as Zeek calls it.
     fn from_path(path: &[u8]) -> Option<Self> {
@@ -50,6 +54,7 @@ impl Log {
             b"dns" => Self::Dns,
             b"ssl" => Self::Ssl,
             b"http" => Self::Http,
+            b"files" => Self::Files,
             _ => return None,
         })
     }
@@ -118,13 +123,14 @@ pub(crate) fn other_log(path: &[u8]) -> &'static str {
                 Ok("ssl") => "a Zeek ssl.log without ts, id.orig_h, id.resp_h or established",
                 Ok("conn_long") => "Zeek conn_long.log (its connections come again in conn.log)",
                 Ok("http") => "a Zeek http.log without ts, id.orig_h, id.resp_h, method or host",
+                Ok("files") => "a Zeek files.log without ts, its hosts, mime_type, seen_bytes or hashes",
                 $(Ok($path) => concat!("Zeek ", $path, ".log"),)+
-                _ => "a Zeek log other than conn, dns, ssl and http",
+                _ => "a Zeek log other than conn, dns, ssl, http and files",
             }
         };
     }
     named! {
-        "analyzer" "arp" "capture_loss" "dce_rpc" "dhcp" "dnp3" "dpd" "files" "ftp" "intel"
+        "analyzer" "arp" "capture_loss" "dce_rpc" "dhcp" "dnp3" "dpd" "ftp" "intel"
         "irc" "kerberos" "known_certs" "known_hosts" "known_services" "ldap" "loaded_scripts" "modbus"
         "mqtt_connect" "mysql" "notice" "ntlm" "ntp" "ocsp" "packet_filter" "pe" "postgresql" "quic"
         "radius" "rdp" "reporter" "rfb" "sip" "smb_cmd" "smb_files" "smb_mapping" "smtp" "snmp" "socks"

@@ -1,8 +1,7 @@
 //! Zeek `ssl.log`: one row, one handshake.
 //!
 //! The certificate is the first of `cert_chain_fps` (SHA-256, Zeek 4.1 and later), else the
-//! `resp_certificate_sha1` of a package. Older logs name it by file (`cert_chain_fuids`) only:
-//! its hash is in `x509.log` or `files.log`, which are not joined.
+//! `resp_certificate_sha1` of a package. Older logs name it by file (`cert_chain_fuids`) only: [`super::files`] has it.
 
 use rahdar_model::sink::SinkError;
 

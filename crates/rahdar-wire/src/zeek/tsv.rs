@@ -12,7 +12,7 @@ use std::sync::Arc;
 use rahdar_model::{FlowSink, Tally};
 
 use super::field::Field;
-use super::{EXPORTER, Form, Log, conn, deliver, dns, http, ssl};
+use super::{EXPORTER, Form, Log, conn, deliver, dns, files, http, ssl};
 use crate::delivery::Delivery;
 use crate::facts::Facts;
 use crate::lines::{self, Text};
@@ -49,6 +49,7 @@ pub(crate) fn decode(
                 Log::Dns => row::<dns::Row<'_>>(text, &header, delivery, &mut facts)?,
                 Log::Ssl => row::<ssl::Row<'_>>(text, &header, delivery, &mut facts)?,
                 Log::Http => row::<http::Row<'_>>(text, &header, delivery, &mut facts)?,
+                Log::Files => row::<files::Row<'_>>(text, &header, delivery, &mut facts)?,
             }
         } else if delivery.tally.received == 0 {
             let looks = format!(
@@ -179,7 +180,14 @@ impl Header {
             return None;
         }
         let has = |field| self.columns.contains(&Some(field));
-        if ![Field::Ts, Field::OrigH, Field::RespH].into_iter().all(has) {
+        let has_ends = has(Field::OrigH) && has(Field::RespH);
+        if !has(Field::Ts) || !(has_ends || has(Field::Senders) && has(Field::Receivers)) {
+            return None;
+        }
+        if has(Field::SeenBytes) && has(Field::Kind) && (has(Field::Sha1) || has(Field::Sha256)) {
+            return Some(Log::Files);
+        }
+        if !has_ends {
             return None;
         }
         if has(Field::Proto) && (has(Field::ConnState) || has(Field::OrigPkts)) {

@@ -1,14 +1,17 @@
-//! Resolutions and handshakes of Zeek's `dns.log` and `ssl.log`, in both forms.
+//! Resolutions and handshakes of Zeek's `dns.log`, `ssl.log`, `http.log` and `files.log`, in both forms.
 
 use std::fs::File;
 
-use rahdar_model::fact::Answer;
+use rahdar_model::fact::{Answer, Handshake};
 use rahdar_model::time::Shift;
 use rahdar_wire::Options;
 
 use crate::corpus::corpus;
 use crate::kept::{Kept, decode_all, decoded, handshake_line, resolution_line};
-use crate::made::{CONN_JSON, DNS_HEADER, DNS_JSON, DNS_ROW, SSL_HEADER, SSL_JSON, SSL_ROW};
+use crate::made::{
+    CONN_JSON, DNS_HEADER, DNS_JSON, DNS_ROW, FILES_HEADER, FILES_JSON, FILES_ROW, SSL_HEADER, SSL_JSON,
+    SSL_ROW,
+};
 
 /// Decodes a log and compares its facts and problems.
 fn check(log: &str, facts: &[&str], problems: &[&str]) -> Kept {
@@ -93,6 +96,57 @@ fn a_handshake_has_the_first_certificate_of_its_chain() {
     assert_eq!(kept.handshakes[0].certificate, "2dd19f809986fcac5f2a2afda3f37e967cdd2437");
 }
 
+/// What a certificate in `files.log` says: ends, and the SHA-256 or the SHA-1.
+const PRESENTED: [&str; 2] = [
+    "192.0.2.10 0 > 198.51.100.7 0, certificate ee18ffe1230ec2dc9ca4d310b37bd5030de5594ba45581e8495e503858e38c28",
+    "192.0.2.10 0 > 198.51.100.7 0, certificate 2dd19f809986fcac5f2a2afda3f37e967cdd2437",
+];
+
+#[test]
+fn a_certificate_among_files_was_presented_by_its_server() {
+    for log in [format!("{FILES_HEADER}{FILES_ROW}"), FILES_JSON.to_owned()] {
+        let kept = check(&log, &PRESENTED, &[]);
+        assert_eq!(kept.handshakes[0].time.to_string(), "2021-08-15T00:00:00.25Z");
+        assert_eq!((&*kept.handshakes[0].exporter, kept.handshakes[0].established), ("zeek", None));
+    }
+    let sha256 = "ee18ffe1230ec2dc9ca4d310b37bd5030de5594ba45581e8495e503858e38c28";
+    check(&format!("{FILES_HEADER}{}", FILES_ROW.replace(sha256, "-")), &PRESENTED[1..], &[]);
+    check(&FILES_JSON.replace("sha1", "md5"), &PRESENTED[..1], &[]);
+    // Later Zeek has the ends in columns of their own.
+    let ends = r#""id.orig_h":"192.0.2.10","id.orig_p":50000,"id.resp_h":"198.51.100.7","id.resp_p":443"#;
+    let later = FILES_JSON.replace(r#""tx_hosts":["198.51.100.7"],"rx_hosts":["192.0.2.10"]"#, ends);
+    let with_ports = PRESENTED.map(|line| line.replace(" 0 >", " 50000 >").replace(" 0,", " 443,"));
+    check(&later, &with_ports.each_ref().map(String::as_str), &[]);
+}
+
+#[test]
+fn files_that_are_no_certificate_of_a_server_are_beside() {
+    let user = "application/x-x509-user-cert";
+    for (from, to) in [
+        (user, "application/x-x509-ca-cert"),
+        (user, "text/html"),
+        ("\tSSL\t", "\tHTTP\t"),
+        ("\tF\t1638", "\tT\t1638"),
+        ("\tF\t1638", "\t-\t1638"),
+    ] {
+        assert!(FILES_ROW.contains(from));
+        let log = format!("{FILES_HEADER}{}{FILES_ROW}", FILES_ROW.replace(from, to));
+        check(&log, &PRESENTED, &[]);
+        let (_, tally) = decoded(log.as_bytes());
+        assert_eq!((tally.received, tally.decoded, tally.beside, tally.facts), (1, 1, 6, 2), "{to}");
+    }
+    let object = FILES_JSON.replace(user, "text/html");
+    check(&format!("{object}{CONN_JSON}"), &[], &[]);
+}
+
+#[test]
+fn a_certificate_without_its_ends_is_refused() {
+    let row = |from: &str, to: &str| format!("{FILES_HEADER}{}", FILES_ROW.replace(from, to));
+    check(&row("198.51.100.7", "198.51.100.7,198.51.100.8"), &[], &["line 6: `id.resp_h` is missing"]);
+    check(&row("198.51.100.7", "-"), &[], &["line 6: `id.resp_h` is missing"]);
+    check(&row("192.0.2.10", "192.0.2.300"), &[], &["line 6: `rx_hosts` cannot be `192.0.2.300`"]);
+}
+
 #[test]
 fn a_request_in_clear_says_by_which_name_the_server_was_called() {
     let header = "#separator \\x09\n#path\thttp\n#fields\tts\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tmethod\thost\tversion\n";
@@ -155,8 +209,9 @@ fn times_of_facts_move_with_the_others() {
 
 /// Files under `captures/zeek`, their rows with a question or a handshake, and the facts in them, as a
 /// script counts them that splits columns and lists.
-const CORPUS: [(&str, u64, u64); 17] = [
+const CORPUS: [(&str, u64, u64); 20] = [
     ("ctu-botnet-4/dns.log.labeled", 43, 54),
+    ("ctu-botnet-4/files.log.labeled", 0, 0),
     ("otrf-apt29-day1/zeek/individual_zeek_logs/NASHUA_dns.log", 21, 32),
     ("otrf-apt29-day1/zeek/individual_zeek_logs/NASHUA_ssl.log.gz", 376, 376),
     ("otrf-apt29-day1/zeek/individual_zeek_logs/SCRANTON_dns.log", 32, 60),
@@ -166,8 +221,10 @@ const CORPUS: [(&str, u64, u64); 17] = [
     ("rita-proxy_rolling/ssl.150000-160000.log.gz", 2, 2),
     ("rita-proxy_rolling/ssl.160000-170000.log.gz", 2734, 2734),
     ("slips-test10-mixed-zeek-dir/dns.log", 85, 102),
+    ("slips-test10-mixed-zeek-dir/files.log", 2, 4),
     ("slips-test10-mixed-zeek-dir/ssl.log", 13, 13),
     ("slips-test9-mixed-zeek-dir/dns.log", 239, 654),
+    ("slips-test9-mixed-zeek-dir/files.log.gz", 154, 154),
     ("slips-test9-mixed-zeek-dir/ssl.log", 205, 205),
     ("stratosphere-003/dns.log", 1, 1),
     ("stratosphere-005/dns.log", 980, 1144),
@@ -184,6 +241,29 @@ fn logs_of_real_hosts_say_what_they_say() {
         let tally = result.unwrap();
         assert_eq!((tally.received, tally.facts, kept.problems()), (rows, facts, vec![]), "{file}");
         assert!(kept.resolutions.iter().all(|r| r.name == r.name.to_lowercase() && !r.name.ends_with('.')));
+    }
+}
+
+#[test]
+fn certificates_of_real_hosts_are_those_that_their_sessions_name() {
+    let Some(corpus) = corpus() else { return };
+    let folder = corpus.join("captures/zeek/slips-test10-mixed-zeek-dir");
+    let read = |name| decode_all(File::open(folder.join(name)).unwrap(), &Options::default()).0.handshakes;
+    let (presented, sessions) = (read("files.log"), read("ssl.log"));
+    for hash in [
+        "fc85d5ae673d6d3befce84844d750aff3c8d3c9f041330017ed3c47b9c26c86e",
+        "0a6b201a7bff643cc5dd6631e5940e858ee07d25",
+    ] {
+        let of_hash = presented.iter().filter(|one| one.certificate == hash);
+        assert_eq!(of_hash.clone().count(), 2, "{hash}");
+        for one in of_hash {
+            let is_of = |session: &&Handshake| {
+                (session.client, session.server) == (one.client, one.server) && session.time <= one.time
+            };
+            let session = sessions.iter().filter(is_of).max_by_key(|session| session.time).unwrap();
+            assert_eq!(session.server_name, "virtual.secai.com");
+            assert!(one.time.since(session.time) < 1_000_000);
+        }
     }
 }
 

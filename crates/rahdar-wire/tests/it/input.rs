@@ -161,7 +161,7 @@ fn errors_say_what_is_wrong_and_what_is_read() {
         Format::ALL.iter().map(|format| format!("{} (`{}`)", format.about(), format.word())).collect();
     let reads = format!("rahdar reads {}", formats.join(", "));
     assert!(
-        reads.starts_with("rahdar reads Zeek conn.log, dns.log, ssl.log or http.log (`zeek`), "),
+        reads.starts_with("rahdar reads Zeek conn.log, dns.log, ssl.log, http.log or files.log (`zeek`), "),
         "{reads}"
     );
     assert_eq!(error(&b""[..]), "the input is empty");

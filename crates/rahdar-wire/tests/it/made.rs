@@ -200,3 +200,27 @@ pub(crate) const SSL_JSON: &str = concat!(
     r#""ja3s":"15af977ce25de452b96affa2addb1036"}"#,
     "\n"
 );
+
+/// The header lines of a `files.log`.
+pub(crate) const FILES_HEADER: &str = "\
+#separator \\x09
+#set_separator\t,
+#empty_field\t(empty)
+#unset_field\t-
+#fields\tts\tfuid\ttx_hosts\trx_hosts\tconn_uids\tsource\tdepth\tanalyzers\tmime_type\tis_orig\tseen_bytes\tsha1\tsha256
+";
+
+/// A row of a `files.log`: the certificate of a server.
+pub(crate) const FILES_ROW: &str = "1628985600.250000\tFAbc1\t198.51.100.7\t192.0.2.10\tCAbc1\tSSL\t0\tX509,SHA1\
+\tapplication/x-x509-user-cert\tF\t1638\t2dd19f809986fcac5f2a2afda3f37e967cdd2437\
+\tee18ffe1230ec2dc9ca4d310b37bd5030de5594ba45581e8495e503858e38c28\n";
+
+/// The same row as JSON.
+pub(crate) const FILES_JSON: &str = concat!(
+    r#"{"ts":1628985600.25,"fuid":"FAbc1","tx_hosts":["198.51.100.7"],"rx_hosts":["192.0.2.10"],"#,
+    r#""conn_uids":["CAbc1"],"source":"SSL","depth":0,"analyzers":["X509","SHA1"],"#,
+    r#""mime_type":"application/x-x509-user-cert","is_orig":false,"seen_bytes":1638,"#,
+    r#""sha1":"2dd19f809986fcac5f2a2afda3f37e967cdd2437","#,
+    r#""sha256":"ee18ffe1230ec2dc9ca4d310b37bd5030de5594ba45581e8495e503858e38c28"}"#,
+    "\n"
+);

@@ -327,13 +327,19 @@ fn other_kinds_of_log_are_known_but_not_read() {
             "#separator \\x09\n#path\tdns\n#fields\tts\tuid\tid.orig_h\tproto\tquery\n",
             "a Zeek dns.log without ts, id.orig_h, id.resp_h or query",
         ),
-        ("#separator \\x09\n#path\tfiles\n#fields\tts\tuid\tid.orig_h\turi\n", "Zeek files.log"),
-        ("#separator \\x09\n#path\tmine\n#fields\tts\n", "a Zeek log other than conn, dns, ssl and http"),
+        (
+            "#separator \\x09\n#path\tfiles\n#fields\tts\tuid\tid.orig_h\turi\n",
+            "a Zeek files.log without ts, its hosts, mime_type, seen_bytes or hashes",
+        ),
+        (
+            "#separator \\x09\n#path\tmine\n#fields\tts\n",
+            "a Zeek log other than conn, dns, ssl, http and files",
+        ),
         (
             "#separator \\x09\n#path\tconn\n#fields\tts\tuid\n",
             "a Zeek conn.log without ts, id.orig_h, id.resp_h, proto or conn_state",
         ),
-        (r#"{"_path":"files","ts":1}"#, "Zeek files.log"),
+        (r#"{"_path":"weird","ts":1}"#, "Zeek weird.log"),
         ("#path\tquic\n#fields\tts\tuid\tid.orig_h\tid.resp_h\tserver_name\n", "Zeek quic.log"),
         (r#"{"_path":"x509","_write_ts":"2021-08-15T00:00:00.2Z","ts":1}"#, "Zeek x509.log"),
         ("ts,uid,id.orig_h,id.orig_p,proto\n", "Zeek logs as CSV (import the logs themselves)"),
@@ -344,7 +350,7 @@ fn other_kinds_of_log_are_known_but_not_read() {
         ),
         (
             r#"{"ts":1,"id.orig_h":"192.0.2.1","proto":"udp","uri":"x"}"#,
-            "a Zeek log other than conn, dns, ssl and http",
+            "a Zeek log other than conn, dns, ssl, http and files",
         ),
     ] {
         assert_eq!(detect(head.as_bytes(), true), Detection::Unsupported(kind), "{head}");
