@@ -315,11 +315,11 @@ impl Names {
 }
 
 impl Mention {
-    /// Whether a handshake at this port of the server was part of the session.
+    /// Whether a handshake at this port of the server was part of the session. Port 0: its log tells no port.
     fn is_of(&self, session: &Session, port: u16) -> bool {
         // Handshakes are logged by another clock's second than flows.
         let begun = session.start.plus_micros(-SECOND_US);
-        session.remote_port == port && begun <= self.at && self.at <= session.end
+        [0, session.remote_port].contains(&port) && begun <= self.at && self.at <= session.end
     }
 
     fn explains(&self, session: &Session) -> Option<Naming> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType, UInt64Type};
 use arrow::error::ArrowError;
 use rahdar_model::Address;
 use rahdar_model::column::{Kind, Value};
@@ -53,8 +53,21 @@ impl Cells {
             _ if name == "direction" && is_text => {
                 Self::Named(cast(&array, &DataType::Utf8)?, direction_number)
             }
+            _ if *array.data_type() == DataType::UInt64 => Self::Number(clamped(&array)),
             _ => Self::Number(cast(&array, &DataType::Int64)?),
         })
+    }
+
+    /// Spans in microseconds, of a column that gives its unit or counts seconds.
+    pub(crate) fn durations(array: &ArrayRef) -> Result<Self, ArrowError> {
+        let array = values(array)?;
+        if let DataType::Duration(_) = array.data_type() {
+            let spans = cast(&array, &DataType::Duration(TimeUnit::Microsecond))?;
+            return Ok(Self::Number(cast(&spans, &DataType::Int64)?));
+        }
+        let seconds = cast(&array, &DataType::Float64)?;
+        let micros = seconds.as_primitive::<Float64Type>().iter().map(|seconds| Some((seconds? * 1e6) as i64));
+        Ok(Self::Number(Arc::new(micros.collect::<arrow::array::Int64Array>())))
     }
 
     /// The address in a row; none if there is none, or if it cannot be told.
@@ -69,7 +82,10 @@ impl Cells {
                 if numbers.is_null(row) {
                     return None;
                 }
-                Some(Address::from_v4_bits(u32::try_from(numbers.value(row)).ok()?))
+                // Below 0 it was taken for a number with a sign.
+                let number = numbers.value(row);
+                let bits = u32::try_from(number).or_else(|_| i32::try_from(number).map(i32::cast_unsigned));
+                Some(Address::from_v4_bits(bits.ok()?))
             }
             Self::AddressOctets(array) => {
                 let octets = array.as_binary::<i32>();
@@ -77,6 +93,13 @@ impl Cells {
             }
             Self::Number(_) | Self::Named(..) | Self::Text(_) => None,
         }
+    }
+
+    /// What is written in a row of addresses as text.
+    pub(crate) fn text(&self, row: usize) -> Option<&str> {
+        let Self::AddressText(array) = self else { return None };
+        let texts = array.as_string::<i32>();
+        (!texts.is_null(row)).then(|| texts.value(row))
     }
 
     /// The value in a row that is no address.
@@ -147,6 +170,13 @@ fn address_of(octets: &[u8]) -> Option<Address> {
         16 => Some(Address::from_bits(u128::from_be_bytes(octets.try_into().ok()?))),
         _ => None,
     }
+}
+
+/// Counts of 64 bits without a sign; what is beyond ours becomes the greatest.
+fn clamped(array: &ArrayRef) -> ArrayRef {
+    let counts = array.as_primitive::<UInt64Type>().iter();
+    let counts = counts.map(|count| Some(i64::try_from(count?).unwrap_or(i64::MAX)));
+    Arc::new(counts.collect::<arrow::array::Int64Array>())
 }
 
 /// Times in microseconds, as integers.

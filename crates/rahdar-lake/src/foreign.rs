@@ -41,9 +41,16 @@ const EXPORTER: &str = "parquet";
 /// The addresses as columns of their own, in the words of the view `flows`.
 const ENDS: [&str; 2] = ["src", "dst"];
 
+/// How long a flow lasted, where its end is not told; in seconds, unless the file gives a unit.
+const DURATION: &str = "duration";
+
+/// Columns that count. They are never negative, and the greatest number stands for all greater ones.
+const COUNTERS: [&str; 6] =
+    ["packets", "octets", "rev_packets", "rev_octets", "payload_octets", "rev_payload_octets"];
+
 /// How our columns go by elsewhere, in lower case: the usual names of IPFIX, NetFlow collectors,
 /// cloud logs, Zeek and nfdump.
-const ALIASES: [(&str, &[&str]); 16] = [
+const ALIASES: [(&str, &[&str]); 19] = [
     (
         "src",
         &[
@@ -108,6 +115,9 @@ const ALIASES: [(&str, &[&str]); 16] = [
     ("octets", &["bytes", "ibyt", "in_bytes", "octetdeltacount", "orig_ip_bytes"]),
     ("rev_packets", &["opkt", "out_pkts", "resp_pkts"]),
     ("rev_octets", &["obyt", "out_bytes", "resp_ip_bytes"]),
+    ("payload_octets", &["orig_bytes"]),
+    ("rev_payload_octets", &["resp_bytes"]),
+    (DURATION, &["td", "flow_duration"]),
     ("tcp_flags", &["flags", "flg", "tcpcontrolbits"]),
     ("exporter", &["sampler_address", "router", "ra", "exporteripv4address"]),
     ("sampling_interval", &["sampling_rate", "samplinginterval"]),
@@ -151,7 +161,7 @@ pub struct ColumnMap(Vec<(String, String)>);
 pub enum ForeignError {
     /// The map does not say what is what.
     #[error(
-        "`{0}` maps no column: write OURS=THEIRS, with `src`, `dst` or a column of docs/schema.md as OURS"
+        "`{0}` maps no column: write OURS=THEIRS, with `src`, `dst`, `duration` or a column of docs/schema.md as OURS"
     )]
     Map(String),
     /// The map names a column that is not there.
@@ -186,7 +196,7 @@ impl FromStr for ColumnMap {
             let wrong = || ForeignError::Map(part.to_owned());
             let (ours, theirs) = part.split_once('=').ok_or_else(wrong)?;
             let (ours, theirs) = (ours.trim(), theirs.trim());
-            if theirs.is_empty() || !(ENDS.contains(&ours) || column(ours).is_some()) {
+            if theirs.is_empty() || Ours::of(ours).is_none() {
                 return Err(wrong());
             }
             Ok((ours.to_owned(), theirs.to_owned()))
@@ -254,6 +264,8 @@ enum Ours {
     Interface,
     /// Whether the row is a flow.
     Status,
+    /// From the first packet to the last.
+    Duration,
     Other(&'static Column<FlowRecord>),
 }
 
@@ -262,6 +274,7 @@ impl Ours {
         match name {
             "src" => Some(Self::Src),
             "dst" => Some(Self::Dst),
+            DURATION => Some(Self::Duration),
             name => column(name).map(Self::Other),
         }
     }
@@ -274,7 +287,7 @@ fn find(schema: &SchemaRef, map: &ColumnMap) -> Result<Vec<(Ours, usize)>, Forei
         |name: &str| schema.fields().iter().position(|field| field.name().eq_ignore_ascii_case(name));
     let mut found = Vec::new();
     let computed = ["day", "source", "source_row"];
-    let ours = ENDS.into_iter().chain(COLUMNS.iter().map(|column| column.name));
+    let ours = ENDS.into_iter().chain([DURATION]).chain(COLUMNS.iter().map(|column| column.name));
     for name in ours.filter(|name| !computed.contains(name)) {
         let mapped = map.0.iter().find(|(ours, _)| ours == name);
         let index = match mapped {
@@ -310,7 +323,7 @@ fn find(schema: &SchemaRef, map: &ColumnMap) -> Result<Vec<(Ours, usize)>, Forei
         found.iter().any(|(ours, _)| match ours {
             Ours::Src | Ours::PacketSrc => matches!(wanted, "src"),
             Ours::Dst | Ours::PacketDst => matches!(wanted, "dst"),
-            Ours::Interface | Ours::Status => false,
+            Ours::Interface | Ours::Status | Ours::Duration => false,
             Ours::Other(column) => column.name == wanted || column.name.strip_suffix("_lo") == Some(wanted),
         })
     };
@@ -350,6 +363,7 @@ impl Rows<'_> {
             let cells = match ours {
                 Ours::Src | Ours::Dst | Ours::PacketSrc | Ours::PacketDst => Cells::addresses(array),
                 Ours::Interface | Ours::Status => Cells::of(name, Kind::Text, array),
+                Ours::Duration => Cells::durations(array),
                 Ours::Other(column) => Cells::of(column.name, column.kind, array),
             };
             columns.push((*ours, cells.map_err(unread)?));
@@ -371,7 +385,7 @@ impl Rows<'_> {
                 _ => {}
             }
             self.tally.received += 1;
-            match self.fill(&columns, row) {
+            match self.fill(&columns, names, row) {
                 Ok(()) => {
                     self.tally.decoded += 1;
                     self.tally.flows += 1;
@@ -383,7 +397,7 @@ impl Rows<'_> {
                     if self.named <= PROBLEMS_NAMED_MAX {
                         sink.problem(Problem {
                             place: Place::Line(self.row),
-                            text: why.to_owned(),
+                            text: why,
                             refused: 1,
                         });
                     }
@@ -393,23 +407,37 @@ impl Rows<'_> {
         Ok(())
     }
 
-    fn fill(&mut self, columns: &[(Ours, Cells)], row: usize) -> Result<(), &'static str> {
+    fn fill(
+        &mut self,
+        columns: &[(Ours, Cells)],
+        names: &[(Ours, String)],
+        row: usize,
+    ) -> Result<(), String> {
         let record = &mut self.record;
         record.reset();
         record.exporter = self.exporter.clone();
         record.source_row = self.row;
         record.end_time = Timestamp::MIN;
         let mut ends = [false; 2];
-        let (mut start, mut octets) = (false, false);
-        for (ours, cells) in columns {
+        let (mut start, mut octets, mut duration_us) = (false, false, 0);
+        for ((ours, cells), (_, name)) in columns.iter().zip(names) {
             match ours {
-                Ours::Src | Ours::PacketSrc => {
-                    let Some(address) = cells.address(row) else { continue };
-                    (record.src, ends[0]) = (address, true);
+                Ours::Src | Ours::PacketSrc | Ours::Dst | Ours::PacketDst => {
+                    let Some(address) = cells.address(row) else {
+                        match cells.text(row) {
+                            Some(text) => return Err(format!("`{name}` cannot be `{text}`")),
+                            None => continue,
+                        }
+                    };
+                    match ours {
+                        Ours::Src | Ours::PacketSrc => (record.src, ends[0]) = (address, true),
+                        _ => (record.dst, ends[1]) = (address, true),
+                    }
                 }
-                Ours::Dst | Ours::PacketDst => {
-                    let Some(address) = cells.address(row) else { continue };
-                    (record.dst, ends[1]) = (address, true);
+                Ours::Duration => {
+                    if let Some(Value::Int(us)) = cells.value(row) {
+                        duration_us = us.max(0);
+                    }
                 }
                 Ours::Interface => {
                     if let Some(Value::Text(interface)) = cells.value(row) {
@@ -421,6 +449,15 @@ impl Rows<'_> {
                     let Some(value) = cells.value(row) else { continue };
                     start |= column.name == "start_time";
                     octets |= column.name == "octets";
+                    match value {
+                        Value::Int(count) if count < 0 && COUNTERS.contains(&column.name) => {
+                            return Err(format!("`{name}` cannot be `{count}`"));
+                        }
+                        Value::Int(i64::MAX) if COUNTERS.contains(&column.name) => {
+                            record.quality |= Quality::COUNTER_CLAMPED;
+                        }
+                        _ => {}
+                    }
                     ends[0] |= column.name == "src_lo";
                     ends[1] |= column.name == "dst_lo";
                     (column.set)(record, value);
@@ -428,13 +465,13 @@ impl Rows<'_> {
             }
         }
         if ends != [true; 2] {
-            return Err("the row has not both addresses");
+            return Err("the row has not both addresses".to_owned());
         }
         if !start {
-            return Err("the row has no start");
+            return Err("the row has no start".to_owned());
         }
         if record.end_time == Timestamp::MIN {
-            record.end_time = record.start_time;
+            record.end_time = record.start_time.plus_micros(duration_us);
         }
         if !octets {
             record.quality |= Quality::CONTENT_GAP;
@@ -508,8 +545,8 @@ fn status(columns: &[(Ours, Cells)], row: usize) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use arrow::array::{
-        ArrayRef, BinaryArray, Float64Array, Int32Array, Int64Array, StringArray, TimestampMillisecondArray,
-        UInt32Array,
+        ArrayRef, BinaryArray, DurationMillisecondArray, Float64Array, Int32Array, Int64Array, StringArray,
+        TimestampMillisecondArray, UInt32Array, UInt64Array,
     };
     use parquet::arrow::ArrowWriter;
     use rahdar_model::flow::Direction;
@@ -589,6 +626,66 @@ mod tests {
         assert!(first.quality.contains(Quality::RATE_UNKNOWN));
         assert_eq!(kept.0[1].protocol, 17);
         assert_eq!(kept.1, ["line 3: the row has not both addresses"]);
+    }
+
+    #[test]
+    fn a_duration_tells_the_end() {
+        let ends = |columns: Vec<(&str, ArrayRef)>, map: &str| {
+            let mut all = vec![
+                ("src", texts(&[Some("192.0.2.1")])),
+                ("dst", texts(&[Some("203.0.113.9")])),
+                ("ts", Arc::new(Int64Array::from(vec![1_629_000_000])) as ArrayRef),
+            ];
+            all.extend(columns);
+            read(all, map).unwrap().0.0[0].end_time.to_string()
+        };
+        let seconds = || Arc::new(Float64Array::from(vec![2.5])) as ArrayRef;
+        let millis = Arc::new(DurationMillisecondArray::from(vec![2_500])) as ArrayRef;
+        for told in [
+            ends(vec![("duration", seconds())], ""),
+            ends(vec![("duration", millis)], ""),
+            ends(vec![("lasted", seconds())], "duration=lasted"),
+        ] {
+            assert_eq!(told, "2021-08-15T04:00:02.5Z");
+        }
+        let end: ArrayRef = Arc::new(Int64Array::from(vec![1_629_000_009]));
+        assert_eq!(ends(vec![("duration", seconds()), ("end", end)], ""), "2021-08-15T04:00:09Z");
+    }
+
+    #[test]
+    fn counts_that_cannot_be_are_refused_or_marked() {
+        let (kept, tally) = read(
+            vec![
+                ("src", texts(&[Some("192.0.2.1"), Some("192.0.2.1"), Some("192.0.2.300")])),
+                ("dst", texts(&[Some("203.0.113.9"); 3])),
+                ("ts", Arc::new(Int64Array::from(vec![1_629_000_000; 3]))),
+                ("packets", Arc::new(Int64Array::from(vec![1, -1, 1]))),
+                ("octets", Arc::new(UInt64Array::from(vec![u64::MAX, 1, 1]))),
+            ],
+            "",
+        )
+        .unwrap();
+        assert_eq!((tally.flows, tally.refused), (1, 2));
+        assert_eq!(kept.0[0].octets, i64::MAX.unsigned_abs());
+        assert!(kept.0[0].quality.contains(Quality::COUNTER_CLAMPED));
+        assert_eq!(
+            kept.1,
+            ["line 2: `packets` cannot be `-1`", "line 3: `src` cannot be `192.0.2.300`"]
+        );
+    }
+
+    #[test]
+    fn an_address_may_be_a_number_with_a_sign() {
+        let (kept, _) = read(
+            vec![
+                ("src", Arc::new(Int32Array::from(vec![-1_073_741_311]))),
+                ("dst", texts(&[Some("203.0.113.9")])),
+                ("ts", Arc::new(Int64Array::from(vec![1_629_000_000]))),
+            ],
+            "",
+        )
+        .unwrap();
+        assert_eq!(kept.0[0].src.to_string(), "192.0.2.1");
     }
 
     #[test]

@@ -230,6 +230,15 @@ pub(crate) struct Reading {
     pub(crate) time_offset: Option<Shift>,
 }
 
+impl Reading {
+    /// Whether it changes what is read of an input.
+    pub(crate) fn is_told(&self) -> bool {
+        let texts = [&self.read_as, &self.exporter, &self.columns];
+        let is_clock_or_rate = self.sampling.is_some() || self.flows_sampled || self.time_offset.is_some();
+        is_clock_or_rate || texts.into_iter().any(Option::is_some)
+    }
+}
+
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("sockets").required(true).multiple(true))]
 #[command(group = clap::ArgGroup::new("senders").required(true).multiple(true))]

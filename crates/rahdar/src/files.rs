@@ -32,7 +32,6 @@ pub(crate) struct Found {
     /// The part of it that is meant; none: all of it.
     pub(crate) part: Option<Part>,
     /// What came through a pipe is kept here, for a pipe is read once; removed with the last who knows of it.
-    #[expect(dead_code, reason = "it is held, and never asked")]
     pub(crate) kept: Option<Arc<TempPath>>,
 }
 
@@ -69,6 +68,14 @@ impl Part {
 }
 
 impl Found {
+    /// Where it is, in words.
+    pub(crate) fn told(&self) -> String {
+        match self.kept {
+            Some(_) => self.name.to_string(),
+            None => self.path.display().to_string(),
+        }
+    }
+
     /// Whether its first octets are such.
     pub(crate) fn begins_with(&self, are_such: fn(&[u8]) -> bool) -> anyhow::Result<bool> {
         let mut head = Vec::new();

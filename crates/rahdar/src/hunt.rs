@@ -31,10 +31,10 @@ pub(crate) fn run(home: &Home, args: &command::Hunt, format: Format) -> anyhow::
         _ => {
             output::print(&table(&hunt), format)?;
             if args.explain {
-                hunt.findings.iter().chain(&hunt.discounted).try_for_each(explain)?;
-            }
-            if args.explain {
-                not_seen(&hunt)?;
+                // Rows that a program reads stay alone.
+                let say: Say = if format == Format::Table { output::line } else { aside };
+                hunt.findings.iter().chain(&hunt.discounted).try_for_each(|finding| explain(finding, say))?;
+                not_seen(&hunt, say)?;
             }
             let findings = if hunt.findings.len() == 1 { "finding" } else { "findings" };
             note!(
@@ -69,12 +69,21 @@ pub(crate) fn run(home: &Home, args: &command::Hunt, format: Format) -> anyhow::
     Ok(Outcome::Done)
 }
 
+/// Where a line of an explanation goes.
+type Say = fn(&str) -> anyhow::Result<()>;
+
+/// To standard error.
+fn aside(line: &str) -> anyhow::Result<()> {
+    note!("{line}");
+    Ok(())
+}
+
 /// What it says that clusters were not seen: a sentence each.
-fn not_seen(hunt: &finding::Hunt) -> anyhow::Result<()> {
+fn not_seen(hunt: &finding::Hunt, say: Say) -> anyhow::Result<()> {
     if !hunt.not_seen.is_empty() {
-        output::line("")?;
+        say("")?;
     }
-    hunt.not_seen.iter().try_for_each(|row| output::line(&output::visible(&words::sight::not_seen(row))))
+    hunt.not_seen.iter().try_for_each(|row| say(&output::visible(&words::sight::not_seen(row))))
 }
 
 /// One hunt over what this home holds.
@@ -143,9 +152,9 @@ fn row(finding: &Finding) -> Vec<Cell> {
 }
 
 /// The reasons for and against, heaviest first.
-fn explain(finding: &Finding) -> anyhow::Result<()> {
-    output::line("")?;
-    output::line(&output::visible(&format!(
+fn explain(finding: &Finding, say: Say) -> anyhow::Result<()> {
+    say("")?;
+    say(&output::visible(&format!(
         "{} · {} · {} ({})",
         finding.victim.address,
         finding.cluster.name,
@@ -153,10 +162,10 @@ fn explain(finding: &Finding) -> anyhow::Result<()> {
         finding.confidence
     )))?;
     if let Some(detection) = words::sight::detection(finding) {
-        output::line(&output::visible(&format!("  {detection}")))?;
+        say(&output::visible(&format!("  {detection}")))?;
     }
     for reason in &finding.reasons {
-        output::line(&output::visible(&format!(
+        say(&output::visible(&format!(
             "  {:+6.1} dB  {:<14} {}",
             reason.weight, reason.kind, reason.text
         )))?;

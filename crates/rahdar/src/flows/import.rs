@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use indicatif::ProgressBar;
-use rahdar_lake::foreign::{self, Foreign, ForeignError};
+use rahdar_lake::foreign::{self, ColumnMap, Foreign, ForeignError};
 use rahdar_model::fact::Fact;
 use rahdar_model::sink::SinkError;
 use rahdar_model::store::{Admission, Cell, FlowStore, Import, Input, StoreError, Table};
@@ -19,6 +19,7 @@ use super::content::{Hashing, Mark};
 use crate::Outcome;
 use crate::clock::Stopwatch;
 use crate::command::{self, FlowsImport, Reading};
+use crate::failure::Usage;
 use crate::files::{self, Found};
 use crate::home::Home;
 use crate::{note, output};
@@ -43,6 +44,9 @@ pub(crate) fn run(home: &Home, args: &FlowsImport, format: command::Format) -> a
     let watch = Stopwatch::start();
     let mut summary = import(&home.lake()?, &search.files, &how, &files::bar(&search.files))?;
     summary.failed += search.tell_unseen() as u64;
+    if summary.already > 0 && args.reading.is_told() {
+        note!("what was stored already stays as it was read then: the options of this import do not change it");
+    }
     output::print(&summary.table(watch.elapsed().as_secs_f64()), format)?;
     summary.outcome()
 }
@@ -124,11 +128,11 @@ pub(crate) fn import(
             }
             Err(Reject::NoFlows(kind)) => {
                 summary.failed += 1;
-                note!("{}: {kind}", file.path.display());
+                note!("{}: {kind}", file.told());
             }
             Err(Reject::Failed(error)) => {
                 summary.failed += 1;
-                note!("{}: {error:#}", file.path.display());
+                note!("{}: {error:#}", file.told());
             }
         }
     }
@@ -237,7 +241,7 @@ fn attempt(
             bar.inc(file.octets);
             continue;
         }
-        let mut sink = Noting { import: import.as_mut(), problems: Vec::new(), unseen: 0, unmoved: 0 };
+        let mut sink = Noting { import: import.as_mut(), problems: Vec::new(), unseen: 0, last: None, unmoved: 0 };
         let decoded = decode(file, input, how, bar, &mut sink);
         part.notes.extend(sink.notes(&input.name));
         if how.places_clocks() && sink.unmoved > 0 {
@@ -249,6 +253,11 @@ fn attempt(
             ));
         }
         match decoded {
+            // Were it taken for stored, it could not be given again with what reads it.
+            Ok(tally) if is_nothing(&tally) && import.withdraw() => {
+                part.failed += 1;
+                part.notes.push(format!("{}: nothing of it was understood, nothing is stored", input.name));
+            }
             Ok(tally) => {
                 part.imported += 1;
                 part.tally += tally;
@@ -275,6 +284,11 @@ fn attempt(
         Err(StoreError::Raced { .. }) => Ok(Attempt::Raced),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether all that an input held was refused.
+fn is_nothing(tally: &Tally) -> bool {
+    tally.flows + tally.facts + tally.held == 0 && tally.refused > 0
 }
 
 /// Why an input was not decoded to its end.
@@ -365,11 +379,13 @@ fn stopped(error: SinkError) -> StoreError {
     }
 }
 
-/// Hands flows on and keeps the first problems.
+/// Hands flows on and keeps the first problems, and the last: that an input ends early is told at its end.
 struct Noting<'a> {
     import: &'a mut dyn Import,
     problems: Vec<Problem>,
+    /// Problems after these.
     unseen: usize,
+    last: Option<Problem>,
     /// Flows whose times the operator did not move.
     unmoved: u64,
 }
@@ -378,8 +394,8 @@ impl Noting<'_> {
     fn notes(&self, name: &str) -> Vec<String> {
         let mut notes: Vec<String> =
             self.problems.iter().map(|problem| format!("{name}: {problem}")).collect();
-        if self.unseen > 0 {
-            notes.push(format!("{name}: and {} more", self.unseen));
+        if let Some(last) = &self.last {
+            notes.push(format!("{name}: and {} more, the last of them: {last}", self.unseen));
         }
         notes
     }
@@ -400,6 +416,7 @@ impl FlowSink for Noting<'_> {
             self.problems.push(problem);
         } else {
             self.unseen += 1;
+            self.last = Some(problem);
         }
     }
 }
@@ -479,14 +496,17 @@ impl How {
         let format = match args.read_as.as_deref() {
             Some(word) => Some(
                 Format::from_word(word)
-                    .with_context(|| format!("`{word}` is no format; rahdar reads {}", readable()))?,
+                    .ok_or_else(|| Usage(format!("`{word}` is no format; rahdar reads {}", readable())))?,
             ),
             None => None,
         };
         let shift = args.time_offset.unwrap_or_default();
         let exporter = args.exporter.as_deref().map(Arc::from);
         let foreign = Foreign {
-            columns: args.columns.as_deref().map(str::parse).transpose()?.unwrap_or_default(),
+            columns: match args.columns.as_deref() {
+                Some(text) => text.parse().map_err(|error: ForeignError| Usage(error.to_string()))?,
+                None => ColumnMap::default(),
+            },
             exporter: exporter.clone(),
             sampling: args.sampling,
             flows_sampled: args.flows_sampled,
