@@ -299,9 +299,9 @@ impl Server {
             Err(_) if inherited.is_empty() => Marks::default(),
             Err(cause) => return Err(ServerError::Drops { cause }),
         };
-        let named = |addresses| has_named.then_some(addresses);
+        let named = (has_named.then_some(&*settings.udp), has_named.then_some(&*settings.tcp));
         let mut udp = Vec::new();
-        for place in places("udp", inherited.udp, UdpSocket::local_addr, named(&settings.udp))? {
+        for place in places("udp", inherited.udp, UdpSocket::local_addr, named.0)? {
             let (address, socket) = match place {
                 Place::Inherited(address, socket) => {
                     (address, Udp::inherit(socket, settings.buffer_octets, &marks))
@@ -311,7 +311,7 @@ impl Server {
             udp.push(socket.map_err(listen("udp", address))?);
         }
         let (mut tcp, mut tcp_origins) = (Vec::new(), Vec::new());
-        for place in places("tcp", inherited.tcp, TcpListener::local_addr, named(&settings.tcp))? {
+        for place in places("tcp", inherited.tcp, TcpListener::local_addr, named.1)? {
             let (address, socket, origin) = match place {
                 Place::Inherited(address, socket) => (address, Tcp::inherit(socket), Origin::Inherited),
                 Place::Own(address) => (address, Tcp::bind(address), Origin::Own),
