@@ -16,7 +16,7 @@
 //! * [`store`]: the narrow waist. [`store::FlowStore`] is all that the rest of rahdar knows
 //!   of the place where flows are kept.
 //! * [`coverage`]: what exporters could see, and what is missing; [`sight`]: what that leaves unseen.
-//! * [`failure`]: an error and its causes, in one line; [`space`]: what flows leave free on a disk.
+//! * [`failure`]: an error and its causes, in one line.
 //! * [`estimate`], [`finding`] and [`account`]: numbers with bounds, what a hunt says about a
 //!   victim, and how that stands up to a denial; [`profile`]: what is known of the victim.
 //!
@@ -35,9 +35,9 @@ pub mod flow;
 pub mod intelligence;
 pub mod marking;
 pub mod profile;
+pub mod reserve;
 pub mod sight;
 pub mod sink;
-pub mod space;
 pub mod store;
 pub mod time;
 

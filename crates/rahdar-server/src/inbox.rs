@@ -261,7 +261,10 @@ impl Inbox {
         let (trouble, notice) = match refusal {
             None => (None, Some(Notice::SpoolWell)),
             Some(Refusal::Full) => (Some(Trouble::SpoolFull), Some(Notice::SpoolFull)),
-            Some(Refusal::Low(space)) => (Some(Trouble::DiskLow), Some(Notice::DiskLow(space))),
+            Some(Refusal::Low(space)) => {
+                let (free_octets, reserve_octets) = (space.free, space.reserve());
+                (Some(Trouble::DiskLow), Some(Notice::DiskLow { free_octets, reserve_octets }))
+            }
             // Without a cause it failed a moment ago, and that was said.
             Some(Refusal::Failed(cause)) => (Some(Trouble::SpoolFailed), cause.map(Notice::SpoolFailed)),
         };

@@ -24,6 +24,7 @@
 //! with each datagram.
 
 mod decoder;
+mod disk;
 pub mod feeds;
 mod gate;
 mod health;

@@ -5,7 +5,6 @@ use std::io;
 use std::net::SocketAddr;
 
 use rahdar_model::failure::chain;
-use rahdar_model::space::Space;
 use rahdar_model::store::StoreError;
 use rahdar_model::{Address, Problem};
 
@@ -38,7 +37,12 @@ pub enum Notice {
     /// The spool holds as much as it may: datagrams are dropped and counted.
     SpoolFull,
     /// The disk of the spool has no more than its reserve left: datagrams are dropped and counted.
-    DiskLow(Space),
+    DiskLow {
+        /// What is free.
+        free_octets: u64,
+        /// What is kept free.
+        reserve_octets: u64,
+    },
     /// The spool cannot be written: datagrams are dropped and counted.
     SpoolFailed(io::Error),
     /// The spool takes datagrams again.
@@ -118,12 +122,10 @@ impl fmt::Display for Notice {
                  hint: --exporter-allow {address}"
             ),
             Self::SpoolFull => f.write_str("the spool is full: datagrams are dropped and counted"),
-            Self::DiskLow(space) => write!(
+            Self::DiskLow { free_octets, reserve_octets } => write!(
                 f,
-                "the disk of the spool has {} octets free, and {} are kept free: datagrams are dropped and counted; \
-                 hint: make room on it",
-                space.free,
-                space.reserve()
+                "the disk of the spool has {free_octets} octets free, and {reserve_octets} are kept free: \
+                 datagrams are dropped and counted; hint: make room on it"
             ),
             Self::SpoolFailed(cause) => {
                 write!(f, "the spool cannot be written: {cause}; datagrams are dropped and counted")

@@ -11,11 +11,10 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nix::sys::statvfs::statvfs;
-use rahdar_model::space::Space;
 use rahdar_model::time::SECOND_US;
 use rahdar_model::{Address, Timestamp, Window};
 
+use crate::disk::Space;
 use crate::marks::Mark;
 use crate::segment::{Dropped, Entries, Entry, HEAD_OCTETS, Whose, write_head};
 
@@ -225,7 +224,7 @@ impl Spool {
             ended_stale: Vec::new(),
             is_folder_stale: false,
             retry_at: None,
-            space: space(folder),
+            space: Space::of(folder),
             buffer: Vec::new(),
             marks,
         };
@@ -260,8 +259,7 @@ impl Spool {
         now: Timestamp,
     ) -> (usize, Option<Refusal>) {
         let limit = self.limits.octets.saturating_add(RESERVE_OCTETS);
-        let room = self.space.room().max(self.space.free.saturating_sub(self.space.reserve() / 2));
-        self.append_within(limit, room, entries, now)
+        self.append_within(limit, self.space.room_for_losses(), entries, now)
     }
 
     fn append_within(
@@ -367,7 +365,7 @@ impl Spool {
 
     /// Looks at how much of its disk is free. Between two looks, what is appended counts.
     pub(crate) fn look_at_disk(&mut self) {
-        self.space = space(&self.folder);
+        self.space = Space::of(&self.folder);
     }
 
     /// Whether a segment is being written. If not, the last one has just ended.
@@ -461,13 +459,6 @@ impl Spool {
     pub(crate) fn next_number(&self) -> u64 {
         self.next_number
     }
-}
-
-/// The space of the disk of a folder; of no size if it does not tell.
-fn space(folder: &Path) -> Space {
-    let Ok(disk) = statvfs(folder) else { return Space { size: 0, free: 0 } };
-    let octets = |blocks: u64| blocks.saturating_mul(disk.fragment_size());
-    Space { size: octets(disk.blocks()), free: octets(disk.blocks_available()) }
 }
 
 /// Makes what was created, renamed or removed in a folder durable.

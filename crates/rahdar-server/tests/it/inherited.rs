@@ -102,7 +102,7 @@ impl Narrow {
     fn check(&self, folder: &Path, case: &str) {
         let stored = Stored::read(&folder.join("store"));
         let datagrams = stored.flows.len() as u64 / u64::from(RECORDS);
-        assert_eq!(datagrams + stored.dropped, self.sent.into(), "{case}: {} dropped", stored.dropped);
+        assert_eq!(datagrams + stored.dropped, u64::from(self.sent), "{case}: {} dropped", stored.dropped);
         assert!(
             stored.dropped > 0 && datagrams > 0,
             "{case}: {datagrams} stored, {} dropped",

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use rahdar_model::fact::{Loss, Unit, is_anybodys};
-use rahdar_model::space::Space;
+use rahdar_model::reserve::reserve_octets;
 use rahdar_model::{Clock, FlowStore, Window};
 use rahdar_server::Ledger;
 use rahdar_testkit::NaiveStore;
@@ -220,7 +220,7 @@ fn a_disk_that_is_full_is_counted_and_used_again() {
 #[test]
 fn the_reserve_of_a_disk_is_left_free() {
     let Some(disk) = SmallDisk::mount("size=2m") else { return };
-    let reserve = Space { size: 2 << 20, free: 0 }.reserve();
+    let reserve = reserve_octets(2 << 20);
     let asleep = Arc::new(Asleep::default());
     let store = Arc::new(NaiveStore::guarded(asleep.clone()));
     let mut settings = settings(&disk.folder.path().join("spool"));

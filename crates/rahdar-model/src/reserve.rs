@@ -1,0 +1,21 @@
+//! What is left free of a disk for what must always be written: cases, the book, and the end of a commit
+//! (`reliability.md` R8).
+
+/// Flows leave a twentieth of their disk.
+const SHARE: u64 = 20;
+
+/// They leave no more than this: cases are small, and disks are large.
+const MOST_OCTETS: u64 = 1 << 30;
+
+/// How many octets of a disk of this size flows leave free.
+///
+/// ```
+/// use rahdar_model::reserve::reserve_octets;
+///
+/// assert_eq!(reserve_octets(64 << 20), 3_355_443);
+/// assert_eq!(reserve_octets(1 << 40), 1 << 30);
+/// ```
+pub const fn reserve_octets(disk_octets: u64) -> u64 {
+    let share = disk_octets / SHARE;
+    if share < MOST_OCTETS { share } else { MOST_OCTETS }
+}
