@@ -8,7 +8,7 @@
 //!   `marks`: how far that is counted.
 //! * `inbox`: through the gate, into the spool, onto the books. Nothing is parsed here.
 //! * [`Told`]: what the operator knows of an exporter, and it does not say.
-//! * `spool`, `segment`, `state`: what is on disk, and what of it survives what.
+//! * `spool`, `segment`, `state`: what is on disk, and what of it survives what; `disk`: how much of it may be taken.
 //! * `decoder`: segments into the store, each exactly once; `voices`: under whose name losses stand.
 //! * [`Ledger`]: what became of everything that was sent. [`Notice`]: what people should know.
 //! * [`feeds`]: what others publish, fetched into the book. `outbound`: the one client that reaches out.
