@@ -756,7 +756,8 @@ mod tests {
 
     fn dropped(cause: Loss, whose: Whose, at_s: i64) -> Entry<'static> {
         let at = Timestamp::from_seconds(i64::from(BEGIN_S) + at_s);
-        Entry::Dropped(Dropped { cause, whose, window: Window::new(at, at.plus_micros(1)), datagrams: 5 })
+        let window = Window::new(at, at.plus_micros(1));
+        Entry::Dropped(Dropped { cause, whose, window, datagrams: 5, counter: None })
     }
 
     #[test]

@@ -15,6 +15,8 @@ const REMEMBERED_US: i64 = 2 * SECOND_US;
 pub(crate) enum Trouble {
     /// The spool holds as much as it may.
     SpoolFull,
+    /// The disk of the spool has no more than its reserve left.
+    DiskLow,
     /// The spool cannot be written.
     SpoolFailed,
     /// The kernel's buffer of a socket was full.
@@ -26,14 +28,23 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
-    const ALL: [Self; 5] =
-        [Self::SpoolFull, Self::SpoolFailed, Self::KernelDrops, Self::StoreFailed, Self::Stopping];
+    const ALL: [Self; 6] = [
+        Self::SpoolFull,
+        Self::DiskLow,
+        Self::SpoolFailed,
+        Self::KernelDrops,
+        Self::StoreFailed,
+        Self::Stopping,
+    ];
 }
 
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::SpoolFull => "the spool is full: datagrams are dropped",
+            Self::DiskLow => {
+                "less than 5 % of the spool's disk (1 GiB at most) is free: datagrams are dropped; make room on it"
+            }
             Self::SpoolFailed => "the spool cannot be written: datagrams may be lost",
             Self::KernelDrops => "the kernel drops datagrams: they are not read fast enough",
             Self::StoreFailed => "the flows cannot be stored: the spool keeps them",

@@ -11,9 +11,11 @@ use rahdar_model::{Address, Timestamp, Window};
 use crate::gate::{Gate, Verdict};
 use crate::health::{Health, Trouble};
 use crate::ledger::Ledger;
+use crate::marks::Marks;
 use crate::notice::Notice;
-use crate::segment::{Dropped, Entry, Received, Whose};
+use crate::segment::{Counter, Dropped, Entry, Received, Whose};
 use crate::spool::{Damage, Refusal, Spool};
+use crate::udp;
 
 /// Senders whose losses are told apart until they are in the spool. Chosen here: twice as many as are let in at
 /// the same time. What is lost beyond is told as [`ANYBODY`]'s.
@@ -39,7 +41,9 @@ pub(crate) struct Inbox {
     pub(crate) health: Health,
     gate: Gate,
     /// Losses that are not in the spool yet.
-    losses: BTreeMap<(Loss, Whose), (Window, u64)>,
+    losses: BTreeMap<(Loss, Whose), Lost>,
+    /// How far the drops of sockets that outlive the collector are counted in the spool.
+    marks: Marks,
     /// What has to be said.
     notices: Vec<Notice>,
     /// How often something of a kind was said, and since when.
@@ -49,14 +53,24 @@ pub(crate) struct Inbox {
     has_met_stranger: bool,
 }
 
+/// A loss that is not in the spool yet.
+#[derive(Debug)]
+struct Lost {
+    window: Window,
+    datagrams: u64,
+    /// Of a socket that outlives the collector: up to where its drops are counted with these.
+    counter: Option<Counter>,
+}
+
 impl Inbox {
-    pub(crate) fn new(spool: Spool, gate: Gate, ledger: Ledger) -> Self {
+    pub(crate) fn new(spool: Spool, gate: Gate, ledger: Ledger, marks: Marks) -> Self {
         Self {
             spool,
             ledger,
             health: Health::default(),
             gate,
             losses: BTreeMap::new(),
+            marks,
             notices: Vec::new(),
             said: HashMap::new(),
             trouble: None,
@@ -117,12 +131,19 @@ impl Inbox {
         welcome
     }
 
-    /// Takes note of what the kernel dropped of a socket in `window`, which ends now.
-    pub(crate) fn kernel_dropped(&mut self, socket: &str, datagrams: u64, window: Window) {
+    /// Takes note of what the kernel dropped of a socket until now.
+    pub(crate) fn kernel_dropped(&mut self, socket: &str, dropped: &udp::Dropped) {
+        let udp::Dropped { datagrams, window, counter } = *dropped;
+        let loss = (Loss::KernelDrop, Whose::Socket(socket.to_owned()));
         if datagrams > 0 {
             *self.ledger.kernel_drop.entry(socket.to_owned()).or_default() += datagrams;
             self.health.met(Trouble::KernelDrops, window.until);
-            self.lose_in(Loss::KernelDrop, Whose::Socket(socket.to_owned()), window, datagrams);
+            self.lose_in(loss.0, loss.1.clone(), window, datagrams);
+            if let Some(lost) = self.losses.get_mut(&loss) {
+                lost.counter = counter;
+            }
+        } else if let Some(counter) = counter.filter(|_| !self.losses.contains_key(&loss)) {
+            self.marks.count(socket, counter, window.until);
         }
     }
 
@@ -166,14 +187,23 @@ impl Inbox {
         let entries: Vec<Entry<'_>> = self
             .losses
             .iter()
-            .map(|((cause, whose), (window, datagrams))| {
-                let (whose, window) = (whose.clone(), *window);
-                Entry::Dropped(Dropped { cause: *cause, whose, window, datagrams: *datagrams })
+            .map(|((cause, whose), lost)| {
+                let (cause, whose) = (*cause, whose.clone());
+                let Lost { window, datagrams, counter } = *lost;
+                Entry::Dropped(Dropped { cause, whose, window, datagrams, counter })
             })
             .collect();
         let (written, _) = self.spool.append_losses(&entries, now);
         for _ in 0..written {
-            self.losses.pop_first();
+            if let Some(((_, Whose::Socket(socket)), Lost { window, counter: Some(counter), .. })) =
+                self.losses.pop_first()
+            {
+                self.marks.count(&socket, counter, window.until);
+            }
+        }
+        // Before anything else is spooled: only the last segment is looked at for what is missing here.
+        if let Err(error) = self.marks.write() {
+            self.say(Notice::NotSynced(error), now);
         }
     }
 
@@ -214,13 +244,16 @@ impl Inbox {
     }
 
     fn lose_in(&mut self, cause: Loss, mut whose: Whose, lost: Window, datagrams: u64) {
-        if self.losses.len() >= LOSSES_MAX && !self.losses.contains_key(&(cause, whose.clone())) {
+        // Of sockets there are few.
+        let is_one_of_many = matches!(whose, Whose::Exporter(_)) && self.losses.len() >= LOSSES_MAX;
+        if is_one_of_many && !self.losses.contains_key(&(cause, whose.clone())) {
             whose = Whose::Socket(ANYBODY.to_owned());
         }
-        let (window, count) = self.losses.entry((cause, whose)).or_insert((lost, 0));
-        window.from = window.from.min(lost.from);
-        window.until = window.until.max(lost.until);
-        *count += datagrams;
+        let none = Lost { window: lost, datagrams: 0, counter: None };
+        let all = self.losses.entry((cause, whose)).or_insert(none);
+        all.window.from = all.window.from.min(lost.from);
+        all.window.until = all.window.until.max(lost.until);
+        all.datagrams += datagrams;
     }
 
     /// Takes note of what is wrong with the spool, and says it when that changes.
@@ -228,6 +261,10 @@ impl Inbox {
         let (trouble, notice) = match refusal {
             None => (None, Some(Notice::SpoolWell)),
             Some(Refusal::Full) => (Some(Trouble::SpoolFull), Some(Notice::SpoolFull)),
+            Some(Refusal::Low(space)) => {
+                let (free_octets, reserve_octets) = (space.free, space.reserve());
+                (Some(Trouble::DiskLow), Some(Notice::DiskLow { free_octets, reserve_octets }))
+            }
             // Without a cause it failed a moment ago, and that was said.
             Some(Refusal::Failed(cause)) => (Some(Trouble::SpoolFailed), cause.map(Notice::SpoolFailed)),
         };

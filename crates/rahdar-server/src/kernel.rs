@@ -12,11 +12,13 @@ use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 
+use rahdar_model::Timestamp;
+
 /// Follows the drop counter of one socket.
 #[derive(Debug)]
 pub(crate) struct Drops {
     table: &'static str,
-    inode: String,
+    inode: u64,
     /// The counter as last read. It has 32 bits and wraps.
     seen: u32,
 }
@@ -31,8 +33,23 @@ impl Drops {
             SocketAddr::V4(_) => "/proc/self/net/udp",
             SocketAddr::V6(_) => "/proc/self/net/udp6",
         };
-        let inode = fs::metadata(format!("/proc/self/fd/{}", socket.as_raw_fd()))?.ino().to_string();
+        let inode = fs::metadata(format!("/proc/self/fd/{}", socket.as_raw_fd()))?.ino();
         Ok(Self { table, inode, seen: 0 })
+    }
+
+    /// Goes on from this counter.
+    pub(crate) fn go_on_from(&mut self, seen: u32) {
+        self.seen = seen;
+    }
+
+    /// The inode of the socket.
+    pub(crate) fn inode(&self) -> u64 {
+        self.inode
+    }
+
+    /// The counter as last read.
+    pub(crate) fn seen(&self) -> u32 {
+        self.seen
     }
 
     /// Datagrams dropped since the last call.
@@ -41,7 +58,7 @@ impl Drops {
     /// If `/proc` cannot be read; the next call that can counts what this one did not.
     pub(crate) fn since_last(&mut self) -> io::Result<u64> {
         let table = fs::read_to_string(self.table)?;
-        let drops = counter(&table, &self.inode)
+        let drops = counter(&table, &self.inode.to_string())
             .ok_or_else(|| io::Error::other(format!("`{}` does not list the socket", self.table)))?;
         let new = drops.wrapping_sub(self.seen);
         self.seen = drops;
@@ -55,6 +72,32 @@ fn counter(table: &str, inode: &str) -> Option<u32> {
         let mut columns = line.split_ascii_whitespace().skip(9);
         (columns.next()? == inode).then(|| columns.last()?.parse().ok()).flatten()
     })
+}
+
+/// The boot of the machine, which no other boot has.
+///
+/// # Errors
+/// If `/proc` cannot be read.
+pub(crate) fn boot() -> io::Result<u128> {
+    let path = "/proc/sys/kernel/random/boot_id";
+    let digits = fs::read_to_string(path)?.trim().replace('-', "");
+    u128::from_str_radix(&digits, 16).map_err(|_| io::Error::other(format!("`{path}` is no id")))
+}
+
+/// When the machine was started. No socket is older.
+///
+/// # Errors
+/// If `/proc` cannot be read.
+pub(crate) fn booted_at() -> io::Result<Timestamp> {
+    let path = "/proc/stat";
+    let stat = fs::read_to_string(path)?;
+    let seconds = stat.lines().find_map(|line| line.strip_prefix("btime ")?.parse().ok());
+    seconds.map(Timestamp::from_seconds).ok_or_else(|| io::Error::other(format!("`{path}` has no `btime`")))
+}
+
+/// Octets that a process without rights may ask for a socket's buffer (socket(7)); none if it is not told.
+pub(crate) fn buffer_octets_max() -> Option<usize> {
+    fs::read_to_string("/proc/sys/net/core/rmem_max").ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]

@@ -4,10 +4,11 @@
 //!
 //! * [`Server`]: opens the sockets and the spool, and runs until it is told to [`Stop`].
 //! * [`gate`](Exporters): who may send, and how much.
-//! * `udp`, `tcp`: sockets; `kernel`: what the kernel dropped of them.
+//! * `udp`, `tcp`: sockets; [`Inherited`]: those that were handed over; `kernel`: what the kernel dropped of them, and
+//!   `marks`: how far that is counted.
 //! * `inbox`: through the gate, into the spool, onto the books. Nothing is parsed here.
 //! * [`Told`]: what the operator knows of an exporter, and it does not say.
-//! * `spool`, `segment`, `state`: what is on disk, and what of it survives what.
+//! * `spool`, `segment`, `state`: what is on disk, and what of it survives what; `disk`: how much of it may be taken.
 //! * `decoder`: segments into the store, each exactly once; `voices`: under whose name losses stand.
 //! * [`Ledger`]: what became of everything that was sent. [`Notice`]: what people should know.
 //! * [`feeds`]: what others publish, fetched into the book. `outbound`: the one client that reaches out.
@@ -23,13 +24,16 @@
 //! with each datagram.
 
 mod decoder;
+mod disk;
 pub mod feeds;
 mod gate;
 mod health;
 mod http;
 mod inbox;
+mod inherited;
 mod kernel;
 mod ledger;
+mod marks;
 mod notice;
 mod operator;
 mod outbound;
@@ -43,8 +47,9 @@ mod udp;
 mod voices;
 
 pub use gate::{Exporters, Rate};
+pub use inherited::Inherited;
 pub use ledger::{Exporter, Ledger};
-pub use notice::Notice;
+pub use notice::{Notice, Origin};
 pub use operator::Told;
 pub use outbound::Refused;
 pub use server::{Books, Server, ServerError, Settings, Stop};

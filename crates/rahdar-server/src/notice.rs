@@ -17,6 +17,8 @@ pub enum Notice {
         transport: &'static str,
         /// Where.
         address: SocketAddr,
+        /// Who opened it.
+        origin: Origin,
         /// The octets that the kernel keeps for it; none where it does not say.
         buffer_octets: Option<usize>,
     },
@@ -34,6 +36,13 @@ pub enum Notice {
     Stranger(Address),
     /// The spool holds as much as it may: datagrams are dropped and counted.
     SpoolFull,
+    /// The disk of the spool has no more than its reserve left: datagrams are dropped and counted.
+    DiskLow {
+        /// What is free.
+        free_octets: u64,
+        /// What is kept free.
+        reserve_octets: u64,
+    },
     /// The spool cannot be written: datagrams are dropped and counted.
     SpoolFailed(io::Error),
     /// The spool takes datagrams again.
@@ -71,14 +80,35 @@ pub enum Notice {
     DropsUnknown(io::Error),
 }
 
+/// Who opened a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// This process.
+    Own,
+    /// Who handed it over; it outlives this process.
+    Inherited,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Own => Ok(()),
+            Self::Inherited => f.write_str(", handed over"),
+        }
+    }
+}
+
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Listening { transport, address, buffer_octets: Some(octets) } => {
-                write!(f, "listening on {transport} {address}, the kernel keeps {octets} octets for it")
+            Self::Listening { transport, address, origin, buffer_octets: Some(octets) } => {
+                write!(
+                    f,
+                    "listening on {transport} {address}{origin}, the kernel keeps {octets} octets for it"
+                )
             }
-            Self::Listening { transport, address, buffer_octets: None } => {
-                write!(f, "listening on {transport} {address}")
+            Self::Listening { transport, address, origin, buffer_octets: None } => {
+                write!(f, "listening on {transport} {address}{origin}")
             }
             Self::Cut { octets } => {
                 write!(f, "the last segment of the spool was being written: its last {octets} octets are cut")
@@ -92,6 +122,11 @@ impl fmt::Display for Notice {
                  hint: --exporter-allow {address}"
             ),
             Self::SpoolFull => f.write_str("the spool is full: datagrams are dropped and counted"),
+            Self::DiskLow { free_octets, reserve_octets } => write!(
+                f,
+                "the disk of the spool has {free_octets} octets free, and {reserve_octets} are kept free: \
+                 datagrams are dropped and counted; hint: make room on it"
+            ),
             Self::SpoolFailed(cause) => {
                 write!(f, "the spool cannot be written: {cause}; datagrams are dropped and counted")
             }

@@ -14,6 +14,7 @@ use std::io::{self, ErrorKind, Read};
 
 use rahdar_model::fact::Loss;
 use rahdar_model::{Address, Timestamp, Window};
+use serde::{Deserialize, Serialize};
 
 /// The first octets of every segment.
 const MAGIC: &[u8; 8] = b"rahdarSP";
@@ -66,6 +67,19 @@ pub(crate) struct Dropped {
     pub(crate) whose: Whose,
     pub(crate) window: Window,
     pub(crate) datagrams: u64,
+    /// Of a socket that outlives the collector: up to where its drops are counted with these.
+    pub(crate) counter: Option<Counter>,
+}
+
+/// The kernel's count of what it dropped of one socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Counter {
+    /// The boot of the machine: inodes begin anew with each.
+    pub(crate) boot: u128,
+    /// The inode of the socket.
+    pub(crate) inode: u64,
+    /// The count since the socket was made. It has 32 bits and wraps.
+    pub(crate) drops: u32,
 }
 
 /// Whose datagrams were dropped.
@@ -171,7 +185,15 @@ impl Dropped {
                 to.extend(exporter.bits().to_be_bytes());
             }
             Whose::Socket(name) => {
-                to.push(1);
+                match self.counter {
+                    None => to.push(1),
+                    Some(counter) => {
+                        to.push(3);
+                        to.extend(counter.boot.to_be_bytes());
+                        to.extend(counter.inode.to_be_bytes());
+                        to.extend(counter.drops.to_be_bytes());
+                    }
+                }
                 to.extend(&name.as_bytes()[..name.len().min(SOCKET_OCTETS_MAX)]);
             }
             Whose::Strangers => to.push(2),
@@ -185,17 +207,32 @@ impl Dropped {
         let (octets, rest) = rest.split_first()?;
         let (cause, rest) = rest.split_at_checked(usize::from(*octets))?;
         let (whose, rest) = rest.split_first()?;
+        let (counter, rest) = match whose {
+            3 => Counter::read(rest).map(|(counter, rest)| (Some(counter), rest))?,
+            _ => (None, rest),
+        };
         Some(Self {
             cause: Loss::from_word(str::from_utf8(cause).ok()?)?,
             whose: match whose {
                 0 => Whose::Exporter(address(rest)?.0),
-                1 => Whose::Socket(str::from_utf8(rest).ok()?.to_owned()),
+                1 | 3 => Whose::Socket(str::from_utf8(rest).ok()?.to_owned()),
                 2 => Whose::Strangers,
                 _ => return None,
             },
             window: Window::new(from, until),
             datagrams: u64::from_be_bytes(*datagrams),
+            counter,
         })
+    }
+}
+
+impl Counter {
+    fn read(octets: &[u8]) -> Option<(Self, &[u8])> {
+        let (boot, rest) = octets.split_first_chunk()?;
+        let (inode, rest) = rest.split_first_chunk()?;
+        let (drops, rest) = rest.split_first_chunk()?;
+        let (boot, inode) = (u128::from_be_bytes(*boot), u64::from_be_bytes(*inode));
+        Some((Self { boot, inode, drops: u32::from_be_bytes(*drops) }, rest))
     }
 }
 
@@ -280,7 +317,9 @@ mod tests {
 
     fn entries() -> Vec<Entry<'static>> {
         let window = Window::new(Timestamp::from_seconds(3), Timestamp::from_seconds(4));
-        let dropped = |cause, whose| Entry::Dropped(Dropped { cause, whose, window, datagrams: 1 << 40 });
+        let dropped = |cause, whose| Dropped { cause, whose, window, datagrams: 1 << 40, counter: None };
+        let counter = Some(Counter { boot: 1 << 100, inode: 1 << 40, drops: u32::MAX });
+        let socket = Whose::Socket("udp 192.0.2.1:2055".to_owned());
         let received = |payload| Received {
             time: Timestamp::from_micros(-5),
             peer: "2001:db8::7".parse().unwrap(),
@@ -293,9 +332,10 @@ mod tests {
             Entry::Datagram(received(b"")),
             Entry::Message(received(b"a message")),
             Entry::Closed { peer: "192.0.2.1".parse().unwrap(), port: 9 },
-            dropped(Loss::QueueDrop, Whose::Exporter("192.0.2.1".parse().unwrap())),
-            dropped(Loss::KernelDrop, Whose::Socket("udp 192.0.2.1:2055".to_owned())),
-            dropped(Loss::Rejected, Whose::Strangers),
+            Entry::Dropped(dropped(Loss::QueueDrop, Whose::Exporter("192.0.2.1".parse().unwrap()))),
+            Entry::Dropped(dropped(Loss::KernelDrop, socket.clone())),
+            Entry::Dropped(Dropped { counter, ..dropped(Loss::KernelDrop, socket) }),
+            Entry::Dropped(dropped(Loss::Rejected, Whose::Strangers)),
             Entry::Drained,
         ]
     }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs::TryLockError;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -24,8 +24,11 @@ use crate::gate::{Exporters, Gate, Rate};
 use crate::health::Trouble;
 use crate::http::Http;
 use crate::inbox::Inbox;
+use crate::inherited::{Inherited, Place, places};
+use crate::kernel;
 use crate::ledger::Ledger;
-use crate::notice::Notice;
+use crate::marks::Marks;
+use crate::notice::{Notice, Origin};
 use crate::operator::{Operator, Told};
 use crate::segment::{Entry, Received};
 use crate::spool::{Damage, Limits, Spool};
@@ -129,6 +132,40 @@ pub enum ServerError {
         /// What it needs.
         least: u64,
     },
+    /// There is nothing to listen on. Give an address, or have sockets handed over.
+    #[error(
+        "no socket to listen on; hint: --netflow, --sflow or --ipfix-tcp, or start it by the unit of its sockets"
+    )]
+    NoSocket,
+    /// What was handed over is no UDP socket and no TCP socket that listens. Look at the unit of the sockets.
+    #[error("descriptor {descriptor}, which was handed over, is no UDP socket and no listening TCP socket")]
+    Inherited {
+        /// Its number.
+        descriptor: usize,
+    },
+    /// A socket was handed over at an address that is not among those given. Give it, or none at all.
+    #[error("a socket on {transport} `{address}` was handed over, and no option names that address")]
+    Unnamed {
+        /// `udp` or `tcp`.
+        transport: &'static str,
+        /// Its address.
+        address: SocketAddr,
+    },
+    /// Two sockets were handed over that listen on one address. Hand over one.
+    #[error("two sockets on {transport} `{address}` were handed over")]
+    Twice {
+        /// `udp` or `tcp`.
+        transport: &'static str,
+        /// Their address.
+        address: SocketAddr,
+    },
+    /// What the kernel dropped of sockets that were handed over cannot be told from what was counted. Let the collector read `/proc`.
+    #[error("the drops of sockets that were handed over cannot be counted")]
+    Drops {
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
     /// The address cannot be listened on. Take another, or end who has it.
     #[error("cannot listen on {transport} `{address}`")]
     Listen {
@@ -223,16 +260,24 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the spool, recovers what is in it, and opens the sockets. Datagrams wait in the kernel
-    /// from here on.
+    /// Opens the spool, recovers what is in it, and opens the sockets that were not handed over. Datagrams wait in
+    /// the kernel from here on.
     ///
     /// # Errors
     /// [`ServerError`], by what the operator can do.
-    pub fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, ServerError> {
+    pub fn open(
+        settings: Settings,
+        inherited: Inherited,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ServerError> {
         let folder = || settings.spool.clone();
         let (octets, least) = (settings.spool_octets_max, SPOOL_OCTETS_LEAST);
         if octets < least {
             return Err(ServerError::SmallSpool { octets, least });
+        }
+        let has_named = !settings.udp.is_empty() || !settings.tcp.is_empty();
+        if !has_named && inherited.is_empty() {
+            return Err(ServerError::NoSocket);
         }
         let mut ledger = Ledger { spool_octets_max: settings.spool_octets_max, ..Ledger::default() };
         let limits = Limits {
@@ -248,14 +293,31 @@ impl Server {
             Decoder::open(&settings.spool, &settings.options, Operator::new(&settings.told), &mut ledger);
         let gone_on = spool.go_on_after(decoder.applied());
         gone_on.map_err(|cause| ServerError::Spool { folder: folder(), cause })?;
+        let marks = match kernel::boot() {
+            Ok(boot) => Marks::open(&settings.spool, boot, spool.marks())
+                .map_err(|cause| ServerError::Spool { folder: folder(), cause })?,
+            Err(_) if inherited.is_empty() => Marks::default(),
+            Err(cause) => return Err(ServerError::Drops { cause }),
+        };
+        let named = (has_named.then_some(&*settings.udp), has_named.then_some(&*settings.tcp));
         let mut udp = Vec::new();
-        for address in &settings.udp {
-            let socket = Udp::bind(*address, settings.buffer_octets, clock.now());
-            udp.push(socket.map_err(listen("udp", *address))?);
+        for place in places("udp", inherited.udp, UdpSocket::local_addr, named.0)? {
+            let (address, socket) = match place {
+                Place::Inherited(address, socket) => {
+                    (address, Udp::inherit(socket, settings.buffer_octets, &marks))
+                }
+                Place::Own(address) => (address, Udp::bind(address, settings.buffer_octets, clock.now())),
+            };
+            udp.push(socket.map_err(listen("udp", address))?);
         }
-        let mut tcp = Vec::new();
-        for address in &settings.tcp {
-            tcp.push(Tcp::bind(*address).map_err(listen("tcp", *address))?);
+        let (mut tcp, mut tcp_origins) = (Vec::new(), Vec::new());
+        for place in places("tcp", inherited.tcp, TcpListener::local_addr, named.1)? {
+            let (address, socket, origin) = match place {
+                Place::Inherited(address, socket) => (address, Tcp::inherit(socket), Origin::Inherited),
+                Place::Own(address) => (address, Tcp::bind(address), Origin::Own),
+            };
+            tcp.push(socket.map_err(listen("tcp", address))?);
+            tcp_origins.push(origin);
         }
         let http = match settings.http {
             Some(address) => Some(Http::bind(address).map_err(listen("http", address))?),
@@ -263,7 +325,7 @@ impl Server {
         };
         let first_own = spool.next_number();
         let gate = Gate::new(settings.exporters.clone(), settings.rate);
-        let mut inbox = Inbox::new(spool, gate, ledger);
+        let mut inbox = Inbox::new(spool, gate, ledger, marks);
         notice.into_iter().for_each(|notice| inbox.announce(notice));
         if let Some(cut) = cut {
             inbox.damaged(&Damage { window: cut.window, messages: vec![(None, cut.messages)] });
@@ -272,16 +334,18 @@ impl Server {
         for socket in &udp {
             if let Ok(address) = socket.address() {
                 let buffer_octets = socket.buffer_octets();
-                inbox.announce(Notice::Listening { transport: "udp", address, buffer_octets });
+                let origin = if socket.is_inherited() { Origin::Inherited } else { Origin::Own };
+                inbox.announce(Notice::Listening { transport: "udp", address, origin, buffer_octets });
             }
         }
-        for socket in &tcp {
+        for (socket, origin) in tcp.iter().zip(tcp_origins) {
             if let Ok(address) = socket.address() {
-                inbox.announce(Notice::Listening { transport: "tcp", address, buffer_octets: None });
+                inbox.announce(Notice::Listening { transport: "tcp", address, origin, buffer_octets: None });
             }
         }
         if let Some(address) = http.as_ref().and_then(|http| http.address().ok()) {
-            inbox.announce(Notice::Listening { transport: "http", address, buffer_octets: None });
+            let (origin, buffer_octets) = (Origin::Own, None);
+            inbox.announce(Notice::Listening { transport: "http", address, origin, buffer_octets });
         }
         let shared = Arc::new(Shared { inbox: Mutex::new(inbox), ended: Condvar::new() });
         Ok(Self { clock, udp, tcp, http, shared, decoder, first_own })
@@ -429,7 +493,7 @@ impl Rim<'_> {
                     self.shared.ended.notify_all();
                 }
             });
-            let is_empty = matches!(received, Ok(0) | Err(_));
+            let is_drained = received.as_ref().map_or(true, |came| socket.is_drained(*came));
             if is_beat_over(counted_at, now) {
                 counted_at = now;
                 self.count_drops(socket, now);
@@ -439,7 +503,7 @@ impl Rim<'_> {
                 self.shared.inbox().say(Notice::SocketFailed { socket, cause }, now);
                 thread::sleep(RETRY);
             }
-            if stopped_at.is_some_and(|at| is_empty || now.since(at).saturating_abs() > DRAIN_US) {
+            if stopped_at.is_some_and(|at| is_drained || now.since(at).saturating_abs() > DRAIN_US) {
                 break;
             }
         }
@@ -450,7 +514,7 @@ impl Rim<'_> {
         let dropped = socket.dropped(now);
         let mut inbox = self.shared.inbox();
         match dropped {
-            Ok((datagrams, window)) => inbox.kernel_dropped(socket.name(), datagrams, window),
+            Ok(dropped) => inbox.kernel_dropped(socket.name(), &dropped),
             Err(error) => inbox.say(Notice::DropsUnknown(error), now),
         }
     }
@@ -557,6 +621,7 @@ impl Rim<'_> {
                 if self.stop.is_told() {
                     inbox.health.lasts(Trouble::Stopping, true);
                 }
+                inbox.spool.look_at_disk();
                 inbox.write_losses(now);
                 inbox.spool.seal_by_age(now);
                 inbox.spool.unsynced()

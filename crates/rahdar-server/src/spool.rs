@@ -14,7 +14,9 @@ use std::sync::Arc;
 use rahdar_model::time::SECOND_US;
 use rahdar_model::{Address, Timestamp, Window};
 
-use crate::segment::{Entries, Entry, HEAD_OCTETS, write_head};
+use crate::disk::Space;
+use crate::marks::Mark;
+use crate::segment::{Dropped, Entries, Entry, HEAD_OCTETS, Whose, write_head};
 
 /// Octets beyond the limit of the spool that entries about losses may take, so that a full spool
 /// can still say what it lost. Chosen here: some ten thousand of them.
@@ -63,7 +65,11 @@ pub(crate) struct Spool {
     /// Whether a segment was begun since the folder was last synced.
     is_folder_stale: bool,
     retry_at: Option<Timestamp>,
+    /// The space of its disk when it was last looked at, less what was appended since.
+    space: Space,
     buffer: Vec<u8>,
+    /// How far drops of sockets are counted in what was the last segment at the start.
+    marks: Vec<(String, Mark)>,
 }
 
 /// The segment that is being written.
@@ -164,6 +170,8 @@ impl Unsynced {
 pub(crate) enum Refusal {
     /// The spool holds as much as it may.
     Full,
+    /// The disk has no more than its reserve left.
+    Low(Space),
     /// The disk failed, now or a moment ago.
     Failed(Option<io::Error>),
 }
@@ -194,10 +202,10 @@ impl Spool {
                 ended.insert(number, Ended { octets: metadata.len(), written, senders: None });
             }
         }
-        let mut cut = None;
+        let (mut cut, mut marks) = (None, Vec::new());
         if let Some(mut last) = ended.last_entry() {
             let (number, last) = (*last.key(), last.get_mut());
-            let (whole, entries) = cut_tail(&path(folder, number))?;
+            let (whole, entries) = cut_tail(&path(folder, number), &mut marks)?;
             let octets = last.octets - whole;
             // A head that was being written had nothing behind it.
             let is_head = whole == 0 && octets <= HEAD_OCTETS as u64;
@@ -216,9 +224,16 @@ impl Spool {
             ended_stale: Vec::new(),
             is_folder_stale: false,
             retry_at: None,
+            space: Space::of(folder),
             buffer: Vec::new(),
+            marks,
         };
         Ok((spool, cut))
+    }
+
+    /// How far drops of sockets are counted in what was the last segment at the start, in the order of counting.
+    pub(crate) fn marks(&self) -> &[(String, Mark)] {
+        &self.marks
     }
 
     /// Goes on after segment `applied`: it and those before it are stored and are removed.
@@ -233,21 +248,24 @@ impl Spool {
     /// Appends entries in their order, as many as fit, in one write. Returns how many were written,
     /// and why not all.
     pub(crate) fn append(&mut self, entries: &[Entry<'_>], now: Timestamp) -> (usize, Option<Refusal>) {
-        self.append_within(self.limits.octets, entries, now)
+        let (limit, room) = (self.limits.octets, self.space.room());
+        self.append_within(limit, room, entries, now)
     }
 
-    /// The same for entries about losses, which may take a little more.
+    /// The same for entries about losses, which may take a little more, and half of the reserve of the disk.
     pub(crate) fn append_losses(
         &mut self,
         entries: &[Entry<'_>],
         now: Timestamp,
     ) -> (usize, Option<Refusal>) {
-        self.append_within(self.limits.octets.saturating_add(RESERVE_OCTETS), entries, now)
+        let limit = self.limits.octets.saturating_add(RESERVE_OCTETS);
+        self.append_within(limit, self.space.room_for_losses(), entries, now)
     }
 
     fn append_within(
         &mut self,
         limit: u64,
+        disk_room: u64,
         entries: &[Entry<'_>],
         now: Timestamp,
     ) -> (usize, Option<Refusal>) {
@@ -257,7 +275,8 @@ impl Spool {
         if self.retry_at.is_some_and(|at| now < at && at.since(now) <= RETRY_US) {
             return (0, Some(Refusal::Failed(None)));
         }
-        let mut room = limit.saturating_sub(self.octets());
+        let own_room = limit.saturating_sub(self.octets());
+        let mut room = own_room.min(disk_room);
         if self.writing.is_none() {
             room = room.saturating_sub(HEAD_OCTETS as u64);
         }
@@ -279,7 +298,8 @@ impl Spool {
             Ok(()) if count < entries.len() => {
                 // What it holds can be stored only when it has ended.
                 self.seal();
-                (count, Some(Refusal::Full))
+                let refusal = if own_room <= disk_room { Refusal::Full } else { Refusal::Low(self.space) };
+                (count, Some(refusal))
             }
             Ok(()) => (count, None),
             Err(error) => {
@@ -304,6 +324,7 @@ impl Spool {
             return written;
         }
         segment.octets += octets.len() as u64;
+        self.space.free = self.space.free.saturating_sub(octets.len() as u64);
         segment.is_stale = true;
         segment.written.from = segment.written.from.min(now);
         segment.written.until = segment.written.until.max(now.plus_micros(1));
@@ -340,6 +361,11 @@ impl Spool {
             senders: HashMap::new(),
         });
         Ok(())
+    }
+
+    /// Looks at how much of its disk is free. Between two looks, what is appended counts.
+    pub(crate) fn look_at_disk(&mut self) {
+        self.space = Space::of(&self.folder);
     }
 
     /// Whether a segment is being written. If not, the last one has just ended.
@@ -449,15 +475,19 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// Cuts off what follows the last whole entry, and returns how long the segment is then, and how many entries it
-/// has.
-fn cut_tail(path: &Path) -> io::Result<(u64, u64)> {
+/// has. `marks` gets how far they count the drops of sockets.
+fn cut_tail(path: &Path, marks: &mut Vec<(String, Mark)>) -> io::Result<(u64, u64)> {
     let file = OpenOptions::new().read(true).write(true).open(path)?;
     let whole = match Entries::open(io::BufReader::new(&file))? {
         None => (0, 0),
         Some(mut entries) => {
             let mut count = 0;
-            while entries.next()?.is_some() {
+            while let Some(entry) = entries.next()? {
                 count += 1;
+                if let Entry::Dropped(Dropped { whose: Whose::Socket(socket), window, counter, .. }) = entry {
+                    let at_us = window.until.micros();
+                    marks.extend(counter.map(|counter| (socket, Mark { counter, at_us })));
+                }
             }
             (entries.octets(), count)
         }
@@ -554,6 +584,31 @@ mod tests {
         let (first, _) = spool.ended_after(0).unwrap();
         spool.release(first).unwrap();
         assert_eq!(spool.append(&[entry(&[0; 100])], now).0, 1);
+    }
+
+    /// Losses are told when nothing else fits any more, and half of the reserve is never taken (reliability.md R8).
+    #[test]
+    fn the_reserve_of_the_disk_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let limits = Limits { octets: 1 << 30, ..LIMITS };
+        let (mut spool, _) = Spool::open(folder.path(), limits).unwrap();
+        spool.space = Space { size: 20_000, free: 2_500 };
+        let now = Timestamp::from_seconds(0);
+        let refusal = loop {
+            if let (0, refusal) = spool.append(&[entry(&[0; 100])], now) {
+                break refusal;
+            }
+        };
+        let Some(Refusal::Low(space)) = refusal else { panic!("{refusal:?}") };
+        assert_eq!(space.reserve(), 1_000);
+        assert!((1_000..1_200).contains(&space.free), "{space:?}");
+        assert!(!spool.is_writing(), "what it holds is to be stored");
+        while spool.append_losses(&[Entry::Drained], now).0 == 1 {}
+        assert!((500..600).contains(&spool.space.free), "{:?}", spool.space);
+        spool.look_at_disk();
+        assert_eq!(spool.append(&[entry(&[0; 100])], now).0, 1, "there is room");
+        spool.space = Space { size: 0, free: 0 };
+        assert_eq!(spool.append(&[entry(&[0; 100])], now).0, 1, "a disk that does not tell has no reserve");
     }
 
     #[test]

@@ -40,7 +40,14 @@ impl Tcp {
     /// # Errors
     /// What the kernel fails with.
     pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
-        let socket = TcpListener::bind(address)?;
+        Self::inherit(TcpListener::bind(address)?)
+    }
+
+    /// Takes a socket that listens already.
+    ///
+    /// # Errors
+    /// What the kernel fails with.
+    pub(crate) fn inherit(socket: TcpListener) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         Ok(Self { socket })
     }

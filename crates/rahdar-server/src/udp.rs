@@ -14,8 +14,9 @@ use nix::sys::socket::{
 use nix::sys::time::{TimeSpec, TimeVal};
 use rahdar_model::{Address, Timestamp, Window};
 
-use crate::kernel::Drops;
-use crate::segment::Received;
+use crate::kernel::{Drops, booted_at, buffer_octets_max};
+use crate::marks::Marks;
+use crate::segment::{Counter, Received};
 
 /// Datagrams that are read with one call. Chosen here: enough that the call costs little per
 /// datagram.
@@ -36,6 +37,18 @@ pub(crate) struct Udp {
     drops: Drops,
     /// When its drops were last counted.
     counted_at: Timestamp,
+    /// The boot, if it was handed over and outlives this process.
+    inherited_in: Option<u128>,
+}
+
+/// What the kernel dropped of a socket.
+#[derive(Debug)]
+pub(crate) struct Dropped {
+    pub(crate) datagrams: u64,
+    /// In which time.
+    pub(crate) window: Window,
+    /// Up to where they are counted, if the socket outlives this process.
+    pub(crate) counter: Option<Counter>,
 }
 
 impl Udp {
@@ -53,12 +66,38 @@ impl Udp {
         if setsockopt(&socket, RcvBufForce, &buffer_octets).is_err() {
             setsockopt(&socket, RcvBuf, &buffer_octets)?;
         }
+        bind(socket.as_raw_fd(), &SockaddrStorage::from(address))?;
+        Self::set_up(socket.into(), now)
+    }
+
+    /// Takes a socket that was handed over. `marks` say how far its drops are counted; what it dropped since,
+    /// or since the machine was started if they do not know it, is counted with the next drops.
+    ///
+    /// # Errors
+    /// What the kernel fails with.
+    pub(crate) fn inherit(socket: UdpSocket, buffer_octets: usize, marks: &Marks) -> io::Result<Self> {
+        // Who opened it may have got more than this process may ask for; asking for less would take it away.
+        let has = getsockopt(&socket, RcvBuf)?;
+        if setsockopt(&socket, RcvBufForce, &buffer_octets).is_err()
+            && buffer_octets_max().is_some_and(|most| 2 * buffer_octets.min(most) > has)
+        {
+            setsockopt(&socket, RcvBuf, &buffer_octets)?;
+        }
+        socket.set_nonblocking(false)?;
+        let mut udp = Self::set_up(socket, booted_at()?)?;
+        if let Some(mark) = marks.of(&udp.name, udp.drops.inode()) {
+            udp.drops.go_on_from(mark.counter.drops);
+            udp.counted_at = Timestamp::from_micros(mark.at_us);
+        }
+        udp.inherited_in = Some(marks.boot());
+        Ok(udp)
+    }
+
+    fn set_up(socket: UdpSocket, counted_at: Timestamp) -> io::Result<Self> {
         setsockopt(&socket, ReceiveTimestampns, &true)?;
         setsockopt(&socket, ReceiveTimeout, &TimeVal::new(0, WAIT_US))?;
-        bind(socket.as_raw_fd(), &SockaddrStorage::from(address))?;
-        let socket = UdpSocket::from(socket);
         let name = format!("udp {}", socket.local_addr()?);
-        Ok(Self { name, drops: Drops::of(&socket)?, counted_at: now, socket })
+        Ok(Self { name, drops: Drops::of(&socket)?, counted_at, inherited_in: None, socket })
     }
 
     /// Where it listens.
@@ -76,15 +115,28 @@ impl Udp {
         getsockopt(&self.socket, RcvBuf).ok()
     }
 
-    /// Datagrams that the kernel dropped since the last call, and in which time that was.
+    /// Whether it outlives this process.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.inherited_in.is_some()
+    }
+
+    /// Datagrams that the kernel dropped since the last call.
     ///
     /// # Errors
     /// If the kernel does not say; the next call that can tells of this time too.
-    pub(crate) fn dropped(&mut self, now: Timestamp) -> io::Result<(u64, Window)> {
+    pub(crate) fn dropped(&mut self, now: Timestamp) -> io::Result<Dropped> {
         let datagrams = self.drops.since_last()?;
         let window = Window::new(self.counted_at.min(now), self.counted_at.max(now).plus_micros(1));
         self.counted_at = now;
-        Ok((datagrams, window))
+        let (inode, drops) = (self.drops.inode(), self.drops.seen());
+        let counter = self.inherited_in.map(|boot| Counter { boot, inode, drops });
+        Ok(Dropped { datagrams, window, counter })
+    }
+
+    /// Whether enough is read at a stop, when so many came at once. What comes later to a socket that was handed over waits
+    /// for the next collector.
+    pub(crate) fn is_drained(&self, came: usize) -> bool {
+        if self.is_inherited() { came < BATCH } else { came == 0 }
     }
 
     /// Waits a moment for datagrams and hands those that came to `take`, in their order. Returns how

@@ -240,17 +240,17 @@ impl Reading {
 }
 
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("sockets").required(true).multiple(true))]
 #[command(group = clap::ArgGroup::new("senders").required(true).multiple(true))]
 pub(crate) struct FlowsCollect {
-    /// Listen here for NetFlow v5, v7, v9 and IPFIX over UDP, such as 0.0.0.0:2055.
-    #[arg(long, value_name = "ADDR", group = "sockets")]
+    /// Listen here for NetFlow v5, v7, v9 and IPFIX over UDP, such as 0.0.0.0:2055. Sockets that a service manager hands
+    /// over at such an address are used; without any address, all of them are.
+    #[arg(long, value_name = "ADDR")]
     pub(crate) netflow: Vec<SocketAddr>,
     /// Listen here for sFlow v5 over UDP, such as 0.0.0.0:6343.
-    #[arg(long, value_name = "ADDR", group = "sockets")]
+    #[arg(long, value_name = "ADDR")]
     pub(crate) sflow: Vec<SocketAddr>,
     /// Listen here for IPFIX over TCP, such as 0.0.0.0:4739.
-    #[arg(long, value_name = "ADDR", group = "sockets")]
+    #[arg(long, value_name = "ADDR")]
     pub(crate) ipfix_tcp: Vec<SocketAddr>,
     /// Exporters in this network may send.
     #[arg(long, value_name = "PREFIX", group = "senders")]

@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 
-use rahdar_server::{Server, Settings};
+use rahdar_server::{Inherited, Server, Settings};
 use rahdar_testkit::NaiveStore;
 
 use crate::made;
@@ -58,7 +58,7 @@ fn an_address_that_is_taken_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let settings = Settings { http: Some(address), ..settings(spool.path()) };
-    let error = Server::open(settings, Arc::new(RealClock)).err().unwrap();
+    let error = Server::open(settings, Inherited::default(), Arc::new(RealClock)).err().unwrap();
     assert_eq!(error.to_string(), format!("cannot listen on http `{address}`"));
 }
 

@@ -13,14 +13,14 @@ use crate::store::Stored;
 use crate::tier::Tier;
 
 /// Records of one NetFlow datagram, and of one IPFIX message.
-const RECORDS: u32 = 30;
+pub(crate) const RECORDS: u32 = 30;
 
 /// How long a start, and a stop, may take (reliability.md R10).
 const START_MAX: Duration = Duration::from_secs(2);
 const STOP_MAX: Duration = Duration::from_secs(5);
 
 /// Two exporters of one address each: one of NetFlow v5, and one of IPFIX that announces its template once.
-struct Exporters {
+pub(crate) struct Exporters {
     netflow: Sender,
     ipfix: Sender,
     /// Datagrams of each so far.
@@ -28,14 +28,14 @@ struct Exporters {
 }
 
 impl Exporters {
-    fn new(port: u16) -> Self {
+    pub(crate) fn new(port: u16) -> Self {
         let to = format!("127.0.0.1:{port}").parse().unwrap();
         let (netflow, ipfix) = (Sender::from("127.0.0.1:0", to), Sender::from("127.0.0.2:0", to));
         Self { netflow, ipfix, sent: 0 }
     }
 
     /// Each sends so many datagrams, not all at once, whether anybody listens or not.
-    fn send(&mut self, datagrams: u32, pause: Duration) {
+    pub(crate) fn send(&mut self, datagrams: u32, pause: Duration) {
         for _ in 0..datagrams {
             let before = self.sent * RECORDS;
             let flows = made::numbered_flows(before, RECORDS);
@@ -48,14 +48,14 @@ impl Exporters {
     }
 
     /// Records of both.
-    fn records(&self) -> u64 {
+    pub(crate) fn records(&self) -> u64 {
         u64::from(2 * self.sent * RECORDS)
     }
 }
 
 /// Every record is stored once or known to be lost. Returns how many were lost.
 #[track_caller]
-fn check(folder: &Path, records: u64) -> u64 {
+pub(crate) fn check(folder: &Path, records: u64) -> u64 {
     let stored = Stored::read(&folder.join("store"));
     let distinct: BTreeSet<u64> = stored.flows.iter().copied().collect();
     assert_eq!(distinct.len(), stored.flows.len(), "records are stored twice");

@@ -6,6 +6,7 @@
 mod balance;
 mod exporters;
 mod http;
+mod inherited;
 mod killed;
 mod made;
 mod overload;

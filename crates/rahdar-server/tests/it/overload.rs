@@ -8,9 +8,11 @@ use std::thread;
 use std::time::Duration;
 
 use rahdar_model::fact::{Loss, Unit, is_anybodys};
+use rahdar_model::reserve::reserve_octets;
 use rahdar_model::{Clock, FlowStore, Window};
 use rahdar_server::Ledger;
 use rahdar_testkit::NaiveStore;
+use tempfile::TempDir;
 
 use crate::made;
 use crate::pace::paced;
@@ -146,23 +148,47 @@ fn check_once(ledger: &Ledger, store: &NaiveStore) {
     assert_eq!(octets.len() as u64, ledger.rows, "a flow is stored twice");
 }
 
+/// A disk of its own, of which there is little. It is taken down at the end, when nothing is open on it.
+struct SmallDisk {
+    folder: TempDir,
+}
+
+impl SmallDisk {
+    /// None if this user cannot have one, which is said.
+    fn mount(options: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mount = ["-t", "tmpfs", "-o", options, "tmpfs", folder.path().to_str().unwrap()];
+        if !Command::new("mount").args(mount).status().is_ok_and(|status| status.success()) {
+            rahdar_testkit::skipped("only root can mount a small disk");
+            return None;
+        }
+        Some(Self { folder })
+    }
+
+    fn free(&self) -> u64 {
+        let disk = nix::sys::statvfs::statvfs(self.folder.path()).unwrap();
+        disk.blocks_available() * disk.fragment_size()
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.folder.path()).status();
+    }
+}
+
 /// A disk that is full drops, says so, and is used again when there is room (reliability.md R8).
 #[test]
 fn a_disk_that_is_full_is_counted_and_used_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let disk = folder.path().to_str().unwrap();
-    let mount = ["-t", "tmpfs", "-o", "size=256k", "tmpfs", disk];
-    if !Command::new("mount").args(mount).status().is_ok_and(|status| status.success()) {
-        rahdar_testkit::skipped("only root can mount a small disk");
-        return;
-    }
+    let Some(disk) = SmallDisk::mount("size=4m,nr_inodes=40") else { return };
     let store = Arc::new(NaiveStore::new());
-    let filler = folder.path().join("filler");
-    fs::write(&filler, vec![0; 128 << 10]).unwrap();
-    let mut settings = settings(&folder.path().join("spool"));
+    let mut settings = settings(&disk.folder.path().join("spool"));
     settings.http = Some("127.0.0.1:0".parse().unwrap());
     let running = Running::start(settings, store.clone());
     let is_ready = || get(running.http.unwrap(), "/readyz").0 == 200;
+    // It has room for octets, and none for files.
+    let filler = |n: u32| disk.folder.path().join(n.to_string());
+    let fillers = (0..).take_while(|n| fs::write(filler(*n), "").is_ok()).count() as u32;
     let sender = Sender::new(running.udp[0]);
     let mut sent = 0;
     let mut send = |datagrams| {
@@ -171,11 +197,10 @@ fn a_disk_that_is_full_is_counted_and_used_again() {
             sent += 1;
         }
     };
-    // All in less than a beat: more than the disk holds.
     send(200);
     running.until(|ledger| ledger.datagrams_lost(Loss::QueueDrop) > 0);
     assert!(!is_ready());
-    fs::remove_file(&filler).unwrap();
+    (0..fillers).for_each(|n| fs::remove_file(filler(n)).unwrap());
     running.until(|ledger| ledger.exporters[&loopback()].unread() == 0);
     running.until(|_| is_ready());
     let before = running.books.ledger().exporters[&loopback()].spooled;
@@ -184,12 +209,51 @@ fn a_disk_that_is_full_is_counted_and_used_again() {
         thread::sleep(Duration::from_millis(50));
     }
     let (ledger, said) = running.stop();
-    assert!(Command::new("umount").arg(disk).status().unwrap().success());
     check(&ledger, sent.into());
     check_once(&ledger, &store);
     assert!(ledger.exporters[&loopback()].spooled > before, "{ledger:?}");
     assert!(said.iter().any(|line| line.contains("the spool cannot be written")), "{said:?}");
     assert!(said.iter().any(|line| line.contains("takes datagrams again")), "{said:?}");
+}
+
+/// The spool leaves the reserve of its disk to others, and takes datagrams again when there is more (reliability.md R8).
+#[test]
+fn the_reserve_of_a_disk_is_left_free() {
+    let Some(disk) = SmallDisk::mount("size=2m") else { return };
+    let reserve = reserve_octets(2 << 20);
+    let asleep = Arc::new(Asleep::default());
+    let store = Arc::new(NaiveStore::guarded(asleep.clone()));
+    let mut settings = settings(&disk.folder.path().join("spool"));
+    settings.http = Some("127.0.0.1:0".parse().unwrap());
+    let running = Running::start(settings, store.clone());
+    let readyz = || get(running.http.unwrap(), "/readyz");
+    let sender = Sender::new(running.udp[0]);
+    let mut sent = 0;
+    let mut send = || {
+        sender.send(&made::v5(sent * 30, 30));
+        sent += 1;
+        thread::sleep(Duration::from_millis(1));
+    };
+    (0..2_000).for_each(|_| send());
+    running.until(|ledger| ledger.datagrams_lost(Loss::QueueDrop) > 0);
+    send();
+    let (status, troubles) = readyz();
+    assert!(status == 503 && troubles.contains("make room"), "{status} {troubles}");
+    // Files take whole pages.
+    assert!(disk.free() >= reserve * 3 / 4, "{} of {reserve} are left", disk.free());
+    fs::write(disk.folder.path().join("case"), vec![0; reserve as usize / 2]).unwrap();
+    asleep.wake();
+    running.until(|ledger| ledger.exporters[&loopback()].unread() == 0);
+    let before = running.books.ledger().exporters[&loopback()].spooled;
+    (0..2_000).for_each(|_| send());
+    let (ledger, said) = running.stop();
+    check(&ledger, sent.into());
+    check_once(&ledger, &store);
+    assert!(ledger.exporters[&loopback()].spooled > before, "{ledger:?}");
+    for line in ["are kept free: datagrams are dropped", "takes datagrams again"] {
+        assert!(said.iter().any(|said| said.contains(line)), "{line}: {said:?}");
+    }
+    assert!(!said.iter().any(|said| said.contains("cannot be written")), "{said:?}");
 }
 
 /// Datagrams a second that the store takes, of 30 records each. It is slow on purpose, so that ten times as many

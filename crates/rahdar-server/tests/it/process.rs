@@ -4,6 +4,7 @@ use std::env;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, Stdio};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use rahdar_model::Clock;
-use rahdar_server::{Exporters, Server, stop_on_signals};
+use rahdar_server::{Exporters, Inherited, Server, stop_on_signals};
 use rahdar_testkit::NaiveStore;
 
 use crate::running::{RealClock, settings};
@@ -26,6 +27,14 @@ const ROWS_PER_SECOND: &str = "RAHDAR_TEST_ROWS_PER_SECOND";
 
 /// Given: the child takes IPFIX over TCP as well, at the same port.
 pub(crate) const TCP: &str = "RAHDAR_TEST_TCP";
+
+/// Octets that the kernel is asked to keep for its socket.
+pub(crate) const BUFFER: &str = "RAHDAR_TEST_BUFFER";
+
+/// Hands over the socket that stands at descriptor 0, as `sd_listen_fds(3)` has it. A tracer would not have the number of the
+/// collector, so none is told then.
+const HAND_OVER: &str = r#"exec 3<&0 0</dev/null; LISTEN_FDS=1 exec "$@""#;
+const HAND_OVER_TO: &str = r#"exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@""#;
 
 /// What the spool of a slow collector holds.
 const SLOW_SPOOL_OCTETS: u64 = 512 << 10;
@@ -43,6 +52,8 @@ pub(crate) struct Setup {
     pub(crate) allow: &'static str,
     /// Rows a second that its store takes and forgets; without, it has a store on disk.
     pub(crate) rows_per_second: Option<u64>,
+    /// The socket that it is handed; without, it opens one.
+    pub(crate) handed: Option<UdpSocket>,
     /// What else stands in its environment.
     pub(crate) environment: &'static [(&'static str, &'static str)],
 }
@@ -50,7 +61,7 @@ pub(crate) struct Setup {
 impl Setup {
     /// A collector with a store on disk that anybody on loopback may send to.
     pub(crate) fn new(port: u16) -> Self {
-        Self { port, allow: "127.0.0.0/8", rows_per_second: None, environment: &[] }
+        Self { port, allow: "127.0.0.0/8", rows_per_second: None, handed: None, environment: &[] }
     }
 }
 
@@ -64,6 +75,9 @@ fn child() {
     settings.udp = vec![format!("127.0.0.1:{}", told(PORT)).parse().unwrap()];
     if env::var(TCP).is_ok() {
         settings.tcp.clone_from(&settings.udp);
+    }
+    if let Ok(octets) = env::var(BUFFER) {
+        settings.buffer_octets = octets.parse().unwrap();
     }
     settings.http = Some("127.0.0.1:0".parse().unwrap());
     settings.exporters = Exporters::Only(vec![told(ALLOW).parse().unwrap()]);
@@ -79,7 +93,7 @@ fn child() {
             OnDisk::open(&folder.join("store"))
         }
     };
-    let server = Server::open(settings, Arc::new(RealClock)).unwrap();
+    let server = Server::open(settings, Inherited::take().unwrap(), Arc::new(RealClock)).unwrap();
     let own = format!("{} {}", process::id(), server.http_address().unwrap().unwrap());
     fs::write(folder.join("own"), own).unwrap();
     fs::rename(folder.join("own"), folder.join("ready")).unwrap();
@@ -103,7 +117,12 @@ impl Process {
         let ready = folder.join("ready");
         let _ = fs::remove_file(&ready);
         let program = env::current_exe().unwrap();
-        let mut words: Vec<String> = tracer.to_vec();
+        let mut words: Vec<String> = Vec::new();
+        if setup.handed.is_some() {
+            let script = if tracer.is_empty() { HAND_OVER_TO } else { HAND_OVER };
+            words.extend(["sh", "-c", script, "sh"].map(str::to_owned));
+        }
+        words.extend_from_slice(tracer);
         words.extend(
             [program.to_str().unwrap(), "--exact", "process::child", "--nocapture"].map(str::to_owned),
         );
@@ -116,6 +135,9 @@ impl Process {
         command.envs(setup.environment.iter().copied());
         if let Some(rows) = setup.rows_per_second {
             command.env(ROWS_PER_SECOND, rows.to_string());
+        }
+        if let Some(socket) = &setup.handed {
+            command.stdin(OwnedFd::from(socket.try_clone().unwrap()));
         }
         let begun = RealClock.now();
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

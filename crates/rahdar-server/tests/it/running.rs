@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use rahdar_model::fact::Gap;
 use rahdar_model::store::FlowStore;
 use rahdar_model::{Address, Clock, FlowRecord, Prefix, Timestamp, Window};
-use rahdar_server::{Books, Exporters, Ledger, Server, Settings, Stop};
+use rahdar_server::{Books, Exporters, Inherited, Ledger, Server, Settings, Stop};
 
 /// The machine's clock. The kernel stamps datagrams with it, so no other one will do.
 pub(crate) struct RealClock;
@@ -43,7 +43,7 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(settings: Settings, store: Arc<dyn FlowStore>) -> Self {
-        let server = Server::open(settings, Arc::new(RealClock)).unwrap();
+        let server = Server::open(settings, Inherited::default(), Arc::new(RealClock)).unwrap();
         let (udp, tcp) = (server.udp_addresses().unwrap(), server.tcp_addresses().unwrap());
         let http = server.http_address().unwrap();
         let (books, stop) = (server.books(), Stop::new());

@@ -27,6 +27,8 @@ pub(crate) struct Stored {
     pub(crate) flows: Vec<u64>,
     /// Lost records by sequence number.
     pub(crate) lost: u64,
+    /// Datagrams that sockets dropped.
+    pub(crate) dropped: u64,
 }
 
 impl Stored {
@@ -38,6 +40,7 @@ impl Stored {
                     ("input", id) => stored.inputs.push(id.to_owned()),
                     ("flow", octets) => stored.flows.push(octets.parse().unwrap()),
                     ("lost", records) => stored.lost += records.parse::<u64>().unwrap(),
+                    ("dropped", datagrams) => stored.dropped += datagrams.parse::<u64>().unwrap(),
                     other => panic!("{other:?}"),
                 }
             }
@@ -83,6 +86,8 @@ impl Guard for OnDisk {
         text.extend(flows.iter().map(|flow| format!("flow {}\n", flow.octets)));
         let lost = gaps.iter().filter(|gap| gap.cause == Loss::Sequence);
         text.extend(lost.map(|gap| format!("lost {}\n", gap.lost)));
+        let of_socket = |gap: &&Gap| gap.cause == Loss::KernelDrop && is_anybodys(&gap.exporter);
+        text.extend(gaps.iter().filter(of_socket).map(|gap| format!("dropped {}\n", gap.lost)));
         let number = commits(&self.folder).count();
         let (draft, path) = (self.folder.join("draft"), self.folder.join(format!("{number:08}.commit")));
         fs::write(&draft, text).unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use rahdar_model::Prefix;
 use rahdar_model::store::{Cell, Table};
-use rahdar_server::{Exporters, Ledger, Rate, Server, Settings, stop_on_signals};
+use rahdar_server::{Exporters, Inherited, Ledger, Rate, Server, Settings, stop_on_signals};
 
 use super::upkeep::{self, Upkeep};
 use crate::Outcome;
@@ -24,9 +24,11 @@ const BURST_S: u32 = 10;
 /// The spool is the folder `spool` of the home. What it holds when the collector ends is stored
 /// at the next start.
 pub(crate) fn run(home: &Home, args: &FlowsCollect, format: Format) -> anyhow::Result<Outcome> {
+    // While there is but this thread: it changes the environment.
+    let inherited = Inherited::take()?;
     let stop = stop_on_signals().context("signals cannot be caught")?;
     let lake = home.lake()?;
-    let server = Server::open(settings(home, args), Arc::new(SystemClock))?;
+    let server = Server::open(settings(home, args), inherited, Arc::new(SystemClock))?;
     let ledger = thread::scope(|scope| {
         // Beside the server: while files are merged, datagrams are spooled and stored.
         scope.spawn(|| {
