@@ -66,7 +66,8 @@ impl Cells {
             return Ok(Self::Number(cast(&spans, &DataType::Int64)?));
         }
         let seconds = cast(&array, &DataType::Float64)?;
-        let micros = seconds.as_primitive::<Float64Type>().iter().map(|seconds| Some((seconds? * 1e6) as i64));
+        let micros =
+            seconds.as_primitive::<Float64Type>().iter().map(|seconds| Some((seconds? * 1e6) as i64));
         Ok(Self::Number(Arc::new(micros.collect::<arrow::array::Int64Array>())))
     }
 

@@ -395,11 +395,7 @@ impl Rows<'_> {
                     self.tally.refused += 1;
                     self.named += 1;
                     if self.named <= PROBLEMS_NAMED_MAX {
-                        sink.problem(Problem {
-                            place: Place::Line(self.row),
-                            text: why,
-                            refused: 1,
-                        });
+                        sink.problem(Problem { place: Place::Line(self.row), text: why, refused: 1 });
                     }
                 }
             }
@@ -668,10 +664,7 @@ mod tests {
         assert_eq!((tally.flows, tally.refused), (1, 2));
         assert_eq!(kept.0[0].octets, i64::MAX.unsigned_abs());
         assert!(kept.0[0].quality.contains(Quality::COUNTER_CLAMPED));
-        assert_eq!(
-            kept.1,
-            ["line 2: `packets` cannot be `-1`", "line 3: `src` cannot be `192.0.2.300`"]
-        );
+        assert_eq!(kept.1, ["line 2: `packets` cannot be `-1`", "line 3: `src` cannot be `192.0.2.300`"]);
     }
 
     #[test]

@@ -165,10 +165,7 @@ fn explain(finding: &Finding, say: Say) -> anyhow::Result<()> {
         say(&output::visible(&format!("  {detection}")))?;
     }
     for reason in &finding.reasons {
-        say(&output::visible(&format!(
-            "  {:+6.1} dB  {:<14} {}",
-            reason.weight, reason.kind, reason.text
-        )))?;
+        say(&output::visible(&format!("  {:+6.1} dB  {:<14} {}", reason.weight, reason.kind, reason.text)))?;
     }
     Ok(())
 }

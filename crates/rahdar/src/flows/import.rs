@@ -45,7 +45,9 @@ pub(crate) fn run(home: &Home, args: &FlowsImport, format: command::Format) -> a
     let mut summary = import(&home.lake()?, &search.files, &how, &files::bar(&search.files))?;
     summary.failed += search.tell_unseen() as u64;
     if summary.already > 0 && args.reading.is_told() {
-        note!("what was stored already stays as it was read then: the options of this import do not change it");
+        note!(
+            "what was stored already stays as it was read then: the options of this import do not change it"
+        );
     }
     output::print(&summary.table(watch.elapsed().as_secs_f64()), format)?;
     summary.outcome()
@@ -241,7 +243,8 @@ fn attempt(
             bar.inc(file.octets);
             continue;
         }
-        let mut sink = Noting { import: import.as_mut(), problems: Vec::new(), unseen: 0, last: None, unmoved: 0 };
+        let mut sink =
+            Noting { import: import.as_mut(), problems: Vec::new(), unseen: 0, last: None, unmoved: 0 };
         let decoded = decode(file, input, how, bar, &mut sink);
         part.notes.extend(sink.notes(&input.name));
         if how.places_clocks() && sink.unmoved > 0 {

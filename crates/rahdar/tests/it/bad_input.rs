@@ -3,6 +3,9 @@
 use std::io::Write as _;
 use std::process::Stdio;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
 use crate::harness::Home;
 
 /// A log of one flow.
@@ -27,6 +30,8 @@ fn a_wrong_command_line_ends_with_2() {
     check(&["hunt", "--from", "banana"], 2, &["banana", "2021-08-15"]);
     check(&["hunt", "--from", "2022-01-01", "--until", "2021-01-01"], 2, &["nothing lies between"]);
     check(&["flows", "import", "--time-offset", "soon", "x"], 2, &["soon", "-2d"]);
+    check(&["flows", "import", "--as", "telex", "x"], 2, &["telex", "zeek"]);
+    check(&["flows", "import", "--columns", "src", "x"], 2, &["OURS=THEIRS"]);
 }
 
 #[test]
@@ -53,9 +58,33 @@ fn a_hunt_in_nothing_does_not_pass_for_a_clean_bill_of_health() {
 fn what_could_not_be_read_may_be_imported_by_its_right_name() {
     let home = Home::new();
     let log = home.file("conn.log", LOG);
-    assert_eq!(home.run(&["flows", "import", &log, "--as", "silk"]).code, Some(1));
+    for wrong in ["silk", "eve"] {
+        let refused = home.run(&["flows", "import", &log, "--as", wrong]);
+        assert_eq!(refused.code, Some(1), "{wrong}: {}", refused.stderr);
+    }
     home.done(&["flows", "import", &log]);
     assert_eq!(home.rows(), 1);
+    let again = home.done(&["flows", "import", &log, "--sampling", "512"]);
+    assert!(again.stderr.contains("the options of this import do not change it"), "{}", again.stderr);
+}
+
+#[test]
+fn that_an_input_ends_early_is_told_after_any_number_of_other_problems() {
+    let home = Home::new();
+    let wrong = "1621468800.5\tC1\t203.0.113.1\tx\t192.0.2.1\t443\ttcp\t10\t1000\n";
+    let right = (0..20_000).map(|n: u64| {
+        let port = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 49;
+        format!("{}.5\tC{n}\t203.0.113.1\t{port}\t192.0.2.1\t443\ttcp\t10\t1000\n", 1_621_468_800 + n)
+    });
+    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+    write!(packed, "{LOG}{}{}", wrong.repeat(20), right.collect::<String>()).unwrap();
+    let packed = packed.finish().unwrap();
+    let log = home.file("conn.log.gz", &packed[..packed.len() / 2]);
+    let ran = home.run(&["flows", "import", &log]);
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    assert!(ran.stderr.contains(" more, the last of them: "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the compressed input is damaged"), "{}", ran.stderr);
+    assert!(home.rows() > 1_000);
 }
 
 #[test]
