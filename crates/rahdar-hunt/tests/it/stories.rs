@@ -139,6 +139,20 @@ fn a_host_that_calls_in_vain_for_days_has_a_silent_c2() {
 }
 
 #[test]
+fn datagrams_that_need_no_answer_are_no_silent_c2() {
+    let sent = |day: i32| call(C2, day).udp().sent(400, 500_000);
+    let finding = World::of((0..6).map(sent)).finding();
+    assert_eq!(finding.verdict, Verdict::Possible, "{:#?}", finding.reasons);
+    let why = finding.reasons.iter().find(|reason| reason.kind == "one_way").unwrap();
+    assert_eq!(
+        (why.weight, &*why.text),
+        (0.0, "datagrams went out, and none came back: 6 sessions on 6 days")
+    );
+    assert!(finding.reasons.iter().all(|reason| reason.kind != "c2_silent"), "{:#?}", finding.reasons);
+    assert_eq!((finding.octets_out.observed, finding.attempts.flows), (3_000_000, 0));
+}
+
+#[test]
 fn an_address_that_lapsed_long_ago_is_not_believed() {
     let reassigned = |from, until| {
         World::of((200..230).map(|day| talk(C2, day))).claims([valid(from, until, claim(C2, "RedFoxtrot"))])

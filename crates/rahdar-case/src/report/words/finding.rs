@@ -21,7 +21,8 @@ pub fn headline(finding: &Finding) -> String {
     match finding.verdict {
         Verdict::Confirmed => format!("{victim} was in contact with {infrastructure} {when}; {left}."),
         Verdict::Likely if is_silent(finding) => {
-            format!("{victim} tried to reach {infrastructure} {when}; no answer was seen.")
+            let beside = if finding.octets_out.observed > 0 { format!("; {left}") } else { String::new() };
+            format!("{victim} tried to reach {infrastructure} {when}; no answer was seen{beside}.")
         }
         Verdict::Likely => {
             format!(
