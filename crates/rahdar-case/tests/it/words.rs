@@ -271,12 +271,12 @@ fn confidence_in_what_is_unlikely_follows_the_evidence_against_it() {
 fn what_a_finding_lacks_is_named() {
     let mut finding = one();
     finding.verdict = Verdict::Likely;
-    let text = "to be validated it lacks contact on two days or in three sessions".to_owned();
+    let text = "to be validated it lacks an exchange of data on two days or in three sessions".to_owned();
     finding.reasons.push(Reason { kind: "requirement", weight: 0.0, text });
     assert_eq!(
         words::finding::verdict_means(&finding),
-        "The traffic fits such communication, and is not validated. To be validated it lacks contact on two days \
-         or in three sessions."
+        "The traffic fits such communication, and is not validated. To be validated it lacks an exchange of \
+         data on two days or in three sessions."
     );
 }
 
