@@ -99,11 +99,11 @@ pub struct Test {
 /// Why an event cannot be tested.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NotAssessable {
-    /// The event came first.
-    #[error("contact began on {0}, after the event")]
+    /// The event came first, of all contact that is believed: what else came before it, or was not seen, is open.
+    #[error("believed contact is on record only since {0}, after the event")]
     Before(Day),
-    /// The event came last.
-    #[error("contact ended on {0}, before the event")]
+    /// The event came last, likewise.
+    #[error("believed contact is on record only until {0}, before the event")]
     After(Day),
     /// Too few days after it.
     #[error("{0} days of contact's life lie after the event; {least} are needed", least = LEAST_DAYS_AFTER)]
@@ -274,7 +274,7 @@ mod tests {
         assert_eq!(of(12), Err(NotAssessable::Bursts(4)));
         assert_eq!(
             NotAssessable::After(Day(99)).to_string(),
-            "contact ended on 1970-04-10, before the event"
+            "believed contact is on record only until 1970-04-10, before the event"
         );
     }
 
