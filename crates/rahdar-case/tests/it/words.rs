@@ -82,6 +82,22 @@ fn sources_of_the_victims_network_that_differ_are_told() {
 }
 
 #[test]
+fn a_country_that_changed_is_told_as_a_move() {
+    let mut hunt = roshan();
+    let countries = &mut hunt.findings[0].victim.profile.countries;
+    let mut later = countries.registered[0].clone();
+    countries.operating.clear();
+    countries.geolocated.clear();
+    (later.value, later.as_of) = ("PK".to_owned(), Some(crate::fixture::time("2021-09-01").day()));
+    countries.registered.push(later);
+    let text = lines(&hunt);
+    let sentence = "Where its network is changed while contact lasted: registered in AF (delegated, ripencc, \
+                    2020-07-01), then PK (delegated, ripencc, 2021-09-01).";
+    assert!(text.contains(sentence), "{text}");
+    assert!(!text.contains("sources differ"), "{text}");
+}
+
+#[test]
 fn each_finding_in_one_sentence() {
     let hunt = roshan();
     let headlines: Vec<_> = hunt.findings.iter().map(words::headline).collect();
