@@ -398,3 +398,21 @@ fn a_ratio_without_an_interval_is_told_without_one() {
     let told = words::finding::changes(&finding).remove(0);
     assert!(told.contains("; ratio 5.2, without an interval; "), "{told}");
 }
+#[test]
+fn where_the_data_place_an_increase_is_told_beside_the_event() {
+    let mut finding = roshan().findings.remove(0);
+    let event = finding.surges[0].window.from.day();
+    let mut told = |days: i32| {
+        finding.surges[0].since = rahdar_model::Day(event.0 + days);
+        words::finding::changes(&finding).remove(0)
+    };
+    let (before, soon, late) = (told(-9), told(14), told(71));
+    assert!(before.starts_with("More activity after 2021-08-01 than before (registered event “"), "{before}");
+    let placed = "); the data place the change at about 2021-07-23, before that event.";
+    assert!(before.ends_with(placed), "{before}");
+    assert!(soon.ends_with("; by the data since about 2021-08-15)."), "{soon}");
+    assert!(late.starts_with("Activity increased after 2021-08-01 (registered event “"), "{late}");
+    let placed = "); the data place the change at about 2021-10-11, 71 days after it.";
+    assert!(late.ends_with(placed), "{late}");
+}
+
