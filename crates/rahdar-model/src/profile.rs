@@ -39,7 +39,8 @@ pub struct Countries {
 }
 
 impl Countries {
-    /// Whether two statements name different countries.
+    /// Whether two statements of one time name different countries, at the first contact or at the last. What
+    /// one source says of two days is a move.
     pub fn disagree(&self) -> bool {
         let differ = |is_of_that_time: fn(&Stated<String>, &[Stated<String>]) -> bool| {
             let all = [&self.operating, &self.registered, &self.geolocated].into_iter();
@@ -117,7 +118,6 @@ mod tests {
         countries.geolocated = vec![stated("AE")];
         assert!(countries.disagree());
     }
-}
 
     #[test]
     fn a_move_is_no_disagreement() {
@@ -139,3 +139,4 @@ mod tests {
         countries.geolocated = vec![stated("AF", "places", 1), stated("PK", "others", 60)];
         assert!(countries.disagree());
     }
+}

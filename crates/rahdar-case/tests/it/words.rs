@@ -297,6 +297,21 @@ fn what_a_finding_lacks_is_named() {
 }
 
 #[test]
+fn clients_behind_a_resolver_are_an_explanation_that_is_told() {
+    let mut finding = one();
+    finding.rival = None;
+    let none = "No piece of the evidence speaks for another explanation.";
+    assert_eq!(words::account::rival(&finding), none);
+    finding.reasons.push(Reason { kind: "clients", weight: 0.0, text: "clients may have asked".to_owned() });
+    let open = "Another explanation is open, which no evidence here weighs: clients may have asked.";
+    assert_eq!(words::account::rival(&finding), open);
+    let rival = roshan().findings.into_iter().find_map(|finding| finding.rival);
+    finding.rival = Some(rival.unwrap());
+    let both = words::account::rival(&finding);
+    assert!(both.starts_with("The strongest other") && both.ends_with(&format!(". {open}")), "{both}");
+}
+
+#[test]
 fn weak_findings_are_not_counted_as_believed() {
     let mut hunt = roshan();
     hunt.clusters[0].touched[0].verdict = Verdict::Possible;
@@ -391,14 +406,6 @@ fn no_sentence_mixes_likelihood_with_confidence_or_accuses() {
 }
 
 #[test]
-fn a_ratio_without_an_interval_is_told_without_one() {
-    let mut finding = roshan().findings.remove(0);
-    let surge = &mut finding.surges[0];
-    (surge.ratio_low, surge.ratio_high) = (0.0, f64::INFINITY);
-    let told = words::finding::changes(&finding).remove(0);
-    assert!(told.contains("; ratio 5.2, without an interval; "), "{told}");
-}
-#[test]
 fn where_the_data_place_an_increase_is_told_beside_the_event() {
     let mut finding = roshan().findings.remove(0);
     let event = finding.surges[0].window.from.day();
@@ -416,3 +423,11 @@ fn where_the_data_place_an_increase_is_told_beside_the_event() {
     assert!(late.ends_with(placed), "{late}");
 }
 
+#[test]
+fn a_ratio_without_an_interval_is_told_without_one() {
+    let mut finding = roshan().findings.remove(0);
+    let surge = &mut finding.surges[0];
+    (surge.ratio_low, surge.ratio_high) = (0.0, f64::INFINITY);
+    let told = words::finding::changes(&finding).remove(0);
+    assert!(told.contains("; ratio 5.2, without an interval; "), "{told}");
+}

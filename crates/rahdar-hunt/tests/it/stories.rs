@@ -476,6 +476,30 @@ fn nothing_met_is_nothing_found() {
 }
 
 #[test]
+fn clients_may_stand_behind_a_relay_of_their_protocol() {
+    let told = |role: &str, port: u16| {
+        let to = |day: i32| {
+            let flow = flow(&format!("{VICTIM}:{} > {C2}:{port}", 40_000 + day)).at_time(noon(day));
+            let flow = flow.opened_by(Initiator::Source).sent(20, 4_000).answered(15, 3_000);
+            flow.flags(TALK).answer_flags(TALK)
+        };
+        let of_any_port = Claim { port: None, protocol: None, ..claim(C2, "RedFoxtrot") };
+        let mut world = World::of((0..5).map(to)).claims([of_any_port]);
+        world.networks[0].role = role.to_owned();
+        let finding = world.finding();
+        let text = finding.reasons.iter().find(|reason| reason.kind == "clients").map(|r| r.text.clone());
+        (finding.confidence, text)
+    };
+    let (confidence, text) = told("DNS resolver", 53);
+    let expected = "the victim's role is DNS resolver and the traffic is by its ports DNS, so clients behind it may \
+                    have asked for it, and these flows do not show which";
+    assert_eq!(text.as_deref(), Some(expected));
+    assert_eq!(told("endpoint", 53), (confidence, None), "words without weight");
+    assert_eq!(told("DNS resolver", 443).1, None);
+    assert!(told("mail relay", 25).1.is_some_and(|text| text.contains("by its ports mail")));
+}
+
+#[test]
 fn the_mail_server_of_two_telecoms_clusters_is_named_with_both() {
     let mail = |n: i32, port: u16| flow(&format!("198.18.{n}.1:50000 > {VICTIM}:{port}")).at_time(noon(3));
     let users = (1..30).flat_map(|n| [mail(n, 25), mail(n, 993)]);
