@@ -116,13 +116,26 @@ pub fn grade(log_odds: f64, gates: &Gates) -> Grade {
 ///     proven: None,
 ///     is_killed: false,
 /// };
-/// assert_eq!(missing(&gates), ["contact on two days or in three sessions"]);
+/// assert_eq!(missing(&gates), ["an exchange of data on two days or in three sessions"]);
 /// ```
+///
+/// What lies outside the windows, or said nothing, does not recur, on however many days it was: recurrence is then
+/// named as part of what is lacking.
 pub fn missing(gates: &Gates) -> Vec<&'static str> {
+    let Gates { recurs, .. } = *gates;
+    let (is_exchange, is_inside) = (gates.exchange.is_established(), gates.validity.holds());
+    let exchange = match recurs || !is_inside {
+        true => "an exchange of data in both directions",
+        false => "an exchange of data in both directions, on two days or in three sessions",
+    };
+    let inside = match recurs {
+        true => "contact inside the window of a claim",
+        false => "contact inside the window of a claim, on two days or in three sessions",
+    };
     let requirements = [
-        (gates.exchange.is_established(), "an exchange of data in both directions"),
-        (gates.validity.holds(), "contact inside the window of a claim"),
-        (gates.recurs, "contact on two days or in three sessions"),
+        (is_exchange, exchange),
+        (is_inside, inside),
+        (recurs || !is_exchange || !is_inside, "an exchange of data on two days or in three sessions"),
     ];
     requirements.into_iter().filter(|(is_met, _)| !is_met).map(|(_, text)| text).collect()
 }
@@ -199,11 +212,29 @@ mod tests {
         check(-20.0, GATES, None);
         check(9.0, GATES, Some("to be validated it lacks evidence for a chance of 90 of 100"));
         let once = Gates { recurs: false, ..GATES };
-        check(35.0, once, Some("to be validated it lacks contact on two days or in three sessions"));
+        check(
+            35.0,
+            once,
+            Some("to be validated it lacks an exchange of data on two days or in three sessions"),
+        );
         let silent = Gates { exchange: Exchange::Silent, validity: Validity::Near { days: 3 }, ..GATES };
         let text = "to be validated it lacks an exchange of data in both directions; contact inside the window \
                     of a claim";
         check(35.0, silent, Some(text));
+    }
+
+    #[test]
+    fn recurrence_is_asked_for_where_contact_would_count() {
+        let check = |exchange, validity, expected: &[&str]| {
+            assert_eq!(missing(&Gates { exchange, validity, recurs: false, ..GATES }), expected);
+        };
+        let (near, recurring) = (Validity::Near { days: 3 }, ", on two days or in three sessions");
+        let inside = format!("contact inside the window of a claim{recurring}");
+        let both_ways = "an exchange of data in both directions";
+        check(Exchange::Payload, near, &[&inside]);
+        check(Exchange::Handshake, near, &[both_ways, &inside]);
+        check(Exchange::Handshake, Validity::Stated, &[&format!("{both_ways}{recurring}")]);
+        check(Exchange::Payload, Validity::Stated, &["an exchange of data on two days or in three sessions"]);
     }
 
     #[test]

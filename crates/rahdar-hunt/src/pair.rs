@@ -162,14 +162,15 @@ impl Company {
             counts.established += u64::from(pair.is_monitored && pair.whole.exchange.is_established());
             counts.talkers += u64::from(pair.is_monitored && pair.is_talk());
             let is_silent = pair.whole.exchange == Exchange::Silent;
-            if !is_silent && pair.whole.exchange.weight() > Exchange::Handshake.weight() {
+            let is_knock = is_silent || pair.whole.exchange == Exchange::Sent;
+            if !is_knock && pair.whole.exchange.weight() > Exchange::Handshake.weight() {
                 continue;
             }
             let claim = book.claims_on(pair.remote).next();
             let next = numbers.len();
             let cluster = *numbers.entry(claim.and_then(|claim| claim.cluster.as_ref())).or_insert(next);
             let called = pair.sessions.iter().zip(&pair.exchanges).filter(|(session, exchange)| {
-                matches!(exchange, Exchange::Unanswered | Exchange::Handshake)
+                matches!(exchange, Exchange::Unanswered | Exchange::Sent | Exchange::Handshake)
                     && session.begins()
                     && session.opener != Some(Party::Remote)
             });

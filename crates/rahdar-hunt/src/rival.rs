@@ -7,7 +7,8 @@
 //!
 //! It is told for believed findings too: whoever denies one will name it first. The prior and the
 //! caps speak for nothing. A rival is the best of the explanations that the evidence knows; one
-//! that no group of evidence looks for is not found.
+//! that no group of evidence looks for is not found. That a resolver or a mail server calls for its clients is one
+//! that no evidence weighs: it is told beside, as the reason `clients`.
 //!
 //! ```
 //! use rahdar_hunt::rival::of;

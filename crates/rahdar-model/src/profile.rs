@@ -39,10 +39,27 @@ pub struct Countries {
 }
 
 impl Countries {
-    /// Whether two statements name different countries.
+    /// Whether two statements of one time name different countries, at the first contact or at the last. What
+    /// one source says of two days is a move.
     pub fn disagree(&self) -> bool {
-        let mut all = self.operating.iter().chain(&self.registered).chain(&self.geolocated);
-        all.next().is_some_and(|first| all.any(|other| other.value != first.value))
+        let differ = |is_of_that_time: fn(&Stated<String>, &[Stated<String>]) -> bool| {
+            let all = [&self.operating, &self.registered, &self.geolocated].into_iter();
+            let by_source = all.flat_map(|said| said.chunk_by(|a, b| a.source == b.source));
+            let mut then =
+                by_source.flat_map(|same| same.iter().filter(move |said| is_of_that_time(said, same)));
+            then.next().is_some_and(|first| then.any(|other| other.value != first.value))
+        };
+        differ(|said, same| said.as_of == same[0].as_of)
+            || differ(|said, same| said.as_of == same[same.len() - 1].as_of)
+    }
+
+    /// Whether a source names one country on one day and another on a later one.
+    pub fn moved(&self) -> bool {
+        [&self.operating, &self.registered, &self.geolocated].into_iter().any(|said| {
+            said.windows(2).any(|two| {
+                two[0].source == two[1].source && two[0].as_of != two[1].as_of && two[0].value != two[1].value
+            })
+        })
     }
 }
 
@@ -99,6 +116,27 @@ mod tests {
         countries.operating = vec![stated("AF")];
         assert!(!countries.disagree());
         countries.geolocated = vec![stated("AE")];
+        assert!(countries.disagree());
+    }
+
+    #[test]
+    fn a_move_is_no_disagreement() {
+        let stated = |code: &str, source: &str, day: i32| Stated {
+            value: code.to_owned(),
+            source: source.into(),
+            as_of: Some(Day(day)),
+        };
+        let moved = |source: &str| vec![stated("AF", source, 1), stated("PK", source, 60)];
+        let mut countries = Countries { geolocated: moved("places"), ..Countries::default() };
+        assert!(!countries.disagree() && countries.moved());
+        countries.registered = moved("registry");
+        assert!(!countries.disagree());
+        countries.registered = vec![stated("AF", "registry", 1)];
+        assert!(countries.disagree(), "the registry did not follow");
+        countries.registered = Vec::new();
+        countries.geolocated = vec![stated("AF", "places", 1), stated("PK", "places", 1)];
+        assert!(countries.disagree());
+        countries.geolocated = vec![stated("AF", "places", 1), stated("PK", "others", 60)];
         assert!(countries.disagree());
     }
 }

@@ -144,7 +144,7 @@ pub(crate) fn roshan() -> Hunt {
         "withdrawal in its last month",
         "2021-08-01",
         None,
-        "contact ended on 2021-05-23, before the event",
+        "believed contact is on record only until 2021-05-23, before the event",
     )];
     let mut fox_too = finding(&other, &group("RedFoxtrot"), "2021-03-15", "2021-05-30", 11, 31);
     fox_too.octets_out = estimate(121_000_000.0, 202_000_000.0, None);

@@ -82,6 +82,22 @@ fn sources_of_the_victims_network_that_differ_are_told() {
 }
 
 #[test]
+fn a_country_that_changed_is_told_as_a_move() {
+    let mut hunt = roshan();
+    let countries = &mut hunt.findings[0].victim.profile.countries;
+    let mut later = countries.registered[0].clone();
+    countries.operating.clear();
+    countries.geolocated.clear();
+    (later.value, later.as_of) = ("PK".to_owned(), Some(crate::fixture::time("2021-09-01").day()));
+    countries.registered.push(later);
+    let text = lines(&hunt);
+    let sentence = "Where its network is changed while contact lasted: registered in AF (delegated, ripencc, \
+                    2020-07-01), then PK (delegated, ripencc, 2021-09-01).";
+    assert!(text.contains(sentence), "{text}");
+    assert!(!text.contains("sources differ"), "{text}");
+}
+
+#[test]
 fn each_finding_in_one_sentence() {
     let hunt = roshan();
     let headlines: Vec<_> = hunt.findings.iter().map(words::headline).collect();
@@ -271,13 +287,28 @@ fn confidence_in_what_is_unlikely_follows_the_evidence_against_it() {
 fn what_a_finding_lacks_is_named() {
     let mut finding = one();
     finding.verdict = Verdict::Likely;
-    let text = "to be validated it lacks contact on two days or in three sessions".to_owned();
+    let text = "to be validated it lacks an exchange of data on two days or in three sessions".to_owned();
     finding.reasons.push(Reason { kind: "requirement", weight: 0.0, text });
     assert_eq!(
         words::finding::verdict_means(&finding),
-        "The traffic fits such communication, and is not validated. To be validated it lacks contact on two days \
-         or in three sessions."
+        "The traffic fits such communication, and is not validated. To be validated it lacks an exchange of \
+         data on two days or in three sessions."
     );
+}
+
+#[test]
+fn clients_behind_a_resolver_are_an_explanation_that_is_told() {
+    let mut finding = one();
+    finding.rival = None;
+    let none = "No piece of the evidence speaks for another explanation.";
+    assert_eq!(words::account::rival(&finding), none);
+    finding.reasons.push(Reason { kind: "clients", weight: 0.0, text: "clients may have asked".to_owned() });
+    let open = "Another explanation is open, which no evidence here weighs: clients may have asked.";
+    assert_eq!(words::account::rival(&finding), open);
+    let rival = roshan().findings.into_iter().find_map(|finding| finding.rival);
+    finding.rival = Some(rival.unwrap());
+    let both = words::account::rival(&finding);
+    assert!(both.starts_with("The strongest other") && both.ends_with(&format!(". {open}")), "{both}");
 }
 
 #[test]
@@ -372,6 +403,24 @@ fn no_sentence_mixes_likelihood_with_confidence_or_accuses() {
             assert!(!lower.contains(accusation), "{text}");
         }
     }
+}
+
+#[test]
+fn where_the_data_place_an_increase_is_told_beside_the_event() {
+    let mut finding = roshan().findings.remove(0);
+    let event = finding.surges[0].window.from.day();
+    let mut told = |days: i32| {
+        finding.surges[0].since = rahdar_model::Day(event.0 + days);
+        words::finding::changes(&finding).remove(0)
+    };
+    let (before, soon, late) = (told(-9), told(14), told(71));
+    assert!(before.starts_with("More activity after 2021-08-01 than before (registered event “"), "{before}");
+    let placed = "); the data place the change at about 2021-07-23, before that event.";
+    assert!(before.ends_with(placed), "{before}");
+    assert!(soon.ends_with("; by the data since about 2021-08-15)."), "{soon}");
+    assert!(late.starts_with("Activity increased after 2021-08-01 (registered event “"), "{late}");
+    let placed = "); the data place the change at about 2021-10-11, 71 days after it.";
+    assert!(late.ends_with(placed), "{late}");
 }
 
 #[test]

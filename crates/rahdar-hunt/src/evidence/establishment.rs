@@ -6,7 +6,7 @@
 //! | both ways otherwise: payload one way and acknowledged, flags unknown, three or more datagram exchanges; sampled: a packet each way in two records | +8 |
 //! | the victim called in vain on three days or more, or thirty times, and scans nobody: a silent command server | +4 |
 //! | datagrams both ways, fewer than three exchanges | 0 |
-//! | data one way only | 0, and p at most 0.80 |
+//! | data one way only; datagrams of the victim to which none came back | 0, and p at most 0.80 |
 //! | connected, and nothing said | −3 |
 //! | the victim called in vain | −8 |
 //! | the other end called in vain, or only to read a banner | −15, −3 |
@@ -17,7 +17,8 @@
 //! of sampled packets are chosen here, where the table of the specification leaves a gap.
 //!
 //! What a firewall refused is a call in vain, whatever its size. Of calls in vain no octet counts as
-//! sent ([`is_attempt`]).
+//! sent ([`is_attempt`]). Datagrams need no answer: that none came back is neither a call in vain nor a
+//! silent command server, unless they were refused.
 //!
 //! Assumes that flags are the union over the packets seen. Wrong for exporters that report none
 //! (states fall to the next lower) and for connections that carry so little that it hides among
@@ -77,6 +78,8 @@ pub enum Exchange {
     Slight,
     /// Data one way; the other was not seen.
     OneWay,
+    /// Datagrams of the victim; none came back, and none had to.
+    Sent,
     /// Connected, nothing said.
     Handshake,
     /// The victim called in vain.
@@ -94,7 +97,7 @@ impl Exchange {
             Self::Payload => 12.0,
             Self::Answered => 8.0,
             Self::Silent => 4.0,
-            Self::Slight | Self::OneWay => 0.0,
+            Self::Slight | Self::OneWay | Self::Sent => 0.0,
             Self::Handshake => -3.0,
             Self::Unanswered => -8.0,
             Self::Probe => -15.0,
@@ -143,7 +146,8 @@ pub fn of_session(session: &Session, sees_one_way: bool) -> Exchange {
         (protocol::ICMP | protocol::ICMPV6, false, true) if session.icmp_error => Exchange::Backscatter,
         (_, true, true) => Exchange::Slight,
         _ if sees_one_way || is_sampled(session) => Exchange::OneWay,
-        (_, true, false) => Exchange::Unanswered,
+        (protocol::ICMP | protocol::ICMPV6, true, false) => Exchange::Unanswered,
+        (_, true, false) => Exchange::Sent,
         (_, false, _) => Exchange::Probe,
     }
 }
@@ -239,7 +243,10 @@ pub fn of_sessions<'a>(
         sessions.into_iter().map(|session| (session, of_session(session, sees_one_way))).collect();
     let best = judged.iter().map(|(_, exchange)| *exchange).min().unwrap_or(Exchange::Backscatter);
     let together = pooled(&judged);
-    let exchange = best.min(together);
+    let mut exchange = best.min(together);
+    if matches!(exchange, Exchange::Sent | Exchange::Unanswered) && !victim_scans && is_silent(&judged) {
+        exchange = Exchange::Silent;
+    }
     let shown = judged.iter().filter(|(session, own)| shows(session, *own, exchange));
     let mut all = Establishment {
         exchange,
@@ -253,11 +260,19 @@ pub fn of_sessions<'a>(
         all.sessions += u64::from(connections.insert(session.connection));
         all.days.extend(&session.days);
     }
-    let is_habit = all.days.len() >= SILENT_DAYS || all.sessions >= SILENT_CALLS;
-    if exchange == Exchange::Unanswered && is_habit && !victim_scans {
-        all.exchange = Exchange::Silent;
-    }
     all
+}
+
+/// Whether calls in vain are a habit. An echo that nobody answered is none.
+fn is_silent(judged: &[(&Session, Exchange)]) -> bool {
+    let is_call = |session: &Session, own| {
+        let opens = session.protocol == protocol::TCP || session.is_refused;
+        own == Exchange::Unanswered && opens
+    };
+    let calls = || judged.iter().filter(|(session, own)| is_call(session, *own)).map(|(session, _)| session);
+    let connections: BTreeSet<_> = calls().map(|session| session.connection).collect();
+    let days: BTreeSet<&Day> = calls().flat_map(|session| &session.days).collect();
+    days.len() >= SILENT_DAYS || connections.len() as u64 >= SILENT_CALLS
 }
 
 /// What sampled connections and datagrams amount to together.
@@ -307,6 +322,7 @@ fn shows(session: &Session, own: Exchange, exchange: Exchange) -> bool {
                 || own == Exchange::Slight
                 || (own == Exchange::OneWay && is_sampled(session))
         }
+        Exchange::Silent => own == Exchange::Unanswered,
         _ => own == exchange,
     }
 }
@@ -329,6 +345,9 @@ impl Establishment {
             ),
             Exchange::Slight => ("establishment", "a few datagrams went both ways".to_owned()),
             Exchange::OneWay => ("one_way", "one direction was seen, the other was not".to_owned()),
+            Exchange::Sent => {
+                ("one_way", format!("datagrams went out, and none came back: {sessions} on {days}"))
+            }
             Exchange::Handshake => {
                 ("no_payload", format!("the two reached each other and said nothing: {sessions}"))
             }
@@ -440,7 +459,8 @@ mod tests {
         };
         let amount = |n| of_sessions(&sessions((0..n).map(ask)), false, false).exchange;
         assert_eq!([1, 2, 3].map(amount), [Exchange::Slight, Exchange::Slight, Exchange::Answered]);
-        check(call().udp().sent(5, 400), Exchange::Unanswered);
+        check(call().udp().sent(5, 400), Exchange::Sent);
+        check(call().udp().sent(5, 400).state("REJECT"), Exchange::Unanswered);
         check(called().udp().sent(5, 400), Exchange::Probe);
     }
 
@@ -453,6 +473,21 @@ mod tests {
         };
         let all = of_sessions(&sessions((0..40).flat_map(|n| [probe(n), reply(n)])), false, false);
         assert_eq!(all.exchange, Exchange::Handshake);
+    }
+
+    #[test]
+    fn silence_is_of_calls_that_need_an_answer() {
+        let day = |n: i64| rahdar_model::Timestamp::from_seconds(1_600_000_000 + n * 86_400);
+        let datagrams = |n| call().udp().at_time(day(n)).sent(100, 500_000);
+        let echo = |n| call().protocol(protocol::ICMP).at_time(day(n)).sent(1, 64);
+        let syn = |n| call().at_time(day(n)).sent(1, 60).flags(SYN);
+        let of = |flows: Vec<FlowBuilder>| of_sessions(&sessions(flows), false, false);
+        let sent = of((0..6).map(datagrams).collect());
+        assert_eq!((sent.exchange, sent.exchange.weight()), (Exchange::Sent, 0.0));
+        assert_eq!(sent.row().reason.text, "datagrams went out, and none came back: 6 sessions on 6 days");
+        assert_eq!(of((0..6).map(echo).collect()).exchange, Exchange::Unanswered);
+        let both = of((0..6).flat_map(|n| [datagrams(n), syn(n)]).collect());
+        assert_eq!((both.exchange, both.sessions), (Exchange::Silent, 6));
     }
 
     #[test]

@@ -29,7 +29,7 @@ use rahdar_model::{Address, Day, Timestamp, Window};
 pub(crate) use case::{Case, cases};
 pub(crate) use totals::Totals;
 
-use notes::{clocks, conflicts, held_twice, holes, left_out};
+use notes::{clients, clocks, conflicts, held_twice, holes, left_out};
 use untrue::{Unusable, unusable};
 
 use crate::chronology::First;
@@ -267,6 +267,10 @@ impl<'a> Teller<'a> {
         let mut reasons = best.reasons.clone();
         let rival = rival::of(&reasons);
         let (attempts, repeated) = (attempts(&parts), self.repeated(case));
+        let (victim, infrastructure) = (self.victim(case.victim, shown), self.infrastructure(case));
+        if best.grade.verdict > Verdict::Discounted {
+            reasons.extend(clients(&victim, &infrastructure));
+        }
         reasons.extend(self.notes(i, attempts, repeated));
         reasons.extend(clocks(&parts));
         reasons.extend(holes(&witness.holes));
@@ -288,7 +292,7 @@ impl<'a> Teller<'a> {
         };
         Finding {
             id: case.id(),
-            victim: self.victim(case.victim, shown),
+            victim,
             cluster,
             verdict: best.grade.verdict,
             confidence: best.grade.confidence,
@@ -315,7 +319,7 @@ impl<'a> Teller<'a> {
             event_tests: told.tests,
             spikes: told.spikes,
             daily,
-            infrastructure: self.infrastructure(case),
+            infrastructure,
             rival,
             upload,
             chronology,

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use rahdar_model::coverage::ExporterCoverage;
-use rahdar_model::finding::Reason;
+use rahdar_model::finding::{Infrastructure, Reason, Victim};
 use rahdar_model::sight::Hole;
 
 use super::untrue::Unusable;
@@ -15,6 +15,27 @@ use crate::names::Asked;
 
 /// Holes in the record that a finding has a sentence for. Chosen here: its JSON has them all.
 const MOST_HOLES_TOLD: usize = 3;
+
+/// Roles of hosts that call for others, by a part of their word: the ports on which they do, and what passes there.
+const RELAYS: [(&str, &[u16], &str); 2] =
+    [("resolver", &[53, 853], "DNS"), ("mail", &[25, 465, 587], "mail")];
+
+/// That clients of the victim may stand behind the contact; none where it does not call for others on these ports.
+pub(super) fn clients(victim: &Victim, infrastructure: &[Infrastructure]) -> Option<Reason> {
+    let relays = |word: &str, ports: &[u16]| {
+        let role = victim.roles.iter().find(|role| role.to_lowercase().contains(word))?;
+        infrastructure.iter().any(|endpoint| ports.contains(&endpoint.port)).then_some(role)
+    };
+    let told = |(word, ports, what)| {
+        let role = relays(word, ports)?;
+        let text = format!(
+            "the victim's role is {role} and the traffic is by its ports {what}, so clients behind it may have asked \
+             for it, and these flows do not show which"
+        );
+        Some(Reason { kind: "clients", weight: 0.0, text })
+    };
+    RELAYS.into_iter().find_map(told)
+}
 
 pub(super) fn held_twice(repeated: u64) -> Reason {
     let text = format!(

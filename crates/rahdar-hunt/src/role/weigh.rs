@@ -110,11 +110,9 @@ fn dns(sum: &mut Sum, activity: &Activity, many: usize, served_by: &dyn Fn(u16) 
     }
     match activity.asked.len() {
         called if called >= many => {
-            sum.add(Role::DnsResolver, 8, format!("it called port 53 of {} networks", Count(called)));
+            sum.add(Role::DnsResolver, 8, format!("it called port 53 of {}", networks(called)));
         }
-        called => {
-            sum.add(Role::DnsAuthoritative, 4, format!("it called port 53 of {} networks", Count(called)))
-        }
+        called => sum.add(Role::DnsAuthoritative, 4, format!("it called port 53 of {}", networks(called))),
     }
 }
 
@@ -123,7 +121,7 @@ fn clients(sum: &mut Sum, activity: &Activity, many: usize) {
     let least = |exact: usize, sampled: usize| if activity.is_sampled { sampled } else { exact };
     let reached = activity.reached.len();
     if reached >= least(200, 50) {
-        sum.add(Role::Nat, 6, format!("it called {} networks", Count(reached)));
+        sum.add(Role::Nat, 6, format!("it called {}", networks(reached)));
     }
     let services = activity.services.len();
     if services >= least(15, 8) {
@@ -134,7 +132,7 @@ fn clients(sum: &mut Sum, activity: &Activity, many: usize) {
         sum.add(Role::Nat, 6, format!("it began {busiest} flows in one minute"));
     }
     if reached > 0 {
-        sum.add(Role::Endpoint, 4, format!("it called {} networks", Count(reached)));
+        sum.add(Role::Endpoint, 4, format!("it called {}", networks(reached)));
         if activity.used_by.len() < many {
             sum.add(Role::Endpoint, 6, "nobody calls it".to_owned());
         }
@@ -151,6 +149,11 @@ fn routers(sum: &mut Sum, activity: &Activity, many: usize) {
     }
 }
 
+/// `1 network`, `40 networks`.
+fn networks(n: usize) -> String {
+    format!("{} {}", Count(n), if n == 1 { "network" } else { "networks" })
+}
+
 /// How many were told apart.
 struct Count(usize);
 
@@ -158,5 +161,16 @@ impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let or_more = if self.0 >= DISTINCT_MAX { " or more" } else { "" };
         write!(f, "{}{or_more}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_network_is_no_plural() {
+        assert_eq!([0, 1, 2].map(networks), ["0 networks", "1 network", "2 networks"]);
+        assert_eq!(networks(DISTINCT_MAX), format!("{DISTINCT_MAX} or more networks"));
     }
 }

@@ -49,6 +49,7 @@ use rahdar_model::Day;
 use thiserror::Error;
 
 use crate::chance::Chance;
+use crate::evidence::counted;
 
 use super::blocks::{Circle, Orders};
 use super::series::{Series, mean, winsorised};
@@ -99,17 +100,17 @@ pub struct Test {
 /// Why an event cannot be tested.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NotAssessable {
-    /// The event came first.
-    #[error("contact began on {0}, after the event")]
+    /// The event came first, of all contact that is believed: what else came before it, or was not seen, is open.
+    #[error("believed contact is on record only since {0}, after the event")]
     Before(Day),
-    /// The event came last.
-    #[error("contact ended on {0}, before the event")]
+    /// The event came last, likewise.
+    #[error("believed contact is on record only until {0}, before the event")]
     After(Day),
     /// Too few days after it.
-    #[error("{0} days of contact's life lie after the event; {least} are needed", least = LEAST_DAYS_AFTER)]
+    #[error("{} of contact's life after the event; {LEAST_DAYS_AFTER} are needed", counted(*.0 as u64, "day"))]
     Days(usize),
     /// Too little before it.
-    #[error("{0} bursts of activity before the event; {least} are needed", least = LEAST_BURSTS)]
+    #[error("{} of activity before the event; {LEAST_BURSTS} are needed", counted(*.0 as u64, "burst"))]
     Bursts(usize),
     /// None was found, nor would it have been: in so many of 100 cases.
     #[error("an increase to twice as much would have been found in {0} of 100 cases")]
@@ -274,8 +275,15 @@ mod tests {
         assert_eq!(of(12), Err(NotAssessable::Bursts(4)));
         assert_eq!(
             NotAssessable::After(Day(99)).to_string(),
-            "contact ended on 1970-04-10, before the event"
+            "believed contact is on record only until 1970-04-10, before the event"
         );
+        for (why, text) in [
+            (NotAssessable::Bursts(1), "1 burst of activity before the event; 8 are needed"),
+            (NotAssessable::Bursts(2), "2 bursts of activity before the event; 8 are needed"),
+            (NotAssessable::Days(1), "1 day of contact's life after the event; 7 are needed"),
+        ] {
+            assert_eq!(why.to_string(), text);
+        }
     }
 
     #[test]

@@ -131,6 +131,21 @@ fn contact_is_dated_against_events() {
 }
 
 #[test]
+fn the_test_of_an_event_claims_no_more_of_the_order_than_is_known() {
+    let claims = [valid("2021-03-01", "2021-06-01", claim(C2, "RedFoxtrot"))];
+    let mut world = World::of([40, 60, 61, 62].map(|day| talk(C2, day))).claims(claims);
+    world.events = vec![Event::new(time("2021-02-20"), "an event")];
+    let finding = world.finding();
+    let order = &finding.chronology[0];
+    assert_eq!(order.order, Order::NotCovered, "{order:?}");
+    assert!(order.why.contains("is on record since 2021-02-10"), "{order:?}");
+    assert_eq!(
+        finding.event_tests[0].why,
+        "believed contact is on record only since 2021-03-02, after the event"
+    );
+}
+
+#[test]
 fn who_is_behind_a_cluster_is_told_by_source() {
     let mut world = World::of([3, 4, 7].map(|day| talk(C2, day)));
     let said = |relation, object: &str| Assertion {

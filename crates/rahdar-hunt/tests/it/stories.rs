@@ -139,6 +139,20 @@ fn a_host_that_calls_in_vain_for_days_has_a_silent_c2() {
 }
 
 #[test]
+fn datagrams_that_need_no_answer_are_no_silent_c2() {
+    let sent = |day: i32| call(C2, day).udp().sent(400, 500_000);
+    let finding = World::of((0..6).map(sent)).finding();
+    assert_eq!(finding.verdict, Verdict::Possible, "{:#?}", finding.reasons);
+    let why = finding.reasons.iter().find(|reason| reason.kind == "one_way").unwrap();
+    assert_eq!(
+        (why.weight, &*why.text),
+        (0.0, "datagrams went out, and none came back: 6 sessions on 6 days")
+    );
+    assert!(finding.reasons.iter().all(|reason| reason.kind != "c2_silent"), "{:#?}", finding.reasons);
+    assert_eq!((finding.octets_out.observed, finding.attempts.flows), (3_000_000, 0));
+}
+
+#[test]
 fn an_address_that_lapsed_long_ago_is_not_believed() {
     let reassigned = |from, until| {
         World::of((200..230).map(|day| talk(C2, day))).claims([valid(from, until, claim(C2, "RedFoxtrot"))])
@@ -459,6 +473,30 @@ fn nothing_met_is_nothing_found() {
     world.request.window = window("2020-01-01", "2020-02-01");
     let hunt = world.hunt();
     assert_eq!((hunt.flows_swept, hunt.intelligence_version, hunt.octets_out.high), (0, 7, None));
+}
+
+#[test]
+fn clients_may_stand_behind_a_relay_of_their_protocol() {
+    let told = |role: &str, port: u16| {
+        let to = |day: i32| {
+            let flow = flow(&format!("{VICTIM}:{} > {C2}:{port}", 40_000 + day)).at_time(noon(day));
+            let flow = flow.opened_by(Initiator::Source).sent(20, 4_000).answered(15, 3_000);
+            flow.flags(TALK).answer_flags(TALK)
+        };
+        let of_any_port = Claim { port: None, protocol: None, ..claim(C2, "RedFoxtrot") };
+        let mut world = World::of((0..5).map(to)).claims([of_any_port]);
+        world.networks[0].role = role.to_owned();
+        let finding = world.finding();
+        let text = finding.reasons.iter().find(|reason| reason.kind == "clients").map(|r| r.text.clone());
+        (finding.confidence, text)
+    };
+    let (confidence, text) = told("DNS resolver", 53);
+    let expected = "the victim's role is DNS resolver and the traffic is by its ports DNS, so clients behind it may \
+                    have asked for it, and these flows do not show which";
+    assert_eq!(text.as_deref(), Some(expected));
+    assert_eq!(told("endpoint", 53), (confidence, None), "words without weight");
+    assert_eq!(told("DNS resolver", 443).1, None);
+    assert!(told("mail relay", 25).1.is_some_and(|text| text.contains("by its ports mail")));
 }
 
 #[test]

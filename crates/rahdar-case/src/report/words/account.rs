@@ -18,18 +18,27 @@ const NO_CAUSE: &str = "An order in time is no cause: flow data cannot show how 
 
 /// The best explanation other than command traffic, and how much speaks for either.
 pub fn rival(finding: &Finding) -> String {
+    let clients = finding.reasons.iter().find(|reason| reason.kind == "clients");
+    let clients = clients.map(|reason| {
+        format!(
+            "Another explanation is open, which no evidence here weighs: {}.",
+            legible::sentence(&reason.text)
+        )
+    });
     let Some(rival) = &finding.rival else {
-        return "No piece of the evidence speaks for another explanation.".to_owned();
+        let none = || "No piece of the evidence speaks for another explanation.".to_owned();
+        return clients.unwrap_or_else(none);
     };
     let evidence =
         finding.reasons.iter().filter(|reason| !matches!(reason.kind, "calibration" | "prevalence"));
     let for_contact: f64 = evidence.map(|reason| reason.weight.max(0.0)).sum();
-    format!(
+    let strongest = format!(
         "The strongest other explanation is that {}: {:.0} dB of evidence speak for it, {for_contact:.0} dB for \
          contact.",
         legible::sentence(&rival.text),
         rival.weight
-    )
+    );
+    [Some(strongest), clients].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 /// What may be said of octets that left; nothing of what is not believed.

@@ -21,7 +21,8 @@ pub fn headline(finding: &Finding) -> String {
     match finding.verdict {
         Verdict::Confirmed => format!("{victim} was in contact with {infrastructure} {when}; {left}."),
         Verdict::Likely if is_silent(finding) => {
-            format!("{victim} tried to reach {infrastructure} {when}; no answer was seen.")
+            let beside = if finding.octets_out.observed > 0 { format!("; {left}") } else { String::new() };
+            format!("{victim} tried to reach {infrastructure} {when}; no answer was seen{beside}.")
         }
         Verdict::Likely => {
             format!(
@@ -215,15 +216,24 @@ pub(super) fn change(surge: &Surge) -> String {
             } else {
                 format!("registered event “{event}”")
             };
-            let since = match surge.since {
-                since if since == day => String::new(),
-                since => format!("; by the data since about {since}"),
-            };
-            format!("activity increased after {day} ({event}; {size}; {p}{since})")
+            let told = format!("activity increased after {day} ({event}; {size}; {p}");
+            let since = surge.since;
+            match i64::from(since.0) - i64::from(day.0) {
+                ..0 => format!(
+                    "more activity after {day} than before ({event}; {size}; {p}); the data place the change at \
+                     about {since}, before that event"
+                ),
+                0 => format!("{told})"),
+                1..=SOON_DAYS => format!("{told}; by the data since about {since})"),
+                days => format!("{told}); the data place the change at about {since}, {days} days after it"),
+            }
         }
         None => format!("activity increased from about {day} on (date found by the test; {size}; {p})"),
     }
 }
+
+/// Days after an event within which an increase is one after it, without more words. Chosen here.
+const SOON_DAYS: i64 = 14;
 
 /// Whether, and how regularly, contacts recur.
 pub fn rhythm(finding: &Finding) -> String {

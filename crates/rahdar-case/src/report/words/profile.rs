@@ -36,6 +36,9 @@ pub(super) fn caveats(victim: &Victim) -> Vec<String> {
     let mut sentences = Vec::new();
     if profile.countries.disagree() {
         sentences.push(format!("Where its network is, sources differ: {}.", where_it_is(&profile.countries)));
+    } else if profile.countries.moved() {
+        let moved = where_it_is(&profile.countries);
+        sentences.push(format!("Where its network is changed while contact lasted: {moved}."));
     }
     for said in profile.origins.iter().filter(|said| said.value.asns.len() > 1) {
         let asns = phrase::list(said.value.asns.iter().map(|asn| format!("AS{asn}")).collect());
@@ -58,7 +61,17 @@ fn where_it_is(countries: &Countries) -> String {
         ("geolocated in", &countries.geolocated),
     ];
     let said = ways.into_iter().filter(|(_, said)| !said.is_empty());
-    said.map(|(way, said)| format!("{way} {}", statements(said))).collect::<Vec<_>>().join("; ")
+    said.map(|(way, said)| format!("{way} {}", in_turn(said))).collect::<Vec<_>>().join("; ")
+}
+
+/// `AF (places, 2021-02-01), then PK (places, 2021-04-01)`: what a source says of two days, in turn.
+fn in_turn(said: &[Stated<String>]) -> String {
+    let by_source = said.chunk_by(|a, b| a.source == b.source);
+    let ways = by_source.map(|same| {
+        let days: Vec<String> = same.chunk_by(|a, b| a.as_of == b.as_of).map(statements).collect();
+        days.join(", then ")
+    });
+    phrase::list(ways.collect())
 }
 
 fn statements(said: &[Stated<String>]) -> String {
