@@ -95,7 +95,7 @@ pub struct Handshake {
     pub client_port: u16,
     /// Who was called.
     pub server: Address,
-    /// The server's port.
+    /// The server's port; 0 where the log tells none.
     pub server_port: u16,
     /// The name that the client asked for (SNI, RFC 6066 §3; `Host`, RFC 9110 §7.2): lower case, no
     /// final dot.

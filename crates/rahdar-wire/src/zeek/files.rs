@@ -2,7 +2,7 @@
 //!
 //! Zeek before 4.1 names certificates in `ssl.log` by file only (`cert_chain_fuids`). Their hashes are here, with who
 //! presented them to whom, so that nothing has to be joined: neither the order of the logs nor their rotation
-//! matters (docs/decisions/0021-certificates-of-files-log.md). Later Zeek writes certificates here where
+//! matters (docs/decisions/0022-certificates-of-files-log.md). Later Zeek writes certificates here where
 //! `X509::log_x509_in_files_log` is set, and adds the SHA-1 to the SHA-256 of `ssl.log`.
 //!
 //! Source: Zeek, `base/frameworks/files`, `base/files/x509`, and `tls-handshake-analyzer.pac`, which calls the first
