@@ -72,7 +72,7 @@ fn by_magic(head: &[u8]) -> Option<&'static str> {
         }
         [b'P', b'K', 3, 4, ..] => "a zip archive (unpack it first)",
         _ if head.get(8..12) == Some(&[0xe5, 0x71, 0x2d, 0xcb]) => {
-            "data of Argus (print it so: `ra -nn -u -c , -s +sbytes +dbytes`)"
+            "data of Argus (print it so: `ra -nn -u -c , -s +ltime +dur +spkts +dpkts +sbytes +dbytes`)"
         }
         _ if head.get(257..262) == Some(b"ustar") => "a tar archive (unpack it first)",
         _ => return None,
@@ -197,8 +197,8 @@ fn table(text: &[u8]) -> Detection {
     if line.starts_with(b"StartTime") {
         let is_table = Argus::SEPARATORS.iter().any(|c| line.contains(c));
         return Detection::Unsupported(match is_table {
-            true => "Argus CSV without SrcBytes (print it so: `ra -nn -u -c , -s +sbytes +dbytes`)",
-            false => "columns of Argus for people (print them so: `ra -nn -u -c , -s +sbytes +dbytes`)",
+            true => "Argus CSV without SrcBytes (print it so: `ra -nn -u -c , -s +ltime +dur +spkts +dpkts +sbytes +dbytes`)",
+            false => "columns of Argus for people (print them so: `ra -nn -u -c , -s +ltime +dur +spkts +dpkts +sbytes +dbytes`)",
         });
     }
     if line.starts_with(b"Date first seen") || line.starts_with(b"Date flow start") || line == b"Flow Record:"

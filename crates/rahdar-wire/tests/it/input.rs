@@ -177,7 +177,7 @@ fn errors_say_what_is_wrong_and_what_is_read() {
     assert_eq!(error(&b"PK\x03\x04"[..]), "rahdar does not read a zip archive (unpack it first)");
     assert_eq!(
         error(&b"\x83\x10\0 \0\0\0\0\xe5q-\xcb\0\0\0\0"[..]),
-        "rahdar does not read data of Argus (print it so: `ra -nn -u -c , -s +sbytes +dbytes`)"
+        "rahdar does not read data of Argus (print it so: `ra -nn -u -c , -s +ltime +dur +spkts +dpkts +sbytes +dbytes`)"
     );
     assert_eq!(
         error(&b"GMBU\0\x02\0\0"[..]),

@@ -245,11 +245,11 @@ fn tables_that_do_not_suffice_are_known_and_not_read() {
     for (header, kind) in [
         (
             "StartTime,Dur,Proto,SrcAddr,DstAddr,TotPkts,TotBytes\n",
-            "Argus CSV without SrcBytes (print it so: `ra -nn -u -c , -s +sbytes +dbytes`)",
+            "Argus CSV without SrcBytes (print it so: `ra -nn -u -c , -s +ltime +dur +spkts +dpkts +sbytes +dbytes`)",
         ),
         (
             "         StartTime      Flgs  Proto            SrcAddr  Sport   Dir            DstAddr  Dport  SrcBytes   DstBytes State \n",
-            "columns of Argus for people (print them so: `ra -nn -u -c , -s +sbytes +dbytes`)",
+            "columns of Argus for people (print them so: `ra -nn -u -c , -s +ltime +dur +spkts +dpkts +sbytes +dbytes`)",
         ),
         (
             "5 eni-1 192.0.2.10 198.51.100.7 10 1520 1628985600 1628985660 ACCEPT OK vpc-1\n",
