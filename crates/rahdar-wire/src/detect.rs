@@ -6,7 +6,7 @@ use crate::json::{Members, Value};
 use crate::lines::{self, BYTE_ORDER_MARK};
 use crate::table::argus::Argus;
 use crate::table::aws::Aws;
-use crate::table::nfdump::Nfdump;
+use crate::table::nfdump::{self as nfdump_csv, Nfdump};
 use crate::table::silk::{self, Silk};
 use crate::table::{Layout, Tool, cloudwatch, nfdump_json, nfdump_pipe};
 use crate::value::seconds;
@@ -174,7 +174,10 @@ fn table(text: &[u8]) -> Detection {
         return Detection::Known(Format::Aws);
     }
     if Layout::read::<Nfdump>(line).is_some() {
-        return Detection::Known(Format::NfdumpCsv);
+        return match Nfdump::is_of_sums(text) {
+            true => Detection::Unsupported(nfdump_csv::SUMS),
+            false => Detection::Known(Format::NfdumpCsv),
+        };
     }
     if nfdump_pipe::is_row(line) {
         return Detection::Known(Format::NfdumpPipe);
@@ -186,7 +189,7 @@ fn table(text: &[u8]) -> Detection {
         return Detection::Known(Format::Argus);
     }
     if line.starts_with(b"ts,te,td,") || line.starts_with(b"firstSeen,") {
-        return Detection::Unsupported("nfdump CSV of sums (print flows: `nfdump -o csv`)");
+        return Detection::Unsupported(nfdump_csv::SUMS);
     }
     if line.starts_with(b"ts,") && memmem::find(line, b"orig_h").is_some() {
         return Detection::Unsupported("Zeek logs as CSV (import the logs themselves)");

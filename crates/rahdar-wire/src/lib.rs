@@ -356,6 +356,11 @@ fn format(peeled: &peel::Peeled<'_>, options: &Options) -> Result<Format, WireEr
             _ if json_log::is_prefixed(head) => Ok(Format::ZeekJson),
             _ => Ok(Format::ZeekTsv),
         },
+        // No word makes flows of what has only sums of them.
+        Some(Format::NfdumpCsv) => match detect(head, peeled.whole) {
+            Detection::Unsupported(kind @ table::nfdump::SUMS) => Err(WireError::Unsupported { kind }),
+            _ => Ok(Format::NfdumpCsv),
+        },
         Some(Format::Packets) if !capture::is_capture(head) => Err(unknown()),
         Some(format) => Ok(format),
     }

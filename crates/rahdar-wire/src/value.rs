@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 
 use rahdar_model::flow::{protocol as ip, tcp};
 use rahdar_model::time::CLOCK_PLAUSIBLE;
-use rahdar_model::{Address, Timestamp};
+use rahdar_model::{Address, Quality, Timestamp};
 use thiserror::Error;
 
 /// Why a record of a log is refused.
@@ -41,11 +41,20 @@ pub(crate) fn short(text: &[u8]) -> Option<u16> {
     count(text).and_then(|number| u16::try_from(number).ok())
 }
 
-/// An IP protocol by number or by name (IANA), in any case.
+/// An IP protocol by number, or in any case by a name that tools print or that it is registered by (IANA, protocol
+/// numbers).
 pub(crate) fn protocol(text: &[u8]) -> Option<u8> {
     if let Some(number) = count(text) {
         return u8::try_from(number).ok();
     }
+    usual_protocol(text).or_else(|| {
+        let known = REGISTERED.iter().find(|(name, _)| text.eq_ignore_ascii_case(name.as_bytes()));
+        known.map(|(_, number)| *number)
+    })
+}
+
+/// A protocol by a name that is common.
+fn usual_protocol(text: &[u8]) -> Option<u8> {
     let mut lower = [0; 12];
     let name = lower.get_mut(..text.len())?;
     name.copy_from_slice(text);
@@ -86,16 +95,7 @@ pub(crate) fn protocol(text: &[u8]) -> Option<u8> {
     })
 }
 
-/// A protocol by the name that it is registered by (IANA, protocol numbers), if [`protocol`] does not know it:
-/// for tools that print these and nothing else.
-pub(crate) fn registered_protocol(text: &[u8]) -> Option<u8> {
-    protocol(text).or_else(|| {
-        let known = REGISTERED.iter().find(|(name, _)| text.eq_ignore_ascii_case(name.as_bytes()));
-        known.map(|(_, number)| *number)
-    })
-}
-
-/// Registered names that [`protocol`] does not know.
+/// Registered names that are not common.
 const REGISTERED: &[(&str, u8)] = &[
     ("st", 5),
     ("cbt", 7),
@@ -449,6 +449,16 @@ pub(crate) fn is_impossible(packets: u64, octets: u64) -> bool {
     const HEADER_OCTETS: u64 = 20;
     const PACKET_OCTETS_MAX: u64 = 65_535;
     octets < packets.saturating_mul(HEADER_OCTETS) || octets > packets.saturating_mul(PACKET_OCTETS_MAX)
+}
+
+/// What is doubtful about the counters of one direction. A counter that nobody told is stored as 0 and marked, and
+/// the other is not held against it.
+pub(crate) fn doubt(packets: Option<u64>, octets: Option<u64>) -> Quality {
+    match (packets, octets) {
+        (Some(packets), Some(octets)) if is_impossible(packets, octets) => Quality::IMPOSSIBLE_SIZE,
+        (Some(_), Some(_)) => Quality::NONE,
+        _ => Quality::CONTENT_GAP,
+    }
 }
 
 #[cfg(test)]

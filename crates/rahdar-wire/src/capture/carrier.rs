@@ -2,8 +2,8 @@
 //!
 //! A capture of a collector's link holds the flows of the exporters, not the traffic that
 //! matters: those packets are decoded as export. A datagram must be clearly an export to be
-//! taken for one; what follows from the same exporter is then taken as well, so that a broken
-//! datagram is counted as broken export and not as traffic.
+//! taken for one, or say so by its version and by the port that it goes to; what follows from the same exporter is
+//! then taken as well, so that a broken datagram is counted as broken export and not as traffic.
 //!
 //! Two kinds of export are not read, and are refused: datagrams that the capture cut, and IPFIX over TCP (RFC 7011
 //! §10.4).
@@ -24,6 +24,13 @@ const STREAMS_MAX: usize = 4_096;
 /// How far the clock of an exporter over TCP may be from that of the capture. Chosen here: any two
 /// octets may begin a segment, and a date of this year is what other protocols do not have there.
 const CLOCK_US: i64 = DAY_US;
+
+/// Where collectors listen: IPFIX (IANA, 4739), sFlow (IANA, 6343), and what exporters of NetFlow are set to by their
+/// manuals.
+const EXPORT_PORTS: [u16; 8] = [2055, 2056, 4739, 6343, 9555, 9995, 9996, 9997];
+
+/// Ports below are of services, whose answers may go to any port.
+const SERVICES_END: u16 = 1_024;
 
 /// The export streams of a capture.
 #[derive(Default)]
@@ -71,7 +78,7 @@ impl Carriers {
             Export::Sflow => Agents::recognises(datagram),
         };
         if !is_clear {
-            return None;
+            return is_export_port(transport).then_some(export);
         }
         if self.streams.len() < STREAMS_MAX {
             self.streams.insert(stream);
@@ -88,7 +95,7 @@ impl Carriers {
         beginning: &[u8],
         octets: usize,
     ) -> bool {
-        if self.has_sent(sender, transport) {
+        if self.has_sent(sender, transport) || (is_export_port(transport) && kind(beginning).is_some()) {
             return true;
         }
         let is_clear = Collector::recognises_beginning(beginning, octets)
@@ -128,6 +135,12 @@ impl Carriers {
         }
         is_clear
     }
+}
+
+/// Whether a datagram goes to a port where collectors listen, and does not come from a port of a service: what has
+/// a version of export there is export, however its lengths and counts lie.
+fn is_export_port(transport: &Transport) -> bool {
+    transport.src_port >= SERVICES_END && EXPORT_PORTS.contains(&transport.dst_port)
 }
 
 /// What a datagram seems to export, its version, and the observation domain that its header names.

@@ -11,6 +11,7 @@
 //!
 //! Source: Azure Network Watcher, "NSG flow logs overview" and "Virtual network flow logs".
 
+use std::fmt;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use rahdar_model::{FlowRecord, FlowSink, Quality, Tally, Timestamp};
 use crate::delivery::Delivery;
 use crate::exporters::Exporters;
 use crate::json::{Items, Malformed, Members, Value};
+use crate::lines::Text;
 use crate::objects;
 use crate::value::{ValueError, address, count, is_impossible, short};
 use crate::{Options, WireError};
@@ -39,7 +41,7 @@ pub(crate) fn decode(
     let mut reader = Reader { exporters: Exporters::new(options), row: 0 };
     objects::read(input, delivery, |delivery, text| {
         let before = reader.row;
-        match reader.record(text.line, text.place, delivery) {
+        match reader.record(text, delivery) {
             Ok(()) if reader.row == before => delivery.tally.beside += 1,
             Ok(()) => {}
             Err(Failure::Malformed(error)) => delivery.refuse(text.place, format_args!("{error}")),
@@ -71,10 +73,10 @@ struct Reader {
 
 impl Reader {
     /// Gives the flows of one object of `records` to the sink.
-    fn record(&mut self, object: &[u8], place: Place, delivery: &mut Delivery<'_>) -> Result<(), Failure> {
+    fn record(&mut self, text: Text<'_>, delivery: &mut Delivery<'_>) -> Result<(), Failure> {
         let mut mac: &[u8] = b"";
         let (mut groups, mut flows) = (None, None);
-        for member in Members::new(object) {
+        for member in Members::new(text.line) {
             match member? {
                 (b"macAddress", Value::Text(address)) => mac = address,
                 (b"properties", Value::Nested(object)) => groups = Some(object),
@@ -85,14 +87,15 @@ impl Reader {
         if let Some(object) = flows {
             for flow in list(object, b"flows")? {
                 for group in list(flow?, b"flowGroups")? {
-                    self.tuples(group?, mac, Version::Vnet, place, delivery)?;
+                    self.tuples(group?, mac, Version::Vnet, text, delivery)?;
                 }
             }
         }
         if let Some(object) = groups {
+            let version = nsg_version(object)?;
             for rule in list(object, b"flows")? {
                 for flow in list(rule?, b"flows")? {
-                    self.tuples(flow?, mac, Version::Nsg, place, delivery)?;
+                    self.tuples(flow?, mac, version, text, delivery)?;
                 }
             }
         }
@@ -105,7 +108,7 @@ impl Reader {
         object: &[u8],
         mac: &[u8],
         version: Version,
-        place: Place,
+        text: Text<'_>,
         delivery: &mut Delivery<'_>,
     ) -> Result<(), Failure> {
         let mut mac = mac;
@@ -129,11 +132,29 @@ impl Reader {
                     delivery.decode();
                     delivery.flow().map_err(Failure::Sink)?;
                 }
-                Err(error) => delivery.refuse(place, format_args!("{error}")),
+                Err(error) => delivery.refuse(place_of(tuple, text), format_args!("{error}")),
             }
         }
         Ok(())
     }
+}
+
+/// Where a part of an object begins in the input.
+fn place_of(part: &[u8], object: Text<'_>) -> Place {
+    match object.place {
+        Place::Octet(at) => Place::Octet(at + (part.as_ptr().addr() - object.line.as_ptr().addr()) as u64),
+        place => place,
+    }
+}
+
+/// The version that the properties of a security group name.
+fn nsg_version(properties: &[u8]) -> Result<Version, Malformed> {
+    for member in Members::new(properties) {
+        if let (b"Version", Value::Bare(b"2") | Value::Text(b"2")) = member? {
+            return Ok(Version::Nsg2);
+        }
+    }
+    Ok(Version::Nsg)
 }
 
 /// The objects in the list that an object has under `name`.
@@ -159,14 +180,52 @@ fn list<'o>(
 /// How a tuple is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Version {
-    /// Time, ends, ports, protocol as a letter, direction, decision; from version 2 state and counters.
+    /// Time, ends, ports, protocol as a letter, direction, decision.
     Nsg,
+    /// Behind these state and counters.
+    Nsg2,
     /// Time, ends, ports, protocol as a number, direction, state, encryption, counters.
     Vnet,
 }
 
+/// Columns of a tuple, and of one of version 1.
+const COLUMNS: usize = 13;
+const COLUMNS_1: usize = 8;
+
+/// Why a tuple is refused.
+enum Refusal {
+    Columns { columns: usize, needed: usize },
+    Value(ValueError),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Columns { columns, needed } => write!(f, "the tuple has {columns} of {needed} columns"),
+            Self::Value(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<ValueError> for Refusal {
+    fn from(error: ValueError) -> Self {
+        Self::Value(error)
+    }
+}
+
 /// Fills the record with a tuple.
-fn fill(tuple: &[u8], version: Version, record: &mut FlowRecord) -> Result<(), ValueError> {
+fn fill(tuple: &[u8], version: Version, record: &mut FlowRecord) -> Result<(), Refusal> {
+    let columns = tuple.split(|c| *c == b',').count();
+    let needed = if version == Version::Nsg && columns <= COLUMNS_1 { COLUMNS_1 } else { COLUMNS };
+    if columns < needed {
+        return Err(Refusal::Columns { columns, needed });
+    }
+    fill_values(tuple, version, record)?;
+    Ok(())
+}
+
+/// Fills the record with a tuple that has all columns.
+fn fill_values(tuple: &[u8], version: Version, record: &mut FlowRecord) -> Result<(), ValueError> {
     let mut values = tuple.split(|c| *c == b',');
     let mut next = |name: &'static str| values.next().ok_or_else(|| ValueError::missing(name));
     let wrong = ValueError::wrong;
@@ -193,14 +252,14 @@ fn fill(tuple: &[u8], version: Version, record: &mut FlowRecord) -> Result<(), V
     record.sampling_interval = Some(1);
     record.sampling_source = Some(SamplingSource::Assumed);
 
-    let first = next(if version == Version::Nsg { "decision" } else { "state" })?;
+    let first = next(if version == Version::Vnet { "state" } else { "decision" })?;
     record.state.push(letter(first).ok_or_else(|| wrong("decision or state", first))?);
     match (version, values.next()) {
-        (Version::Nsg, None) => {
+        (Version::Nsg | Version::Nsg2, None) => {
             record.quality |= Quality::CONTENT_GAP;
             return Ok(());
         }
-        (Version::Nsg, Some(state)) => {
+        (Version::Nsg | Version::Nsg2, Some(state)) => {
             record.state.push(' ');
             record.state.push(letter(state).ok_or_else(|| wrong("state", state))?);
         }

@@ -20,7 +20,7 @@ use crate::delivery::Delivery;
 use crate::exporters::Exporters;
 use crate::json::{Members, ObjectError, Value};
 use crate::objects;
-use crate::value::{ValueError, address, count, is_impossible, protocol, short, time};
+use crate::value::{ValueError, address, count, doubt, protocol, short, time};
 use crate::{Options, WireError};
 
 /// The exporter's name, unless the operator gives one.
@@ -73,7 +73,7 @@ struct Entry<'o> {
     protocol: Option<u8>,
     start: Option<Timestamp>,
     end: Option<Timestamp>,
-    packets: u64,
+    packets: Option<u64>,
     octets: Option<u64>,
     reporter: &'o [u8],
 }
@@ -119,7 +119,7 @@ impl<'o> Entry<'o> {
             b"start_time" => self.start = Some(time(value).ok_or_else(|| wrong("start_time"))?),
             b"end_time" => self.end = Some(time(value).ok_or_else(|| wrong("end_time"))?),
             b"bytes_sent" => self.octets = Some(count(value).ok_or_else(|| wrong("bytes_sent"))?),
-            b"packets_sent" => self.packets = count(value).ok_or_else(|| wrong("packets_sent"))?,
+            b"packets_sent" => self.packets = Some(count(value).ok_or_else(|| wrong("packets_sent"))?),
             b"reporter" => self.reporter = value,
             _ => {}
         }
@@ -139,19 +139,14 @@ impl<'o> Entry<'o> {
         record.protocol = self.protocol.unwrap_or(0);
         record.src_port = self.src_port;
         record.dst_port = self.dst_port;
-        record.packets = self.packets;
+        record.packets = self.packets.unwrap_or(0);
         record.octets = self.octets.unwrap_or(0);
         record.direction = match self.reporter {
             reporter if reporter.starts_with(b"SRC") => Some(Direction::Egress),
             reporter if reporter.starts_with(b"DEST") => Some(Direction::Ingress),
             _ => None,
         };
-        record.quality |= Quality::ALREADY_SCALED | Quality::LAYER_UNKNOWN;
-        match self.octets {
-            None => record.quality |= Quality::CONTENT_GAP,
-            Some(octets) if is_impossible(self.packets, octets) => record.quality |= Quality::IMPOSSIBLE_SIZE,
-            Some(_) => {}
-        }
+        record.quality |= Quality::ALREADY_SCALED | Quality::LAYER_UNKNOWN | doubt(self.packets, self.octets);
         Ok(true)
     }
 }

@@ -316,6 +316,11 @@ impl Domain {
         }
     }
 
+    /// Whether a template came, however long ago.
+    pub(super) fn knows(&mut self, template: u16) -> bool {
+        self.templates.get(template).is_some()
+    }
+
     /// The plan of a template, unless it is too old. In a stream it lives as long as that does
     /// (RFC 7011 §8.1).
     fn in_force(&mut self, template: u16, origin: &Origin, out: &mut Out<'_>) -> Option<Arc<Plan>> {

@@ -362,14 +362,6 @@ impl Reading<'_> {
                 out.note(place(length), format_args!("`{extra}` octets follow the end of the message"));
                 length
             }
-            Some(length) if length > octets => {
-                let missing = length - octets;
-                out.note(
-                    place(octets),
-                    format_args!("the last `{missing}` octets of the message are missing"),
-                );
-                octets
-            }
             _ => octets,
         };
         let message = &payload[..end];
@@ -396,7 +388,8 @@ impl Reading<'_> {
         let mut at = header.octets();
         let mut sets = 0;
         // How many data records there are; none once that cannot be told.
-        let mut records = (end == octets || header.length == Some(end)).then_some(0);
+        let mut records = Some(0);
+        let mut is_set_cut = false;
         loop {
             let set = match message::set_at(header.protocol, message, at) {
                 At::Set(_) if sets == SETS_MAX => {
@@ -420,14 +413,20 @@ impl Reading<'_> {
                 Kind::Templates => domain.announce(&message[body..set.end], false, &origin, out)?,
                 Kind::OptionsTemplates => domain.announce(&message[body..set.end], true, &origin, out)?,
                 Kind::Data(template) => {
-                    let refused = out.tally.refused;
+                    if set.missing > 0 {
+                        is_set_cut = true;
+                        records = None;
+                        if !domain.knows(template) {
+                            let why = "the set is cut, and its template is not known";
+                            out.refuse(origin.place(0), 1, format_args!("{why}"));
+                            continue;
+                        }
+                    }
                     let of_set =
                         domain.data(template, &message[body - READ_BEHIND..set.end], &origin, out)?;
                     records = records.zip(of_set).map(|(records, of_set)| records + of_set);
-                    if set.missing > 0 {
-                        records = None;
-                    }
-                    if set.missing > 0 && out.tally.refused == refused {
+                    // A record that is cut is refused as soon as it is read.
+                    if set.missing > 0 && of_set.is_some() {
                         let missing = set.missing;
                         out.refuse(
                             origin.place(0),
@@ -443,6 +442,14 @@ impl Reading<'_> {
                         format_args!("a set of the reserved number `{id}` is passed over"),
                     );
                 }
+            }
+        }
+        if let Some(missing) = header.length.and_then(|length| length.checked_sub(octets)).filter(|n| *n > 0)
+        {
+            records = None;
+            if !is_set_cut && out.tally.refused == refused {
+                let why = format_args!("the last `{missing}` octets of the message are missing");
+                out.refuse(place(octets), 1, why);
             }
         }
         let untold = out.books.accounts.of(arrival.exporter).untold - untold;

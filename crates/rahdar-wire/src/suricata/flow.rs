@@ -8,7 +8,7 @@ use rahdar_model::{FlowRecord, Quality, Timestamp};
 use super::{Event, Failure, Kind, needed};
 use crate::delivery::Delivery;
 use crate::json::{Members, ObjectError, Value, unescape};
-use crate::value::{ValueError, count, hexadecimal, is_impossible, time};
+use crate::value::{ValueError, count, doubt, hexadecimal, time};
 
 /// The longest text of a flow that is kept; the rest of a longer one is cut off. Chosen here:
 /// Suricata's own texts stay below a hundred octets.
@@ -17,9 +17,9 @@ const TEXT_OCTETS_MAX: usize = 256;
 /// What `flow` or `netflow` holds.
 #[derive(Default)]
 struct Counters<'l> {
-    packets: u64,
+    packets: Option<u64>,
     octets: Option<u64>,
-    rev_packets: u64,
+    rev_packets: Option<u64>,
     rev_octets: Option<u64>,
     start: Option<Timestamp>,
     end: Option<Timestamp>,
@@ -37,7 +37,7 @@ pub(super) fn deliver_flow(
     let counters = Counters::read(event, "flow")?;
     let record = &mut delivery.record;
     fill(event, &counters, record)?;
-    record.rev_packets = Some(counters.rev_packets);
+    record.rev_packets = Some(counters.rev_packets.unwrap_or(0));
     record.rev_octets = Some(counters.rev_octets.unwrap_or(0));
     record.initiator = Some(Initiator::Source);
     record.quality |= doubt(counters.rev_packets, counters.rev_octets);
@@ -110,7 +110,7 @@ fn fill(event: &Event<'_>, counters: &Counters<'_>, record: &mut FlowRecord) -> 
         record.src_port = event.src_port;
         record.dst_port = event.dst_port;
     }
-    record.packets = counters.packets;
+    record.packets = counters.packets.unwrap_or(0);
     record.octets = counters.octets.unwrap_or(0);
     record.sampling_interval = Some(1);
     record.sampling_source = Some(SamplingSource::Assumed);
@@ -127,26 +127,17 @@ fn fill(event: &Event<'_>, counters: &Counters<'_>, record: &mut FlowRecord) -> 
     Ok(())
 }
 
-/// What is doubtful about the counters of one direction.
-fn doubt(packets: u64, octets: Option<u64>) -> Quality {
-    match octets {
-        None => Quality::CONTENT_GAP,
-        Some(octets) if is_impossible(packets, octets) => Quality::IMPOSSIBLE_SIZE,
-        Some(_) => Quality::NONE,
-    }
-}
-
 impl<'l> Counters<'l> {
     fn read(event: &Event<'l>, name: &'static str) -> Result<Self, ObjectError> {
         let mut counters = Self::default();
         for member in event.body(name)? {
             let (key, Value::Text(value) | Value::Bare(value)) = member? else { continue };
             match key {
-                b"pkts_toserver" => counters.packets = needed("pkts_toserver", value, count)?,
-                b"pkts" => counters.packets = needed("pkts", value, count)?,
+                b"pkts_toserver" => counters.packets = Some(needed("pkts_toserver", value, count)?),
+                b"pkts" => counters.packets = Some(needed("pkts", value, count)?),
                 b"bytes_toserver" => counters.octets = Some(needed("bytes_toserver", value, count)?),
                 b"bytes" => counters.octets = Some(needed("bytes", value, count)?),
-                b"pkts_toclient" => counters.rev_packets = needed("pkts_toclient", value, count)?,
+                b"pkts_toclient" => counters.rev_packets = Some(needed("pkts_toclient", value, count)?),
                 b"bytes_toclient" => counters.rev_octets = Some(needed("bytes_toclient", value, count)?),
                 b"start" => counters.start = Some(needed("start", value, time)?),
                 b"end" => counters.end = Some(needed("end", value, time)?),

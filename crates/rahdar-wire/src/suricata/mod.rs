@@ -25,7 +25,7 @@ use crate::exporters::Exporters;
 use crate::facts::Facts;
 use crate::json::{Members, ObjectError, Value};
 use crate::json_log;
-use crate::value::{ValueError, address, count, registered_protocol, short, time};
+use crate::value::{ValueError, address, count, protocol, short, time};
 use crate::{Options, WireError};
 use flow::Told;
 
@@ -165,7 +165,7 @@ impl<'l> Event<'l> {
             b"dest_ip" => self.dst = Some(needed("dest_ip", value, address)?),
             b"src_port" => self.src_port = needed("src_port", value, short)?,
             b"dest_port" => self.dst_port = needed("dest_port", value, short)?,
-            b"proto" => self.protocol = Some(needed("proto", value, registered_protocol)?),
+            b"proto" => self.protocol = Some(needed("proto", value, protocol)?),
             b"icmp_type" => self.icmp_type = Some(needed("icmp_type", value, octet)?),
             b"icmp_code" => self.icmp_code = Some(needed("icmp_code", value, octet)?),
             b"app_proto" => self.service = value,

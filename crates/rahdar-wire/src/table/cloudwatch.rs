@@ -3,7 +3,9 @@
 //! A message is a row of version 2: for others nothing names the columns. Messages stand in `message` or `@message` of
 //! an object, or of the items of its `logEvents` (subscriptions, Firehose) or `events` (`aws logs filter-log-events`).
 //!
-//! Source: CloudWatch Logs user guide, "Using subscription filters"; CloudWatch Logs API, `FilterLogEvents`.
+//! Answers to queries of Insights (`aws logs get-query-results`) have an object for each field: its name, its value.
+//!
+//! Source: CloudWatch Logs user guide, "Using subscription filters"; CloudWatch Logs API, `FilterLogEvents`, `GetQueryResults`.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -57,20 +59,37 @@ pub(crate) fn is_log(object: &[u8]) -> bool {
 /// The messages of an object. There is no escape in a row.
 fn messages(object: &[u8]) -> impl Iterator<Item = &[u8]> {
     Members::new(object).map_while(Result::ok).flat_map(|(key, value)| {
-        let (own, events) = match (key, value) {
-            (b"message" | b"@message", Value::Text(message)) => (Some(message), None),
-            (b"logEvents" | b"events", Value::Nested(events)) => (None, Some(events)),
-            _ => (None, None),
+        let (own, events, results) = match (key, value) {
+            (b"message" | b"@message", Value::Text(message)) => (Some(message), None, None),
+            (b"logEvents" | b"events", Value::Nested(events)) => (None, Some(events), None),
+            (b"results", Value::Nested(results)) => (None, None, Some(results)),
+            _ => (None, None, None),
         };
-        own.into_iter().chain(events.into_iter().flat_map(Items::readable).filter_map(message))
+        let events = events.into_iter().flat_map(Items::readable).filter_map(message);
+        let results = results.into_iter().flat_map(Items::readable).filter_map(result);
+        own.into_iter().chain(events).chain(results)
     })
 }
 
 /// The message of an item.
 fn message(event: Value<'_>) -> Option<&[u8]> {
     let Value::Nested(event) = event else { return None };
-    Members::new(event).map_while(Result::ok).find_map(|(key, value)| match (key, value) {
-        (b"message", Value::Text(message)) => Some(message),
+    text(event, b"message")
+}
+
+/// The message of a result: an array of fields.
+fn result(fields: Value<'_>) -> Option<&[u8]> {
+    let Value::Nested(fields) = fields else { return None };
+    Items::readable(fields).find_map(|field| match field {
+        Value::Nested(field) if text(field, b"field") == Some(b"@message") => text(field, b"value"),
+        _ => None,
+    })
+}
+
+/// The text of this name in an object.
+fn text<'o>(object: &'o [u8], name: &[u8]) -> Option<&'o [u8]> {
+    Members::new(object).map_while(Result::ok).find_map(|(key, value)| match value {
+        Value::Text(text) if key == name => Some(text),
         _ => None,
     })
 }

@@ -25,7 +25,7 @@ use rahdar_model::{Address, FlowRecord, FlowSink, Quality, Tally, Timestamp};
 use crate::delivery::Delivery;
 use crate::exporters::Exporters;
 use crate::lines::{self, Text};
-use crate::value::{ValueError, address, count, is_impossible, moment, protocol, seconds, short, time};
+use crate::value::{ValueError, address, count, doubt, moment, protocol, seconds, short, time};
 use crate::{Options, WireError};
 
 /// The most columns of a table that are looked at. Chosen here: nfdump has 48, AWS 40.
@@ -70,6 +70,8 @@ pub(crate) enum Field {
     Exporter,
     IcmpType,
     IcmpCode,
+    /// How many flows the row sums up.
+    Flows,
     /// Why the record ended.
     EndCause,
     /// What the row is, where not every row is a flow.
@@ -128,18 +130,11 @@ pub(crate) trait Tool {
     /// Fills what all tools print, with [`Row::fill`], and what this one alone does.
     fn fill(row: &Row<'_>, record: &mut FlowRecord) -> Result<(), ValueError>;
 
-    /// Fills counters. Where the table has no octets, what the flow carried is unknown.
+    /// Fills counters.
     fn fill_counters(row: &Row<'_>, record: &mut FlowRecord) -> Result<(), ValueError> {
-        record.packets = row.get(Field::Packets, count)?.unwrap_or(0);
-        match row.get(Field::Octets, count)? {
-            Some(octets) => {
-                record.octets = octets;
-                if row.layout.has(Field::Packets) && is_impossible(record.packets, octets) {
-                    record.quality |= Quality::IMPOSSIBLE_SIZE;
-                }
-            }
-            None => record.quality |= Quality::CONTENT_GAP,
-        }
+        let (packets, octets) = (row.get(Field::Packets, count)?, row.get(Field::Octets, count)?);
+        (record.packets, record.octets) = (packets.unwrap_or(0), octets.unwrap_or(0));
+        record.quality |= doubt(packets, octets);
         Ok(())
     }
 }
@@ -247,7 +242,11 @@ impl<T: Tool> Rows<T> {
     fn row(&mut self, row: &Row<'_>, text: Text<'_>, delivery: &mut Delivery<'_>) -> Result<(), SinkError> {
         delivery.record.reset();
         delivery.record.source_row = text.number;
-        self.exporters.name(or(row.raw(Field::Exporter), T::EXPORTER.as_bytes()), &mut delivery.record);
+        let exporter = match row.raw(Field::Exporter) {
+            b"" | b"0.0.0.0" | b"::" => T::EXPORTER.as_bytes(),
+            named => named,
+        };
+        self.exporters.name(exporter, &mut delivery.record);
         let filled = T::kind(row).and_then(|kind| {
             if kind == Kind::Flow {
                 T::fill(row, &mut delivery.record)?;
@@ -282,10 +281,6 @@ impl<T: Tool> Rows<T> {
         }
         Ok(())
     }
-}
-
-fn or<'v>(value: &'v [u8], other: &'v [u8]) -> &'v [u8] {
-    if value.is_empty() { other } else { value }
 }
 
 /// Which column holds what.

@@ -10,11 +10,48 @@
 
 use rahdar_model::FlowRecord;
 use rahdar_model::flow::protocol;
+use rahdar_model::sink::Place;
 
-use super::{Field, Row, Tool, is_icmp};
+use super::{Field, Kind, Layout, Row, Tool, is_icmp};
+use crate::lines::{self, Text};
 use crate::value::{ValueError, count, flag_letters, hexadecimal, short};
 
+/// What sums are, and what to print in their place.
+pub(crate) const SUMS: &str =
+    "nfdump CSV of sums (print flows: `nfdump -o csv`, without `-a`, `-A` and `-s`)";
+
+/// What to print in place of a sum.
+const FLOWS: &str = "print flows: `nfdump -o csv`, without `-a`, `-A` and `-s`";
+
 pub(crate) struct Nfdump;
+
+impl Nfdump {
+    /// Whether the first rows of a table are sums of flows (`-a`, `-A`). They say so by their number of flows. nfdump
+    /// 1.6 does not print it, but prints 0 for what it summed over: then none has a protocol, or none has a port.
+    pub(crate) fn is_of_sums(head: &[u8]) -> bool {
+        let mut lines = lines::of(head);
+        let Some(layout) = lines.next().and_then(Layout::read::<Self>) else { return false };
+        let (mut rows, mut without_protocol, mut with_ports, mut without_ports) = (0, 0, 0, 0);
+        for line in lines.take_while(|line| !Self::ends(line)) {
+            let text = Text { line, number: 0, place: Place::Input, ended: true };
+            let Ok(row) = Row::read(text, &layout) else { continue };
+            if row.raw(Field::Flows) != b"" && Self::kind(&row).is_err() {
+                return true;
+            }
+            rows += 1;
+            let is_zero = |field| row.raw(field) == b"0";
+            match row.get(Field::Protocol, Self::protocol) {
+                Ok(Some(0)) => without_protocol += 1,
+                Ok(Some(protocol::TCP | protocol::UDP)) => {
+                    let is_without = is_zero(Field::SrcPort) || is_zero(Field::DstPort);
+                    *if is_without { &mut without_ports } else { &mut with_ports } += 1;
+                }
+                _ => {}
+            }
+        }
+        rows > 0 && (without_protocol == rows || (with_ports == 0 && without_ports > 0))
+    }
+}
 
 impl Tool for Nfdump {
     const EXPORTER: &'static str = "nfdump";
@@ -46,8 +83,27 @@ impl Tool for Nfdump {
             // So nfdump spells it.
             b"icmpTYpe" | b"icmpType" => Field::IcmpType,
             b"icmpCode" => Field::IcmpCode,
+            b"flows" => Field::Flows,
             _ => return None,
         })
+    }
+
+    /// A table of sums lacks what it sums over.
+    fn suffices(layout: &Layout) -> bool {
+        const ALL: [Field; 6] =
+            [Field::Start, Field::Src, Field::Dst, Field::Protocol, Field::SrcPort, Field::DstPort];
+        ALL.into_iter().all(|field| layout.has(field))
+    }
+
+    /// A row may sum up several flows.
+    fn kind(row: &Row<'_>) -> Result<Kind, ValueError> {
+        match row.get(Field::Flows, count)? {
+            Some(2..) => {
+                let wrong = ValueError::wrong("flows", row.raw(Field::Flows));
+                Err(ValueError::Printed(Box::new(wrong), FLOWS))
+            }
+            _ => Ok(Kind::Flow),
+        }
     }
 
     /// A table ends with sums, or says that it is empty.

@@ -13,7 +13,7 @@ use rahdar_model::{Address, FlowRecord, Quality, Timestamp};
 
 use super::{Field, Layout, Row, Tool, values};
 use crate::lines;
-use crate::value::{ValueError, address, count, flag_letters, is_impossible, moment, seconds, short, time};
+use crate::value::{ValueError, address, count, doubt, flag_letters, moment, seconds, short, time};
 
 /// The titles of the columns that `rwcut` prints when nobody asks for others.
 const TITLES: [&str; 12] = [
@@ -86,16 +86,12 @@ impl<const BASE: u32> Tool for Silk<BASE> {
 
     /// SiLK keeps counters in 32 bits, and cuts what is more.
     fn fill_counters(row: &Row<'_>, record: &mut FlowRecord) -> Result<(), ValueError> {
-        record.packets = row.get(Field::Packets, count)?.unwrap_or(0);
-        let octets = row.get(Field::Octets, count)?;
-        record.octets = octets.unwrap_or(0);
-        record.quality |= match octets {
-            None => Quality::CONTENT_GAP,
-            Some(octets) if [record.packets, octets].contains(&COUNTER_MAX) => Quality::COUNTER_CLAMPED,
-            Some(octets) if row.layout.has(Field::Packets) && is_impossible(record.packets, octets) => {
-                Quality::IMPOSSIBLE_SIZE
-            }
-            Some(_) => Quality::NONE,
+        let (packets, octets) = (row.get(Field::Packets, count)?, row.get(Field::Octets, count)?);
+        (record.packets, record.octets) = (packets.unwrap_or(0), octets.unwrap_or(0));
+        record.quality |= match doubt(packets, octets) {
+            Quality::CONTENT_GAP => Quality::CONTENT_GAP,
+            _ if [record.packets, record.octets].contains(&COUNTER_MAX) => Quality::COUNTER_CLAMPED,
+            doubt => doubt,
         };
         Ok(())
     }

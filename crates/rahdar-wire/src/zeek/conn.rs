@@ -9,7 +9,7 @@ use super::talk::Talk;
 use super::{Form, Log};
 use crate::delivery::Delivery;
 use crate::facts::Facts;
-use crate::value::{ValueError, count, is_impossible, seconds};
+use crate::value::{self, ValueError, count, doubt, seconds};
 
 /// The longest text of a row that is kept; the rest of a longer one is cut off. Chosen here:
 /// Zeek's own texts stay below a hundred octets.
@@ -36,13 +36,15 @@ pub(crate) struct Row<'r> {
     community_id: &'r [u8],
 }
 
-/// Zeek's `transport_proto`.
+/// Zeek's `transport_proto`, or the name of a protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Proto {
     Tcp,
     Udp,
     Icmp,
+    /// Zeek has no name for it, and tells its number.
     Unknown,
+    Other(u8),
 }
 
 impl<'r> super::Row<'r> for Row<'r> {
@@ -59,7 +61,7 @@ impl<'r> super::Row<'r> for Row<'r> {
                     b"udp" => Proto::Udp,
                     b"icmp" => Proto::Icmp,
                     b"unknown_transport" => Proto::Unknown,
-                    _ => return Err(wrong()),
+                    name => Proto::Other(value::protocol(name).ok_or_else(wrong)?),
                 });
             }
             Field::IpProto => self.ip_proto = Some(u8::try_from(number()?).map_err(|_| wrong())?),
@@ -113,7 +115,8 @@ impl Row<'_> {
             Proto::Udp => protocol::UDP,
             Proto::Icmp if src.is_v4() => protocol::ICMP,
             Proto::Icmp => protocol::ICMPV6,
-            Proto::Unknown => self.ip_proto.unwrap_or(0),
+            Proto::Unknown => self.ip_proto.ok_or(ValueError::missing(Field::IpProto.name()))?,
+            Proto::Other(number) => number,
         };
         match proto {
             Proto::Icmp => {
@@ -134,16 +137,11 @@ impl Row<'_> {
         record.sampling_interval = Some(1);
         record.sampling_source = Some(SamplingSource::Assumed);
         record.initiator = Some(Initiator::Source);
-        let is_counted = self.orig_ip_bytes.is_some() && self.resp_ip_bytes.is_some();
-        if self.missed_bytes > 0 || !is_counted {
+        if self.missed_bytes > 0 {
             record.quality |= Quality::CONTENT_GAP;
         }
-        if [(self.orig_pkts, self.orig_ip_bytes), (self.resp_pkts, self.resp_ip_bytes)]
-            .into_iter()
-            .any(impossible)
-        {
-            record.quality |= Quality::IMPOSSIBLE_SIZE;
-        }
+        record.quality |=
+            doubt(self.orig_pkts, self.orig_ip_bytes) | doubt(self.resp_pkts, self.resp_ip_bytes);
         if let Some(history) = self.history {
             self.read_history(history, proto, record);
         }
@@ -194,11 +192,6 @@ impl Row<'_> {
             }
         }
     }
-}
-
-/// Whether no packets of IP could have this size.
-fn impossible(size: (Option<u64>, Option<u64>)) -> bool {
-    matches!(size, (Some(packets), Some(octets)) if is_impossible(packets, octets))
 }
 
 /// The ICMP code of a row.

@@ -48,6 +48,15 @@ fn an_entry_of_gcp_without_its_octets_is_not_one_of_none() {
 }
 
 #[test]
+fn an_entry_of_gcp_without_its_packets_is_not_one_of_an_impossible_size() {
+    let log = GCP.replace("packets_sent", "other");
+    assert_ne!(log, GCP);
+    let line =
+        GCP_LINE.replace("1520 in 10", "1520 in 0").replace("rate unknown", "rate unknown, content gap");
+    check(&log, &[&line], &[]);
+}
+
+#[test]
 fn entries_of_gcp_may_stand_in_an_array_and_have_numbers() {
     let array = format!("[\n  {},\n  {}\n]\n", GCP.trim_end(), GCP.trim_end().replace("\"1520\"", "1520"));
     assert_eq!(detect(array.as_bytes(), true), Detection::Known(Format::Gcp));
@@ -80,6 +89,20 @@ fn rows_of_aws_stand_in_messages_of_cloudwatch() {
         assert_eq!(detect(log.as_bytes(), true), Detection::Known(Format::Aws), "{log}");
         let kept = check(&log, &[FLOW, FLOW], &[]);
         assert_eq!((&*kept.flows[0].exporter, &*kept.flows[0].state), ("eni-1", "ACCEPT"));
+    }
+    let insights = |lines: &str| {
+        let row = format!(
+            "[{{{lines}\"field\":\"@timestamp\",\"value\":\"2021-08-15 00:00:00.000\"}},{lines}\
+             {{\"field\":\"@message\",\"value\":\"{ROW}\"}},{{\"field\":\"@ptr\",\"value\":\"x\"}}]"
+        );
+        format!("\"results\":{lines}[{row},{lines}{row}{lines}],\"statistics\":{{\"recordsMatched\":2.0}},")
+    };
+    for log in [
+        format!("{{{}\"status\":\"Complete\"}}", insights("")),
+        format!("{{\n\"queryLanguage\": \"CWLI\",\n{}\n\"status\":\"Complete\"\n}}\n", insights("\n  ")),
+    ] {
+        assert_eq!(detect(log.as_bytes(), true), Detection::Known(Format::Aws), "{log}");
+        check(&log, &[FLOW, FLOW], &[]);
     }
     let problem = "the message is no row of version 2, and nothing names the columns of another";
     let of_3 = "{\"message\":\"3 vpc-1 subnet-1 198.51.100.1 203.0.113.1 443 5000 6 840 10 1629000000 1629000060 ACCEPT OK\"}\n";
@@ -185,17 +208,32 @@ fn wrong_tuples_are_refused_and_other_records_are_beside() {
         "1,192.0.2.10,192.0.2.1,1,2,Q,O,A",
     ];
     check(
-        &nsg(2, &tuples),
+        &nsg(1, &tuples),
         &[ENDED],
         &[
-            "octet 13: `source address` cannot be `x`",
-            "octet 13: `destination address` is missing",
-            "octet 13: `protocol` cannot be `Q`",
+            "octet 182: `source address` cannot be `x`",
+            "octet 220: the tuple has 2 of 8 columns",
+            "octet 315: `protocol` cannot be `Q`",
         ],
     );
     let other = "{\"time\":\"x\",\"category\":\"AuditEvent\"}\n";
     let (kept, tally) = decoded(format!("{}{other}", nsg(2, &TUPLES)).as_bytes());
     assert_eq!((kept.flows.len(), tally.received, tally.beside), (3, 3, 1));
+}
+
+#[test]
+fn a_tuple_that_is_cut_is_refused_where_it_begins() {
+    let (whole, octets) = (TUPLES[1], "octet 182");
+    let columns: Vec<&str> = whole.split(',').collect();
+    for columns_left in 1..columns.len() {
+        let cut = columns[..columns_left].join(",");
+        let problem = format!("{octets}: the tuple has {columns_left} of 13 columns");
+        check(&nsg(2, &[&cut]), &[], &[&problem]);
+    }
+    let log = "{\"records\":[{\"macAddress\":\"0200005E1001\",\"category\":\"FlowLogFlowEvent\",\
+               \"flowRecords\":{\"flows\":[{\"flowGroups\":[{\"flowTuples\":[\
+               \"1628985602,192.0.2.10,198.51.100.7,50000,443,6,O,E,NX,10,1520,12\"]}]}]}}]}";
+    check(log, &[], &["octet 126: the tuple has 12 of 13 columns"]);
 }
 
 #[test]

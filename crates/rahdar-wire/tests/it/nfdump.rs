@@ -1,7 +1,7 @@
 //! Flows that nfdump prints.
 
 use rahdar_model::flow::Direction;
-use rahdar_wire::{Detection, Format, Options, detect};
+use rahdar_wire::{Detection, Format, Options, WireError, detect};
 
 use crate::kept::{decode_all, decoded, line};
 use crate::tables::{OUT, ZONELESS, check};
@@ -26,6 +26,56 @@ fn a_row_of_nfdump_has_zeros_for_what_is_not_known() {
     assert_eq!(flow.received_time.unwrap().to_string(), "2021-08-15T00:01:00.039Z");
     assert_eq!((flow.in_if, flow.out_if, flow.src_as, flow.dst_as), (Some(9), None, Some(64_496), None));
     assert_eq!((flow.tcp_flags, flow.sampling_interval, &*flow.exporter), (Some(0x1b), None, "203.0.113.1"));
+}
+
+#[test]
+fn a_router_of_zeros_is_none() {
+    let (kept, _) = decoded(CSV.as_bytes());
+    assert_eq!(&*kept.flows[1].exporter, "nfdump");
+    let (kept, _) = decoded(CSV.replace("203.0.113.1", "::").as_bytes());
+    assert_eq!(&*kept.flows[0].exporter, "nfdump");
+}
+
+/// A table of sums: [`CSV`] without what `-A srcip,dstip` takes away.
+fn sums() -> String {
+    CSV.replace("50000,443,TCP,...AP.SF", "0,0,0,........").replace("0,3.1,ICMP", "0,0,0")
+}
+
+#[test]
+fn sums_of_flows_are_known_and_not_read() {
+    const KIND: &str = "nfdump CSV of sums (print flows: `nfdump -o csv`, without `-a`, `-A` and `-s`)";
+    let header = "firstSeen,duration,proto,srcAddr,srcPort,dstAddr,dstPort,packets,bytes,bps,bpp,flows\n";
+    let row = "2021-08-15 00:00:00.250,1.500,6,192.0.2.10,50000,198.51.100.7,443,10,1520,1,1,";
+    for table in [
+        sums(),
+        CSV.replace(",50000,443,TCP,", ",0,0,TCP,").replace("0,3.1,ICMP", "0,0,UDP"),
+        "firstSeen,duration,srcAddr,dstAddr,packets,bytes,bps,bpp,flows\n\
+         2021-08-15 00:00:00.250,1.500,192.0.2.10,198.51.100.7,7000,883000,1,1,1\n"
+            .to_owned(),
+        format!("{header}{row}1\n{row}812\n"),
+    ] {
+        assert_eq!(detect(table.as_bytes(), true), Detection::Unsupported(KIND), "{table}");
+        let options = Options { format: Some(Format::NfdumpCsv), ..Options::default() };
+        let (kept, result) = decode_all(table.as_bytes(), &options);
+        assert!(matches!(result, Err(WireError::Unsupported { kind: KIND })), "{result:?}");
+        assert!(kept.flows.is_empty());
+    }
+    // A sum behind so many rows that nobody looked at it first.
+    let rows = 2_000;
+    let table = format!("{header}{}{row}812\n", format!("{row}1\n").repeat(rows));
+    let (kept, tally) = decoded(table.as_bytes());
+    assert_eq!((kept.flows.len(), tally.refused), (rows, 1));
+    let problem =
+        "line 2002: `flows` cannot be `812` (print flows: `nfdump -o csv`, without `-a`, `-A` and `-s`)";
+    assert_eq!(kept.problems(), [ZONELESS, problem]);
+}
+
+#[test]
+fn one_flow_without_ports_makes_no_table_of_sums() {
+    let table = CSV.replace("0,3.1,ICMP", "0,0,0");
+    assert_eq!(detect(table.as_bytes(), true), Detection::Known(Format::NfdumpCsv));
+    let (kept, _) = decoded(table.as_bytes());
+    assert_eq!((kept.flows.len(), kept.flows[1].protocol), (2, 0));
 }
 
 #[test]

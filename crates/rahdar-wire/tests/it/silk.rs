@@ -124,7 +124,11 @@ fn times_are_dates_in_three_orders_or_counts() {
     ] {
         let table =
             format!("sIP|dIP|pro|bytes|sTime|dur+msec|\n192.0.2.10|198.51.100.7|17|84|{time}|1.500|\n");
-        let kept = check(&table, &["192.0.2.10 0 > 198.51.100.7 0 proto 17: 84 in 0, rate unknown"], &[]);
+        let kept = check(
+            &table,
+            &["192.0.2.10 0 > 198.51.100.7 0 proto 17: 84 in 0, rate unknown, content gap"],
+            &[],
+        );
         assert_eq!(kept.flows[0].start_time.to_string(), "2021-08-15T00:00:00.25Z", "{time}");
         assert_eq!(kept.flows[0].end_time.to_string(), "2021-08-15T00:00:01.75Z", "{time}");
     }

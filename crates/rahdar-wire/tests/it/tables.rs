@@ -65,6 +65,17 @@ fn aws_names_its_columns_in_any_order() {
 }
 
 #[test]
+fn packets_that_a_table_does_not_tell_are_not_none() {
+    let table = "srcaddr dstaddr srcport dstport protocol bytes start end\n\
+                 192.0.2.10 198.51.100.7 50000 443 6 1520 1628985600 1628985660\n";
+    check(table, &[&format!("{}, content gap", OUT.replace("in 10", "in 0"))], &[]);
+    let unset = AWS.replace(" 10 1520 ", " - 1520 ").replace(" 12 2640 ", " - - ");
+    let gap =
+        |flow: &str, counters: &str, told: &str| format!("{}, content gap", flow.replace(counters, told));
+    check(&unset, &[&gap(OUT, "in 10", "in 0"), &gap(BACK, "2640 in 12", "0 in 0")], &[]);
+}
+
+#[test]
 fn addresses_in_the_packets_stand_before_those_of_a_gateway() {
     let header = "srcaddr dstaddr pkt-srcaddr pkt-dstaddr srcport dstport protocol packets bytes start end\n";
     let rest = "50000 443 6 10 1520 1628985600 1628985660";
@@ -255,10 +266,13 @@ fn tables_that_do_not_suffice_are_known_and_not_read() {
             "5 eni-1 192.0.2.10 198.51.100.7 10 1520 1628985600 1628985660 ACCEPT OK vpc-1\n",
             "rows of an AWS VPC flow log with columns of its own (put a line with their names before them)",
         ),
-        ("ts,te,td,pr,val,fl,flP,pkt,pktP,byt\n", "nfdump CSV of sums (print flows: `nfdump -o csv`)"),
+        (
+            "ts,te,td,pr,val,fl,flP,pkt,pktP,byt\n",
+            "nfdump CSV of sums (print flows: `nfdump -o csv`, without `-a`, `-A` and `-s`)",
+        ),
         (
             "firstSeen,duration,proto,packets,bytes,flows\n",
-            "nfdump CSV of sums (print flows: `nfdump -o csv`)",
+            "nfdump CSV of sums (print flows: `nfdump -o csv`, without `-a`, `-A` and `-s`)",
         ),
     ] {
         assert_eq!(detect(header.as_bytes(), true), Detection::Unsupported(kind), "{header}");

@@ -57,6 +57,21 @@ fn every_field_of_a_row_arrives() {
 }
 
 #[test]
+fn protocols_have_their_registered_names() {
+    for (name, number) in [("sctp", 132), ("gre", 47), ("ETHERIP", 97)] {
+        let flow = format!("192.0.2.10 50000 > 198.51.100.7 443 proto {number}: 1520 in 10, back 2640 in 12");
+        check_row(&[(PROTO, name)], &flow);
+    }
+}
+
+#[test]
+fn a_transport_that_nobody_names_is_not_protocol_0() {
+    let row = |proto: &str| format!("{CONN_HEADER}{}", CONN_ROW.replace("\ttcp\t", &format!("\t{proto}\t")));
+    check(&row("unknown_transport"), &[], &["line 9: `ip_proto` is missing"]);
+    check(&row("x"), &[], &["line 9: `proto` cannot be `x`"]);
+}
+
+#[test]
 fn a_time_in_milliseconds_is_read_so_and_told_once() {
     let row = CONN_JSON.replace("1628985600.25", "1628985600250");
     assert_ne!(row, CONN_JSON);

@@ -63,6 +63,46 @@ fn export_that_the_capture_cut_is_refused() {
     assert_eq!((kept.flows.len(), tally.refused), (1, 0), "traffic may be cut");
 }
 
+/// Export whose lengths or counts lie: what a collector reads of each, as flows and refusals.
+fn lies() -> Vec<(Vec<u8>, usize, u64)> {
+    let v5 = |count: u16| {
+        let record = v5_record(6, 443, (10, 4_000), (UPTIME_MS, UPTIME_MS));
+        let mut datagram = Header::after(0).v5(0, &[record]);
+        datagram[2..4].copy_from_slice(&count.to_be_bytes());
+        datagram
+    };
+    let sets = [ipfix_template(FLOWS, FLOW_FIELDS), set(FLOWS, &flow(1_000))];
+    let mut long = ipfix(&sets);
+    let octets = long.len() as u16 + 30;
+    long[2..4].copy_from_slice(&octets.to_be_bytes());
+    let endless = ipfix(&[sets.concat(), vec![1, 2, 0, 0]]);
+    vec![(v5(3), 1, 2), (long, 1, 1), (endless, 1, 1)]
+}
+
+#[test]
+fn export_that_lies_is_no_traffic_whatever_came_before_it() {
+    let good = ipfix(&[ipfix_template(FLOWS, FLOW_FIELDS), set(FLOWS, &flow(1_000))]);
+    for (lie, flows, refused) in lies() {
+        for to in [TO, "203.0.113.1:4739", "203.0.113.1:9995", "203.0.113.1:6343"] {
+            let (lie, good) = (udp(FROM, to, &lie), udp(FROM, to, &good));
+            for frames in [vec![lie.clone()], vec![lie.clone(), good.clone()], vec![good, lie]] {
+                let all = frames.len();
+                let frames: Vec<_> = frames.into_iter().map(|frame| (3_600_000, frame)).collect();
+                let (kept, tally) = decoded(&pcap(ETHERNET, &frames));
+                let problems = kept.problems();
+                assert_eq!((kept.flows.len(), tally.refused), (flows + all - 1, refused), "{problems:?}");
+                assert_eq!(tally.received, tally.decoded + tally.refused);
+            }
+        }
+        // Elsewhere these may be the octets of anything.
+        for (from, to) in [(FROM, "203.0.113.1:9000"), ("192.0.2.1:53", TO), (FROM, "203.0.113.1:53")] {
+            check(vec![udp(from, to, &lie)], 1, 0, "");
+        }
+    }
+    check(vec![udp(FROM, TO, &[b'x'; 200])], 1, 0, "");
+    check(vec![udp(FROM, TO, &[0, 5, 0, 1])], 1, 0, "");
+}
+
 const FROM6: &str = "[2001:db8::1]:9000";
 const TO6: &str = "[2001:db8::2]:2055";
 

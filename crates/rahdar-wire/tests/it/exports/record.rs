@@ -398,6 +398,29 @@ fn what_a_file_holds_before_it_fails_is_kept() {
 }
 
 #[test]
+fn a_record_that_is_cut_is_refused_once() {
+    let sets = [ipfix_template(FLOWS, FLOW_FIELDS), set(FLOWS, &[flow(1), flow(2)].concat())];
+    let of_v9 = [v9_template(FLOWS, FLOW_FIELDS), set(FLOWS, &[flow(1), flow(2)].concat())];
+    for message in [ipfix(&sets), v9(&of_v9)] {
+        // Within the second record, and between the two.
+        let record = flow(1).len();
+        for (missing, decoded) in [(1, 1), (record - 1, 1), (record, 1), (record + 1, 0), (2 * record, 0)] {
+            let (kept, tally) = messages(&[message[..message.len() - missing].to_vec()]);
+            let problems = kept.problems();
+            assert_eq!(
+                (tally.decoded, tally.refused, tally.held),
+                (decoded, 1, 0),
+                "{missing}: {problems:?}"
+            );
+        }
+    }
+    // Of a set that waits for its template nobody can say where it was cut.
+    let unknown = ipfix(&[set(FLOWS, &[flow(1), flow(2)].concat())]);
+    let (_, tally) = messages(&[unknown[..unknown.len() - 1].to_vec()]);
+    assert_eq!((tally.received, tally.refused, tally.held), (1, 1, 0));
+}
+
+#[test]
 fn a_message_is_as_long_as_it_says() {
     let whole = ipfix(&[ipfix_template(FLOWS, FLOW_FIELDS), set(FLOWS, &[flow(1), flow(2)].concat())]);
     let said = |length: usize| {
@@ -417,7 +440,7 @@ fn a_message_is_as_long_as_it_says() {
         ]
     );
     let (decoded, refused, problems) = said(whole.len() + 30);
-    assert_eq!((decoded, refused), (2, 0));
+    assert_eq!((decoded, refused), (2, 1));
     assert_eq!(
         problems,
         ["packet 2, octet 128 of the datagram: the last `30` octets of the message are missing"]
