@@ -200,8 +200,12 @@ fn table(text: &[u8]) -> Detection {
     if line.starts_with(b"StartTime") {
         let is_table = Argus::SEPARATORS.iter().any(|c| line.contains(c));
         return Detection::Unsupported(match is_table {
-            true => "Argus CSV without SrcBytes (print it so: `ra -nn -u -c , -s +ltime +dur +spkts +dpkts +sbytes +dbytes`)",
-            false => "columns of Argus for people (print them so: `ra -nn -u -c , -s +ltime +dur +spkts +dpkts +sbytes +dbytes`)",
+            true => {
+                "Argus CSV without SrcBytes (print it so: `ra -nn -u -c , -s +ltime +dur +spkts +dpkts +sbytes +dbytes`)"
+            }
+            false => {
+                "columns of Argus for people (print them so: `ra -nn -u -c , -s +ltime +dur +spkts +dpkts +sbytes +dbytes`)"
+            }
         });
     }
     if line.starts_with(b"Date first seen") || line.starts_with(b"Date flow start") || line == b"Flow Record:"

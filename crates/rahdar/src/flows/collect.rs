@@ -7,12 +7,13 @@ use std::time::Duration;
 use anyhow::Context;
 use rahdar_model::Prefix;
 use rahdar_model::store::{Cell, Table};
-use rahdar_server::{Exporters, Inherited, Ledger, Rate, Server, Settings, stop_on_signals};
+use rahdar_server::{Exporters, Inherited, Ledger, Rate, Server, ServerError, Settings, stop_on_signals};
 
 use super::upkeep::{self, Upkeep};
 use crate::Outcome;
 use crate::clock::SystemClock;
 use crate::command::{FlowsCollect, Format};
+use crate::failure::Usage;
 use crate::home::Home;
 use crate::{note, output};
 
@@ -28,7 +29,11 @@ pub(crate) fn run(home: &Home, args: &FlowsCollect, format: Format) -> anyhow::R
     let inherited = Inherited::take()?;
     let stop = stop_on_signals().context("signals cannot be caught")?;
     let lake = home.lake()?;
-    let server = Server::open(settings(home, args), inherited, Arc::new(SystemClock))?;
+    let server = Server::open(settings(home, args), inherited, Arc::new(SystemClock));
+    let server = server.map_err(|error| match error {
+        ServerError::NoSocket => Usage(error.to_string()).into(),
+        error => anyhow::Error::from(error),
+    })?;
     let ledger = thread::scope(|scope| {
         // Beside the server: while files are merged, datagrams are spooled and stored.
         scope.spawn(|| {

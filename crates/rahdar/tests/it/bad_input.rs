@@ -30,6 +30,7 @@ fn a_wrong_command_line_ends_with_2() {
     check(&["hunt", "--from", "banana"], 2, &["banana", "2021-08-15"]);
     check(&["hunt", "--from", "2022-01-01", "--until", "2021-01-01"], 2, &["nothing lies between"]);
     check(&["flows", "import", "--time-offset", "soon", "x"], 2, &["soon", "-2d"]);
+    check(&["flows", "collect", "--accept-any"], 2, &["no socket to listen on", "--netflow"]);
     check(&["flows", "import", "--as", "telex", "x"], 2, &["telex", "zeek"]);
     check(&["flows", "import", "--columns", "src", "x"], 2, &["OURS=THEIRS"]);
 }
