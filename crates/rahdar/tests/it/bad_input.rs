@@ -155,7 +155,7 @@ fn an_unknown_format_word_lists_the_known_ones() {
     let home = Home::new();
     let text = home.file("notes.txt", "x");
     let ran = home.run(&["flows", "import", "--as", "netflux", &text]);
-    assert_eq!(ran.code, Some(1));
+    assert_eq!(ran.code, Some(2));
     assert!(ran.stderr.contains("netflux") && ran.stderr.contains("zeek"), "{}", ran.stderr);
 }
 
