@@ -256,8 +256,9 @@ fn attempt(
             ));
         }
         match decoded {
-            // Were it taken for stored, it could not be given again with what reads it.
-            Ok(tally) if is_nothing(&tally) && import.withdraw() => {
+            // Were it taken for stored, it could not be given again with what reads it. Of a log that grows, a part may
+            // hold nothing.
+            Ok(tally) if file.part.is_none() && is_nothing(&tally) && import.withdraw() => {
                 part.failed += 1;
                 part.notes.push(format!("{}: nothing of it was understood, nothing is stored", input.name));
             }
