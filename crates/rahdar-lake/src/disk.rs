@@ -73,22 +73,22 @@ impl Disk for RealDisk {
     }
 }
 
-/// Fails as a full disk does where only the reserve is left.
+/// Fails as a full disk does where only the reserve is left. A file system that does not tell its size may be written to.
 fn has_room(path: &Path) -> io::Result<()> {
-    let disk = statvfs(path)?;
+    let Ok(disk) = statvfs(path) else { return Ok(()) };
     let octets = |blocks: u64| blocks.saturating_mul(disk.fragment_size());
-    let (free, reserve) = (octets(disk.blocks_available()), reserve_octets(octets(disk.blocks())));
-    match free > reserve {
-        true => Ok(()),
-        false => Err(io::Error::new(
-            io::ErrorKind::StorageFull,
-            format!(
-                "{} MB are free, and {} MB are kept for cases and intelligence",
-                free / 1_000_000,
-                reserve / 1_000_000
-            ),
-        )),
+    is_left(octets(disk.blocks()), octets(disk.blocks_available()))
+}
+
+/// Whether flows may take some of these free octets of a disk of this size.
+fn is_left(size: u64, free: u64) -> io::Result<()> {
+    let reserve = reserve_octets(size);
+    if size == 0 || free > reserve {
+        return Ok(());
     }
+    let (free, reserve) = (free / 1_000_000, reserve / 1_000_000);
+    let told = format!("{free} MB are free, and {reserve} MB are kept for cases and intelligence");
+    Err(io::Error::new(io::ErrorKind::StorageFull, told))
 }
 
 /// A disk that can be handed on.
@@ -120,5 +120,17 @@ impl From<DiskError> for Error {
             }
             _ => Self::Generic { store: NAME, source: error.into() },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flows_leave_the_reserve_where_a_disk_tells_its_size() {
+        assert!(is_left(1_000, 51).is_ok());
+        assert_eq!(is_left(1_000, 50).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert!(is_left(0, 0).is_ok());
     }
 }
