@@ -1,4 +1,4 @@
-//! What is left free of a disk for what must always be written: cases, the book, and the end of a commit
+//! What flows leave free of a disk for what must always be written: cases, and the book
 //! (`reliability.md` R8).
 
 /// Flows leave a twentieth of their disk.
