@@ -44,6 +44,9 @@ const ENDS: [&str; 2] = ["src", "dst"];
 /// How long a flow lasted, where its end is not told; in seconds, unless the file gives a unit.
 const DURATION: &str = "duration";
 
+/// What logs write where they tell nothing.
+const UNTOLD: &str = "-";
+
 /// Columns that count. They are never negative, and the greatest number stands for all greater ones.
 const COUNTERS: [&str; 6] =
     ["packets", "octets", "rev_packets", "rev_octets", "payload_octets", "rev_payload_octets"];
@@ -421,8 +424,8 @@ impl Rows<'_> {
                 Ours::Src | Ours::PacketSrc | Ours::Dst | Ours::PacketDst => {
                     let Some(address) = cells.address(row) else {
                         match cells.text(row) {
+                            None | Some("" | UNTOLD) => continue,
                             Some(text) => return Err(format!("`{name}` cannot be `{text}`")),
-                            None => continue,
                         }
                     };
                     match ours {
