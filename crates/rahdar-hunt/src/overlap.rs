@@ -14,6 +14,7 @@
 //! assert_eq!(text.as_deref(), Some("1 other cluster on this victim: RedFoxtrot"));
 //! ```
 
+use rahdar_model::Day;
 use rahdar_model::finding::Reason;
 
 use crate::evidence::{counted, listed};
@@ -30,6 +31,15 @@ pub fn on_victim(others: &[String], is_distinct: bool) -> Option<Reason> {
         text.push_str("; no contact is with an address of this one alone, so that they may be fewer");
     }
     Some(Reason { kind: "overlap", weight: 0.0, text })
+}
+
+/// When there was contact with addresses that no other cluster claims, beside contact with those that one does: by
+/// these dates alone the cluster is told from others.
+pub fn alone(days: u64, first: Day, last: Day) -> Reason {
+    let days = counted(days, "day");
+    let when = if first == last { format!("on {first}") } else { format!("on {days}, {first} to {last}") };
+    let text = format!("contact with addresses that no other cluster claims was {when}");
+    Reason { kind: "overlap", weight: 0.0, text }
 }
 
 /// Other victims that the cluster is believed to be on.

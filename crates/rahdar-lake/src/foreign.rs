@@ -44,6 +44,9 @@ const ENDS: [&str; 2] = ["src", "dst"];
 /// How long a flow lasted, where its end is not told; in seconds, unless the file gives a unit.
 const DURATION: &str = "duration";
 
+/// Without these a row is a flow of which little can be said.
+const WANTED: [&str; 5] = ["protocol", "dst_port", "end_time", "packets", "octets"];
+
 /// What logs write where they tell nothing.
 const UNTOLD: &str = "-";
 
@@ -183,6 +186,21 @@ pub enum ForeignError {
         /// Those that are there.
         has: String,
     },
+    /// A column whose values cannot be what it is to be read as.
+    #[error(
+        "column `{theirs}` ({kind}) cannot be read as `{ours}`: name another with --columns {ours}=THEIRS, or convert it"
+    )]
+    Column {
+        /// Its name.
+        theirs: String,
+        /// What it holds, in the words of Arrow.
+        kind: String,
+        /// Our name.
+        ours: &'static str,
+        /// Why not.
+        #[source]
+        cause: arrow::error::ArrowError,
+    },
     /// The file is no Parquet, or damaged.
     #[error("the file cannot be read as Parquet")]
     Parquet(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -231,6 +249,9 @@ pub fn decode(
     let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
     let names: Vec<(Ours, String)> =
         found.iter().map(|(ours, index)| (*ours, builder.schema().field(*index).name().clone())).collect();
+    if let Some(text) = lacking(builder.schema(), &found) {
+        sink.problem(Problem { place: Place::Input, text, refused: 0 });
+    }
     let reader =
         builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(|e| damaged(e.into()))?;
     let is_aws = found.iter().any(|(ours, _)| matches!(ours, Ours::Interface | Ours::Status));
@@ -281,6 +302,37 @@ impl Ours {
             name => column(name).map(Self::Other),
         }
     }
+
+    /// What a map calls it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Src | Self::PacketSrc => "src",
+            Self::Dst | Self::PacketDst => "dst",
+            Self::Interface => "exporter",
+            Self::Status => "state",
+            Self::Duration => DURATION,
+            Self::Other(column) => column.name,
+        }
+    }
+}
+
+/// What the rows will lack, where the file has columns that were not read: one of them may be it.
+fn lacking(schema: &SchemaRef, found: &[(Ours, usize)]) -> Option<String> {
+    let is_there = |wanted: &&str| {
+        let is_it =
+            |ours: &Ours| ours.name() == *wanted || (*wanted == "end_time" && ours.name() == DURATION);
+        found.iter().any(|(ours, _)| is_it(ours))
+    };
+    let missing: Vec<&str> = WANTED.into_iter().filter(|wanted| !is_there(wanted)).collect();
+    let fields = schema.fields().iter().enumerate();
+    let unread = fields.filter(|(index, _)| !found.iter().any(|(_, read)| read == index));
+    let unread: Vec<&str> = unread.map(|(_, field)| field.name().as_str()).collect();
+    let first = missing.first().filter(|_| !unread.is_empty())?;
+    Some(format!(
+        "no column is {}: name one with --columns {first}=THEIRS; not read: {}",
+        missing.join(", "),
+        unread.join(", ")
+    ))
 }
 
 /// Which column of the file is which of ours: the map first, then our names, then usual ones.
@@ -359,7 +411,6 @@ impl Rows<'_> {
         names: &[(Ours, String)],
         sink: &mut dyn FlowSink,
     ) -> Result<(), ForeignError> {
-        let unread = |cause: arrow::error::ArrowError| ForeignError::Parquet(cause.into());
         let mut columns = Vec::with_capacity(names.len());
         for (ours, name) in names {
             let array = batch.column_by_name(name).ok_or_else(|| ForeignError::Map(name.clone()))?;
@@ -368,6 +419,12 @@ impl Rows<'_> {
                 Ours::Interface | Ours::Status => Cells::of(name, Kind::Text, array),
                 Ours::Duration => Cells::durations(array),
                 Ours::Other(column) => Cells::of(column.name, column.kind, array),
+            };
+            let unread = |cause| ForeignError::Column {
+                theirs: name.clone(),
+                kind: array.data_type().to_string(),
+                ours: ours.name(),
+                cause,
             };
             columns.push((*ours, cells.map_err(unread)?));
         }
@@ -544,8 +601,8 @@ fn status(columns: &[(Ours, Cells)], row: usize) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use arrow::array::{
-        ArrayRef, BinaryArray, DurationMillisecondArray, Float64Array, Int32Array, Int64Array, StringArray,
-        TimestampMillisecondArray, UInt32Array, UInt64Array,
+        ArrayRef, BinaryArray, Date32Array, DurationMillisecondArray, Float64Array, Int32Array, Int64Array,
+        StringArray, TimestampMillisecondArray, UInt32Array, UInt64Array,
     };
     use parquet::arrow::ArrowWriter;
     use rahdar_model::flow::Direction;
@@ -750,6 +807,46 @@ mod tests {
         let [gap] = &kept.2[..] else { panic!("one gap") };
         assert_eq!((&*gap.exporter, gap.lost), ("eni-2", 1));
         assert_eq!(gap.window.until.to_string(), "2021-08-15T04:01:00Z");
+    }
+
+    #[test]
+    fn a_column_of_another_kind_is_named_with_the_remedy() {
+        let columns = vec![
+            ("src", texts(&[Some("192.0.2.1")])),
+            ("dst", texts(&[Some("203.0.113.9")])),
+            ("day", Arc::new(Date32Array::from(vec![18_854])) as ArrayRef),
+        ];
+        let error = read(columns, "start_time=day").err().unwrap();
+        assert_eq!(
+            error.to_string(),
+            "column `day` (Date32) cannot be read as `start_time`: name another with --columns start_time=THEIRS, \
+             or convert it"
+        );
+    }
+
+    #[test]
+    fn columns_that_were_not_read_are_named_where_something_lacks() {
+        let columns = |octets: &'static str| {
+            let numbers = |n| Arc::new(Int64Array::from(vec![n])) as ArrayRef;
+            let mut columns = vec![
+                ("src", texts(&[Some("192.0.2.1")])),
+                ("dst", texts(&[Some("203.0.113.9")])),
+                (octets, numbers(900)),
+                ("note", texts(&[None])),
+            ];
+            columns.extend(["ts", "end", "protocol", "dst_port", "packets"].map(|name| (name, numbers(6))));
+            columns
+        };
+        let told = |octets: &'static str| read(columns(octets), "").unwrap().0.1;
+        assert_eq!(told("octets"), <[String; 0]>::default());
+        let told = told("volume");
+        assert_eq!(told.len(), 1);
+        assert!(
+            told[0].ends_with(
+                "no column is octets: name one with --columns octets=THEIRS; not read: volume, note"
+            ),
+            "{told:?}"
+        );
     }
 
     #[test]

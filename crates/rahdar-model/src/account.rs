@@ -180,9 +180,9 @@ pub struct ClusterAccount {
     pub hypotheses: Vec<Hypothesis>,
     /// What it touched: every host with a finding of it, believed or not, in the order of addresses.
     pub touched: Vec<Touched>,
-    /// Endpoints claimed for it in the book.
+    /// Addresses and networks claimed for it in the book, each once, whatever the port.
     pub endpoints_claimed: usize,
-    /// Of these, endpoints that a believed contact met.
+    /// Of these, those that a believed contact met, on whatever port.
     pub endpoints_met: usize,
 }
 

@@ -117,7 +117,7 @@ pub(crate) fn hunt(home: &Home, scope: &Scope) -> anyhow::Result<finding::Hunt> 
     Ok(hunt)
 }
 
-/// One row per finding.
+/// One row per finding. `at_least`: contact may have begun earlier, gone on, and been on more days.
 pub(crate) fn table(hunt: &finding::Hunt) -> Table {
     let columns = [
         "victim",
@@ -127,9 +127,11 @@ pub(crate) fn table(hunt: &finding::Hunt) -> Table {
         "confidence",
         "first_seen",
         "last_seen",
+        "at_least",
         "days",
         "octets_out_at_least",
         "octets_out",
+        "octets_out_at_most",
     ];
     Table { columns: columns.map(str::to_owned).to_vec(), rows: hunt.findings.iter().map(row).collect() }
 }
@@ -145,9 +147,11 @@ fn row(finding: &Finding) -> Vec<Cell> {
         Cell::Int(finding.confidence.into()),
         day(finding.first_seen),
         day(finding.last_seen),
+        Cell::Bool(finding.at_least),
         Cell::Int(finding.days_active.into()),
         octets(finding.octets_out.low.floor()),
         octets(finding.octets_out.point.round()),
+        finding.octets_out.high.map_or(Cell::Null, |high| octets(high.ceil())),
     ]
 }
 

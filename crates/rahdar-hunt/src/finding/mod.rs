@@ -419,6 +419,7 @@ impl<'a> Teller<'a> {
         note(held, "session", "not counted: defenders or a content network held the address");
         note(others, "other listed host", "of this cluster met and not believed");
         note(shared, "session", "with an address that another cluster claims too: shared out");
+        notes.extend((shared > 0).then(|| self.alone(i)).flatten());
         if case.is_firm() {
             let firm = |other: &&Case<'_>| other.is_firm() && !std::ptr::eq(*other, case);
             let same_victim = self.cases.iter().filter(firm).filter(|other| other.victim == case.victim);
@@ -429,6 +430,17 @@ impl<'a> Teller<'a> {
             notes.extend(overlap::on_victims(same_cluster.count()));
         }
         notes
+    }
+
+    /// When contact was that no other cluster claims; none where there is none of it that a clock tells.
+    fn alone(&self, i: usize) -> Option<Reason> {
+        let own = self.cases[i].sessions().filter(|session| self.shares.part(i, *session).is_none());
+        let own = own.map(|(pair, session)| &self.pairs[pair].sessions[session]);
+        let own: Vec<&Session> = own.filter(|session| !session.clock_suspect).collect();
+        let first = own.iter().map(|session| session.start).min()?;
+        let last = own.iter().map(|session| session.end).max()?;
+        let days: BTreeSet<Day> = own.iter().flat_map(|session| session.days.iter().copied()).collect();
+        Some(overlap::alone(days.len() as u64, first.day(), last.day()))
     }
 
     /// The victim with what the operator says of its network, the narrowest that holds it, and of its role;

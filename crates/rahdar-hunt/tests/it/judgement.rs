@@ -186,6 +186,23 @@ fn two_clusters_on_one_victim_are_compared() {
 }
 
 #[test]
+fn when_contact_was_that_no_other_cluster_claims_is_told() {
+    const BOTH: &str = "192.0.2.78";
+    let flows = (0..40).map(|day| talk(if (10..13).contains(&day) { C2 } else { BOTH }, day));
+    let claims = [claim(C2, "A"), claim(BOTH, "A"), claim(BOTH, "B")];
+    let hunt = World::of(flows).claims(claims).hunt();
+    let alone = |name: &str| {
+        let finding = hunt.findings.iter().find(|finding| finding.cluster.name == name).unwrap();
+        let alone = finding.reasons.iter().find(|reason| reason.text.contains("no other cluster claims"));
+        alone.map(|reason| reason.text.as_str())
+    };
+    let expected =
+        "contact with addresses that no other cluster claims was on 3 days, 2021-01-11 to 2021-01-13";
+    assert_eq!(alone("A"), Some(expected));
+    assert_eq!(alone("B"), None);
+}
+
+#[test]
 fn a_session_that_two_clusters_claim_does_not_agree_with_itself() {
     const BOTH: &str = "192.0.2.78";
     let is_both = |day: i32| day * day % 97 < 12;

@@ -7,6 +7,8 @@ use rahdar_model::finding::{Finding, Hunt, Surge};
 
 use crate::truth::{Event, Pair};
 
+use crate::Sampling;
+
 use super::{Judge, Line, line, list};
 
 /// How far the date of an increase may be off.
@@ -17,6 +19,8 @@ const DISCOVERY: f64 = 0.05;
 const FOUND_PERCENT: u32 = 90;
 /// A series without one is called so: flagged in three of twenty at most.
 const LEVEL_PERCENT: u32 = 85;
+/// Packets of which one is sampled from which on no sleep is seen from both its ends: the rate of the densest exporter.
+const SLEEPS_LOST: u32 = 512;
 /// How far the period of a beacon may be off.
 const PERIOD_TOLERANCE: f64 = 0.02;
 
@@ -76,8 +80,8 @@ impl Judge<'_> {
         ]
     }
 
-    /// How regularly the cluster called. Where packets were sampled, sleeps between check-ins cannot be
-    /// told, nor that there are none; a clock may be.
+    /// How regularly the cluster called. Where packets were sampled as the exporters do it, or thinner, sleeps between
+    /// check-ins cannot be told, nor that there are none; a clock may be.
     pub(super) fn rhythm(&self, pair: &Pair) -> Option<Line> {
         let finding = self.finding(pair)?;
         let cluster = self.truth.clusters.iter().find(|cluster| cluster.name == pair.cluster)?;
@@ -92,10 +96,12 @@ impl Judge<'_> {
             None => "not assessable".to_owned(),
         };
         let right = format!("{period_s} s within {:.0} %", PERIOD_TOLERANCE * 100.0);
-        Some(match (self.is_exact(), cluster.keeps_clock) {
-            (true, _) => line(item, right, got, is_right),
-            (false, true) => line(item, format!("{right}, or not assessable"), got, is_right || is_silent),
-            (false, false) => line(item, "not assessable", got, is_silent),
+        Some(match (self.truth.settings.sampling, cluster.keeps_clock) {
+            (Sampling::Unsampled, _) => line(item, right, got, is_right),
+            (Sampling::Uniform(..SLEEPS_LOST), _) | (_, true) => {
+                line(item, format!("{right}, or not assessable"), got, is_right || is_silent)
+            }
+            (_, false) => line(item, "not assessable", got, is_silent),
         })
     }
 

@@ -16,7 +16,7 @@ use crate::truth::{ClusterTruth, Event, ServerTruth};
 use crate::{Settings, Truth};
 
 fn truth(sampling: Sampling) -> Truth {
-    let settings = Settings { seed: 3, flows: 0, sampling };
+    let settings = Settings { seed: 3, flows: 1_000, sampling };
     Truth::of(&World::new(&settings).unwrap(), Vec::new())
 }
 
@@ -415,6 +415,37 @@ fn a_period_of_sleeps_that_samples_cannot_tell_fails() {
         assert_eq!(score(&hunt, truth).passed(), passes);
         hunt = perfect(truth);
     }
+}
+
+#[test]
+fn dense_samples_may_tell_sleeps_and_thin_ones_need_not_reach_four_gigabytes() {
+    let dense = truth(Sampling::Uniform(100));
+    let mut hunt = perfect(&dense);
+    for (finding, pair) in hunt.findings.iter_mut().zip(&dense.pairs) {
+        let beacon_s = dense.clusters.iter().find(|cluster| cluster.name == pair.cluster).unwrap().beacon_s;
+        (finding.rhythm.judged, finding.rhythm.period_s) = (true, beacon_s.map(|s| s as f64));
+    }
+    assert!(score(&hunt, &dense).passed());
+    hunt.findings[0].rhythm.period_s = Some(150.0);
+    assert!(!score(&hunt, &dense).passed());
+
+    for (interval, passes) in [(1_000, false), (4_000, true)] {
+        let thin = truth(Sampling::Uniform(interval));
+        let mut hunt = perfect(&thin);
+        hunt.victims.iter_mut().for_each(|total| total.octets_out.low = 3.9e9);
+        let lines = score(&hunt, &thin).lines;
+        let line = lines.iter().find(|line| line.item.ends_with("at least"));
+        assert_eq!(line.is_none_or(|line| line.pass), passes);
+    }
+}
+
+#[test]
+fn without_other_traffic_no_role_is_asked_for() {
+    let settings = Settings { seed: 3, flows: 0, sampling: Sampling::Exporters };
+    let truth = Truth::of(&World::new(&settings).unwrap(), Vec::new());
+    let mut hunt = perfect(&truth);
+    hunt.findings[0].victim.roles.clear();
+    assert!(score(&hunt, &truth).passed());
 }
 
 #[test]

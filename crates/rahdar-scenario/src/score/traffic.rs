@@ -10,7 +10,7 @@ use crate::truth::{Pair, Victim};
 
 use super::{Judge, Line, line};
 
-/// "At least 4 GB" is what was published; the sampled telemetry supports it.
+/// "At least 4 GB" is what was published; telemetry that is not thin supports it.
 const AT_LEAST_OCTETS: f64 = 4e9;
 /// Of whom it was published: who lost as much. Of less, samples tell no estimate as near.
 const AT_LEAST_OF: u64 = 4_000_000_000;
@@ -173,7 +173,7 @@ impl Judge<'_> {
             )
             .in_percent(if self.is_exact() { super::ALWAYS } else { BOUND_PERCENT }),
         ];
-        if visible >= AT_LEAST_OF {
+        if visible >= AT_LEAST_OF && !self.is_thin() {
             lines.push(line(
                 format!("{item}, at least"),
                 format!("{} or more", gigabytes(AT_LEAST_OCTETS)),
@@ -248,10 +248,15 @@ impl Judge<'_> {
         (of(pair), same_victim.map(of).sum())
     }
 
+    /// Whether all exporters keep so few packets that dates and bounds are far from the truth.
+    fn is_thin(&self) -> bool {
+        matches!(self.truth.settings.sampling, Sampling::Uniform(THIN_INTERVAL..))
+    }
+
     fn date(&self, item: String, expected: Timestamp, got: Option<Timestamp>) -> Line {
         let tolerance_days = match self.truth.settings.sampling {
             Sampling::Unsampled => 0,
-            Sampling::Uniform(interval) if interval >= THIN_INTERVAL => THIN_DATE_TOLERANCE_DAYS,
+            _ if self.is_thin() => THIN_DATE_TOLERANCE_DAYS,
             Sampling::Uniform(_) | Sampling::Exporters => DATE_TOLERANCE_DAYS,
         };
         let (expected, got) = (expected.day(), got.map(Timestamp::day));

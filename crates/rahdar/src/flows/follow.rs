@@ -17,13 +17,15 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use indicatif::ProgressBar;
 use rahdar_lake::Lake;
 use rahdar_model::Clock as _;
 use rahdar_model::store::Input;
 use rahdar_model::time::SECOND_US;
+use rahdar_server::{Stop, stop_on_signals};
 use rahdar_wire::{Detection, Format, Options};
+use serde::de::IgnoredAny;
 
 use super::content::{Hashing, Mark};
 use super::import::{self, HEADER_OCTETS, How, Identified, Reject, Summary};
@@ -44,13 +46,14 @@ const PART_OCTETS: u64 = 64 << 20;
 const TAIL_OCTETS: u64 = 4 << 10;
 
 /// A log that is gone is told after so many times the span for which a file must rest: whoever rotates logs compresses
-/// them meanwhile. Chosen here: ten minutes, unless `--settle` is given.
+/// them meanwhile. As long, whoever writes a line may pause within it. Chosen here: ten minutes, unless `--settle` is
+/// given.
 const GONE_SETTLES: i64 = 10;
 
 /// Beginnings of names of files that another program is still writing, whole: nfcapd's.
 const UNFINISHED: [&str; 1] = ["nfcapd.current"];
 
-/// Follows a folder until it is stopped, or looks once.
+/// Follows a folder until SIGTERM or SIGINT, or looks once. What is being stored then is stored first.
 pub(crate) fn run(home: &Home, args: &FlowsFollow, format: command::Format) -> anyhow::Result<Outcome> {
     let mut follower = Follower {
         lake: home.lake()?,
@@ -60,6 +63,7 @@ pub(crate) fn run(home: &Home, args: &FlowsFollow, format: command::Format) -> a
         summary: Summary::default(),
         told: Told::default(),
         ends: BTreeMap::new(),
+        stop: stop_on_signals().context("signals cannot be caught")?,
     };
     if !args.dir.is_dir() {
         bail!("`{}` is no folder", args.dir.display());
@@ -83,7 +87,9 @@ pub(crate) fn run(home: &Home, args: &FlowsFollow, format: command::Format) -> a
             upkeep.tend(&follower.lake);
             tended = Stopwatch::start();
         }
-        std::thread::sleep(Duration::from_secs(args.every));
+        if !follower.stop.wait(Duration::from_secs(args.every)) {
+            return Ok(Outcome::Done);
+        }
     }
 }
 
@@ -109,6 +115,19 @@ struct Follower {
     told: Told,
     /// Where logs were read to, by device and inode.
     ends: BTreeMap<(u64, u64), End>,
+    /// Asked before each file, and each part of one.
+    stop: Stop,
+}
+
+/// For how long nothing was written to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rest {
+    /// Less than `--settle`.
+    Written,
+    /// As long.
+    Settled,
+    /// [`GONE_SETTLES`] times as long: nobody will end its last line.
+    Left,
 }
 
 /// The end of what was read of a log, so that no look reads all of it again.
@@ -175,6 +194,9 @@ impl Follower {
             if self.notebook.is_done(meta) {
                 continue;
             }
+            if self.is_stopped() {
+                return Ok(());
+            }
             match self.take(file, meta) {
                 Ok(()) => {}
                 Err(Trouble::File(error)) => {
@@ -197,27 +219,37 @@ impl Follower {
     }
 
     fn take(&mut self, file: &Found, meta: &Metadata) -> Result<(), Trouble> {
-        let rests = now_us() - modified_us(meta) >= self.settle_us;
+        let idle_us = now_us() - modified_us(meta);
+        let rest = if idle_us >= self.settle_us.saturating_mul(GONE_SETTLES) {
+            Rest::Left
+        } else if idle_us >= self.settle_us {
+            Rest::Settled
+        } else {
+            Rest::Written
+        };
         let mut head = Vec::new();
         let opened = file.open().map_err(Trouble::File)?;
         opened.take(HEADER_OCTETS).read_to_end(&mut head).map_err(Trouble::file(&file.name))?;
         match growing(&head, &self.how.options) {
-            Some(format) => self.grow(file, format, header(format, &head), rests),
-            None if rests => self.settle(file, meta, &head),
+            Some(format) => self.grow(file, format, header(format, &head), rest),
+            None if rest > Rest::Written => self.settle(file, meta, &head),
             None => Ok(()),
         }
     }
 
-    /// Imports what was appended to a log. Its last line is read once it ends, or once the log rests.
-    fn grow(&mut self, file: &Found, format: Format, header: u64, rests: bool) -> Result<(), Trouble> {
+    /// Imports what was appended to a log. Its last line is read once it ends, or as [`Log::end_of_line`] says.
+    fn grow(&mut self, file: &Found, format: Format, header: u64, rest: Rest) -> Result<(), Trouble> {
         let unread = Trouble::file(&file.name);
         let mut log = Log::open(&file.path, &self.ends).map_err(&unread)?;
         let mut page = self.page(file, &mut log).map_err(&unread)?;
         loop {
             let until = match &page.planned {
                 Some(planned) => planned.octets,
-                None => log.end_of_line(page.read.octets, rests).map_err(&unread)?,
+                None => log.end_of_line(page.read.octets, rest).map_err(&unread)?,
             };
+            if self.is_stopped() {
+                return Ok(());
+            }
             if until == page.read.octets {
                 if log.meta.size() - until >= PART_OCTETS {
                     self.summary.failed += 1;
@@ -240,10 +272,20 @@ impl Follower {
         if let Some(end) = log.end(page.read.octets).map_err(&unread)? {
             self.ends.insert((log.meta.dev(), log.meta.ino()), end);
         }
-        if rests && page.read.octets == log.meta.size() {
+        if rest > Rest::Written && page.read.octets == log.meta.size() {
             self.notebook.note(&page.at_rest(&log.meta)).map_err(Trouble::Home)?;
+        } else if rest == Rest::Settled {
+            self.told.tell(format!(
+                "{}: its last line does not end; it is read as it is once nothing was written for {} s",
+                file.name,
+                self.settle_us.saturating_mul(GONE_SETTLES) / SECOND_US
+            ));
         }
         Ok(())
+    }
+
+    fn is_stopped(&self) -> bool {
+        !self.stop.wait(Duration::ZERO)
     }
 
     /// What is known of a log: by its inode if its beginning is what was read of it, else by its beginning.
@@ -501,11 +543,11 @@ impl Log {
         Hashing::default().read_past(&mut (&mut self.file).take(self.meta.size()), marks)
     }
 
-    /// The end of the last whole line after `from`, at most a part further; the end of the log if
-    /// nobody will end its last line.
-    fn end_of_line(&mut self, from: u64, rests: bool) -> io::Result<u64> {
+    /// The end of the last whole line after `from`, at most a part further; the end of the log if nobody will end
+    /// its last line, or if the log has settled and that line is whole: a JSON object.
+    fn end_of_line(&mut self, from: u64, rest: Rest) -> io::Result<u64> {
         let most = self.meta.size().min(from + PART_OCTETS);
-        if most == self.meta.size() && rests {
+        if most == self.meta.size() && rest == Rest::Left {
             return Ok(most);
         }
         let mut until = from;
@@ -522,6 +564,14 @@ impl Log {
                 until = at + end as u64 + 1;
             }
             at += read as u64;
+        }
+        if most == self.meta.size() && rest == Rest::Settled {
+            self.file.seek(SeekFrom::Start(until))?;
+            let mut line = Vec::new();
+            (&mut self.file).take(most - until).read_to_end(&mut line)?;
+            if line.starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(&line).is_ok() {
+                return Ok(most);
+            }
         }
         Ok(until)
     }

@@ -76,7 +76,7 @@ impl Summary {
 
     pub(crate) fn table(&self, seconds: f64) -> Table {
         let count = |n: u64| Cell::Int(n.try_into().unwrap_or(i64::MAX));
-        let columns: [(&str, Cell); 11] = [
+        let columns: [(&str, Cell); 12] = [
             ("inputs", count(self.imported)),
             ("already_stored", count(self.already)),
             ("left_alone", count(self.left_alone)),
@@ -85,6 +85,7 @@ impl Summary {
             ("decoded", count(self.tally.decoded)),
             ("held", count(self.tally.held)),
             ("refused", count(self.tally.refused)),
+            ("beside", count(self.tally.beside)),
             ("rows", count(self.tally.flows)),
             ("facts", count(self.tally.facts)),
             ("seconds", Cell::Float((seconds * 1000.0).round() / 1000.0)),

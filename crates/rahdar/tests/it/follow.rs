@@ -196,6 +196,61 @@ fn a_log_that_is_copied_and_cut_is_read_on_in_its_copy_and_from_the_beginning() 
     check_rows(&home, 6);
 }
 
+/// As if it was written so many seconds ago.
+fn written_before(path: &str, seconds: u64) {
+    let at = std::time::SystemTime::now() - std::time::Duration::from_secs(seconds);
+    std::fs::File::options().append(true).open(path).unwrap().set_modified(at).unwrap();
+}
+
+#[test]
+fn a_line_whose_writer_pauses_within_it_is_not_cut() {
+    let home = Home::new();
+    let (begun, rest) = (&line(2)[..30], &line(2)[30..]);
+    let log = home.file("logs/conn.log", format!("{HEADER}{}{begun}", line(1)));
+    written_before(&log, 100);
+    assert_eq!(look(&home), (1, 0));
+    append(&log, rest);
+    assert_eq!(look(&home), (1, 0));
+    check_rows(&home, 2);
+
+    // Who ends no line for ten minutes ends none.
+    append(&log, line(3).trim_end());
+    written_before(&log, 100);
+    assert_eq!(look(&home), (0, 0));
+    written_before(&log, 1_000);
+    assert_eq!(look(&home), (1, 0));
+    check_rows(&home, 3);
+}
+
+#[test]
+fn a_last_line_that_is_a_whole_object_is_read_once_the_log_has_settled() {
+    let home = Home::new();
+    let event = |second: u32| {
+        format!(
+            r#"{{"timestamp":"2021-08-15T04:00:0{second}.0+0000","flow_id":{second},"event_type":"flow","src_ip":"192.0.2.1","src_port":4000,"dest_ip":"203.0.113.9","dest_port":443,"proto":"TCP","flow":{{"pkts_toserver":5,"pkts_toclient":4,"bytes_toserver":500,"bytes_toclient":400,"start":"2021-08-15T04:00:0{second}.0+0000","end":"2021-08-15T04:00:0{second}.0+0000"}}}}"#
+        )
+    };
+    let log = home.file("logs/eve.json", format!("{}\n{}", event(1), event(2)));
+    written_before(&log, 100);
+    assert_eq!(look(&home), (2, 0));
+}
+
+#[test]
+fn who_is_asked_to_stop_ends_in_order() {
+    let home = Home::new();
+    let log = home.file("logs/conn.log", format!("{HEADER}{}", line(1)));
+    written_before(&log, 100);
+    let folder = home.path().join("logs");
+    let mut follow = home.command(&["flows", "follow", folder.to_str().unwrap()]);
+    let mut running = follow.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut told = BufReader::new(running.stderr.take().unwrap()).lines();
+    assert!(told.any(|line| line.unwrap().ends_with("1 rows")));
+    let pid = running.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert_eq!(running.wait().unwrap().code(), Some(0));
+    check_rows(&home, 1);
+}
+
 #[test]
 fn a_log_that_is_moved_away_is_told_once() {
     let home = Home::new();

@@ -50,6 +50,9 @@ pub fn upload(finding: &Finding) -> Vec<String> {
     let why = legible::sentence(&upload.why);
     let mut sentences = vec![match upload.claim {
         UploadClaim::Exfiltration => format!("The volume has the pattern of exfiltration: {why}."),
+        UploadClaim::Volume if finding.octets_out.observed == 0 => {
+            format!("Nothing was seen to leave for it, and no exfiltration is claimed: {why}.")
+        }
         UploadClaim::Volume => {
             format!("This is traffic of some volume, and no exfiltration is claimed: {why}.")
         }
@@ -191,9 +194,13 @@ pub fn touched(hunt: &Hunt, id: &ClusterId) -> Option<String> {
     });
     Some(format!(
         "In all, contact of {} with infrastructure of {} is believed{beside}. Of its {}, {} contacted.",
-        phrase::counted(believed, "host", "hosts"),
+        if believed == 0 { "no host".to_owned() } else { phrase::counted(believed, "host", "hosts") },
         legible::name(&account.name),
-        phrase::counted(account.endpoints_claimed, "claimed endpoint", "claimed endpoints"),
+        phrase::counted(
+            account.endpoints_claimed,
+            "claimed address or network",
+            "claimed addresses and networks"
+        ),
         match account.endpoints_met {
             1 => "one was".to_owned(),
             n => format!("{} were", phrase::number(n)),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rahdar_figure::legible;
+use rahdar_model::Window;
 use rahdar_model::coverage::ExporterCoverage;
 use rahdar_model::finding::{EventTest, Finding, Reason, Surge, Verdict};
 
@@ -22,7 +23,7 @@ pub fn headline(finding: &Finding) -> String {
         Verdict::Confirmed => format!("{victim} was in contact with {infrastructure} {when}; {left}."),
         Verdict::Likely if is_silent(finding) => {
             let beside = if finding.octets_out.observed > 0 { format!("; {left}") } else { String::new() };
-            format!("{victim} tried to reach {infrastructure} {when}; no answer was seen{beside}.")
+            format!("{victim} tried to reach {infrastructure} {when}; no call was accepted{beside}.")
         }
         Verdict::Likely => {
             format!(
@@ -43,9 +44,13 @@ pub fn headline(finding: &Finding) -> String {
 /// What the verdict means, and which requirements for a higher one are not met.
 pub fn verdict_means(finding: &Finding) -> String {
     let means = match finding.verdict {
+        Verdict::Confirmed if is_undated(finding) => {
+            "The traffic is validated as communication with infrastructure that is claimed to be hostile; no source \
+             says when it was."
+        }
         Verdict::Confirmed => {
             "The traffic is validated as communication with infrastructure that was claimed to be hostile at \
-             that time."
+             that time; the evidence says whether the time was stated or assumed."
         }
         Verdict::Likely => "The traffic fits such communication, and is not validated.",
         Verdict::Possible => "The match deserves a look. The evidence does not carry more than that.",
@@ -252,6 +257,11 @@ pub fn rhythm(finding: &Finding) -> String {
 /// Why a finding was discounted: the reason that stands first, where it does not speak for it.
 pub fn objection(finding: &Finding) -> Option<&Reason> {
     finding.reasons.first().filter(|reason| reason.weight <= 0.0)
+}
+
+/// Whether all its infrastructure was claimed without a date.
+fn is_undated(finding: &Finding) -> bool {
+    finding.infrastructure.iter().all(|endpoint| endpoint.validity == Window::ALL)
 }
 
 /// Called often, answered never: `methods.md` §2.4.

@@ -1,13 +1,13 @@
 //! Sentences about a whole hunt.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rahdar_figure::legible;
 use rahdar_figure::octets::{self, Whole};
 use rahdar_model::coverage::ExporterCoverage;
-use rahdar_model::finding::{Finding, Hunt, Verdict, Victim};
+use rahdar_model::finding::{EventTest, Finding, Hunt, Verdict, Victim};
 use rahdar_model::time::CLOCK_PLAUSIBLE;
 use rahdar_model::{Address, Estimate, Window};
 
@@ -121,10 +121,17 @@ pub fn may_be_higher(hunt: &Hunt, findings: &[&Finding], estimate: &Estimate) ->
     let is_own = |name: &Arc<str>| findings.iter().any(|finding| finding.exporters.contains(name));
     let own: Vec<ExporterCoverage> =
         hunt.coverage.iter().filter(|ledger| is_own(&ledger.exporter)).cloned().collect();
-    let dark = blind::hours(&blind::blind(&own, span));
+    let blind = blind::blind(&own, span);
+    let dark = blind::hours(&blind);
     if dark > 0 {
         let hours = if dark == 1 { "hour" } else { "hours" };
-        why.push(format!("the exporters concerned recorded nothing for {} {hours}", octets::count(dark)));
+        let holes = || findings.iter().flat_map(|finding| &finding.witness.holes);
+        let is_usual = !blind.iter().any(|dark| holes().any(|hole| hole.window.overlaps(*dark)));
+        let usual = if is_usual { ", as they often do at such times" } else { "" };
+        why.push(format!(
+            "the exporters concerned recorded nothing for {} {hours}{usual}",
+            octets::count(dark)
+        ));
     }
     let is_lossy = |ledger: &&ExporterCoverage| ledger.gaps.iter().any(|gap| gap.overlaps(span));
     let lossy = own.iter().filter(is_lossy).count();
@@ -246,8 +253,9 @@ fn left_in_total(hunt: &Hunt, victim: &Victim, findings: &[&Finding]) -> Vec<Str
         clusters => format!("in total across the {} clusters", phrase::number(clusters)),
     };
     let (least, bound) = (octets::in_prose(octets.low), octets::low(octets.low));
-    let mut sentences =
-        vec![format!("At least {least} left the {host} {across} (95 % lower bound {bound}).")];
+    // What was counted in full has no chance in it.
+    let by = if octets.low <= total.octets_out.observed { "counted" } else { "95 % lower bound" };
+    let mut sentences = vec![format!("At least {least} left the {host} {across} ({by}: {bound}).")];
     let is_mixed = firmest_on(hunt, victim.address) == Verdict::Confirmed
         && total.octets_out_confirmed != total.octets_out;
     if is_mixed {
@@ -272,21 +280,38 @@ fn life(hunt: &Hunt, finding: &Finding) -> String {
         verdict => format!(" ({})", verdict.word()),
     };
     let when = match finding.first_seen.zip(finding.last_seen) {
-        Some((first, last)) => {
-            let (first, last) = (month(first.day().to_string()), month(last.day().to_string()));
-            format!("from {at_least}{first} until {at_least}{last}")
-        }
+        Some((first, last)) => match (month(first.day().to_string()), month(last.day().to_string())) {
+            (first, last) if first == last => {
+                format!("in {first}{}", if finding.at_least { ", at least" } else { "" })
+            }
+            (first, last) => format!("from {at_least}{first} until {at_least}{last}"),
+        },
         None => "at times that no clock tells".to_owned(),
     };
     let mut parts = vec![format!("{}{verdict}: {when}", legible::name(&finding.cluster.name))];
     parts.extend(finding.surges.iter().map(change));
-    // Shown it was not, also where a test had little chance to: what is said of the finding tells how much.
-    let is_tested = finding.event_tests.iter().any(|test| test.p_value.is_some());
-    if finding.surges.is_empty() && is_tested {
-        parts.push("no increase shown".to_owned());
+    if finding.surges.is_empty() {
+        parts.extend(unchanged(&finding.event_tests));
     }
     parts.extend(also_on(hunt, finding));
     parts.join("; ") + "."
+}
+
+/// `no increase shown after 2021-07-02; not assessable after 2021-08-01`: of events within its life.
+fn unchanged(tests: &[EventTest]) -> Option<String> {
+    let days = |assessed: bool| {
+        let tests = tests.iter().filter(|test| test.p_value.is_some() && test.assessed == assessed);
+        let days: BTreeSet<String> = tests.map(|test| test.at.day().to_string()).collect();
+        (!days.is_empty()).then(|| phrase::list(days.into_iter().collect()))
+    };
+    match (days(true), days(false)) {
+        (Some(level), Some(open)) => Some(format!(
+            "no increase shown after {level}; whether there was one after {open} is not assessable"
+        )),
+        (Some(_), None) => Some("no increase shown".to_owned()),
+        (None, Some(open)) => Some(format!("whether activity increased after {open} is not assessable")),
+        (None, None) => None,
+    }
 }
 
 /// Where else the cluster was, beyond doubt.
