@@ -2,9 +2,9 @@
 
 use rahdar_case::report::words::{self, CANNOT_SHOW};
 use rahdar_case::report::{Context, html};
-use rahdar_model::Estimate;
 use rahdar_model::finding::{Finding, Hunt, Reason, Verdict};
-use rahdar_model::sight::NotSeen;
+use rahdar_model::sight::{Hole, NotSeen};
+use rahdar_model::{Day, Estimate};
 use rahdar_testkit::prose::{mixed, text_of_html};
 
 use crate::fixture::{context, empty, estimate, events, finding, group, mail_server, roshan};
@@ -40,14 +40,23 @@ fn clusters_that_cannot_be_told_apart_are_counted_as_a_range() {
 }
 
 #[test]
-fn a_test_that_could_hardly_show_an_increase_has_shown_none_and_says_so() {
+fn a_test_that_could_hardly_show_an_increase_is_not_assessable_also_in_short() {
     let mut hunt = roshan();
     let plugx = hunt.findings.iter_mut().find(|finding| finding.cluster.name == "PlugX cluster").unwrap();
     let test = &mut plugx.event_tests[0];
     (test.assessed, test.why) = (false, "twice as much would have been found in 34 of 100 cases".to_owned());
     let sentences = words::finding::changes(plugx);
     assert!(sentences[0].contains("is not assessable: twice as much"), "{sentences:?}");
-    assert!(lines(&hunt).contains("- PlugX cluster: from 2020-11 until 2021-09; no increase shown."));
+    let open = "- PlugX cluster: from 2020-11 until 2021-09; whether activity increased after 2021-08-01 is not assessable.";
+    assert!(lines(&hunt).contains(open));
+
+    let plugx = hunt.findings.iter_mut().find(|finding| finding.cluster.name == "PlugX cluster").unwrap();
+    let mut other = plugx.event_tests[0].clone();
+    (other.assessed, other.at) = (true, "2021-07-02".parse::<Day>().unwrap().start());
+    plugx.event_tests.insert(0, other);
+    let mixed =
+        "; no increase shown after 2021-07-02; whether there was one after 2021-08-01 is not assessable.";
+    assert!(lines(&hunt).contains(mixed));
 }
 
 #[test]
@@ -239,8 +248,19 @@ fn the_truth_may_be_higher_only_where_something_was_not_seen() {
     let long = [hunt.findings[0].clone()];
     check(&hunt, &long, &closed, None);
     let dark = "The true figure may be much higher: what share of the traffic the exporters saw is not known, \
-                and the exporters concerned recorded nothing for 2 hours.";
-    check(&hunt, &long, &open, Some(dark));
+                and the exporters concerned recorded nothing for 2 hours";
+    check(&hunt, &long, &open, Some(&format!("{dark}, as they often do at such times.")));
+    let mut long = long;
+    let window = hunt.coverage[0].silent[0];
+    let hole = Hole {
+        window,
+        exporter: "border-1".into(),
+        observation_domain: 0,
+        usual_flows: 900,
+        lost: Vec::new(),
+    };
+    long[0].witness.holes.push(hole);
+    check(&hunt, &long, &open, Some(&format!("{dark}.")));
     hunt.coverage[0].gaps = vec![crate::fixture::span("2021-08-01", "2021-08-02")];
     let all = "The true figure may be much higher: what share of the traffic the exporters saw is not known, \
                the exporters concerned recorded nothing for 2 hours, and part of what one exporter sent \
@@ -318,7 +338,7 @@ fn weak_findings_are_not_counted_as_believed() {
     let touched = words::account::touched(&hunt, &hunt.clusters[0].id).unwrap();
     assert!(
         touched.starts_with(
-            "In all, contact of no hosts with infrastructure of Calypso is believed; on one host the evidence is \
+            "In all, contact of no host with infrastructure of Calypso is believed; on one host the evidence is \
              weak; one more matched and is not believed."
         ),
         "{touched}"

@@ -10,7 +10,7 @@ use rahdar_model::account::{CompanyKind, Order, UploadClaim};
 use rahdar_model::column::Row as _;
 use rahdar_model::fact::Handshake;
 use rahdar_model::finding::{Finding, Verdict};
-use rahdar_model::intelligence::{Event, HostClass, Indicator};
+use rahdar_model::intelligence::{ClusterId, Event, HostClass, Indicator};
 use rahdar_testkit::{prefix, time};
 
 use crate::world::{C2, OTHER_C2, VICTIM, World, call, claim, fact, noon, talk, valid};
@@ -192,7 +192,8 @@ fn when_contact_was_that_no_other_cluster_claims_is_told() {
     let claims = [claim(C2, "A"), claim(BOTH, "A"), claim(BOTH, "B")];
     let hunt = World::of(flows).claims(claims).hunt();
     let alone = |name: &str| {
-        let finding = hunt.findings.iter().find(|finding| finding.cluster.name == name).unwrap();
+        let finding =
+            hunt.findings.iter().find(|finding| finding.cluster.id == ClusterId::of_name(name)).unwrap();
         let alone = finding.reasons.iter().find(|reason| reason.text.contains("no other cluster claims"));
         alone.map(|reason| reason.text.as_str())
     };

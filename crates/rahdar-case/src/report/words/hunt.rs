@@ -254,8 +254,10 @@ fn left_in_total(hunt: &Hunt, victim: &Victim, findings: &[&Finding]) -> Vec<Str
     };
     let (least, bound) = (octets::in_prose(octets.low), octets::low(octets.low));
     // What was counted in full has no chance in it.
-    let by = if octets.low <= total.octets_out.observed { "counted" } else { "95 % lower bound" };
-    let mut sentences = vec![format!("At least {least} left the {host} {across} ({by}: {bound}).")];
+    let is_counted = octets.low <= total.octets_out.observed;
+    let bound =
+        if is_counted { format!("{bound} were counted") } else { format!("95 % lower bound {bound}") };
+    let mut sentences = vec![format!("At least {least} left the {host} {across} ({bound}).")];
     let is_mixed = firmest_on(hunt, victim.address) == Verdict::Confirmed
         && total.octets_out_confirmed != total.octets_out;
     if is_mixed {
