@@ -196,10 +196,11 @@ fn a_log_that_is_copied_and_cut_is_read_on_in_its_copy_and_from_the_beginning() 
     check_rows(&home, 6);
 }
 
-/// As if it was written so many seconds ago.
+/// As if what was just written had been written so many seconds ago.
 fn written_before(path: &str, seconds: u64) {
-    let at = std::time::SystemTime::now() - std::time::Duration::from_secs(seconds);
-    std::fs::File::options().append(true).open(path).unwrap().set_modified(at).unwrap();
+    let file = std::fs::File::options().append(true).open(path).unwrap();
+    let at = file.metadata().unwrap().modified().unwrap() - std::time::Duration::from_secs(seconds);
+    file.set_modified(at).unwrap();
 }
 
 #[test]

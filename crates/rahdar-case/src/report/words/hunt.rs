@@ -303,14 +303,19 @@ fn life(hunt: &Hunt, finding: &Finding) -> String {
 fn unchanged(tests: &[EventTest]) -> Option<String> {
     let days = |assessed: bool| {
         let tests = tests.iter().filter(|test| test.p_value.is_some() && test.assessed == assessed);
-        let days: BTreeSet<String> = tests.map(|test| test.at.day().to_string()).collect();
-        (!days.is_empty()).then(|| phrase::list(days.into_iter().collect()))
+        tests.map(|test| test.at.day().to_string()).collect::<BTreeSet<String>>()
     };
-    match (days(true), days(false)) {
+    let told = |days: &BTreeSet<String>| phrase::list(days.iter().cloned().collect());
+    let (level, open) = (days(true), days(false));
+    match ((!level.is_empty()).then(|| told(&level)), (!open.is_empty()).then(|| told(&open))) {
         (Some(level), Some(open)) => Some(format!(
             "no increase shown after {level}; whether there was one after {open} is not assessable"
         )),
         (Some(_), None) => Some("no increase shown".to_owned()),
+        (None, Some(_)) if open.len() > 1 => {
+            let events = phrase::number(open.len());
+            Some(format!("whether activity increased after any of {events} events is not assessable"))
+        }
         (None, Some(open)) => Some(format!("whether activity increased after {open} is not assessable")),
         (None, None) => None,
     }
