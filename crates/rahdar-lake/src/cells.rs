@@ -217,14 +217,8 @@ fn times(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
 
 /// The number of a protocol that is named or written as a number.
 fn protocol_number(name: &str) -> Option<i64> {
-    let number = match name.trim().to_ascii_lowercase().as_str() {
-        "tcp" => protocol::TCP,
-        "udp" => protocol::UDP,
-        "icmp" => protocol::ICMP,
-        "icmp6" | "icmpv6" | "ipv6-icmp" => protocol::ICMPV6,
-        text => text.parse().ok()?,
-    };
-    Some(number.into())
+    let name = name.trim();
+    protocol::named(name.as_bytes()).map(i64::from).or_else(|| name.parse().ok())
 }
 
 /// The number of a direction that is named or written as a number.
@@ -263,6 +257,11 @@ mod tests {
         // Nobody knows what this is.
         check(vec![b"::12", &[192, 0, 2, 1]], &[None, Some("192.0.2.1")]);
         check(vec![b"example", b"host"], &[None, None]);
+    }
+
+    #[test]
+    fn protocols_are_numbers_or_names() {
+        assert_eq!(["GRE", " 47 ", "nothing"].map(protocol_number), [Some(47), Some(47), None]);
     }
 
     #[test]

@@ -197,17 +197,7 @@ pub mod tcp {
     pub const URG: u16 = 0x20;
 }
 
-/// IP protocol numbers that rahdar names.
-pub mod protocol {
-    /// ICMP.
-    pub const ICMP: u8 = 1;
-    /// TCP.
-    pub const TCP: u8 = 6;
-    /// UDP.
-    pub const UDP: u8 = 17;
-    /// ICMPv6.
-    pub const ICMPV6: u8 = 58;
-}
+pub mod protocol;
 
 /// Declares a field-less enum that is stored as a small integer and shown as a word.
 macro_rules! coded {
