@@ -51,6 +51,24 @@ fn home_of(scenario: &Path, months: &[&str], rewrite: fn(&str) -> String) -> Hom
     home
 }
 
+/// What a command answers on one core, so with one thread; where that cannot be tried, with all.
+fn on_one_core(home: &Home, args: &[&str]) -> Vec<u8> {
+    let command = home.command(args);
+    let alone = Command::new("taskset")
+        .args(["-c", "0"])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .output();
+    let ran = alone.unwrap_or_else(|error| {
+        rahdar_testkit::skipped(format_args!(
+            "fewer threads, for taskset does not run ({error}); the order of rows is tried alone"
+        ));
+        home.command(args).output().unwrap()
+    });
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    ran.stdout
+}
+
 #[test]
 fn threads_and_the_order_of_rows_and_files_change_no_finding() {
     let making = Home::new();
@@ -68,23 +86,19 @@ fn threads_and_the_order_of_rows_and_files_change_no_finding() {
         "--out",
         path,
     ]);
-    let hunt = ["hunt", "--format", "json"];
     let as_written = home_of(&scenario, &MONTHS, str::to_owned);
-    let one = as_written.command(&hunt);
-    let alone =
-        Command::new("taskset").args(["-c", "0"]).arg(one.get_program()).args(one.get_args()).output();
-    let first = alone.unwrap_or_else(|error| {
-        rahdar_testkit::skipped(format_args!(
-            "fewer threads, for taskset does not run ({error}); the order of rows is tried alone"
-        ));
-        as_written.command(&hunt).output().unwrap()
-    });
-    let first = told(&first.stdout);
+    let [may, august] = MONTHS;
+    let other = home_of(&scenario, &[august, may], shuffled);
+
+    let hunt = ["hunt", "--format", "json"];
+    let first = told(&on_one_core(&as_written, &hunt));
     for cluster in ["Calypso", "RedFoxtrot", "Winnti cluster", "PlugX cluster"] {
         assert!(first.contains(cluster), "{cluster}: {first}");
     }
-
-    let [may, august] = MONTHS;
-    let other = home_of(&scenario, &[august, may], shuffled);
     assert_eq!(told(other.done(&hunt).stdout.as_bytes()), first);
+
+    let listless = ["hunt", "--rhythm", "--format", "json"];
+    let first = String::from_utf8(on_one_core(&as_written, &listless)).unwrap();
+    assert!(first.contains("203.0.113.25"), "{first}");
+    assert_eq!(other.done(&listless).stdout, first);
 }
