@@ -93,7 +93,7 @@ pub struct Line {
     pub power: f64,
     /// The length of the mean phase vector of the contacts at the fundamental, 0–1.
     pub strength: f64,
-    /// The chance of such a line without a rhythm.
+    /// The chance of such a line without a rhythm. Never 0, however small.
     pub p_value: f64,
 }
 
@@ -156,7 +156,7 @@ impl Periodogram {
             period_s: window_s / fundamental as f64,
             power,
             strength: (self.spectrum[fundamental].norm() / n).min(1.0),
-            p_value: (LIBERAL * p_value).min(1.0),
+            p_value: (LIBERAL * p_value).clamp(f64::MIN_POSITIVE, 1.0),
         }
     }
 
@@ -240,6 +240,8 @@ mod tests {
         let mut off = || chance.below(1_000) as f64 / 1_000.0 - 0.5;
         let minutes = line((0..500).map(|n| 300.0 * f64::from(n) + 60.0 * off()));
         assert!((minutes.period_s / 300.0 - 1.0).abs() < 0.01 && minutes.p_value < 1e-9, "{minutes:?}");
+        let long = line((0..3_000).map(|n| 600.0 * f64::from(n)));
+        assert!(long.p_value > 0.0, "no chance is none: {long:?}");
         let sharp = line((0..160).map(|n| 3_600.0 * f64::from(n)));
         assert!((sharp.period_s / 3_600.0 - 1.0).abs() < 0.01, "overtones are no period: {sharp:?}");
     }
