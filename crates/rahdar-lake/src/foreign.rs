@@ -21,7 +21,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rahdar_model::column::flow::{COLUMNS, column};
 use rahdar_model::column::{Column, Kind, Value};
 use rahdar_model::fact::{Fact, Gap, Loss, Unit};
-use rahdar_model::flow::{Sampler, SamplingSource};
+use rahdar_model::flow::{Sampler, SamplingSource, protocol, tcp};
 use rahdar_model::sink::{Place, SinkError};
 use rahdar_model::time::{SECOND_US, Shift};
 use rahdar_model::{FlowRecord, FlowSink, Problem, Quality, Tally, Timestamp, Window};
@@ -531,6 +531,10 @@ impl Rows<'_> {
         }
         if !octets {
             record.quality |= Quality::CONTENT_GAP;
+        }
+        if self.is_aws {
+            let flags = record.tcp_flags.filter(|_| record.protocol == protocol::TCP);
+            record.tcp_flags = flags.map(|flags| tcp::with_ack(flags, record.packets, record.octets));
         }
         let shift = self.foreign.shift;
         if shift.moves(record.start_time) {

@@ -195,6 +195,27 @@ pub mod tcp {
     pub const ACK: u16 = 0x10;
     /// The urgent pointer counts.
     pub const URG: u16 = 0x20;
+
+    /// Packets that open a connection, one way, at most: retries of an opening (RFC 9293 §3.8.3). Chosen here.
+    const OPENINGS: u64 = 8;
+    /// Octets of IP of an opening at most: both headers of IPv6 and TCP with all options in use.
+    const OPENING_OCTETS: u64 = 80;
+
+    /// The flags of a record one way whose exporter leaves out those of packets that neither open nor end a connection,
+    /// as flow logs of AWS do: with [`ACK`] where some packet must have had it. All have but openings and some aborts
+    /// (RFC 9293 §3.10.7): so one that ends a connection, one with data, and more than any opening takes.
+    ///
+    /// ```
+    /// use rahdar_model::flow::tcp::{ACK, FIN, SYN, with_ack};
+    ///
+    /// assert_eq!(with_ack(SYN | FIN, 10, 1_520), SYN | FIN | ACK);
+    /// assert_eq!((with_ack(0, 4, 2_000), with_ack(SYN, 3, 180)), (ACK, SYN));
+    /// ```
+    pub const fn with_ack(flags: u16, packets: u64, octets: u64) -> u16 {
+        let is_neither = flags & (SYN | RST) == 0;
+        let carries = packets > OPENINGS || octets > packets.saturating_mul(OPENING_OCTETS);
+        if flags & FIN != 0 || is_neither || carries { flags | ACK } else { flags }
+    }
 }
 
 pub mod protocol;

@@ -1,7 +1,8 @@
 //! Flow logs of Azure: of network security groups (NSG, versions 1 and 2) and of virtual networks (VNet, version 4).
 //!
 //! A tuple is a flow at one network interface, whose hardware address is the exporter, since its tuple before:
-//! begun (B), going on (C) or ended (E). Tuples are biflows with one time. One that begins has no counters yet,
+//! begun (B), going on (C) or ended (E). Tuples are biflows with one time, at their end; they begin at that of the tuple
+//! before, where the same file has it. One that begins has no counters yet,
 //! and one that was denied never has any; both are kept, as flows of no packets. Version 1 counts nothing at all,
 //! which is marked as a content gap.
 //!
@@ -11,6 +12,7 @@
 //!
 //! Source: Azure Network Watcher, "NSG flow logs overview" and "Virtual network flow logs".
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io::Read;
 use std::sync::Arc;
@@ -27,6 +29,9 @@ use crate::objects;
 use crate::value::{ValueError, address, count, is_impossible, short};
 use crate::{Options, WireError};
 
+/// Flows of one file that are known to go on, at most. Chosen here: some 64 MiB.
+const FLOWS_MAX: usize = 1 << 19;
+
 /// The exporter's name where no interface is named, unless the operator gives one.
 const EXPORTER: &str = "azure";
 
@@ -38,7 +43,7 @@ pub(crate) fn decode(
     sink: &mut dyn FlowSink,
 ) -> Result<Tally, WireError> {
     let delivery = Delivery::new(EXPORTER, source, options, sink);
-    let mut reader = Reader { exporters: Exporters::new(options), row: 0 };
+    let mut reader = Reader { exporters: Exporters::new(options), going_on: HashMap::new(), row: 0 };
     objects::read(input, delivery, |delivery, text| {
         let before = reader.row;
         match reader.record(text, delivery) {
@@ -67,6 +72,8 @@ impl From<Malformed> for Failure {
 
 struct Reader {
     exporters: Exporters,
+    /// When flows that go on had their last tuple, by what [`flow_of`] tells of them.
+    going_on: HashMap<Vec<u8>, Timestamp>,
     /// Tuples met.
     row: u64,
 }
@@ -129,6 +136,7 @@ impl Reader {
             self.exporters.name(exporter, &mut delivery.record);
             match fill(tuple, version, &mut delivery.record) {
                 Ok(()) => {
+                    self.begin(tuple, mac, &mut delivery.record);
                     delivery.decode();
                     delivery.flow().map_err(Failure::Sink)?;
                 }
@@ -137,6 +145,29 @@ impl Reader {
         }
         Ok(())
     }
+}
+
+impl Reader {
+    /// Lets a tuple begin where the one before of its flow was.
+    fn begin(&mut self, tuple: &[u8], mac: &[u8], record: &mut FlowRecord) {
+        let (flow, at) = (flow_of(tuple, mac), record.start_time);
+        let goes_on = record.state.ends_with(['B', 'C']) && !record.state.starts_with('D');
+        let before = match goes_on {
+            true if self.going_on.len() < FLOWS_MAX || self.going_on.contains_key(&flow) => {
+                self.going_on.insert(flow, at)
+            }
+            _ => self.going_on.remove(&flow),
+        };
+        if let Some(before) = before.filter(|before| *before < at && !record.state.ends_with('B')) {
+            record.start_time = before;
+        }
+    }
+}
+
+/// What the tuples of one flow at one interface have in common: ends, ports, protocol and direction.
+fn flow_of(tuple: &[u8], mac: &[u8]) -> Vec<u8> {
+    let ends = tuple.splitn(8, |c| *c == b',').skip(1).take(6);
+    std::iter::once(mac).chain(ends).flat_map(|part| part.iter().copied().chain([b','])).collect()
 }
 
 /// Where a part of an object begins in the input.

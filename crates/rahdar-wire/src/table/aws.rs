@@ -12,7 +12,7 @@
 //! Source: Amazon VPC user guide, "Flow log records".
 
 use rahdar_model::fact::{Fact, Gap, Loss, Unit};
-use rahdar_model::flow::Direction;
+use rahdar_model::flow::{Direction, protocol, tcp};
 use rahdar_model::sink::SinkError;
 use rahdar_model::time::SECOND_US;
 use rahdar_model::{FlowRecord, Window};
@@ -104,7 +104,8 @@ impl Tool for Aws {
         // There is no type and no code of ICMP in the log: its ports are 0.
         record.src_port = row.get(Field::SrcPort, short)?.unwrap_or(0);
         record.dst_port = row.get(Field::DstPort, short)?.unwrap_or(0);
-        record.tcp_flags = row.get(Field::Flags, short)?;
+        let flags = row.get(Field::Flags, short)?.filter(|_| record.protocol == protocol::TCP);
+        record.tcp_flags = flags.map(|flags| tcp::with_ack(flags, record.packets, record.octets));
         record.direction = row.get(Field::Direction, |text| match text {
             b"ingress" => Some(Direction::Ingress),
             b"egress" => Some(Direction::Egress),

@@ -1,7 +1,7 @@
 //! Flow logs of Google Cloud and Azure.
 
-use rahdar_model::Quality;
 use rahdar_model::flow::{Direction, Initiator, SamplingSource};
+use rahdar_model::{Quality, Timestamp};
 use rahdar_wire::{Detection, Format, Options, detect};
 
 use crate::kept::{Kept, decode_all, decoded, line};
@@ -164,10 +164,8 @@ fn a_tuple_of_a_security_group_is_a_biflow() {
     assert_eq!(detect(log.as_bytes(), true), Detection::Known(Format::Azure));
     let kept = check(&log, &[BEGUN, ENDED, DENIED], &[]);
     let flow = &kept.flows[1];
-    assert_eq!(
-        (flow.start_time.to_string(), flow.end_time),
-        ("2021-08-15T00:00:02Z".to_owned(), flow.start_time)
-    );
+    let times = [flow.start_time, flow.end_time].map(|time| time.to_string());
+    assert_eq!(times, ["2021-08-15T00:00:00Z", "2021-08-15T00:00:02Z"]);
     assert_eq!((&*flow.exporter, &*flow.state, flow.source_row), ("0200005E1001", "A E", 2));
     assert_eq!((flow.direction, flow.initiator), (Some(Direction::Egress), Some(Initiator::Source)));
     assert_eq!((flow.sampling_interval, flow.sampling_source), (Some(1), Some(SamplingSource::Assumed)));
@@ -195,8 +193,25 @@ fn a_tuple_of_a_virtual_network_has_milliseconds_and_a_number_for_the_protocol()
     assert_eq!(detect(log.as_bytes(), true), Detection::Known(Format::Azure));
     let kept = check(log, &[BEGUN, ENDED, DENIED], &[]);
     let times: Vec<_> = kept.flows.iter().map(|flow| flow.start_time.to_string()).collect();
-    assert_eq!(times, ["2021-08-15T00:00:00.25Z", "2021-08-15T00:00:02Z", "2021-08-15T00:00:03Z"]);
+    assert_eq!(times, ["2021-08-15T00:00:00.25Z", "2021-08-15T00:00:00.25Z", "2021-08-15T00:00:03Z"]);
     assert_eq!((&*kept.flows[2].state, &*kept.flows[2].exporter), ("D", "0200005E1001"));
+}
+
+#[test]
+fn a_tuple_begins_where_the_one_before_of_its_flow_was() {
+    let flow = "192.0.2.10,198.51.100.7,50000,443,T,O,A";
+    let tuples = [
+        format!("1628985600,{flow},B,,,,"),
+        "1628985610,192.0.2.10,198.51.100.7,50001,443,T,O,A,C,1,60,1,60".to_owned(),
+        format!("1628985900,{flow},C,10,1520,12,2640"),
+        format!("1628985960,{flow},E,1,60,1,60"),
+        format!("1628986000,{flow},E,1,60,1,60"),
+    ];
+    let (kept, _) =
+        decode_all(nsg(2, &tuples.each_ref().map(String::as_str)).as_bytes(), &Options::default());
+    let seconds = |time: Timestamp| time.micros() / 1_000_000 - 1_628_985_600;
+    let times: Vec<_> = kept.flows.iter().map(|f| (seconds(f.start_time), seconds(f.end_time))).collect();
+    assert_eq!(times, [(0, 0), (10, 10), (0, 300), (300, 360), (400, 400)]);
 }
 
 #[test]

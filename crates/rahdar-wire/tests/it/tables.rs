@@ -56,6 +56,22 @@ fn aws_without_a_header_is_version_2() {
 }
 
 #[test]
+fn aws_leaves_out_that_packets_acknowledge() {
+    let log = "srcaddr dstaddr srcport dstport protocol packets bytes start end action tcp-flags\n";
+    let row = |packets: u64, octets: u64, flags: &str| {
+        let log = format!(
+            "{log}192.0.2.10 198.51.100.7 50000 443 6 {packets} {octets} 1628985600 1628985660 ACCEPT {flags}\n"
+        );
+        let (kept, _) = decode_all(log.as_bytes(), &Options::default());
+        kept.flows[0].tcp_flags
+    };
+    assert_eq!(row(10, 1_520, "3"), Some(0x13));
+    assert_eq!((row(12, 2_640, "19"), row(4, 2_000, "0")), (Some(0x13), Some(0x10)));
+    // Calls in vain stay what they are.
+    assert_eq!((row(3, 180, "2"), row(1, 40, "4"), row(3, 180, "-")), (Some(2), Some(4), None));
+}
+
+#[test]
 fn aws_names_its_columns_in_any_order() {
     let table = "flow-direction tcp-flags bytes packets protocol dstport srcport dstaddr srcaddr end start new-field\n\
                  egress 19 1520 10 6 443 50000 198.51.100.7 192.0.2.10 1628985660 1628985600 x\n";
