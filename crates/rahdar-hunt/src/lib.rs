@@ -196,11 +196,11 @@ impl Scene<'_> {
         hand_on: impl FnOnce(Judged<'_>) -> Result<T, HuntError>,
     ) -> Result<T, HuntError> {
         let Self { store, networks, window } = *self;
-        let book = &*names::with_derived(store, book, window)?;
+        let prefixes: Vec<Prefix> = networks.iter().map(|network| network.prefix).collect();
+        let book = &*names::with_derived(store, book, &prefixes, window)?;
         let coverage = seen::coverage(store, window)?;
         let swept = sweep::sweep(store, book, window, &coverage)?;
         let scanners = scanners(store, &swept.contacts, &coverage, window)?;
-        let prefixes: Vec<Prefix> = networks.iter().map(|network| network.prefix).collect();
         let active = if swept.contacts.is_empty() { 0 } else { store.active_hosts(&prefixes, window)? };
 
         let by_pair: Vec<&[Contact]> = swept.contacts.chunk_by(is_same_pair).collect();

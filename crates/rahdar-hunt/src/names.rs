@@ -76,14 +76,16 @@ pub(crate) struct Asked {
 /// name has a handful.
 const TARGETS_MAX: usize = 10_000;
 
-/// The book with the claims that follow from where its names pointed, and its certificates were presented, in our own
-/// networks (`methods.md` §7.5), as far as the window shows; itself if none do.
+/// The book with the claims that follow from where its names pointed, which servers were called by them, and where its
+/// certificates were presented, in our own networks (`methods.md` §7.5), as far as the window shows; itself if none do.
+/// Whoever calls a host of `own` may call it what they like.
 pub(crate) fn with_derived<'a>(
     store: &dyn FlowStore,
     book: &'a Snapshot,
+    own: &[Prefix],
     window: Window,
 ) -> Result<Cow<'a, Snapshot>, StoreError> {
-    let resolved = with_resolved(store, book, window)?;
+    let resolved = with_resolved(store, book, own, window)?;
     let hashes = book.certificates();
     if hashes.is_empty() {
         return Ok(resolved);
@@ -100,6 +102,7 @@ pub(crate) fn with_derived<'a>(
 fn with_resolved<'a>(
     store: &dyn FlowStore,
     book: &'a Snapshot,
+    own: &[Prefix],
     window: Window,
 ) -> Result<Cow<'a, Snapshot>, StoreError> {
     let mut answers = Answers::default();
@@ -117,6 +120,12 @@ fn with_resolved<'a>(
         }
         let wanted: Vec<&str> = names.iter().map(String::as_str).collect();
         store.resolutions(&wanted, &[], window, &mut |resolution| answers.add(&resolution))?;
+        let calls = HandshakesAsked { names: &wanted, ..HandshakesAsked::default() };
+        store.handshakes(&calls, window, &mut |handshake| {
+            if !own.iter().any(|network| network.contains(handshake.server)) {
+                answers.call(&handshake);
+            }
+        })?;
         asked.append(&mut names);
         let new = answers.targets().into_iter().filter(|target| !asked.contains(*target));
         names = new.take(TARGETS_MAX).map(str::to_owned).collect();
@@ -128,7 +137,8 @@ fn with_resolved<'a>(
     // Other names at these addresses end the windows. Those that were claimed come once more.
     let mut all = Answers::default();
     store.resolutions(&[], &networks, window, &mut |resolution| all.add(&resolution))?;
-    Ok(Cow::Owned(book.clone().with_aliases(&answers.aliases()).with_resolutions(&all.records())))
+    let records = [all.records(), answers.calls()].concat();
+    Ok(Cow::Owned(book.clone().with_aliases(&answers.aliases()).with_resolutions(&records)))
 }
 
 /// Mentions of one address to one host by names of everybody; chosen here: more explain nothing new.

@@ -1,4 +1,5 @@
-//! What was resolved in our own networks, as passive DNS: one record for each run of answers.
+//! What was resolved in our own networks, as passive DNS: one record for each run of answers, and of calls. Who calls a
+//! server by a name was told that it has that address, though nobody saw by whom.
 //!
 //! A server that answers with an alias and the addresses behind it has answered both to the name that
 //! was asked for. An alias whose addresses were asked for by its own name is followed there
@@ -7,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use rahdar_model::fact::{Answer, Resolution};
+use rahdar_model::fact::{Answer, Handshake, Resolution};
 use rahdar_model::time::HOUR_US;
 use rahdar_model::{Address, Timestamp};
 
@@ -19,6 +20,8 @@ use crate::pdns::{MARGIN_US, Record};
 #[derive(Debug, Clone, Default)]
 pub struct Answers {
     addresses: BTreeMap<(String, Address), Hours>,
+    /// Servers that were called by a name.
+    called: BTreeMap<(String, Address), Hours>,
     aliases: BTreeMap<(String, String), Hours>,
 }
 
@@ -42,6 +45,8 @@ const ALIASED: [u16; 3] = [1, 5, 28];
 
 /// Who saw what we saw.
 const SOURCE: &str = "our DNS log";
+/// The same of calls: handshakes of TLS, and requests of HTTP.
+const CALLED: &str = "calls by that name in our TLS or HTTP log";
 
 impl Answers {
     /// Adds an answer that is an address or an alias; others say nothing here.
@@ -59,24 +64,21 @@ impl Answers {
             }
             Answer::Text(_) | Answer::None => return,
         };
-        let time = resolution.time;
-        let hour = hours.entry(time.hour()).or_insert_with(|| Hour {
-            first: time,
-            last: time,
-            count: 0,
-            exporter: resolution.exporter.clone(),
-        });
-        hour.first = hour.first.min(time);
-        hour.last = hour.last.max(time);
-        hour.count += 1;
-        if resolution.exporter < hour.exporter {
-            hour.exporter = resolution.exporter.clone();
+        enter(hours, resolution.time, &resolution.exporter);
+    }
+
+    /// Adds a call of a server by its name; one without a name says nothing here.
+    pub fn call(&mut self, handshake: &Handshake) {
+        if !handshake.server_name.is_empty() {
+            let key = (handshake.server_name.clone(), handshake.server);
+            enter(self.called.entry(key).or_default(), handshake.time, &handshake.exporter);
         }
     }
 
-    /// The addresses that were answered, each once.
+    /// The addresses that were answered or called, each once.
     pub fn addresses(&self) -> impl Iterator<Item = Address> {
-        let addresses: BTreeSet<_> = self.addresses.keys().map(|(_, address)| *address).collect();
+        let known = self.addresses.keys().chain(self.called.keys());
+        let addresses: BTreeSet<_> = known.map(|(_, address)| *address).collect();
         addresses.into_iter()
     }
 
@@ -87,17 +89,12 @@ impl Answers {
 
     /// One record for each run of answers without a long silence, in the order of names and addresses.
     pub fn records(&self) -> Vec<Record> {
-        let runs = self.addresses.iter().flat_map(|(key, hours)| runs(hours).map(move |run| (key, run)));
-        runs.map(|((name, address), run)| Record {
-            name: name.clone(),
-            address: *address,
-            first: run.first,
-            last: run.last,
-            count: Some(run.count),
-            source: SOURCE.into(),
-            place: format!("seen by {}", run.exporter),
-        })
-        .collect()
+        records(&self.addresses, SOURCE)
+    }
+
+    /// The same of calls.
+    pub fn calls(&self) -> Vec<Record> {
+        records(&self.called, CALLED)
     }
 
     /// The same of aliases.
@@ -114,6 +111,33 @@ impl Answers {
         })
         .collect()
     }
+}
+
+/// Counts one at this time.
+fn enter(hours: &mut Hours, time: Timestamp, exporter: &Arc<str>) {
+    let new = || Hour { first: time, last: time, count: 0, exporter: exporter.clone() };
+    let hour = hours.entry(time.hour()).or_insert_with(new);
+    hour.first = hour.first.min(time);
+    hour.last = hour.last.max(time);
+    hour.count += 1;
+    if *exporter < hour.exporter {
+        hour.exporter = exporter.clone();
+    }
+}
+
+/// One record for each run without a long silence, in the order of names and addresses.
+fn records(seen: &BTreeMap<(String, Address), Hours>, source: &'static str) -> Vec<Record> {
+    let runs = seen.iter().flat_map(|(key, hours)| runs(hours).map(move |run| (key, run)));
+    let record = |((name, address), run): (&(String, Address), Hour)| Record {
+        name: name.clone(),
+        address: *address,
+        first: run.first,
+        last: run.last,
+        count: Some(run.count),
+        source: source.into(),
+        place: format!("seen by {}", run.exporter),
+    };
+    runs.map(record).collect()
 }
 
 /// Runs of answers, told by the exporter of the first hour.

@@ -106,8 +106,8 @@ pub enum WindowBasis {
     Published,
     /// Given by the person who imported it.
     Operator,
-    /// From when a claimed name stood for the address, seen in passive DNS or our own
-    /// (`methods.md` §7.5).
+    /// From when a claimed name stood for the address, seen in passive DNS, in our own, or in calls of servers by
+    /// that name (`methods.md` §7.5).
     Resolved,
     /// From when a server presented a claimed certificate, seen in our own networks.
     Presented,

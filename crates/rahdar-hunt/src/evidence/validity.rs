@@ -204,7 +204,7 @@ fn whose(claim: &Claim) -> String {
             format!("{window}, assumed by rahdar from the publication of {source}{on}")
         }
         WindowBasis::Resolved => {
-            format!("{window}, when a name claimed by {source} resolved to this address (± 1 day)")
+            format!("{window}, when a name claimed by {source} stood for this address (± 1 day)")
         }
         WindowBasis::Presented => {
             format!("{window}, when this server presented a certificate claimed by {source} (± 1 day)")
@@ -273,7 +273,7 @@ mod tests {
         let heading = "the window in the heading of CERT X: 2021-03-18 to 2021-06-16";
         check(WindowBasis::Heading, "2021-05-01", &format!("inside {heading}"));
         let resolved =
-            "2021-03-18 to 2021-06-16, when a name claimed by CERT X resolved to this address (± 1 day)";
+            "2021-03-18 to 2021-06-16, when a name claimed by CERT X stood for this address (± 1 day)";
         check(WindowBasis::Resolved, "2021-06-25", &format!("9 days outside {resolved}"));
     }
 

@@ -87,6 +87,32 @@ fn a_server_called_by_a_claimed_name_speaks_for_it() {
     assert_eq!(named(&world.finding()), None);
 }
 
+#[test]
+fn a_server_that_was_called_by_a_claimed_name_is_found_without_its_address() {
+    let called = |client: &str, server: &str| Handshake {
+        time: noon(0),
+        client: client.parse().unwrap(),
+        server: server.parse().unwrap(),
+        server_port: 443,
+        server_name: NAME.to_owned(),
+        ..Handshake::blank()
+    };
+    let world = |handshake: Handshake| World {
+        handshakes: vec![handshake],
+        ..World::of([talk(OTHER, 0)]).claims([name_claim()])
+    };
+    let finding = world(called(VICTIM, OTHER)).finding();
+    assert!(finding.verdict > Verdict::Discounted, "{:?}", finding.reasons);
+    assert_eq!(named(&finding).unwrap().0, 9.0);
+    let validity = finding.reasons.iter().find(|reason| reason.kind == "validity").unwrap();
+    assert!(validity.text.contains("stood for this address"), "{}", validity.text);
+    assert_eq!(finding.infrastructure[0].address.to_string(), OTHER);
+
+    // Strangers call our hosts what they like.
+    let hunt = world(called(OTHER, VICTIM)).hunt();
+    assert!(hunt.findings.is_empty() && hunt.discounted.is_empty(), "{:#?}", hunt.findings);
+}
+
 /// The hash of a certificate.
 const CERTIFICATE: &str = "4e1243bd22c66e76c2ba9eddc1f91394e57f9f83";
 
@@ -190,7 +216,7 @@ fn a_name_that_was_resolved_in_our_network_accuses_the_address_it_had() {
     let validity = finding.reasons.iter().find(|reason| reason.kind == "validity").unwrap();
     assert_eq!(validity.weight, 3.0);
     assert!(
-        validity.text.contains("when a name claimed by a report resolved to this address"),
+        validity.text.contains("when a name claimed by a report stood for this address"),
         "{}",
         validity.text
     );
