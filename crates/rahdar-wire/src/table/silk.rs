@@ -34,7 +34,8 @@ impl<const BASE: u32> Tool for Silk<BASE> {
     fn unnamed(row: &[u8]) -> Option<Layout> {
         let mut row_values: Vec<_> = open_values(row, b'|').collect();
         // A bar behind the last of them closes it.
-        let is_closed = row_values.len() > TITLES.len() && row_values.pop_if(|value| value.is_empty()).is_some();
+        let is_closed =
+            row_values.len() > TITLES.len() && row_values.pop_if(|value| value.is_empty()).is_some();
         let [src, dst, src_port, dst_port, protocol, packets, octets, _, start, duration, end, _] =
             row_values[..]
         else {
