@@ -186,7 +186,7 @@ pub fn is_anybodys(exporter: &str) -> bool {
 pub enum Loss {
     /// The exporter's sequence numbers jump: lost before it came to us, by the network or the exporter itself.
     Sequence,
-    /// The kernel's socket buffer was full.
+    /// A buffer of the kernel was full: that of our socket, or that from which a sensor takes its packets.
     KernelDrop,
     /// Our queue was full.
     QueueDrop,
@@ -246,11 +246,13 @@ pub enum Unit {
     Records,
     /// Sampled packets.
     Samples,
+    /// Packets that a sensor or a capture did not see.
+    Packets,
 }
 
 impl Unit {
     /// Every unit.
-    pub const ALL: [Self; 3] = [Self::Datagrams, Self::Records, Self::Samples];
+    pub const ALL: [Self; 4] = [Self::Datagrams, Self::Records, Self::Samples, Self::Packets];
 
     /// The word for it in tables and metrics.
     pub const fn word(self) -> &'static str {
@@ -258,6 +260,7 @@ impl Unit {
             Self::Datagrams => "datagrams",
             Self::Records => "records",
             Self::Samples => "samples",
+            Self::Packets => "packets",
         }
     }
 

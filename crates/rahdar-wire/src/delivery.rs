@@ -1,5 +1,6 @@
 //! What leaves the room: flows and problems to the sink, and the counts of both.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,6 +15,12 @@ use crate::Options;
 /// Problems of one input that are named one by one; later ones are only counted, so that a
 /// hostile input cannot flood the reader of the list. Chosen here: more than anybody reads.
 const PROBLEMS_NAMED_MAX: u64 = 1_000;
+
+/// Kinds of records beside that are named; later ones are only counted. Chosen here: Zeek writes some sixty logs.
+const KINDS_NAMED_MAX: usize = 64;
+
+/// The longest name of a kind; the rest of a longer one is cut off. Chosen here: those of logs are a word.
+const KIND_OCTETS_MAX: usize = 64;
 
 /// Times outside of this have no name that all engines read: 0001-01-01 until the end of 9999-12-30.
 const CALENDAR: (Timestamp, Timestamp) =
@@ -30,6 +37,10 @@ pub(crate) struct Delivery<'a> {
     correction: Correction,
     named: u64,
     has_told_unit: bool,
+    /// Kinds of records that are not read, and how many of each.
+    beside: BTreeMap<Box<[u8]>, u64>,
+    /// Records of kinds beyond [`KINDS_NAMED_MAX`].
+    beside_unnamed: u64,
     /// The first place of a problem that was not named, and the records refused there and after.
     unnamed: Option<(Place, u64)>,
 }
@@ -50,6 +61,8 @@ impl<'a> Delivery<'a> {
             correction: Correction::new(options),
             named: 0,
             has_told_unit: false,
+            beside: BTreeMap::new(),
+            beside_unnamed: 0,
             unnamed: None,
         }
     }
@@ -76,6 +89,19 @@ impl<'a> Delivery<'a> {
     pub(crate) fn decode(&mut self) {
         self.tally.received += 1;
         self.tally.decoded += 1;
+    }
+
+    /// Counts one record as beside, of a kind that is named at the end.
+    pub(crate) fn pass(&mut self, kind: &[u8]) {
+        let kind = &kind[..kind.len().min(KIND_OCTETS_MAX)];
+        self.tally.beside += 1;
+        if let Some(records) = self.beside.get_mut(kind) {
+            *records += 1;
+        } else if self.beside.len() < KINDS_NAMED_MAX {
+            self.beside.insert(kind.into(), 1);
+        } else {
+            self.beside_unnamed += 1;
+        }
     }
 
     /// Counts one record as refused and says why.
@@ -115,7 +141,14 @@ impl<'a> Delivery<'a> {
     }
 
     /// Names what was only counted and hands back the counts.
-    pub(crate) fn close(self) -> Tally {
+    pub(crate) fn close(mut self) -> Tally {
+        let kinds = std::mem::take(&mut self.beside);
+        let named = kinds.iter().map(|(kind, records)| format!("{} ({records})", shown(kind)));
+        let others = (self.beside_unnamed > 0).then(|| format!("others ({})", self.beside_unnamed));
+        let all: Vec<_> = named.chain(others).collect();
+        if !all.is_empty() {
+            self.note(Place::Input, format_args!("not read, and beside: {}", all.join(", ")));
+        }
         if let Some((place, refused)) = self.unnamed {
             let text = format!("{refused} more records are refused from here on; they are not named");
             self.sink.problem(Problem { place, text, refused });
@@ -123,6 +156,12 @@ impl<'a> Delivery<'a> {
         debug_assert!(self.tally.balances(), "{:?}", self.tally);
         self.tally
     }
+}
+
+/// The name of a kind as people may see it: it comes from the input.
+fn shown(kind: &[u8]) -> String {
+    let is_plain = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b' ' | b'_' | b'-' | b'.');
+    kind.iter().map(|c| if is_plain(c) { char::from(*c) } else { '?' }).collect()
 }
 
 /// What the operator corrects in every record, and what its times say by themselves.

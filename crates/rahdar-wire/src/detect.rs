@@ -9,7 +9,7 @@ use crate::table::aws::Aws;
 use crate::table::nfdump::{self as nfdump_csv, Nfdump};
 use crate::table::silk::{self, Silk};
 use crate::table::{Layout, Tool, cloudwatch, nfdump_json, nfdump_pipe};
-use crate::value::seconds;
+use crate::value::{address, moment, seconds};
 use crate::zeek::{self, other_log, tsv};
 use crate::{Detection, Format, capture, cloud, json_log, netflow, nfdump, sflow, suricata};
 
@@ -46,12 +46,47 @@ pub(crate) fn looks(head: &[u8]) -> String {
     let head = head.trim_ascii_start();
     let shown = &head[..head.len().min(SHOWN_OCTETS)];
     let text = String::from_utf8_lossy(shown);
+    let remedy = likeliest(head).map_or(String::new(), |remedy| format!(": {remedy}"));
     if shown.contains(&0) {
-        return format!("the input begins with the octets `{}`", shown.escape_ascii());
+        return format!("the input begins with the octets `{}`{remedy}", shown.escape_ascii());
     }
     let line: String = text.chars().take_while(|c| !matches!(c, '\n' | '\r')).collect();
     let line = line.replace(char::is_control, " ");
-    format!("the input begins with the text `{line}`")
+    format!("the input begins with the text `{line}`{remedy}")
+}
+
+/// What a beginning of no known kind may be, and what to do then.
+fn likeliest(head: &[u8]) -> Option<&'static str> {
+    let mut lines = lines::of(head);
+    let (first, second) = (lines.next()?, lines.next().unwrap_or_default());
+    match first {
+        [0, 5 | 7 | 9 | 10, ..] => {
+            Some("an export datagram that is damaged (`--as netflow` reads what there is)")
+        }
+        [b'<', ..] => Some("a page of the web, not a file (fetch the file itself)"),
+        [b'{' | b'[', ..] => Some(
+            "JSON without the keys of a log that is read (export it as the tool that logged it wrote it)",
+        ),
+        _ if are_addresses(first) => Some(
+            "rows without the names of their columns (print them with the names, or put a line with these first)",
+        ),
+        _ if are_addresses(second) => Some(
+            "a table whose columns have names that are not known (name them as one of the tools below does)",
+        ),
+        _ => None,
+    }
+}
+
+/// Whether two values of a row are addresses, whatever stands between them.
+fn are_addresses(row: &[u8]) -> bool {
+    let values = row.split(|c| matches!(c, b',' | b';' | b'|' | b'\t' | b' '));
+    values.filter(|value| is_end(value.trim_ascii())).nth(1).is_some()
+}
+
+/// Whether a value is an address, with or without a port behind it.
+fn is_end(value: &[u8]) -> bool {
+    let port = value.iter().rposition(|c| matches!(c, b':' | b'.'));
+    address(value).is_some() || port.is_some_and(|at| address(&value[..at]).is_some())
 }
 
 /// Kinds that say what they are, and are not read.
@@ -208,9 +243,13 @@ fn table(text: &[u8]) -> Detection {
             }
         });
     }
-    if line.starts_with(b"Date first seen") || line.starts_with(b"Date flow start") || line == b"Flow Record:"
-    {
+    if is_for_people(line) {
         return Detection::Unsupported("what nfdump prints for people (print it so: `nfdump -o csv`)");
+    }
+    if is_unnamed_csv(line) {
+        return Detection::Unsupported(
+            "rows of nfdump's CSV without the names of their columns (print these: leave `-q` out)",
+        );
     }
     if silk::is_untitled(line) {
         return Detection::Unsupported("rows of rwcut without titles (print these: leave `--no-titles` out)");
@@ -221,6 +260,25 @@ fn table(text: &[u8]) -> Detection {
         );
     }
     Detection::Unknown
+}
+
+/// Whether nfdump prints a line for people: the names of columns, or a row, which begins with a date of milliseconds
+/// and has blanks between its values.
+fn is_for_people(line: &[u8]) -> bool {
+    const NAMES: [&[u8]; 4] = [b"Date first seen", b"Date flow start", b"Event time  ", b"Flow Record:"];
+    const DATE_OCTETS: usize = "2021-08-15 00:00:00.250".len();
+    let is_row = || {
+        let Some((date, rest)) = line.split_at_checked(DATE_OCTETS) else { return false };
+        moment(date).is_some() && rest.starts_with(b" ") && !rest.contains(&b',') && are_addresses(rest)
+    };
+    NAMES.iter().any(|names| line.starts_with(names)) || is_row()
+}
+
+/// Whether a line is a row of nfdump's CSV: a date, and two addresses behind it.
+fn is_unnamed_csv(line: &[u8]) -> bool {
+    let mut values = line.split(|c| *c == b',');
+    values.next().is_some_and(|first| moment(first).is_some())
+        && values.filter(|value| address(value.trim_ascii()).is_some()).nth(1).is_some()
 }
 
 /// Whether a line holds words of AWS alone: what became of the packets, and of the row.

@@ -181,7 +181,7 @@ fn in_unit(text: &[u8]) -> Option<(Timestamp, &'static str)> {
 }
 
 /// A date and a time of day as logs write them: `2021-08-15T12:30:00.25Z`, `2021/08/15 12:30:00`,
-/// with any offset (`+0430`, `+04:30`) or none, which is taken as UTC. Digits beyond the
+/// with any offset (`+0430`, `+04:30`, ` UTC`) or none, which is taken as UTC. Digits beyond the
 /// microsecond are cut off.
 pub(crate) fn moment(text: &[u8]) -> Option<Timestamp> {
     let (fixed, mut rest) = text.split_first_chunk::<19>()?;
@@ -220,7 +220,7 @@ pub(crate) fn moment(text: &[u8]) -> Option<Timestamp> {
 /// Minutes by which a zone is ahead of UTC.
 fn offset_minutes(zone: &[u8]) -> Option<i64> {
     let (sign, hours, minutes) = match zone {
-        [] | [b'Z' | b'z'] => return Some(0),
+        [] | [b'Z' | b'z'] | b" UTC" => return Some(0),
         [sign, a, b, c, d] | [sign, a, b, b':', c, d] => (sign, [*a, *b], [*c, *d]),
         [sign, a, b] => (sign, [*a, *b], *b"00"),
         _ => return None,
@@ -397,6 +397,8 @@ mod tests {
             ("1970-01-01 00:00:00", Some("1970-01-01T00:00:00Z")),
             ("0000-03-01T00:00:00Z", Some("0000-03-01T00:00:00Z")),
             ("2016-12-31T23:59:60Z", Some("2017-01-01T00:00:00Z")),
+            ("2021-08-15 04:00:00.123456 UTC", Some("2021-08-15T04:00:00.123456Z")),
+            ("2021-08-15 04:00:00 CET", None),
             ("2021-02-29T00:00:00Z", None),
             ("2021-13-01T00:00:00Z", None),
             ("2021-06-06T24:00:00Z", None),

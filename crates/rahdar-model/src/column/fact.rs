@@ -201,7 +201,7 @@ const GAPS: [Column<Gap>; 9] = [
         required,
         "why: sequence, kernel_drop, rejected, rate_limited, queue_drop, no_template, decode_error"
     ),
-    column!(unit, Text, required, "what is counted: datagrams, records, samples"),
+    column!(unit, Text, required, "what is counted: datagrams, records, samples, packets"),
     column!(lost, Int64, required, "how many are missing"),
     column!(source, Text, required, "the file that showed it"),
 ];

@@ -5,13 +5,11 @@
 //! taken for one, or say so by its version and by the port that it goes to; what follows from the same exporter is
 //! then taken as well, so that a broken datagram is counted as broken export and not as traffic.
 //!
-//! Two kinds of export are not read, and are refused: datagrams that the capture cut, and IPFIX over TCP (RFC 7011
-//! §10.4).
+//! Datagrams that the capture cut are not read, and are refused. IPFIX over TCP is found elsewhere ([`super::stream`]).
 
 use std::collections::HashSet;
 
-use rahdar_model::time::DAY_US;
-use rahdar_model::{Address, Timestamp};
+use rahdar_model::Address;
 
 use super::frame::Transport;
 use crate::netflow::Collector;
@@ -20,10 +18,6 @@ use crate::sflow::Agents;
 /// The most export streams that are remembered. Chosen here: a national collector has some
 /// hundred exporters of a few domains each. Beyond it every datagram must be clear by itself.
 const STREAMS_MAX: usize = 4_096;
-
-/// How far the clock of an exporter over TCP may be from that of the capture. Chosen here: any two
-/// octets may begin a segment, and a date of this year is what other protocols do not have there.
-const CLOCK_US: i64 = DAY_US;
 
 /// Where collectors listen: IPFIX (IANA, 4739), sFlow (IANA, 6343), and what exporters of NetFlow are set to by their
 /// manuals.
@@ -38,8 +32,6 @@ pub(crate) struct Carriers {
     streams: HashSet<Stream>,
     /// Who sends them to which port.
     senders: HashSet<(Address, u16)>,
-    /// Streams of IPFIX over TCP: who sends, the ports.
-    connections: HashSet<(Address, u16, u16)>,
 }
 
 /// The two kinds of export.
@@ -109,31 +101,6 @@ impl Carriers {
     /// Whether flow export went from this sender to this port before.
     fn has_sent(&self, sender: Address, transport: &Transport) -> bool {
         self.senders.contains(&(sender, transport.dst_port))
-    }
-
-    /// Whether a segment of TCP belongs to a stream of IPFIX. One is clear by a segment that begins with
-    /// a message.
-    pub(crate) fn recognises_segment(
-        &mut self,
-        sender: Address,
-        transport: &Transport,
-        segment: &[u8],
-        time: Timestamp,
-    ) -> bool {
-        let connection = (sender, transport.src_port, transport.dst_port);
-        if self.connections.contains(&connection) {
-            return true;
-        }
-        let [0, 10, high, low, seconds @ ..] = segment else { return false };
-        let octets = usize::from(u16::from_be_bytes([*high, *low]));
-        let beginning = &segment[..octets.min(segment.len())];
-        let export = seconds.first_chunk().map_or(0, |seconds| i64::from(u32::from_be_bytes(*seconds)));
-        let is_now = Timestamp::from_seconds(export).since(time).saturating_abs() <= CLOCK_US;
-        let is_clear = is_now && Collector::recognises_beginning(beginning, octets);
-        if is_clear && self.connections.len() < STREAMS_MAX {
-            self.connections.insert(connection);
-        }
-        is_clear
     }
 }
 

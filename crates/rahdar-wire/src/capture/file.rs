@@ -28,6 +28,7 @@ const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE_DESCRIPTION: u32 = 1;
 const PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
+const INTERFACE_STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
 
 /// Whether these are the first octets of a capture.
@@ -53,7 +54,23 @@ pub(crate) struct Frame<'f> {
     pub(crate) length: usize,
 }
 
-/// Why there is no next frame.
+/// What a capture holds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Item<'f> {
+    Frame(Frame<'f>),
+    Dropped(Dropped),
+}
+
+/// Packets of an interface that its capture did not get.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Dropped {
+    /// Since when; without it, since the capture began.
+    pub(crate) from: Option<Timestamp>,
+    pub(crate) until: Timestamp,
+    pub(crate) packets: u64,
+}
+
+/// Why there is no next item.
 #[derive(Debug)]
 pub(crate) enum Fault {
     /// This packet cannot be used; the next one can.
@@ -97,6 +114,8 @@ struct Interface {
     snap: u32,
     resolution: Resolution,
     offset_s: i64,
+    /// Until when drops were counted, and how many there were.
+    counted: Option<(Timestamp, u64)>,
 }
 
 /// Units of a pcapng timestamp in a second.
@@ -165,33 +184,57 @@ impl<'a> CaptureFile<'a> {
         Self { window: Window::new(input), used: 0, packets: 0, layout: Layout::Unseen }
     }
 
-    /// The next frame; none at the end.
-    pub(crate) fn next(&mut self) -> Result<Option<Frame<'_>>, Fault> {
+    /// The next frame, or word of frames that were dropped; none at the end.
+    pub(crate) fn next(&mut self) -> Result<Option<Item<'_>>, Fault> {
         self.window.pass(std::mem::take(&mut self.used));
-        if let Layout::Unseen = self.layout {
+        let is_joined = match self.layout {
+            Layout::Unseen => true,
+            Layout::Pcap { .. } | Layout::Pcapng { .. } => self.begins_again()?,
+        };
+        if is_joined {
             self.begin()?;
         }
-        let found = match &mut self.layout {
+        let next = match &mut self.layout {
             Layout::Unseen => None,
-            Layout::Pcap { magic, link } => next_pcap(&mut self.window, *magic, *link, &mut self.packets)?,
+            Layout::Pcap { magic, link } => {
+                next_pcap(&mut self.window, *magic, *link, &mut self.packets)?.map(Next::Frame)
+            }
             Layout::Pcapng { order, interfaces } => {
                 next_pcapng(&mut self.window, order, interfaces, &mut self.packets)?
             }
         };
-        let Some(found) = found else { return Ok(None) };
+        let found = match next {
+            None => return Ok(None),
+            Some(Next::Dropped(dropped)) => return Ok(Some(Item::Dropped(dropped))),
+            Some(Next::Frame(found)) => found,
+        };
         self.used = found.used;
         let view = self.window.view();
-        Ok(Some(Frame {
+        Ok(Some(Item::Frame(Frame {
             number: self.packets,
             time: found.time,
             link: found.link,
             octets: &view[found.from..found.until],
             length: found.length,
-        }))
+        })))
+    }
+
+    /// Whether another file begins behind the frames of this one, as `cat` joins them. As a packet of this one, its
+    /// header would be of 2055 or later, or of one moment of 2011.
+    fn begins_again(&mut self) -> Result<bool, Fault> {
+        /// Version 2.4, the only one that is written.
+        const VERSIONS: [[u8; 4]; 2] = [[2, 0, 4, 0], [0, 2, 0, 4]];
+        self.window.reach(FILE_HEADER_OCTETS)?;
+        let head = self.window.view();
+        let is_pcap =
+            || Magic::of(head).is_some() && VERSIONS.iter().any(|version| head[4..].starts_with(version));
+        let is_pcapng = || matches!(self.layout, Layout::Pcap { .. }) && is_capture(head);
+        Ok(is_pcap() || (head.starts_with(&SECTION_HEADER.to_be_bytes()) && is_pcapng()))
     }
 
     fn begin(&mut self) -> Result<(), Fault> {
-        let broken = |why| Err(Fault::Broken { octet: 0, why });
+        let octet = self.window.offset();
+        let broken = |why| Err(Fault::Broken { octet, why });
         self.window.reach(FILE_HEADER_OCTETS)?;
         let head = self.window.view();
         if head.starts_with(&SECTION_HEADER.to_be_bytes()) {
@@ -199,12 +242,23 @@ impl<'a> CaptureFile<'a> {
             return Ok(());
         }
         let Some(magic) = Magic::of(head) else { return broken("no capture begins here") };
-        let Some(link) = magic.order.u32(head, 20) else { return broken("the file header is cut off") };
+        let Some(link) = magic.order.u32(head, 20) else {
+            return broken(match octet {
+                0 => "the file header is cut off",
+                _ => "the header of a second capture is cut off",
+            });
+        };
         // The upper bits hold the length of a frame check sequence.
         self.layout = Layout::Pcap { magic, link: link as u16 };
         self.window.pass(FILE_HEADER_OCTETS);
         Ok(())
     }
+}
+
+/// What was found next.
+enum Next {
+    Frame(Found),
+    Dropped(Dropped),
 }
 
 /// Where in the view a frame was found.
@@ -250,7 +304,7 @@ fn next_pcapng(
     order: &mut Order,
     interfaces: &mut Vec<Interface>,
     packets: &mut u64,
-) -> Result<Option<Found>, Fault> {
+) -> Result<Option<Next>, Fault> {
     /// Octets of a block around its body: type, length, and the length again.
     const AROUND_OCTETS: usize = 12;
     loop {
@@ -275,7 +329,8 @@ fn next_pcapng(
         }
         let is_packet = matches!(kind, PACKET | SIMPLE_PACKET | ENHANCED_PACKET);
         *packets += u64::from(is_packet);
-        if length > BLOCK_OCTETS_MAX as u64 || !(is_packet || kind == INTERFACE_DESCRIPTION) {
+        let is_of_interface = matches!(kind, INTERFACE_DESCRIPTION | INTERFACE_STATISTICS);
+        if length > BLOCK_OCTETS_MAX as u64 || !(is_packet || is_of_interface) {
             if !window.skip(length)? {
                 return Err(broken("the capture is cut off in a block"));
             }
@@ -299,9 +354,18 @@ fn next_pcapng(
             window.pass(length);
             continue;
         }
+        if kind == INTERFACE_STATISTICS {
+            let dropped = statistics(*order, body, interfaces);
+            window.pass(length);
+            match dropped {
+                Some(dropped) => return Ok(Some(Next::Dropped(dropped))),
+                None => continue,
+            }
+        }
         return match packet_block(*order, kind, body, interfaces) {
             Some(found) => {
-                Ok(Some(Found { from: found.from + 8, until: found.until + 8, used: length, ..found }))
+                let (from, until) = (found.from + 8, found.until + 8);
+                Ok(Some(Next::Frame(Found { from, until, used: length, ..found })))
             }
             None => {
                 window.pass(length);
@@ -338,6 +402,53 @@ fn packet_block(order: Order, kind: u32, body: &[u8], interfaces: &[Interface]) 
     Some(Found { from: 20, until, used: 0, length, time: interface.time(units), link: interface.link })
 }
 
+/// What was dropped since the statistics before, by the body of a block of statistics; none if nothing was.
+fn statistics(order: Order, body: &[u8], interfaces: &mut [Interface]) -> Option<Dropped> {
+    /// Options of interface statistics.
+    const ISB_STARTTIME: u16 = 2;
+    const ISB_ENDTIME: u16 = 3;
+    const ISB_IFDROP: u16 = 5;
+    const ISB_OSDROP: u16 = 7;
+    let interface = interfaces.get_mut(order.u32(body, 0)? as usize)?;
+    let units = |octets: &[u8], at| {
+        Some(u64::from(order.u32(octets, at)?) << 32 | u64::from(order.u32(octets, at + 4)?))
+    };
+    let time = |octets: &[u8], at| units(octets, at).map(|units| interface.time(units));
+    let (mut from, mut until) = (None, time(body, 4)?);
+    let mut drops: Option<u64> = None;
+    for (code, value) in options(order, body, 12) {
+        match code {
+            ISB_STARTTIME => from = time(value, 0),
+            ISB_ENDTIME => until = time(value, 0).unwrap_or(until),
+            ISB_IFDROP | ISB_OSDROP => {
+                // All ones are written for a count that is not known (Wireshark).
+                let counted = order.u64(value, 0).filter(|counted| *counted < u64::MAX);
+                drops = counted.map(|counted| drops.unwrap_or(0).saturating_add(counted)).or(drops);
+            }
+            _ => {}
+        }
+    }
+    let drops = drops?;
+    let before = interface.counted.replace((until, drops));
+    // A count that fell began anew.
+    let (from, packets) = match before {
+        Some((time, before)) => (Some(time), drops.checked_sub(before).unwrap_or(drops)),
+        None => (from, drops),
+    };
+    (packets > 0).then_some(Dropped { from, until, packets })
+}
+
+/// The options of a block, from `at` in its body on: each a code and a value.
+fn options(order: Order, body: &[u8], at: usize) -> impl Iterator<Item = (u16, &[u8])> {
+    let mut at = at;
+    std::iter::from_fn(move || {
+        let (code, length) = (order.u16(body, at)?, order.u16(body, at + 2)?);
+        let value = body.get(at + 4..at + 4 + usize::from(length)).unwrap_or_default();
+        at += 4 + usize::from(length).next_multiple_of(4);
+        (code != 0).then_some((code, value))
+    })
+}
+
 impl Interface {
     fn read(order: Order, body: &[u8]) -> Option<Self> {
         /// Options of an interface description.
@@ -348,12 +459,10 @@ impl Interface {
             snap: order.u32(body, 4)?,
             resolution: Resolution::Decimal(6),
             offset_s: 0,
+            counted: None,
         };
-        let mut at = 8;
-        while let (Some(code), Some(length)) = (order.u16(body, at), order.u16(body, at + 2)) {
-            let value = body.get(at + 4..at + 4 + usize::from(length)).unwrap_or_default();
+        for (code, value) in options(order, body, 8) {
             match (code, value) {
-                (0, _) => break,
                 (IF_TSRESOL, [power]) if power & 0x80 != 0 => {
                     interface.resolution = Resolution::Binary(power & 0x7f)
                 }
@@ -361,7 +470,6 @@ impl Interface {
                 (IF_TSOFFSET, _) => interface.offset_s = order.u64(value, 0).map_or(0, |s| s as i64),
                 _ => {}
             }
-            at += 4 + usize::from(length).next_multiple_of(4);
         }
         Some(interface)
     }

@@ -3,7 +3,8 @@
 //! In reading order: [`mod@file`] finds the packets in a capture, [`mod@link`] what is behind the link header ([`wifi`]: of
 //! radio), [`frame`] IP in that, [`tunnel`] the packet in a packet, [`assemble`] joins packets of one 5-tuple into a flow,
 //! [`fragment`] finds the flow of a packet that has no ports of its own and joins the pieces of flow export, [`carrier`]
-//! tells packets that carry flow export. [`sampled`] reads the beginning of a packet that an exporter sends.
+//! tells packets that carry flow export, [`stream`] joins the segments of TCP that do. [`sampled`] reads the beginning of
+//! a packet that an exporter sends.
 
 mod assemble;
 mod carrier;
@@ -12,6 +13,7 @@ mod fragment;
 pub(crate) mod frame;
 pub(crate) mod link;
 pub(crate) mod sampled;
+mod stream;
 pub(crate) mod tunnel;
 mod wifi;
 
@@ -19,9 +21,10 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
 
-use rahdar_model::flow::{FlowRecord, protocol};
+use rahdar_model::fact::{Fact, Gap, Loss, Unit};
+use rahdar_model::flow::{FlowRecord, protocol, tcp};
 use rahdar_model::sink::{Place, SinkError};
-use rahdar_model::{Address, FlowSink, Tally, Timestamp};
+use rahdar_model::{Address, FlowSink, Tally, Timestamp, Window};
 
 use crate::delivery::Delivery;
 use crate::netflow::{Arrival, Collector};
@@ -30,9 +33,10 @@ use crate::{Format, Options, WireError};
 use assemble::{Assembler, Packet};
 use carrier::{Carriers, Export};
 pub(crate) use file::is_capture;
-use file::{CaptureFile, Fault, Frame};
+use file::{CaptureFile, Dropped, Fault, Frame, Item};
 use fragment::{CUT, Decided, Ends, Fragments, Head, Piece, Taken, carried};
 use frame::{Content, Fragment, IpPacket, Transport};
+use stream::{Connection, Event, Segment, Streams};
 use tunnel::TUNNELS_MAX;
 
 /// The exporter's name unless the operator gives one.
@@ -52,17 +56,21 @@ pub(crate) fn decode(
     let mut reading = Reading {
         exports: FlowRecord::new("".into(), source.clone()),
         collector: Collector::new(options),
+        joined: Collector::of_streams(options),
+        streams: Streams::default(),
         agents: Agents::new(options),
         carriers: (options.format != Some(Format::Packets)).then(Carriers::default),
         assembler: Assembler::new(),
         fragments: Fragments::new(),
         not_read: BTreeMap::new(),
         goes_deeper: false,
+        first: None,
         delivery: Delivery::new(EXPORTER, source, options, sink),
     };
     let failure = loop {
         match capture.next() {
-            Ok(Some(frame)) => reading.frame(&frame)?,
+            Ok(Some(Item::Frame(frame))) => reading.frame(&frame)?,
+            Ok(Some(Item::Dropped(dropped))) => reading.dropped(dropped)?,
             Ok(None) => break None,
             Err(Fault::Skipped { packet, why }) => {
                 reading.delivery.refuse(Place::Packet(packet), format_args!("{why}"))
@@ -97,6 +105,9 @@ struct Reading<'a> {
     /// The record of flows that exporters sent, beside the one of flows assembled here.
     exports: FlowRecord,
     collector: Collector,
+    /// The collector of what TCP carries.
+    joined: Collector,
+    streams: Streams,
     agents: Agents,
     /// None if carriers are to be read as packets.
     carriers: Option<Carriers>,
@@ -106,10 +117,13 @@ struct Reading<'a> {
     not_read: BTreeMap<u16, (u64, u64)>,
     /// Whether tunnels were met that are nested too deep.
     goes_deeper: bool,
+    /// The time of the first frame.
+    first: Option<Timestamp>,
 }
 
 impl Reading<'_> {
     fn frame(&mut self, frame: &Frame<'_>) -> Result<(), SinkError> {
+        self.first.get_or_insert(frame.time);
         match link::content(frame.link, frame.octets, frame.length) {
             Content::Ip(packet) => self.packet(frame, &packet),
             Content::NoIp => {
@@ -125,6 +139,22 @@ impl Reading<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// Gives packets that the capture did not get to the sink, as a gap.
+    fn dropped(&mut self, dropped: Dropped) -> Result<(), SinkError> {
+        let from = dropped.from.or(self.first).unwrap_or(dropped.until).min(dropped.until);
+        let until = dropped.until.max(from.plus_micros(1));
+        let gap = Gap {
+            exporter: self.delivery.record.exporter.clone(),
+            observation_domain: 0,
+            window: Window::new(self.delivery.moved(from), self.delivery.moved(until)),
+            cause: Loss::KernelDrop,
+            unit: Unit::Packets,
+            lost: dropped.packets,
+            source: self.delivery.record.source.clone(),
+        };
+        self.delivery.fact(Fact::Gap(&gap))
     }
 
     fn packet(&mut self, frame: &Frame<'_>, outer: &IpPacket<'_>) -> Result<(), SinkError> {
@@ -243,14 +273,7 @@ impl Reading<'_> {
     ) -> Result<Carried, SinkError> {
         let Some(carriers) = &mut self.carriers else { return Ok(Carried::Traffic) };
         let (datagram, octets) = match ip.protocol {
-            protocol::TCP => {
-                let header_octets = transport.header_octets.map_or(usize::MAX, |octets| octets as usize);
-                let segment = ip.payload.get(header_octets..).unwrap_or_default();
-                let is_export = !segment.is_empty()
-                    && carriers.recognises_segment(ip.src, transport, segment, frame.time);
-                let why = "IPFIX over TCP is not read from captures";
-                return Ok(if is_export { Carried::Unread(why) } else { Carried::Traffic });
-            }
+            protocol::TCP => return self.segment(frame, ip, transport),
             protocol::UDP => match ip.udp_beginning() {
                 Some(beginning) => beginning,
                 None => return Ok(Carried::Traffic),
@@ -266,6 +289,65 @@ impl Reading<'_> {
         };
         self.read(export, datagram, ip.src, transport, frame.time, frame.number)?;
         Ok(Carried::Export)
+    }
+
+    /// Joins a segment of TCP to the stream of export that it belongs to, and decodes the messages that are whole.
+    fn segment(
+        &mut self,
+        frame: &Frame<'_>,
+        ip: &IpPacket<'_>,
+        transport: &Transport,
+    ) -> Result<Carried, SinkError> {
+        let header_octets = transport.header_octets.map_or(usize::MAX, |octets| octets as usize);
+        let Some(number) = ip.payload.get(4..).and_then(<[u8]>::first_chunk) else {
+            return Ok(Carried::Traffic);
+        };
+        let segment = Segment {
+            number: u32::from_be_bytes(*number),
+            octets: ip.payload.get(header_octets..).unwrap_or_default(),
+            packet: frame.number,
+            time: frame.time,
+        };
+        let Transport { src_port, dst_port, tcp_flags, .. } = *transport;
+        let connection = Connection { src: ip.src, src_port, dst: ip.dst, dst_port };
+        let is_opening = tcp_flags.is_some_and(|flags| flags & tcp::SYN != 0);
+        self.in_streams(|streams, take| {
+            if is_opening {
+                streams.opened(connection, take)?;
+            }
+            let is_export = streams.take(connection, &segment, take)?;
+            Ok(if is_export { Carried::Export } else { Carried::Traffic })
+        })
+    }
+
+    /// Calls with the streams of export, and with what decodes their messages.
+    fn in_streams<T>(
+        &mut self,
+        call: impl FnOnce(
+            &mut Streams,
+            &mut dyn FnMut(Connection, Event<'_>) -> Result<(), SinkError>,
+        ) -> Result<T, SinkError>,
+    ) -> Result<T, SinkError> {
+        let Self { streams, joined, exports, delivery, .. } = self;
+        let mut take = |connection: Connection, event: Event<'_>| {
+            let (exporter, port) = (connection.src, connection.src_port);
+            match event {
+                Event::Message { octets, packet, time } => {
+                    let arrival = Arrival { exporter, port, received: Some(time), packet };
+                    joined.datagram(octets, &arrival, exports, delivery.sink, &mut delivery.tally)
+                }
+                Event::Broken { packet } => {
+                    let why = "octets of a stream of IPFIX are missing: it is read on at the next message that begins";
+                    delivery.refuse(Place::Packet(packet), format_args!("{why}"));
+                    Ok(())
+                }
+                Event::Ended => {
+                    let is_it = |of, from| (of, from) == (exporter, port);
+                    joined.close(is_it, exports, delivery.sink, &mut delivery.tally)
+                }
+            }
+        };
+        call(streams, &mut take)
     }
 
     /// Decodes one datagram.
@@ -290,8 +372,10 @@ impl Reading<'_> {
         self.fragments.finish();
         self.decide()?;
         self.assembler.finish(&mut self.delivery)?;
+        self.in_streams(|streams, take| streams.finish(take))?;
         let Delivery { sink, tally, .. } = &mut self.delivery;
         self.collector.finish(&mut self.exports, *sink, tally)?;
+        self.joined.finish(&mut self.exports, *sink, tally)?;
         self.agents.finish(&mut self.exports, *sink, tally)?;
         for (link, (packet, frames)) in self.not_read {
             let named = link::name(link).map_or(String::new(), |name| format!(" ({name})"));

@@ -6,7 +6,9 @@
 //! multiplied already. Google does not say whether octets are of frames or of IP packets, and neither
 //! is assumed: they are marked as of unknown layer.
 //!
-//! Source: Google Cloud, "VPC Flow Logs records" (`bytes_sent`: "amount of bytes sent", no more), as it
+//! Firewalls log connections in entries of the same shape, without times and counters: these are beside, and named.
+//!
+//! Source: Google Cloud, "VPC firewall rules logging format"; "VPC Flow Logs records" (`bytes_sent`: "amount of bytes sent", no more), as it
 //! was in November 2026.
 
 use std::io::Read;
@@ -26,6 +28,9 @@ use crate::{Options, WireError};
 /// The exporter's name, unless the operator gives one.
 const EXPORTER: &str = "gcp";
 
+/// Entries that tell of a connection and are no flows, in words.
+const OF_FIREWALL: &[u8] = b"entries of firewall rules";
+
 /// Reads a log to its end.
 pub(crate) fn decode(
     input: &mut dyn Read,
@@ -41,6 +46,7 @@ pub(crate) fn decode(
         delivery.record.reset();
         delivery.record.source_row = text.number;
         match Entry::read(text.line).and_then(|entry| Ok((entry, entry.fill(delivery)?))) {
+            Ok((entry, false)) if entry.is_of_firewall => delivery.pass(OF_FIREWALL),
             Ok((_, false)) => delivery.tally.beside += 1,
             Ok((entry, true)) => {
                 name.clear();
@@ -66,6 +72,7 @@ pub(crate) fn decode(
 #[derive(Debug, Clone, Copy, Default)]
 struct Entry<'o> {
     is_flow: bool,
+    is_of_firewall: bool,
     src: Option<Address>,
     dst: Option<Address>,
     src_port: u16,
@@ -92,11 +99,13 @@ impl<'o> Entry<'o> {
                             entry.set_end(key, value)?;
                         }
                     }
+                    (b"rule_details", Value::Nested(_)) => entry.is_of_firewall = true,
                     (key, Value::Text(value) | Value::Bare(value)) => entry.set(key, value)?,
                     _ => {}
                 }
             }
         }
+        entry.is_flow &= !entry.is_of_firewall;
         Ok(entry)
     }
 
@@ -121,6 +130,7 @@ impl<'o> Entry<'o> {
             b"bytes_sent" => self.octets = Some(count(value).ok_or_else(|| wrong("bytes_sent"))?),
             b"packets_sent" => self.packets = Some(count(value).ok_or_else(|| wrong("packets_sent"))?),
             b"reporter" => self.reporter = value,
+            b"disposition" => self.is_of_firewall = true,
             _ => {}
         }
         Ok(())

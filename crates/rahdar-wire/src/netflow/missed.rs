@@ -164,7 +164,7 @@ impl Missed {
         let account = out.books.accounts.of(stream.exporter);
         match missing.unit {
             Unit::Records => account.lost_records += shares.elsewhere,
-            Unit::Datagrams | Unit::Samples => account.lost_messages += shares.elsewhere,
+            Unit::Datagrams | Unit::Samples | Unit::Packets => account.lost_messages += shares.elsewhere,
         }
         for (cause, lost) in [(Loss::Sequence, shares.elsewhere), (Loss::KernelDrop, shares.of_socket)] {
             if lost == 0 {

@@ -4,6 +4,7 @@
 //! * `netflow`: a uniflow; two of them tell of one flow. A sensor may log both kinds of the same
 //!   flows: then the kind that comes first counts and the other is beside.
 //! * `dns` and `tls`: resolutions and handshakes.
+//! * `stats`: gaps, of packets that were dropped before the sensor got them.
 //!
 //! All other events are beside. Suricata sees every packet of its link, and counts the octets of
 //! frames with their link headers.
@@ -12,6 +13,7 @@
 
 mod dns;
 mod flow;
+mod stats;
 mod tls;
 
 use std::io::Read;
@@ -28,6 +30,7 @@ use crate::json_log;
 use crate::value::{ValueError, address, count, protocol, short, time};
 use crate::{Options, WireError};
 use flow::Told;
+use stats::Processes;
 
 /// The exporter's name where the event has no `host` (Suricata's `sensor-name`), unless the operator gives one.
 const EXPORTER: &str = "suricata";
@@ -44,6 +47,7 @@ pub(crate) fn decode(
     let mut facts = Facts::new(&delivery);
     let mut exporters = Exporters::new(options);
     let mut told = Told::default();
+    let mut processes = Processes::default();
     json_log::read(form, input, delivery, |delivery, text| {
         let event = match Event::read(text.line) {
             Ok(Some(event)) => event,
@@ -64,6 +68,7 @@ pub(crate) fn decode(
             Kind::Netflow => flow::deliver_netflow(&event, delivery, &mut told),
             Kind::Dns => dns::deliver(&event, delivery, &mut facts),
             Kind::Tls => tls::deliver(&event, delivery, &mut facts),
+            Kind::Stats => stats::deliver(&event, delivery, &mut processes).map_err(Failure::Sink),
         };
         match delivered {
             Ok(()) => {}
@@ -96,6 +101,7 @@ enum Kind {
     Netflow,
     Dns,
     Tls,
+    Stats,
 }
 
 /// What all events have, and the objects of those that are read, not looked into.
@@ -124,7 +130,7 @@ impl<'l> Event<'l> {
     fn read(line: &'l [u8]) -> Result<Option<Self>, ObjectError> {
         let mut event = Self::default();
         let mut kind = None;
-        let mut bodies = [None; 4];
+        let mut bodies = [None; 5];
         if line.trim_ascii().is_empty() {
             return Ok(None);
         }
@@ -136,6 +142,7 @@ impl<'l> Event<'l> {
                         b"netflow" => Kind::Netflow,
                         b"dns" => Kind::Dns,
                         b"tls" => Kind::Tls,
+                        b"stats" => Kind::Stats,
                         _ => return Ok(None),
                     });
                 }
@@ -144,6 +151,7 @@ impl<'l> Event<'l> {
                     b"netflow" => bodies[Kind::Netflow as usize] = Some(object),
                     b"dns" => bodies[Kind::Dns as usize] = Some(object),
                     b"tls" => bodies[Kind::Tls as usize] = Some(object),
+                    b"stats" => bodies[Kind::Stats as usize] = Some(object),
                     b"tcp" => event.tcp = Some(object),
                     _ => {}
                 },

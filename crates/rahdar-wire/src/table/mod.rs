@@ -287,6 +287,8 @@ impl<T: Tool> Rows<T> {
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     separator: u8,
+    /// Whether a bar closes the last column of a row too.
+    is_closed: bool,
     columns: Vec<Option<Field>>,
     names: Vec<Box<str>>,
     /// Columns up to the last one that is read.
@@ -298,18 +300,20 @@ impl Layout {
     pub(crate) fn read<T: Tool>(line: &[u8]) -> Option<Self> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let separator = T::SEPARATORS.iter().copied().find(|c| line.contains(c))?;
-        let layout = Self::new(separator, values(line, separator).map(|name| (T::field(name), name)));
+        let is_closed = is_closed(line, separator);
+        let names = values(line, separator).map(|name| (T::field(name), name));
+        let layout = Self { is_closed, ..Self::new(separator, names) };
         T::suffices(&layout).then_some(layout)
     }
 
-    /// The layout of these columns.
+    /// The layout of these columns, the last of which nothing closes.
     fn new<'n>(separator: u8, columns: impl Iterator<Item = (Option<Field>, &'n [u8])>) -> Self {
         let (columns, names): (Vec<_>, Vec<_>) = columns
             .take(COLUMNS_MAX)
             .map(|(field, name)| (field, String::from_utf8_lossy(name).into()))
             .unzip();
         let needed = columns.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
-        Self { separator, columns, names, needed }
+        Self { separator, is_closed: false, columns, names, needed }
     }
 
     fn has(&self, field: Field) -> bool {
@@ -329,9 +333,19 @@ impl Layout {
     }
 }
 
-/// The values of a line, without the blanks and quotes around them. A bar at the end closes the last one.
+/// The values of a line. A bar at the end closes the last one.
 fn values(line: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
-    let line = if separator == b'|' { line.strip_suffix(b"|").unwrap_or(line) } else { line };
+    let end = line.len() - usize::from(is_closed(line, separator));
+    open_values(&line[..end], separator)
+}
+
+/// Whether a bar closes the last value of a line, or stands before an empty one.
+fn is_closed(line: &[u8], separator: u8) -> bool {
+    separator == b'|' && line.ends_with(b"|")
+}
+
+/// The values of a line whose last one nothing closes, without the blanks and quotes around them.
+fn open_values(line: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     line.split(move |c| *c == separator).map(|value| match value.trim_ascii() {
         [b'"', quoted @ .., b'"'] => quoted,
         value => value,
@@ -350,7 +364,8 @@ impl<'r> Row<'r> {
     fn read(text: Text<'r>, layout: &'r Layout) -> Result<Self, usize> {
         let mut row = Self { layout, values: [b""; FIELDS] };
         let mut columns = 0;
-        for value in values(text.line, layout.separator) {
+        let closing = usize::from(layout.is_closed && is_closed(text.line, layout.separator));
+        for value in open_values(&text.line[..text.line.len() - closing], layout.separator) {
             if let Some(Some(field)) = layout.columns.get(columns)
                 && value != b"-"
             {

@@ -11,7 +11,7 @@
 use rahdar_model::flow::protocol;
 use rahdar_model::{Address, FlowRecord, Quality, Timestamp};
 
-use super::{Field, Layout, Row, Tool, values};
+use super::{Field, Layout, Row, Tool, open_values, values};
 use crate::lines;
 use crate::value::{ValueError, address, count, doubt, flag_letters, moment, seconds, short, time};
 
@@ -32,7 +32,10 @@ impl<const BASE: u32> Tool for Silk<BASE> {
 
     /// The columns that are printed when nobody asks for others, without their titles.
     fn unnamed(row: &[u8]) -> Option<Layout> {
-        let row_values: Vec<_> = values(row, b'|').collect();
+        let mut row_values: Vec<_> = open_values(row, b'|').collect();
+        // A bar behind the last of them closes it.
+        let is_closed =
+            row_values.len() > TITLES.len() && row_values.pop_if(|value| value.is_empty()).is_some();
         let [src, dst, src_port, dst_port, protocol, packets, octets, _, start, duration, end, _] =
             row_values[..]
         else {
@@ -44,7 +47,8 @@ impl<const BASE: u32> Tool for Silk<BASE> {
         let are_times =
             Self::time(start).is_some() && Self::time(end).is_some() && seconds(duration).is_some();
         let named = TITLES.iter().map(|title| (Self::field(title.as_bytes()), title.as_bytes()));
-        (are_numbers && are_addresses && are_times).then(|| Layout::new(b'|', named))
+        let layout = || Layout { is_closed, ..Layout::new(b'|', named) };
+        (are_numbers && are_addresses && are_times).then(layout)
     }
 
     /// A date may have its year last (`--timestamp-format=m/d/y`).

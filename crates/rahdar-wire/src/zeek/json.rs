@@ -3,7 +3,7 @@
 //!
 //! Field names come as Zeek writes them (`id.orig_h`), with `_` for `.` as log shippers have
 //! it, or nested (`"id": {"orig_h": …}`). Which log an object is of, `_path` or `@stream` say, or
-//! else a field that one log alone has. Objects of logs that are not read are beside.
+//! else a field that one log alone has. Objects of logs that are not read are beside, and the logs are named.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -49,7 +49,10 @@ pub(crate) fn decode(
             match other {
                 Seen::Done => return Ok(()),
                 Seen::Of(other) => log = other,
-                Seen::Unread => break,
+                Seen::Unread(path) => {
+                    delivery.pass(path);
+                    return Ok(());
+                }
             }
         }
         delivery.tally.beside += 1;
@@ -58,13 +61,13 @@ pub(crate) fn decode(
 }
 
 /// What came of a look at an object as one of a certain log.
-enum Seen {
+enum Seen<'l> {
     /// It is of that log, and delivered or refused.
     Done,
     /// It is of another log.
     Of(Log),
-    /// It is of a log that is not read.
-    Unread,
+    /// It is of a log that is not read, of this path.
+    Unread(&'l [u8]),
 }
 
 /// Reads one object and gives what it says to the sink, or refuses it.
@@ -73,7 +76,7 @@ fn object<'l, R: super::Row<'l>>(
     keys: &mut Keys<Meaning>,
     delivery: &mut Delivery<'_>,
     facts: &mut Facts,
-) -> Result<Seen, WireError> {
+) -> Result<Seen<'l>, WireError> {
     let mut row = R::default();
     match read(text.line, keys, &mut row) {
         Ok(None) => deliver(&row, text, &Json, delivery, facts)?,
@@ -110,7 +113,7 @@ fn read<'l, R: super::Row<'l>>(
     line: &'l [u8],
     keys: &mut Keys<Meaning>,
     row: &mut R,
-) -> Result<Option<Seen>, ObjectError> {
+) -> Result<Option<Seen<'l>>, ObjectError> {
     let mut is_named = false;
     let mut marked = None;
     let mut members = Members::new(line);
@@ -128,7 +131,7 @@ fn read<'l, R: super::Row<'l>>(
             (Meaning::Stream, Value::Text(stream)) => match Log::from_path(stream) {
                 Some(log) if log == R::LOG => is_named = true,
                 Some(log) => return Ok(Some(Seen::Of(log))),
-                None => return Ok(Some(Seen::Unread)),
+                None => return Ok(Some(Seen::Unread(stream))),
             },
             (Meaning::Field(field), value) => {
                 marked = marked.or(field.mark());

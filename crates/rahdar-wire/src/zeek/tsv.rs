@@ -41,8 +41,10 @@ pub(crate) fn decode(
         } else if are_names(text.line) {
             header.take_names(text.line);
             delivery.tally.beside += 1;
-        } else if text.line.is_empty() || header.rows == Rows::Other {
+        } else if text.line.is_empty() {
             delivery.tally.beside += 1;
+        } else if header.rows == Rows::Other {
+            delivery.pass(header.path.as_deref().unwrap_or(b"logs without a path"));
         } else if let Rows::Of(log) = header.rows {
             match log {
                 Log::Conn => row::<conn::Row<'_>>(text, &header, delivery, &mut facts)?,

@@ -4,11 +4,13 @@ use std::net::IpAddr;
 
 use proptest::prelude::*;
 use rahdar_model::Timestamp;
+use rahdar_model::fact::{Loss, Unit};
 use rahdar_wire::{Format, Options};
 
 use crate::kept::{Kept, decode_all, decoded, line};
 use crate::made::{
-    BEGIN_S, ETHERNET, block, enhanced, ethernet, icmp, interface, ip, pcap, section, tcp, udp,
+    BEGIN_S, ETHERNET, ISB_END, ISB_IFDROP, ISB_OSDROP, ISB_START, block, enhanced, ethernet, icmp,
+    interface, ip, pcap, section, statistics, tcp, udp,
 };
 
 const FIN: u8 = 0x01;
@@ -445,6 +447,75 @@ fn a_packet_of_an_unknown_interface_costs_only_itself() {
     assert_eq!((tally.received, tally.decoded, tally.refused), (2, 1, 1));
     assert_eq!(kept.problems(), ["packet 1: the packet block is inconsistent or of an unknown interface"]);
     assert_eq!(kept.flows[0].source_row, 2);
+}
+
+/// Microseconds so many seconds after made captures begin.
+fn us(seconds: u64) -> u64 {
+    (u64::from(BEGIN_S) + seconds) * 1_000_000
+}
+
+/// Two captures, one after the other, the first of which counts what it dropped.
+pub(crate) fn with_statistics() -> Vec<u8> {
+    let options = [(ISB_START, us(0)), (ISB_END, us(8)), (ISB_IFDROP, 3), (ISB_OSDROP, 4)];
+    let blocks = [section(), interface(ETHERNET, &[]), statistics(0, us(9), &options)].concat();
+    [blocks, pcap(ETHERNET, &[(0, ask(SYN, 0)), (1, answer(SYN | ACK, 0))])].concat()
+}
+
+/// The gaps of a capture: when, how many.
+fn gaps(capture: &[u8]) -> Vec<String> {
+    let (kept, _) = decoded(capture);
+    assert_eq!(kept.problems(), [""; 0]);
+    for gap in &kept.gaps {
+        assert_eq!((&*gap.exporter, gap.cause, gap.unit), ("packets", Loss::KernelDrop, Unit::Packets));
+    }
+    kept.gaps.iter().map(|gap| format!("{:?} {}", gap.window, gap.lost)).collect()
+}
+
+#[test]
+fn packets_that_a_capture_dropped_are_a_gap() {
+    let head = [section(), interface(ETHERNET, &[]), enhanced(0, us(1), &ask(SYN, 0))].concat();
+    let of = |blocks: &[Vec<u8>]| gaps(&[head.clone(), blocks.concat()].concat());
+    let both =
+        statistics(0, us(9), &[(ISB_START, us(0)), (ISB_END, us(8)), (ISB_IFDROP, 3), (ISB_OSDROP, 4)]);
+    assert_eq!(of(&[both]), ["[2021-08-15T00:00:00Z, 2021-08-15T00:00:08Z) 7"]);
+    let counted = |second, drops| statistics(0, us(second), &[(ISB_OSDROP, drops)]);
+    let rising = [counted(5, 2), counted(6, 2), counted(9, 5)];
+    let expected =
+        ["[2021-08-15T00:00:01Z, 2021-08-15T00:00:05Z) 2", "[2021-08-15T00:00:06Z, 2021-08-15T00:00:09Z) 3"];
+    assert_eq!(of(&rising), expected);
+    // All ones stand for unknown; a count that falls began anew.
+    assert_eq!(of(&[statistics(0, us(9), &[(ISB_IFDROP, u64::MAX)])]), [""; 0]);
+    assert_eq!(of(&[counted(5, 2), counted(9, 1)])[1], "[2021-08-15T00:00:05Z, 2021-08-15T00:00:09Z) 1");
+    assert_eq!(of(&[statistics(1, us(9), &[(ISB_IFDROP, 1)]), statistics(0, us(9), &[])]), [""; 0]);
+    // A second section counts by itself, and its clock may have another unit.
+    let milliseconds = interface(ETHERNET, &[(9, &[3])]);
+    let other = statistics(0, us(9) / 1_000, &[(ISB_START, us(7) / 1_000), (ISB_IFDROP, 1)]);
+    let expected = "[2021-08-15T00:00:07Z, 2021-08-15T00:00:09Z) 1";
+    assert_eq!(of(&[counted(5, 2), section(), milliseconds, other])[1], expected);
+}
+
+#[test]
+fn captures_one_after_the_other_are_read_one_after_the_other() {
+    let first = pcap(ETHERNET, &[(0, ask(SYN, 0))]);
+    let bare =
+        ip("192.0.2.2".parse().unwrap(), "198.51.100.7".parse().unwrap(), 17, &[0, 1, 0, 2, 0, 8, 0, 0]);
+    let second = pcap(101, &[(10, bare)]);
+    let flows = [
+        "192.0.2.1 1000 > 198.51.100.7 80 proto 6: 40 in 1, back 0 in 0, flags 0x02 0x00, end 4",
+        "192.0.2.2 1 > 198.51.100.7 2 proto 17: 28 in 1, back 0 in 0, end 4, direction guessed",
+    ];
+    let (kept, tally) = decoded(&[first.clone(), second].concat());
+    assert_eq!((lines(&kept), kept.problems()), (flows.map(str::to_owned).to_vec(), vec![]));
+    assert_eq!(tally.received, 2);
+    let blocks = [section(), interface(ETHERNET, &[]), enhanced(0, us(1), &ask(SYN, 0))].concat();
+    for joined in [[first.clone(), blocks.clone()].concat(), [blocks, first.clone()].concat()] {
+        let (kept, tally) = decoded(&joined);
+        assert_eq!((kept.problems(), tally.received), (vec![], 2));
+    }
+    let (kept, tally) = decoded(&[first.clone(), first[..20].to_vec()].concat());
+    let problem =
+        format!("octet {}: the header of a second capture is cut off; nothing after it is read", first.len());
+    assert_eq!((kept.problems(), kept.flows.len(), tally.received), (vec![problem], 1, 2));
 }
 
 #[test]

@@ -63,6 +63,39 @@ fn entries_of_gcp_may_stand_in_an_array_and_have_numbers() {
     check(&array, &[GCP_LINE, GCP_LINE], &[]);
 }
 
+#[test]
+fn entries_of_firewall_rules_are_beside_and_named_once() {
+    let entry = concat!(
+        r#"{"insertId":"b","jsonPayload":{"connection":{"dest_ip":"198.51.100.7","dest_port":443,"protocol":6,"#,
+        r#""src_ip":"192.0.2.10","src_port":50000},"disposition":"ALLOWED","rule_details":{"action":"ALLOW"}},"#,
+        r#""logName":"projects/example/logs/compute.googleapis.com%2Ffirewall"}"#,
+        "\n"
+    );
+    let log = [entry, GCP, &entry.replace("ALLOWED", "DENIED")].concat();
+    let named = "input: not read, and beside: entries of firewall rules (2)";
+    check(&log, &[GCP_LINE], &[named]);
+    let (_, tally) = decoded(log.as_bytes());
+    assert_eq!((tally.received, tally.beside), (1, 2));
+}
+
+#[test]
+fn entries_of_gcp_may_have_come_through_bigquery() {
+    let log = GCP.replace(":443", ":\"443.0\"").replace(":50000", ":\"50000\"").replace(":6,", ":\"6.0\",");
+    for (from, until) in [
+        ("2021-08-15 00:00:00.250000 UTC", "2021-08-15 00:00:01.750000 UTC"),
+        ("2021-08-15T00:00:00.250000Z", "2021-08-15T00:00:01.750000Z"),
+        ("2021-08-15 00:00:00.25+00", "2021-08-15 00:00:01.75+00:00"),
+    ] {
+        let log = log
+            .replace("2021-08-15T00:00:00.250000000Z", from)
+            .replace("2021-08-15T00:00:01.750000000Z", until);
+        let kept = check(&log, &[GCP_LINE], &[]);
+        let flow = &kept.flows[0];
+        assert_eq!(flow.start_time.to_string(), "2021-08-15T00:00:00.25Z", "{from}");
+        assert_eq!(flow.end_time.since(flow.start_time), 1_500_000, "{from}");
+    }
+}
+
 /// What Firehose writes of a subscription to CloudWatch Logs: rows of version 2 in messages.
 pub(crate) const MESSAGES: &str = concat!(
     r#"{"messageType":"DATA_MESSAGE","owner":"1","logGroup":"g","logStream":"eni-1-all","subscriptionFilters":["f"],"#,

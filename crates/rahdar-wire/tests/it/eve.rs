@@ -2,6 +2,7 @@
 
 use std::fs::File;
 
+use rahdar_model::fact::{Loss, Unit};
 use rahdar_model::flow::{Initiator, SamplingSource};
 use rahdar_wire::{Detection, Format, Options, detect};
 
@@ -368,4 +369,75 @@ fn events_of_a_real_sensor_are_those_of_the_manifest() {
     let asked = kept.resolutions.iter().filter(|resolution| resolution.response.is_none()).count();
     assert_eq!((kept.flows.len(), asked, kept.handshakes.len()), (3_512, 340, 1));
     assert!(kept.flows.iter().all(|flow| &*flow.exporter == "stratosphere.org"));
+}
+
+/// A `stats` event of a sensor that has run for so many seconds, `second` seconds after the beginning of the log.
+fn stats(second: u32, uptime: u32, drops: &str) -> String {
+    format!(
+        "{{\"timestamp\":\"2021-08-15T00:{:02}:{:02}.000000+0000\",\"event_type\":\"stats\",\"stats\":{{\"uptime\":{uptime},\
+         \"capture\":{{\"kernel_packets\":90000,{drops},\"errors\":0}},\"decoder\":{{\"pkts\":90000}}}}}}\n",
+        second / 60,
+        second % 60
+    )
+}
+
+/// A log of a sensor that drops packets.
+pub(crate) fn dropping() -> String {
+    [stats(8, 5_000, "\"kernel_drops\":1"), stats(16, 5_008, "\"kernel_drops\":2"), flow(), flow()].concat()
+}
+
+/// The gaps of a log: who, when, how many.
+fn gaps(log: &str) -> Vec<String> {
+    let (kept, tally) = decoded(log.as_bytes());
+    assert_eq!((kept.problems(), tally.received), (Vec::<String>::new(), 0));
+    assert_eq!(tally.beside, log.lines().count() as u64);
+    assert!(kept.gaps.iter().all(|gap| (gap.cause, gap.unit) == (Loss::KernelDrop, Unit::Packets)));
+    kept.gaps.iter().map(|gap| format!("{} {:?} {}", gap.exporter, gap.window, gap.lost)).collect()
+}
+
+#[test]
+fn packets_that_the_kernel_dropped_between_two_counts_are_a_gap() {
+    let drops = |n: u32| format!("\"kernel_drops\":{n}");
+    let log = [stats(8, 5_000, &drops(100)), stats(16, 5_008, &drops(100)), stats(24, 5_016, &drops(107))];
+    let window = "[2021-08-15T00:00:16Z, 2021-08-15T00:00:24Z)";
+    assert_eq!(gaps(&log.concat()), [format!("suricata {window} 7")]);
+    let interface = "\"kernel_drops\":107,\"kernel_ifdrops\":3";
+    let log = [stats(16, 5_008, &drops(100)), stats(24, 5_016, interface)];
+    assert_eq!(gaps(&log.concat()), [format!("suricata {window} 10")]);
+    // What was dropped before the log begins, no line of it says when.
+    assert_eq!(gaps(&stats(8, 5_000, &drops(100))), [""; 0]);
+}
+
+#[test]
+fn a_sensor_that_starts_anew_counts_from_nothing() {
+    let drops = |n: u32| format!("\"kernel_drops\":{n}");
+    let log = [stats(8, 5_000, &drops(100)), stats(76, 16, &drops(4)), stats(84, 24, &drops(5))].concat();
+    let expected = [
+        "suricata [2021-08-15T00:01:00Z, 2021-08-15T00:01:16Z) 4",
+        "suricata [2021-08-15T00:01:16Z, 2021-08-15T00:01:24Z) 1",
+    ];
+    assert_eq!(gaps(&log), expected);
+}
+
+#[test]
+fn sensors_that_share_a_log_are_counted_apart() {
+    let drops = |n: u32| format!("\"kernel_drops\":{n}");
+    let one = |second, n| stats(second, 5_000 + second, &drops(n));
+    let other = |second, n| stats(second, 900 + second, &drops(n));
+    let log = [one(8, 100), other(9, 7), one(16, 100), other(17, 9), one(24, 100)].concat();
+    assert_eq!(gaps(&log), ["suricata [2021-08-15T00:00:09Z, 2021-08-15T00:00:17Z) 2"]);
+    let named = |host: &str, second, n| {
+        one(second, n).replace("\"stats\",", &format!("\"stats\",\"host\":\"{host}\","))
+    };
+    let log = [named("a", 8, 100), named("b", 9, 7), named("a", 16, 100), named("b", 17, 9)].concat();
+    assert_eq!(gaps(&log), ["b [2021-08-15T00:00:09Z, 2021-08-15T00:00:17Z) 2"]);
+}
+
+#[test]
+fn counts_that_are_none_make_no_gap() {
+    for drops in ["\"x\":1", "\"kernel_drops\":\"x\"", "\"kernel_drops\":-1"] {
+        assert_eq!(gaps(&[stats(8, 8, drops), stats(16, 16, drops)].concat()), [""; 0]);
+    }
+    let back = [stats(16, 5_008, "\"kernel_drops\":9"), stats(8, 5_000, "\"kernel_drops\":5")].concat();
+    assert_eq!(gaps(&back), [""; 0]);
 }

@@ -7,6 +7,7 @@ use rahdar_wire::{Format, Options, detect};
 use crate::capture;
 use crate::cloud;
 use crate::eve;
+use crate::exports;
 use crate::kept::decode_all;
 use crate::made::{
     CONN_HEADER, CONN_JSON, CONN_ROW, DNS_HEADER, DNS_JSON, DNS_ROW, ETHERNET, SSL_HEADER, SSL_JSON, SSL_ROW,
@@ -50,6 +51,9 @@ pub(crate) fn seeds() -> Vec<(Format, Vec<u8>)> {
         (Format::Packets, pcap(ETHERNET, &timed)),
         (Format::Packets, [section(), interface(ETHERNET, &[(9, &[9])]), blocks].concat()),
         (Format::Packets, pcap(ETHERNET, &tunnels())),
+        (Format::Packets, exports::over_tcp()),
+        (Format::Packets, capture::with_statistics()),
+        (Format::Eve, eve::dropping().into_bytes()),
     ];
     for (link, frame) in capture::wifi() {
         seeds.push((Format::Packets, pcap(link, &[(0, frame.clone()), (1, frame)])));

@@ -104,6 +104,29 @@ fn a_compressed_input_without_one_readable_record_is_an_error() {
 }
 
 #[test]
+fn a_small_file_that_is_cut_gives_what_came_before() {
+    let plain = log(100);
+    for compress in [gzip as fn(&[u8]) -> Vec<u8>, xz, lz4] {
+        let compressed = compress(&plain);
+        let (kept, tally) = decoded(&compressed[..compressed.len() * 3 / 4]);
+        assert!((20..100).contains(&kept.flows.len()), "{}", kept.flows.len());
+        assert_eq!(tally.refused, 1);
+    }
+}
+
+#[test]
+fn of_blocks_that_are_not_whole_the_error_says_that_nothing_can_be_kept() {
+    for (compress, block) in [
+        (zstd as fn(&[u8]) -> Vec<u8>, "zstd is unpacked by blocks of up to 128 KiB"),
+        (bzip2, "bzip2 is unpacked by blocks of up to 900 kB"),
+    ] {
+        let compressed = compress(&log(100));
+        let text = error(&compressed[..compressed.len() / 2]);
+        assert!(text.ends_with(&format!("; {block}, and the first is not whole")), "{text}");
+    }
+}
+
+#[test]
 fn a_failing_reader_is_told_from_a_damaged_stream() {
     struct Broken;
     impl Read for Broken {
@@ -192,6 +215,47 @@ fn errors_say_what_is_wrong_and_what_is_read() {
         assert_eq!(error(&*gzip(&compress(&log(1)))), text);
         assert_eq!(error(&*compress(&gzip(&log(1)))), text);
     }
+}
+
+#[test]
+fn errors_name_the_likeliest_remedy() {
+    let unnamed = "rahdar does not read rows of nfdump's CSV without the names of their columns (print these: leave `-q` out)";
+    let of_nfdump = [
+        "2021-08-15 00:00:00,2021-08-15 00:00:01,1.500,192.0.2.10,198.51.100.7,50000,443,TCP,...AP.SF,0,0,10,1520,0,0\n",
+        "2021-08-15 00:00:00.250,1.500,TCP,192.0.2.10,50000,198.51.100.7,443,10,1520,1\n",
+    ];
+    for rows in of_nfdump {
+        assert_eq!(error(rows.as_bytes()), unnamed);
+    }
+    let people = "rahdar does not read what nfdump prints for people (print it so: `nfdump -o csv`)";
+    let row = "2021-08-15 00:00:00.250 CREATE   Ignore TCP       192.0.2.10:50000 ->     198.51.100.7:443  0.0.0.0:0 -> 0.0.0.0:0   4.5 M  0\n";
+    let header =
+        "Event time               Event  XEvent Proto      Src IP Addr:Port          Dst IP Addr:Port\n";
+    for text in
+        [format!("{header}{row}"), row.to_owned(), row.replace("192.0.2.10:50000", "2001:db8::1.50000")]
+    {
+        assert_eq!(error(text.as_bytes()), people);
+    }
+    for (text, looks) in [
+        (
+            "192.0.2.10;198.51.100.7;443\n",
+            "`192.0.2.10;198.51.100.7;443`: rows without the names of their columns",
+        ),
+        (
+            "who,whom\n192.0.2.10,198.51.100.7\n",
+            "`who,whom`: a table whose columns have names that are not known",
+        ),
+        ("<!DOCTYPE html>\n", "`<!DOCTYPE html>`: a page of the web, not a file"),
+        ("{\"a\":1}\n", "`{\"a\":1}`: JSON without the keys of a log that is read"),
+    ] {
+        let error = error(text.as_bytes());
+        assert!(error.starts_with(&format!("the input begins with the text {looks} (")), "{error}");
+        assert!(error.contains("); rahdar reads "), "{error}");
+    }
+    let looks =
+        "the input begins with the octets `\\x00\\t\\x00\\x01\\x00`: an export datagram that is damaged (";
+    let error = error(&b"\0\x09\0\x01\0"[..]);
+    assert!(error.starts_with(looks), "{error}");
 }
 
 #[test]

@@ -124,6 +124,27 @@ pub(crate) fn enhanced(interface: u32, units: u64, frame: &[u8]) -> Vec<u8> {
     block(6, &body)
 }
 
+/// Options of a pcapng interface statistics block.
+pub(crate) const ISB_START: u16 = 2;
+pub(crate) const ISB_END: u16 = 3;
+pub(crate) const ISB_IFDROP: u16 = 5;
+pub(crate) const ISB_OSDROP: u16 = 7;
+
+/// A pcapng interface statistics block, its times in the units of the interface. Options are numbers.
+pub(crate) fn statistics(interface: u32, units: u64, options: &[(u16, u64)]) -> Vec<u8> {
+    let halves = |units: u64| [((units >> 32) as u32).to_le_bytes(), (units as u32).to_le_bytes()].concat();
+    let mut body = [&interface.to_le_bytes()[..], &halves(units)].concat();
+    for (code, value) in options {
+        body.extend(code.to_le_bytes());
+        body.extend(8u16.to_le_bytes());
+        body.extend(match *code {
+            ISB_START | ISB_END => halves(*value),
+            _ => value.to_le_bytes().to_vec(),
+        });
+    }
+    block(5, &body)
+}
+
 /// The header lines of a `conn.log`.
 pub(crate) const CONN_HEADER: &str = "\
 #separator \\x09

@@ -72,6 +72,22 @@ fn columns_may_be_separated_by_other_characters() {
     check(&separated("|", "|").replace("|S1|", "|17|"), &[&format!("{OUT}, rate unknown"), icmp], &[]);
 }
 
+#[test]
+fn the_last_column_may_be_empty() {
+    let icmp = "192.0.2.10 > 198.51.100.7 icmp 3/1: 168 in 2, rate unknown";
+    for (by, ends) in [("|", ""), ("|", "|"), (",", ""), (",", ",")] {
+        let table = separated(by, ends).replace(&format!("{by}S1{ends}"), &format!("{by}{ends}"));
+        let kept = check(&table, &[&format!("{OUT}, rate unknown"), icmp], &[]);
+        assert_eq!(&*kept.flows[0].exporter, "silk");
+        let (_, rows) = table.split_once('\n').unwrap();
+        if by == "|" {
+            check(rows, &[&format!("{OUT}, rate unknown"), icmp], &[]);
+        }
+    }
+    let table = separated("|", "").replace("|2021/08/15T00:00:01.750|S1", "");
+    check(&table, &[icmp], &["line 2: the row has 10 of 12 columns"]);
+}
+
 /// Addresses as `--ip-format=hexadecimal` prints them. Most have a letter; one alone has none.
 pub(crate) const HEXADECIMAL: &str = "\
 sIP|dIP|sPort|dPort|pro|packets|bytes|flags|sTime|duration|eTime|sensor

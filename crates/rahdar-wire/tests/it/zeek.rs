@@ -162,7 +162,7 @@ fn a_header_midway_holds_for_the_rows_after_it() {
     let other = "#path\tdns\n#fields\tts\tuid\tquery\n1628985600\tCx\texample.org\n";
     let again = CONN_HEADER.replace("#separator \\x09\n", "\t#separator \\x09\r\n");
     let log = format!("{CONN_HEADER}{CONN_ROW}#close\t2021\n{other}{again}{CONN_ROW}");
-    check(&log, &[ROW_LINE, ROW_LINE], &[]);
+    check(&log, &[ROW_LINE, ROW_LINE], &["input: not read, and beside: dns (1)"]);
 }
 
 #[test]
@@ -288,6 +288,25 @@ fn other_logs_in_a_stream_are_beside() {
     );
     let (kept, tally) = decoded(log.as_bytes());
     assert_eq!((kept.flows.len(), tally.received, tally.beside), (1, 1, 1));
+}
+
+#[test]
+fn other_logs_in_a_stream_are_named_once() {
+    let of = |path: &str| format!("{{\"_path\":\"{path}\",\"ts\":1628985600.25,\"note\":\"x\"}}\n");
+    let log = [CONN_JSON, &of("weird"), &of("notice"), &of("weird"), &of("a\\n\u{1b}`")].concat();
+    let named = "input: not read, and beside: a?n?? (1), notice (1), weird (2)";
+    let (kept, tally) = decoded(log.as_bytes());
+    assert_eq!((kept.problems(), tally.received, tally.beside), (vec![named.to_owned()], 1, 4));
+    let logs: String = (0..70).map(|n| of(&format!("log{n:02}"))).collect();
+    let (kept, tally) = decoded(format!("{CONN_JSON}{logs}").as_bytes());
+    let problem = kept.problems().pop().unwrap();
+    assert!(problem.ends_with(", log63 (1), others (6)"), "{problem}");
+    assert_eq!((kept.problems().len(), tally.beside), (1, 70));
+    let header = |path: &str| {
+        format!("#fields\tts\tnote\n#path\t{path}\n").replace("#fields", "#separator \\x09\n#fields")
+    };
+    let rows = format!("{CONN_HEADER}{CONN_ROW}{}1\tx\n2\tx\n", header("weird"));
+    assert_eq!(decoded(rows.as_bytes()).0.problems(), ["input: not read, and beside: weird (2)"]);
 }
 
 #[test]

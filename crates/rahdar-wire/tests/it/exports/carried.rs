@@ -10,7 +10,7 @@ use super::message::{
     EXPORT_S, FLOW_FIELDS, FLOWS, Header, UPTIME_MS, flow, ipfix, ipfix_template, set, v5_record, v9,
 };
 use crate::kept::{Kept, decode_all, decoded};
-use crate::made::{BEGIN_S, ETHERNET, ethernet, ip, pcap, tcp, udp};
+use crate::made::{BEGIN_S, ETHERNET, ethernet, ip, pcap, udp};
 
 const FROM: &str = "192.0.2.1:9000";
 const TO: &str = "203.0.113.1:2055";
@@ -336,21 +336,4 @@ proptest! {
         prop_assert_eq!((tally.beside, tally.refused), (beside(pieces.len() as u64), 0));
         prop_assert_eq!(unnumbered(kept), whole);
     }
-}
-
-#[test]
-fn ipfix_over_tcp_is_refused() {
-    let segment = |payload: &[u8]| {
-        let mut frame = tcp(FROM, TO, 0x10, payload.len());
-        let at = frame.len() - payload.len();
-        frame[at..].copy_from_slice(payload);
-        frame
-    };
-    let [message, _] = messages();
-    let (begin, rest) = message.split_at(60);
-    let problem = "packet 1: IPFIX over TCP is not read from captures";
-    check(vec![segment(begin), segment(rest)], 0, 2, problem);
-    let mut old = message.clone();
-    old[4..8].copy_from_slice(&(EXPORT_S - 2 * 86_400).to_be_bytes());
-    check(vec![segment(&old)], 1, 0, "");
 }

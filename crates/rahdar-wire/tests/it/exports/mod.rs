@@ -10,6 +10,7 @@ mod message;
 mod record;
 mod sampling;
 mod section;
+mod stream;
 mod template;
 mod v7;
 mod written;
@@ -20,6 +21,7 @@ use rahdar_wire::{Format, Options};
 use crate::kept::{Kept, decode_all};
 pub(crate) use hostile::seeds;
 use message::{FLOW_FIELDS, FLOWS, flow, ipfix, ipfix_template, set, v9};
+pub(crate) use stream::over_tcp;
 
 /// Decodes a file of messages, one after the other, as an operator would force it.
 fn messages(messages: &[Vec<u8>]) -> (Kept, Tally) {
