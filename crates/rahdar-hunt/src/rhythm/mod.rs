@@ -191,15 +191,23 @@ impl Finder {
         let is_least = found.is_some_and(|found| found.is_least) || even == Some(dispersion::COLUMNS[0]);
         let beat = Beat::new(method, period_s, score, &[&intervals]);
         let own = Assessment { p_value: (METHODS * least).min(1.0), is_least, is_daily: false, beat };
-        own.unless_daily(&self.phases, &[series], most, id).timed(&slowed, series.pace())
+        own.unless_daily(&self.phases, &[series], (METHODS, most), id).timed(&slowed, series.pace())
     }
 
     /// Looks for a schedule alone, where too little is seen for intervals to tell anything. `seen` is the
-    /// share of check-ins that leave a record, if it is known: a schedule must agree with it.
-    pub fn assess_schedule(&mut self, series: &Series, seen: Option<f64>) -> Assessment {
+    /// share of check-ins that leave a record, if it is known: a schedule must agree with it. It must be more than the hours
+    /// of the day explain, too, with up to `most` orders of the days; `id` names the question.
+    pub fn assess_schedule(
+        &mut self,
+        series: &Series,
+        seen: Option<f64>,
+        most: usize,
+        id: &[u8],
+    ) -> Assessment {
         let line = self.periodogram.search(series, seen);
         let beat = Beat::new(Method::Periodogram, line.period_s, line.strength, &[&series.intervals()]);
-        Assessment { p_value: line.p_value, is_least: false, is_daily: false, beat }
+        let own = Assessment { p_value: line.p_value, is_least: false, is_daily: false, beat };
+        own.unless_daily(&self.phases, &[series], (1.0, most), id)
     }
 
     /// Looks for a rhythm that several victims of one server share (`methods.md` §3.4), with up to `most`
@@ -210,7 +218,8 @@ impl Finder {
         let found = phase::search(&self.phases, &intervals, most, id)?;
         let beat = Beat::new(Method::Fleet, found.period_s, found.strength, &intervals);
         let own = Assessment { p_value: found.p_value, is_least: found.is_least, is_daily: false, beat };
-        let own = own.unless_daily(&self.phases, &victims.iter().collect::<Vec<_>>(), most, id);
+        let members: Vec<&Series> = victims.iter().filter(|series| !series.is_rare()).collect();
+        let own = own.unless_daily(&self.phases, &members, (1.0, most), id);
         Some(own.timed(&intervals.concat(), 1.0))
     }
 }
@@ -228,11 +237,17 @@ impl Assessment {
         Self { beat: Beat { period_s: told.period_s / pace, within_s, seen: told.seen, ..beat }, ..self }
     }
 
-    /// The same, its p no smaller than what the hours of the day leave of it, where people could be meant.
-    fn unless_daily(self, phases: &Phases, clients: &[&Series], most: usize, id: &[u8]) -> Self {
+    /// The same, its p no smaller than what the hours of the day leave of it, where people could be meant: from up to `most`
+    /// orders of the days, and so many `tests` that it may come from.
+    fn unless_daily(
+        self,
+        phases: &Phases,
+        clients: &[&Series],
+        (tests, most): (f64, usize),
+        id: &[u8],
+    ) -> Self {
         let Beat { method, period_s, jitter, .. } = self.beat;
-        let asked = clients.iter().filter(|series| !series.is_rare());
-        let times: Vec<&[f64]> = asked.map(|series| series.times_s()).collect();
+        let times: Vec<&[f64]> = clients.iter().map(|series| series.times_s()).collect();
         let may_explain = |times: &&[f64]| calendar::may_explain(times, jitter * period_s);
         if self.p_value > TELLING || !times.iter().any(may_explain) {
             return self;
@@ -246,7 +261,6 @@ impl Assessment {
             Method::Dispersion => -clients.iter().map(|times| dispersion::cv(&intervals(times))).sum::<f64>(),
         };
         let (by_days, is_least) = calendar::p_value(&times, most, id, &mut statistic);
-        let tests = if method == Method::Fleet { 1.0 } else { METHODS };
         let by_days = (tests * by_days).min(1.0);
         match by_days > self.p_value {
             true => Self { p_value: by_days, is_least, is_daily: true, ..self },

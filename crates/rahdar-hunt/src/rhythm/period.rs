@@ -6,15 +6,16 @@
 //! An interval d lasts k periods with chance r·(1 − r)^(k−1), where a part r of all check-ins is seen, each by chance.
 //! Given k it is normal about k·T, with a variance of k·σ² (sleeps, whose drift accumulates) or σ² (a clock). A part
 //! o of all intervals is none of these, and has density 1/(d·ln(range)). T, σ, r and o are fitted by expectation and
-//! maximization from [`STARTS`] periods, two spreads and both kinds; the highest likelihood is told.
+//! maximization from [`STARTS`] periods, two spreads and both kinds: all of them on few of the intervals, the best to the
+//! end on more; the highest likelihood is told.
 //!
 //! **How sure**: [`Told::within_s`] holds the periods that a likelihood ratio does not refuse: 2·ln < [`REFUSED`]
 //! about the best, and all rivals (2/3, 1/2, 2×) whose ln is less than [`RIVAL`] below it. Where more than
 //! [`MOST_OTHER`] of the intervals fit none, it reaches to what the phase says too.
 //!
-//! Assumes that check-ins are lost one by one, and sleeps that are about normal: uniform jitter of half the period
-//! with half of the check-ins lost is told up to a tenth too long, and [`Told::within_s`] is then too wide to be told. Wrong
-//! where losses have a rhythm of their own.
+//! Assumes that check-ins are lost one by one, and sleeps that are about normal. Those of most tools are uniform: with
+//! jitter of half the period and half of the check-ins lost the likeliest is up to a tenth too long. So the range is wider by
+//! (1 − r)·(σ/T)² at either end. Wrong where losses have a rhythm of their own.
 //!
 //! ```
 //! use rahdar_hunt::rhythm::period::told;
@@ -42,12 +43,16 @@ pub const MOST_OTHER: f64 = 0.2;
 
 /// Periods that an interval lasts at most.
 const MOST_CYCLES: usize = 64;
-/// Intervals that are looked at to find where to begin.
-const FEW: usize = 300;
-/// And at most.
-const MANY: usize = 1_500;
-/// Fits that are followed to their end.
-const FOLLOWED: usize = 8;
+/// Intervals that are looked at to find where to begin, and then: of more, every so-many-th of the sorted ones.
+const FEW: usize = 100;
+/// See [`FEW`].
+const MANY: usize = 400;
+/// Intervals that the likelihood counts at most: of more, how sleeps are not normal would be told as sure.
+const COUNTED: usize = 1_500;
+/// Fits that are followed: from all starts, from the best of these, and to their end.
+const FOLLOWED: [usize; 2] = [16, 8];
+/// A step that changes less, as a part, is the last.
+const STILL: f64 = 1e-5;
 /// The least spread, in seconds and as a part of the period.
 const LEAST_SPREAD: (f64, f64) = (0.3, 0.002);
 
@@ -69,23 +74,20 @@ pub fn told(intervals_s: &[f64], phase_s: f64) -> Option<Told> {
     if sorted.len() < 8 {
         return None;
     }
-    let all = Intervals::of(thinned(&sorted, MANY));
-    let fits = all.followed(Intervals::of(thinned(&sorted, FEW)).begun(phase_s));
+    let (few, all) = (Intervals::of(&sorted, FEW), Intervals::of(&sorted, MANY));
+    let begun = few.followed(&few.begun(phase_s), FOLLOWED[0], 10);
+    let fits = all.followed(&begun, FOLLOWED[1], 25);
     let best = *fits.first()?;
     let rivals = fits.iter().filter(|fit| {
         (fit.period_s / best.period_s - 1.0).abs() > APART && best.likelihood - fit.likelihood < RIVAL
     });
     let mut others: Vec<f64> = rivals.map(|fit| fit.period_s).collect();
     others.extend((best.other > MOST_OTHER).then_some(phase_s));
-    let near = (all.edge(&best, -1.0), all.edge(&best, 1.0));
+    // Sleeps are not normal: where some are lost, that moves the likeliest.
+    let blur = (1.0 - best.seen) * (best.spread_s / best.period_s).powi(2);
+    let near = (all.edge(&best, -1.0) * (1.0 - blur), all.edge(&best, 1.0) * (1.0 + blur));
     let within_s = others.iter().fold(near, |(from, to), other| (from.min(*other), to.max(*other)));
     Some(Told { period_s: best.period_s, within_s, seen: best.seen })
-}
-
-/// Every so-many-th of the sorted ones.
-fn thinned(sorted: &[f64], most: usize) -> Vec<f64> {
-    let kept = sorted.len().min(most);
-    (0..kept).map(|i| sorted[i * sorted.len() / kept]).collect()
 }
 
 /// One hypothesis.
@@ -106,6 +108,11 @@ impl Fit {
     fn grown(&self, k: f64) -> f64 {
         if self.adds { k } else { 1.0 }
     }
+
+    fn is_near(&self, other: &Self) -> bool {
+        let is = |a: f64, b: f64| (a - b).abs() <= STILL * b;
+        is(self.period_s, other.period_s) && is(self.spread_s, other.spread_s) && is(self.seen, other.seen)
+    }
 }
 
 /// Sums over all intervals and numbers of periods, by how likely these are.
@@ -122,13 +129,21 @@ struct Sums {
 
 struct Intervals {
     sorted: Vec<f64>,
+    /// How many each stands for.
+    weight: f64,
     ln_range: f64,
 }
 
 impl Intervals {
-    fn of(sorted: Vec<f64>) -> Self {
-        let range = sorted.last().zip(sorted.first()).map_or(1.0, |(last, first)| last / first);
-        Self { sorted, ln_range: libm::log(range) + 0.5 }
+    /// So many of the sorted ones at most, at equal distances.
+    fn of(sorted: &[f64], most: usize) -> Self {
+        let (n, kept) = (sorted.len(), sorted.len().min(most));
+        let range = sorted[n - 1] / sorted[0];
+        Self {
+            sorted: (0..kept).map(|i| sorted[(2 * i + 1) * n / (2 * kept)]).collect(),
+            weight: n.min(COUNTED) as f64 / kept as f64,
+            ln_range: libm::log(range) + 0.5,
+        }
     }
 
     /// Fits from all starts, the likeliest first.
@@ -145,33 +160,41 @@ impl Intervals {
                 let seen = (period_s / mean).clamp(0.03, 0.98);
                 let spread_s = spread * period_s;
                 let start = Fit { period_s, spread_s, seen, other: 0.02, adds, likelihood: 0.0 };
-                fits.push(self.fitted(start, 12, false));
+                fits.push(self.fitted(start, 3, false));
             }
         }
         fits.sort_by(|a, b| b.likelihood.total_cmp(&a.likelihood));
         fits
     }
 
-    /// The likeliest of each period and kind, followed to their end, the likeliest first.
-    fn followed(&self, fits: Vec<Fit>) -> Vec<Fit> {
+    /// The likeliest of each period and kind, so many at most, after so many more steps, the likeliest first.
+    fn followed(&self, fits: &[Fit], most: usize, steps: u32) -> Vec<Fit> {
         let mut kept: Vec<Fit> = Vec::new();
         for fit in fits {
             let is_kept = |other: &Fit| {
                 other.adds == fit.adds && (other.period_s / fit.period_s - 1.0).abs() < APART / 3.0
             };
-            if kept.len() < FOLLOWED && !kept.iter().any(is_kept) {
-                kept.push(fit);
+            if kept.len() < most && !kept.iter().any(is_kept) {
+                kept.push(*fit);
             }
         }
-        let mut fits: Vec<Fit> = kept.into_iter().map(|fit| self.fitted(fit, 25, false)).collect();
+        let mut fits: Vec<Fit> = kept.into_iter().map(|fit| self.fitted(fit, steps, false)).collect();
         fits.sort_by(|a, b| b.likelihood.total_cmp(&a.likelihood));
         fits
     }
 
-    /// After so many steps, the period held if `is_held`.
+    /// After so many steps at most, the period held if `is_held`.
     fn fitted(&self, start: Fit, steps: u32, is_held: bool) -> Fit {
-        let fit = (0..steps).fold(start, |fit, _| self.step(&fit, is_held));
-        Fit { likelihood: self.sums(&fit).likelihood, ..fit }
+        let mut fit = start;
+        for _ in 0..steps {
+            let next = self.step(&fit, is_held);
+            let is_still = next.is_near(&fit);
+            fit = next;
+            if is_still {
+                break;
+            }
+        }
+        Fit { likelihood: self.weight * self.sums(&fit).likelihood, ..fit }
     }
 
     fn step(&self, fit: &Fit, is_held: bool) -> Fit {
@@ -226,17 +249,28 @@ impl Intervals {
         sums
     }
 
-    /// The first period on this side of the best that is refused; at the most half of it away.
+    /// Where on this side of the best periods begin to be refused; half of it away at the most.
     fn edge(&self, best: &Fit, side: f64) -> f64 {
-        let mut off = 0.001;
+        let held = |from: &Fit, off: f64| {
+            self.fitted(Fit { period_s: best.period_s * (1.0 + side * off), ..*from }, 4, true)
+        };
+        let is_refused = |fit: &Fit| 2.0 * (best.likelihood - fit.likelihood) > REFUSED;
+        let (mut inside, mut off) = ((0.0, *best), 0.000_5);
         while off < 0.5 {
-            let held = Fit { period_s: best.period_s * (1.0 + side * off), ..*best };
-            if 2.0 * (best.likelihood - self.fitted(held, 6, true).likelihood) > REFUSED {
-                return held.period_s;
+            let fit = held(&inside.1, off);
+            if is_refused(&fit) {
+                break;
             }
-            off *= 1.2;
+            inside = (off, fit);
+            off *= 1.6;
         }
-        best.period_s * (1.0 + side * 0.5)
+        let mut outside = off.min(0.5);
+        for _ in 0..4 {
+            let between = 0.5 * (inside.0 + outside);
+            let fit = held(&inside.1, between);
+            if is_refused(&fit) { outside = between } else { inside = (between, fit) }
+        }
+        best.period_s * (1.0 + side * outside)
     }
 }
 
