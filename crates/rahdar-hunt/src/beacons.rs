@@ -304,6 +304,27 @@ mod tests {
     }
 
     #[test]
+    fn neither_the_order_of_flows_nor_a_second_thread_changes_a_row() {
+        let others = (10..25).flat_map(|n| chance(&format!("203.0.113.{n}"), &format!("192.0.2.{n}:443")));
+        let two = beacon("203.0.113.25", "192.0.2.9:443").chain(beacon("203.0.113.26", "192.0.2.9:443"));
+        let mut calls: Vec<(String, i64)> = two.chain(others).collect();
+        let ask = Ask { window: Window::ALL, hosts: vec!["203.0.113.0/24".parse().unwrap()] };
+        let alone = beacons(&store(calls.clone()), &ask).unwrap();
+        assert_eq!(alone.found.len(), 2);
+        let mut dice = Chance::of("order of calls", &[]);
+        for place in (1..calls.len()).rev() {
+            calls.swap(place, dice.below(place + 1));
+        }
+        let shuffled = store(calls);
+        let again = || beacons(&shuffled, &ask).unwrap();
+        let both = std::thread::scope(|scope| {
+            let other = scope.spawn(again);
+            (again(), other.join().unwrap())
+        });
+        assert_eq!(both, (alone.clone(), alone));
+    }
+
+    #[test]
     fn who_is_called_has_no_beacon_and_long_connections_none_either() {
         let called = beacon("192.0.2.9", "203.0.113.25:443");
         // One connection whose record is cut every minute.

@@ -36,8 +36,8 @@
 use rahdar_model::finding::{Reason, Verdict};
 
 use crate::evidence::establishment::Exchange;
-use crate::evidence::probability;
 use crate::evidence::validity::Validity;
+use crate::evidence::{decibans, probability};
 
 const CONFIRMED: f64 = 0.90;
 const LIKELY: f64 = 0.55;
@@ -82,14 +82,7 @@ pub fn grade(log_odds: f64, gates: &Gates) -> Grade {
     if !missing(gates).is_empty() {
         p = p.min(CONFIRMED - BELOW);
     }
-    let is_weak = gates.exchange.weight() < Exchange::Silent.weight();
-    let is_unproven = gates.validity == Validity::Unclocked || (gates.validity.is_stale() && !gates.is_fresh);
-    if is_weak || is_unproven {
-        p = p.min(LIKELY - BELOW);
-    }
-    if gates.is_killed {
-        p = p.min(POSSIBLE - BELOW);
-    }
+    p = capping(gates).fold(p, |p, (most, _)| p.min(most));
     let verdict = match p {
         CONFIRMED.. => Verdict::Confirmed,
         LIKELY.. => Verdict::Likely,
@@ -99,6 +92,64 @@ pub fn grade(log_odds: f64, gates: &Gates) -> Grade {
     // Rounded down, so that 0.899 is 89 and likely, not 90.
     let confidence = (p * 100.0 + 1e-9).floor().clamp(1.0, 99.0) as u8;
     Grade { confidence, verdict }
+}
+
+/// What caps p below *likely* or *possible*, with words.
+fn capping(gates: &Gates) -> impl Iterator<Item = (f64, &'static str)> {
+    let is_stale = gates.validity.is_stale() && !gates.is_fresh;
+    let rules = [
+        (
+            gates.exchange.weight() < Exchange::Silent.weight(),
+            LIKELY - BELOW,
+            "possible at most: no exchange in both directions was seen",
+        ),
+        (
+            gates.validity == Validity::Unclocked,
+            LIKELY - BELOW,
+            "possible at most: no clock tells whether the claim held",
+        ),
+        (
+            is_stale,
+            LIKELY - BELOW,
+            "possible at most: the claim had lapsed, and nothing else of its cluster is fresh",
+        ),
+        (
+            gates.is_killed,
+            POSSIBLE - BELOW,
+            "not believed, whatever else speaks for it: the first reason rules it out",
+        ),
+    ];
+    rules.into_iter().filter(|(holds, ..)| *holds).map(|(_, most, text)| (most, text))
+}
+
+/// Every cap that holds odds of this many decibans down, as a reason against: by how much, those before it considered.
+///
+/// ```
+/// use rahdar_hunt::evidence::establishment::Exchange;
+/// use rahdar_hunt::evidence::validity::Validity;
+/// use rahdar_hunt::grade::{Gates, caps};
+///
+/// let gates = Gates {
+///     exchange: Exchange::Payload,
+///     validity: Validity::Unclocked,
+///     recurs: true,
+///     is_fresh: false,
+///     proven: None,
+///     is_killed: false,
+/// };
+/// assert_eq!(caps(20.0, &gates)[0].text, "possible at most: no clock tells whether the claim held");
+/// assert!(caps(-20.0, &gates).is_empty());
+/// ```
+pub fn caps(log_odds: f64, gates: &Gates) -> Vec<Reason> {
+    let mut left = log_odds;
+    let lowers =
+        capping(gates).map(|(most, text)| (decibans(most), text)).filter(|(most, _)| *most < log_odds);
+    let reason = |(most, text): (f64, &str)| {
+        let weight = (most - left).min(0.0);
+        left += weight;
+        Reason { kind: "cap", weight, text: text.to_owned() }
+    };
+    lowers.map(reason).collect()
 }
 
 /// The requirements of a confirmed finding that are not met, in words; the weight of the evidence aside.
@@ -254,6 +305,16 @@ mod tests {
         );
         check(35.0, Gates { validity: Validity::Reassigned { days: 2 }, ..GATES }, Verdict::Possible, 54);
         check(35.0, Gates { is_killed: true, ..GATES }, Verdict::Discounted, 19);
+    }
+
+    #[test]
+    fn every_cap_that_holds_is_named_and_lowers_once() {
+        let gates = Gates { exchange: Exchange::OneWay, validity: Validity::Unclocked, ..GATES };
+        let killed = caps(20.0, &Gates { is_killed: true, ..gates });
+        assert_eq!(killed.len(), 3, "{killed:#?}");
+        let sum = 20.0 + killed.iter().map(|cap| cap.weight).sum::<f64>();
+        assert!((probability(sum) - 0.19).abs() < 1e-9 && killed[1].weight == 0.0, "{killed:#?}");
+        assert!(caps(35.0, &Gates { recurs: false, ..GATES }).is_empty(), "a requirement says so");
     }
 
     proptest! {

@@ -18,7 +18,7 @@ use rahdar_model::finding::{Reason, Verdict};
 use rahdar_model::intelligence::{Claim, Cluster, ClusterId, HostClass, Indicator, WindowBasis};
 use rahdar_model::marking::Marking;
 use rahdar_model::time::DAY_US;
-use rahdar_model::{Address, Day, Window};
+use rahdar_model::{Address, Day, Timestamp, Window};
 
 use crate::calibrate::Calibration;
 use crate::evidence::asymmetry::{self, Flow};
@@ -30,7 +30,7 @@ use crate::evidence::rhythm::Rhythm;
 use crate::evidence::validity::Validity;
 use crate::evidence::{self, Group, Row, corroboration, persistence, prober, scanning};
 use crate::exporters::estimate;
-use crate::grade::{Gates, Grade, grade, requirement};
+use crate::grade::{Gates, Grade, caps, grade, requirement};
 use crate::pair::{Company, Pair, Surroundings};
 use crate::regular::{self, Question};
 use crate::stitch::Session;
@@ -109,7 +109,7 @@ pub(crate) struct Lead<'a> {
     pub(crate) beside: Vec<Beside>,
     /// The best claim.
     pub(crate) claim: &'a Claim,
-    /// Heaviest first; the prior last. Of a discounted lead the rival first.
+    /// Heaviest first; then caps, the prior last. Of a discounted lead the rival first.
     pub(crate) reasons: Vec<Reason>,
     pub(crate) log_odds: f64,
     pub(crate) grade: Grade,
@@ -297,10 +297,14 @@ impl<'a> Draft<'a> {
         let days: BTreeSet<_> = contact.iter().flat_map(|s| &pair.sessions[*s].days).collect();
         let is_probing = all.iter().any(|s| company.is_probing(pair.victim, &pair.sessions[*s]));
 
-        let mut rows = vec![establishment.row(), port.row(), validity.row(claim)];
+        let seen_until = best.map_or(Timestamp::MAX, |best| pair.sessions[best.session].end);
+        let outside = validity.row(claim, seen_until);
+        let outside_kind = outside.reason.kind;
+        let mut rows = vec![establishment.row(), port.row(), outside];
         rows.extend(host.row());
         rows.extend(persistence::row(days.len()));
-        rows.extend(asymmetry::row(out, back));
+        // Of contact that said nothing, sizes say nothing.
+        rows.extend(asymmetry::row(out, back).filter(|_| establishment.exchange.carries()));
         rows.extend(peers.row());
         rows.extend(scanning::row(victim_scans, remote_scans, is_knock));
         let begun = contact.iter().map(|s| &pair.sessions[*s]);
@@ -321,7 +325,7 @@ impl<'a> Draft<'a> {
                 .flatten()
                 .map(|row| row.reason.kind),
             peers.is_kill().then_some("prevalence"),
-            validity.is_kill().then_some("outside_window"),
+            validity.is_kill().then_some(outside_kind),
         ];
         Weighed {
             kill: kill.into_iter().flatten().next(),
@@ -525,10 +529,15 @@ impl<'a> Settled<'a> {
         }
         let grade = grade(log_odds, &gates);
         reasons.extend(requirement(log_odds, grade, &gates));
+        reasons.extend(caps(log_odds, &gates));
         reasons.sort_by(|a, b| {
-            let is_prior = |reason: &Reason| reason.kind == "prior";
+            let last = |reason: &Reason| match reason.kind {
+                "prior" => 2,
+                "cap" => 1,
+                _ => 0,
+            };
             let heavier = b.weight.abs().total_cmp(&a.weight.abs());
-            is_prior(a).cmp(&is_prior(b)).then(heavier)
+            last(a).cmp(&last(b)).then(heavier)
         });
         if grade.verdict == Verdict::Discounted {
             name_rival(&mut reasons, one.kill);

@@ -210,9 +210,9 @@ impl Gathering<'_> {
             let asked = if validity.is_open() { asked } else { lapsed };
             let marking = affiliation.marking_of(self.book, &name);
             let asked = asked.entry((client, affiliation));
-            let asked = asked.or_insert_with(|| Asked::of((validity, validity.row(claim).reason)));
+            let asked = asked.or_insert_with(|| Asked::of((validity, validity.row(claim, time).reason)));
             if validity < asked.standing.0 {
-                asked.standing = (validity, validity.row(claim).reason);
+                asked.standing = (validity, validity.row(claim, time).reason);
             }
             asked.marking.and(&marking);
             asked.add(&name, time, &answer);

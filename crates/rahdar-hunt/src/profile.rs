@@ -90,7 +90,7 @@ fn add(profile: &mut Profile, answer: &Answer) {
     fn each<T: PartialEq + Clone>(list: &mut Vec<Stated<T>>, said: &[Stated<T>]) {
         for said in said {
             if !list.iter().any(|known| known.source == said.source && known.value == said.value) {
-                let last = list.iter().rposition(|known| known.source == said.source);
+                let last = list.iter().rposition(|known| known.is_of_source_of(said));
                 list.insert(last.map_or(list.len(), |last| last + 1), said.clone());
             }
         }

@@ -190,7 +190,10 @@ impl<'a> Search<'a> {
                 let seen = question.seen();
                 Some(match question.is_telling() {
                     true => finder.assess_by(series, most, &question.id()),
-                    false => finder.assess_schedule(series, Some(seen).filter(|seen| *seen > 0.0)),
+                    false => {
+                        let seen = Some(seen).filter(|seen| *seen > 0.0);
+                        finder.assess_schedule(series, seen, most, &question.id())
+                    }
                 })
             }
             Subject::Fleet(remote) => {

@@ -26,7 +26,7 @@ use rahdar_model::account::Rival;
 use rahdar_model::finding::Reason;
 
 /// Explanations: their word, what each would mean, and the kinds of the reasons that speak for it.
-const RIVALS: [(&str, &str, &[&str]); 9] = [
+const RIVALS: [(&str, &str, &[&str]); 10] = [
     ("scanner", "the contact was part of a scan", &["scanner"]),
     ("backscatter", "somebody forged the victim's address, and the replies went to it", &["backscatter"]),
     ("attempt", "somebody tried to make contact and did not get through", &["no_payload", "no_answer"]),
@@ -34,6 +34,11 @@ const RIVALS: [(&str, &str, &[&str]); 9] = [
         "reassigned",
         "by the time of the traffic the address served somebody else",
         &["outside_window", "reassigned"],
+    ),
+    (
+        "earlier holder",
+        "at the time of the traffic the address was not yet theirs, and served somebody else",
+        &["before_window"],
     ),
     (
         "service",

@@ -200,7 +200,7 @@ pub struct Reason {
 /// Regularity of contact.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rhythm {
-    /// Seconds between contacts; none unless a rhythm was found.
+    /// Seconds between contacts; none unless a rhythm was found, and its period is known well enough.
     pub period_s: Option<f64>,
     /// Strength, 0–1, and 0 where there is none; none unless judged. Each method measures another: to be compared
     /// only where `why` names the same.

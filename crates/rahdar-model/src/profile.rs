@@ -17,6 +17,15 @@ pub struct Stated<T> {
     pub as_of: Option<Day>,
 }
 
+impl<T> Stated<T> {
+    /// Whether the other is of the same source: of one file, or of the files of two registries, only one of which has a
+    /// network at a time (`delegated, ripencc` and `delegated, apnic`).
+    pub fn is_of_source_of(&self, other: &Self) -> bool {
+        const REGISTRIES: &str = "delegated, ";
+        self.source == other.source || [self, other].iter().all(|said| said.source.starts_with(REGISTRIES))
+    }
+}
+
 /// The longest prefix that was announced, and by which AS. Several where several announced it, or where
 /// the path ended in a set: nobody can tell which of them had the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,11 +49,11 @@ pub struct Countries {
 
 impl Countries {
     /// Whether two statements of one time name different countries, at the first contact or at the last. What
-    /// one source says of two days is a move.
+    /// one source says of two days is a move, and so is what two registries say of two days.
     pub fn disagree(&self) -> bool {
         let differ = |is_of_that_time: fn(&Stated<String>, &[Stated<String>]) -> bool| {
             let all = [&self.operating, &self.registered, &self.geolocated].into_iter();
-            let by_source = all.flat_map(|said| said.chunk_by(|a, b| a.source == b.source));
+            let by_source = all.flat_map(|said| said.chunk_by(Stated::is_of_source_of));
             let mut then =
                 by_source.flat_map(|same| same.iter().filter(move |said| is_of_that_time(said, same)));
             then.next().is_some_and(|first| then.any(|other| other.value != first.value))
@@ -57,7 +66,8 @@ impl Countries {
     pub fn moved(&self) -> bool {
         [&self.operating, &self.registered, &self.geolocated].into_iter().any(|said| {
             said.windows(2).any(|two| {
-                two[0].source == two[1].source && two[0].as_of != two[1].as_of && two[0].value != two[1].value
+                let is_later = two[0].as_of != two[1].as_of;
+                two[0].is_of_source_of(&two[1]) && is_later && two[0].value != two[1].value
             })
         })
     }
@@ -137,6 +147,13 @@ mod tests {
         countries.geolocated = vec![stated("AF", "places", 1), stated("PK", "places", 1)];
         assert!(countries.disagree());
         countries.geolocated = vec![stated("AF", "places", 1), stated("PK", "others", 60)];
+        assert!(countries.disagree());
+        countries.geolocated = Vec::new();
+        let registries =
+            |day| vec![stated("AF", "delegated, ripencc", 1), stated("PK", "delegated, apnic", day)];
+        countries.registered = registries(60);
+        assert!(!countries.disagree() && countries.moved(), "from one registry to another");
+        countries.registered = registries(1);
         assert!(countries.disagree());
     }
 }

@@ -77,11 +77,14 @@ fn what_json_cannot_hold_is_null() {
     let mut hunt = roshan();
     let finding = &mut hunt.findings[0];
     finding.surges[0].ratio = f64::INFINITY;
+    (finding.surges[0].ratio_low, finding.surges[0].ratio_high) = (0.0, f64::INFINITY);
     finding.first_seen = Some(Timestamp::MIN);
     finding.last_seen = None;
     finding.daily[0].day = Day(i32::MAX);
     let finding = &check(&hunt)["findings"][0];
-    assert!(finding["surges"][0]["ratio"].is_null());
+    for end in ["ratio", "ratio_low", "ratio_high"] {
+        assert!(finding["surges"][0][end].is_null(), "{end}");
+    }
     assert!(finding["first_seen"].is_null() && finding["last_seen"].is_null());
     assert!(finding["daily"][0]["date"].is_null());
     assert!(check(&empty())["hunt"]["from"].is_null());

@@ -110,6 +110,11 @@ impl Exchange {
         matches!(self, Self::Payload | Self::Answered)
     }
 
+    /// Whether data was seen, one way at least.
+    pub const fn carries(self) -> bool {
+        matches!(self, Self::Payload | Self::Answered | Self::Slight | Self::OneWay | Self::Sent)
+    }
+
     /// Whether the victim took part, or may have.
     pub const fn is_contact(self) -> bool {
         !matches!(self, Self::Probe | Self::Backscatter)

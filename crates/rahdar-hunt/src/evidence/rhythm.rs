@@ -72,7 +72,7 @@ impl Rhythm {
                 };
                 let text = format!(
                     "{contacts} contacts{together} are consistent with a beacon every {} (p {})",
-                    period(beat.period_s),
+                    every(beat),
                     chance(*p_value)
                 );
                 (weight(Some(*p_value)), "rhythm", text)
@@ -84,6 +84,20 @@ impl Rhythm {
             Self::NotAssessable(_) => return None,
         };
         (weight != 0.0).then(|| Row::new(Group::Rhythm, kind, weight, text))
+    }
+}
+
+/// The period; where it is not known well enough, from which to which it may be.
+fn every(beat: &Beat) -> String {
+    let (from, to) = beat.within_s;
+    beat.told_s().map_or_else(|| format!("{} to {}", period(from), period(to)), period)
+}
+
+/// Words before others, where the period is not known well enough.
+pub(crate) fn unsure(beat: &Beat) -> String {
+    match beat.told_s() {
+        Some(_) => String::new(),
+        None => format!("every {}, ", every(beat)),
     }
 }
 
@@ -113,7 +127,9 @@ mod tests {
     use super::*;
 
     fn found(p_value: f64) -> Rhythm {
-        let beat = Beat { method: Method::Phase, period_s: 300.2, score: 0.9, jitter: 0.05, seen: 1.0 };
+        let within_s = (299.0, 301.0);
+        let beat =
+            Beat { method: Method::Phase, period_s: 300.2, within_s, score: 0.9, jitter: 0.05, seen: 1.0 };
         Rhythm::Found { beat, p_value, contacts: 288 }
     }
 
@@ -128,6 +144,14 @@ mod tests {
         assert_eq!(text(none), Some((-2.0, "50 contacts have no rhythm".to_owned())));
         assert_eq!(text(Rhythm::None { p_value: 0.005, contacts: 50 }), None);
         assert_eq!(text(Rhythm::NotAssessable(String::new())), None);
+    }
+
+    #[test]
+    fn a_period_that_is_not_known_is_told_as_a_range() {
+        let Rhythm::Found { beat, p_value, contacts } = found(1e-5) else { unreachable!() };
+        let beat = Beat { within_s: (200.0, 310.0), ..beat };
+        let text = Rhythm::Found { beat, p_value, contacts }.row().unwrap().reason.text;
+        assert!(text.contains("every 3.3 min to 5.2 min (p"), "{text}");
     }
 
     #[test]

@@ -156,8 +156,8 @@ impl Validity {
         matches!(self, Self::Expired { .. } | Self::Never)
     }
 
-    /// The reason, for the claim that was the best.
-    pub fn row(self, claim: &Claim) -> Row {
+    /// The reason, for the claim that was the best and a flow that ended at `end`.
+    pub fn row(self, claim: &Claim, end: Timestamp) -> Row {
         let source = &claim.source;
         let (kind, text) = match self {
             Self::Stated | Self::Derived if claim.basis == WindowBasis::Undated => {
@@ -168,24 +168,26 @@ impl Validity {
                 "clock",
                 format!("no clock tells when the flows were: none was held against {}", whose(claim)),
             ),
+            Self::Near { .. } | Self::Far { .. } | Self::Expired { .. } if end < claim.validity.from => {
+                ("before_window", self.beside(claim, "before"))
+            }
             Self::Near { .. } | Self::Far { .. } | Self::Expired { .. } | Self::Never => {
-                ("outside_window", self.beside(claim))
+                ("outside_window", self.beside(claim, "outside"))
             }
             Self::Reassigned { .. } => {
-                let text =
-                    format!("{}; passive DNS shows another name on the address by then", self.beside(claim));
-                ("reassigned", text)
+                let beside = self.beside(claim, "outside");
+                ("reassigned", format!("{beside}; passive DNS shows another name on the address by then"))
             }
         };
         Row::new(Group::Validity, kind, self.weight(), text)
     }
 
     /// How far from its window: `24 days outside …`.
-    fn beside(self, claim: &Claim) -> String {
+    fn beside(self, claim: &Claim, side: &str) -> String {
         match self {
             Self::Near { days } | Self::Far { days } | Self::Expired { days } | Self::Reassigned { days } => {
                 let days = super::counted(days.unsigned_abs(), "day");
-                format!("{days} outside {}", whose(claim))
+                format!("{days} {side} {}", whose(claim))
             }
             _ => format!("the claim of {} holds at no time", claim.source),
         }
@@ -254,7 +256,7 @@ mod tests {
 
     fn check(basis: WindowBasis, at: &str, text: &str) {
         let claim = claim(basis);
-        let row = Validity::of(&claim, time(at), time(at), false).row(&claim);
+        let row = Validity::of(&claim, time(at), time(at), false).row(&claim, time(at));
         assert_eq!(row.reason.text, text);
     }
 
@@ -270,6 +272,7 @@ mod tests {
         check(WindowBasis::Published, "2022-07-10", &format!("389 days outside {counted}"));
         let given = "the window given when CERT X was imported: 2021-03-18 to 2021-06-16";
         check(WindowBasis::Operator, "2021-06-17", &format!("1 day outside {given}"));
+        check(WindowBasis::Operator, "2021-03-08", &format!("11 days before {given}"));
         let heading = "the window in the heading of CERT X: 2021-03-18 to 2021-06-16";
         check(WindowBasis::Heading, "2021-05-01", &format!("inside {heading}"));
         let resolved =

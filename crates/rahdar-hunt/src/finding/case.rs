@@ -96,12 +96,13 @@ pub(super) fn unjudged(why: &str) -> Rhythm {
 fn told(rhythm: &Regularity) -> Rhythm {
     match rhythm {
         Regularity::Found { beat, p_value, contacts } => Rhythm {
-            period_s: Some(thousandths(beat.period_s)),
+            period_s: beat.told_s().map(thousandths),
             score: Some(thousandths(beat.score)),
             p_value: Some(millionths(*p_value)),
             judged: true,
             why: format!(
-                "{contacts} contacts, jitter {:.0} %, p {} ({})",
+                "{contacts} contacts, {}jitter {:.0} %, p {} ({})",
+                rhythm::unsure(beat),
                 beat.jitter * 100.0,
                 rhythm::chance(*p_value),
                 beat.method.word()

@@ -175,7 +175,7 @@ impl<'a> Teller<'a> {
         let case = &self.cases[i];
         let told: BTreeSet<(usize, usize)> = case.sessions().collect();
         let is_barred = |lead: &Lead<'_>| {
-            let is_outside = |reason: &Reason| reason.kind == "outside_window";
+            let is_outside = |reason: &Reason| matches!(reason.kind, "outside_window" | "before_window");
             match lead.grade.verdict {
                 Verdict::Discounted => lead.reasons.first().is_some_and(is_outside),
                 _ => lead.reasons.iter().any(is_outside),

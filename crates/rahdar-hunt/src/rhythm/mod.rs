@@ -7,6 +7,7 @@
 //! * [`dispersion`]: intervals more even than chance;
 //! * [`periodogram`]: a schedule kept by the clock;
 //! * [`phase`]: intervals that are multiples of one; also pooled over several victims;
+//! * [`period`]: how long the period is, and how sure that is;
 //! * [`calendar`]: whether the hours of people's days explain what was found;
 //! * [`rita`]: the score of RITA, for comparison.
 //!
@@ -52,6 +53,7 @@
 
 pub mod calendar;
 pub mod dispersion;
+pub mod period;
 pub mod periodogram;
 pub mod phase;
 pub mod rita;
@@ -82,6 +84,10 @@ pub const LEAST_SEEN: f64 = 0.2;
 /// were told in half of the cases, nearly all within 2 % of the true one; but once 300 s as 662 s.
 pub const LEAST_TELLING: f64 = 0.1;
 
+/// How far the ends of [`Beat::within_s`] are from the middle at most where a period is told, as a part of it. Chosen
+/// here: their level is 99 %, so that nine in ten are within the 2 % of `methods.md` §3.5.
+pub const MOST_OFF: f64 = 0.03;
+
 /// Searches for rhythms. Holds what is planned once.
 #[derive(Default)]
 pub struct Finder {
@@ -107,14 +113,16 @@ pub struct Assessment {
 pub struct Beat {
     /// Which method tells it.
     pub method: Method,
-    /// In seconds.
+    /// The likeliest, in seconds. Not to be told by itself: [`Beat::told_s`].
     pub period_s: f64,
+    /// The periods that could be meant, in seconds: from, to. Of a schedule that is kept by the clock, the period.
+    pub within_s: (f64, f64),
     /// 0–1: the mean cosine of the intervals, the length of the mean phase vector, or 1 − CV, by
     /// method.
     pub score: f64,
     /// The median distance of an interval from a whole number of periods, as a part of one.
     pub jitter: f64,
-    /// The part of check-ins that was seen, by the median number of periods between two.
+    /// The part of check-ins that was seen: by [`period`], of a schedule by the median number of periods between two.
     pub seen: f64,
 }
 
@@ -183,15 +191,23 @@ impl Finder {
         let is_least = found.is_some_and(|found| found.is_least) || even == Some(dispersion::COLUMNS[0]);
         let beat = Beat::new(method, period_s, score, &[&intervals]);
         let own = Assessment { p_value: (METHODS * least).min(1.0), is_least, is_daily: false, beat };
-        own.unless_daily(&self.phases, &[series], most, id)
+        own.unless_daily(&self.phases, &[series], (METHODS, most), id).timed(&slowed, series.pace())
     }
 
     /// Looks for a schedule alone, where too little is seen for intervals to tell anything. `seen` is the
-    /// share of check-ins that leave a record, if it is known: a schedule must agree with it.
-    pub fn assess_schedule(&mut self, series: &Series, seen: Option<f64>) -> Assessment {
+    /// share of check-ins that leave a record, if it is known: a schedule must agree with it. It must be more than the hours
+    /// of the day explain, too, with up to `most` orders of the days; `id` names the question.
+    pub fn assess_schedule(
+        &mut self,
+        series: &Series,
+        seen: Option<f64>,
+        most: usize,
+        id: &[u8],
+    ) -> Assessment {
         let line = self.periodogram.search(series, seen);
         let beat = Beat::new(Method::Periodogram, line.period_s, line.strength, &[&series.intervals()]);
-        Assessment { p_value: line.p_value, is_least: false, is_daily: false, beat }
+        let own = Assessment { p_value: line.p_value, is_least: false, is_daily: false, beat };
+        own.unless_daily(&self.phases, &[series], (1.0, most), id)
     }
 
     /// Looks for a rhythm that several victims of one server share (`methods.md` §3.4), with up to `most`
@@ -202,16 +218,36 @@ impl Finder {
         let found = phase::search(&self.phases, &intervals, most, id)?;
         let beat = Beat::new(Method::Fleet, found.period_s, found.strength, &intervals);
         let own = Assessment { p_value: found.p_value, is_least: found.is_least, is_daily: false, beat };
-        Some(own.unless_daily(&self.phases, &victims.iter().collect::<Vec<_>>(), most, id))
+        let members: Vec<&Series> = victims.iter().filter(|series| !series.is_rare()).collect();
+        let own = own.unless_daily(&self.phases, &members, (1.0, most), id);
+        Some(own.timed(&intervals.concat(), 1.0))
     }
 }
 
 impl Assessment {
-    /// The same, its p no smaller than what the hours of the day leave of it, where people could be meant.
-    fn unless_daily(self, phases: &Phases, clients: &[&Series], most: usize, id: &[u8]) -> Self {
+    /// The same with its likeliest period, where a rhythm of intervals is held. p stays as it is.
+    fn timed(self, slowed: &[f64], pace: f64) -> Self {
+        let Beat { method, period_s, score, .. } = self.beat;
+        if self.p_value > TELLING || method == Method::Periodogram {
+            return self;
+        }
+        let Some(told) = period::told(slowed, period_s * pace) else { return self };
+        let beat = Beat::new(method, told.period_s, score, &[slowed]);
+        let within_s = (told.within_s.0 / pace, told.within_s.1 / pace);
+        Self { beat: Beat { period_s: told.period_s / pace, within_s, seen: told.seen, ..beat }, ..self }
+    }
+
+    /// The same, its p no smaller than what the hours of the day leave of it, where people could be meant: from up to `most`
+    /// orders of the days, and so many `tests` that it may come from.
+    fn unless_daily(
+        self,
+        phases: &Phases,
+        clients: &[&Series],
+        (tests, most): (f64, usize),
+        id: &[u8],
+    ) -> Self {
         let Beat { method, period_s, jitter, .. } = self.beat;
-        let asked = clients.iter().filter(|series| !series.is_rare());
-        let times: Vec<&[f64]> = asked.map(|series| series.times_s()).collect();
+        let times: Vec<&[f64]> = clients.iter().map(|series| series.times_s()).collect();
         let may_explain = |times: &&[f64]| calendar::may_explain(times, jitter * period_s);
         if self.p_value > TELLING || !times.iter().any(may_explain) {
             return self;
@@ -225,7 +261,6 @@ impl Assessment {
             Method::Dispersion => -clients.iter().map(|times| dispersion::cv(&intervals(times))).sum::<f64>(),
         };
         let (by_days, is_least) = calendar::p_value(&times, most, id, &mut statistic);
-        let tests = if method == Method::Fleet { 1.0 } else { METHODS };
         let by_days = (tests * by_days).min(1.0);
         match by_days > self.p_value {
             true => Self { p_value: by_days, is_least, is_daily: true, ..self },
@@ -235,6 +270,12 @@ impl Assessment {
 }
 
 impl Beat {
+    /// The period, in seconds, where it is known within [`MOST_OFF`].
+    pub fn told_s(&self) -> Option<f64> {
+        let (from, to) = self.within_s;
+        ((to - from) / 2.0 <= MOST_OFF * self.period_s).then_some(self.period_s)
+    }
+
     fn new(method: Method, period_s: f64, score: f64, clients: &[&[f64]]) -> Self {
         let cycles = phase::cycles(clients, period_s);
         let mut off: Vec<f64> =
@@ -243,7 +284,8 @@ impl Beat {
         let mut between: Vec<f64> = cycles.iter().map(|(k, _)| f64::from(*k)).collect();
         between.sort_unstable_by(f64::total_cmp);
         let seen = if between.is_empty() { 0.0 } else { 1.0 / median(&between) };
-        Self { method, period_s, score: score.clamp(0.0, 1.0), jitter: median(&off), seen }
+        let (within_s, score) = ((period_s, period_s), score.clamp(0.0, 1.0));
+        Self { method, period_s, within_s, score, jitter: median(&off), seen }
     }
 }
 

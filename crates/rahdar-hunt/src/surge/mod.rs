@@ -20,7 +20,8 @@
 //!
 //! A confirmed increase has a date of its own beside the event's: its [`onset`], told as an estimate.
 //!
-//! Of several events that one increase would explain, the last before its onset is told; another is
+//! An event is that of an increase only if the onset lies within [`onset::MOST_OFF_DAYS`] of it: more came after every
+//! date before the increase. Of several events that one increase would explain, the last before its onset is told; another is
 //! told too if it stands out among the dates on its own side of that onset. Its ratio has no interval: the data chose
 //! where its side ends.
 
@@ -42,6 +43,7 @@ use rahdar_model::intelligence::Event;
 use rahdar_model::{Day, Window};
 
 use crate::discovery::{RATE, adjusted};
+use crate::evidence::counted;
 
 use change::Change;
 use event::{NotAssessable, Test};
@@ -183,8 +185,10 @@ impl Study {
         let distinct = distinct(series, &confirmed);
         for (place, test, p_adjusted) in confirmed {
             let Some(part) = distinct.iter().find(|(own, _)| *own == place).map(|(_, part)| part) else {
-                "an earlier or later event explains the same increase better"
-                    .clone_into(&mut told.tests[place].why);
+                told.tests[place].why = match far_off(series, test.place).filter(|_| distinct.is_empty()) {
+                    Some(why) => why,
+                    None => "an earlier or later event explains the same increase better".to_owned(),
+                };
                 continue;
             };
             let event = &self.tests[place].0;
@@ -263,7 +267,19 @@ impl Study {
     }
 }
 
-/// Of confirmed events, one for each increase, with the part of the series that it divides: the last
+/// Why the event at `place` is not that of the increase of the whole series; none if it may be.
+fn far_off(series: &Series, place: usize) -> Option<String> {
+    let began = onset::onset(&series.winsorised()).filter(|began| !is_near(*began, place))?;
+    let (days, side) = (began.abs_diff(place) as u64, if began < place { "before" } else { "after" });
+    Some(format!("the increase began about {}, {} {side} it", series.days()[began], counted(days, "day")))
+}
+
+/// Whether an increase that began at the first place may be that of an event at the second.
+fn is_near(began: usize, place: usize) -> bool {
+    began.abs_diff(place) <= onset::MOST_OFF_DAYS
+}
+
+/// Of confirmed events, one for each increase that began near it, with the part of the series that it divides: the last
 /// that came before the increase began.
 fn distinct(series: &Series, confirmed: &[(usize, Test, f64)]) -> Vec<(usize, Range<usize>)> {
     let octets = series.winsorised();
@@ -272,19 +288,23 @@ fn distinct(series: &Series, confirmed: &[(usize, Test, f64)]) -> Vec<(usize, Ra
     while let Some((part, candidates)) = open.pop() {
         let began = onset::onset(&octets[part.clone()]).map(|place| part.start + place);
         let came_before = |test: &Test| began.is_some_and(|began| test.place <= began + onset::NEAR_DAYS);
-        let last = candidates.iter().rfind(|(_, test, _)| came_before(test));
-        let Some((best, test, _)) = last.or(candidates.first()).copied() else { continue };
-        told.push((best, part.clone()));
+        let may_be =
+            |(_, test, _): &&(usize, Test, f64)| began.is_none_or(|began| is_near(began, test.place));
+        let mut near = candidates.iter().filter(may_be);
+        let best = near.clone().rfind(|(_, test, _)| came_before(test)).or(near.next());
+        told.extend(best.map(|(best, _, _)| (*best, part.clone())));
+        let Some(began) = began.or(best.map(|(_, test, _)| test.place)) else { continue };
+        let best = best.map(|(best, _, _)| *best);
         // Every event that is left is one more that may stand out by chance.
-        let least = RATE / (candidates.len() - 1).max(1) as f64;
-        let began = began.unwrap_or(test.place);
+        let left = candidates.len() - usize::from(best.is_some());
+        let least = RATE / left.max(1) as f64;
         for side in [part.start..began, began..part.end] {
             let stays = |place: usize| {
                 place > side.start
                     && side.end.saturating_sub(place) >= event::LEAST_DAYS_AFTER
                     && shift::p_value(&octets[side.clone()], place - side.start) <= least
             };
-            let is_left = |(other, test, _): &(usize, Test, f64)| *other != best && stays(test.place);
+            let is_left = |(other, test, _): &(usize, Test, f64)| Some(*other) != best && stays(test.place);
             open.push((side.clone(), candidates.iter().copied().filter(is_left).collect()));
         }
     }
@@ -386,6 +406,18 @@ mod tests {
             ["day 300", "day 330", "day 345"]
         );
         assert!(told.tests.iter().all(|test| test.p_value.is_some()));
+    }
+
+    #[test]
+    fn an_event_long_before_an_increase_is_not_that_of_it() {
+        let told = &tell(&[study(&[(0, 1e6), (300, 8e6)], 360, &[event(226)])])[0];
+        assert!(told.tests[0].p_adjusted.is_some_and(|p| p <= RATE), "{told:?}");
+        assert!(told.surges.len() == 1 && told.surges[0].event.is_none(), "{told:?}");
+        let why = &told.tests[0].why;
+        assert!(why.starts_with("the increase began about ") && why.ends_with(" days after it"), "{why}");
+        // Nor does it hide the one that is near.
+        let told = &tell(&[study(&[(0, 1e6), (300, 8e6)], 360, &[event(226), event(295)])])[0];
+        assert_eq!(told.surges[0].event.as_deref(), Some("day 295"), "{told:?}");
     }
 
     #[test]

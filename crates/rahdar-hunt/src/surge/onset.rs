@@ -32,6 +32,9 @@ use super::change::LEAST_SEGMENT;
 
 /// By how many days an onset is too early, in nine draws of ten at most. Measured 2026-11, see above.
 pub const NEAR_DAYS: usize = 3;
+/// By how many days a date of an increase is off, in nine draws of ten, where octets rise fourfold on twice the days
+/// (`methods.md` §6.3). An increase that begins further from an event is not that event's.
+pub const MOST_OFF_DAYS: usize = 34;
 
 /// The place of the first day of the increase; none where nothing rises, or there is too little to
 /// split.

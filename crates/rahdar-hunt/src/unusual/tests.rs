@@ -9,6 +9,7 @@ use rahdar_testkit::builder::FlowBuilder;
 use rahdar_testkit::{NaiveStore, flow};
 
 use super::*;
+use crate::chance::Chance;
 
 const HOST: &str = "203.0.113.25";
 /// The day on which something is planted.
@@ -66,6 +67,34 @@ fn check(planted: impl IntoIterator<Item = FlowBuilder>, expected: &[(i64, i64, 
     let expected: Vec<_> =
         expected.iter().map(|(day, hour, to)| (HOST.to_owned(), at(*day, *hour), (*to).to_owned())).collect();
     assert_eq!(told(&uploads), expected);
+}
+
+#[test]
+fn neither_the_order_of_flows_nor_a_second_thread_changes_a_row() {
+    let planted = [
+        sent(HOST, "198.51.100.9", at(DAY, 3), 50_000_000),
+        sent(HOST, "198.51.100.7", at(DAY, 3), 50_000_000),
+    ];
+    let of = |host: &str| habits(host, DAY + 2);
+    let mut flows: Vec<FlowRecord> = [HOST, "203.0.113.7"]
+        .iter()
+        .flat_map(|host| of(host))
+        .chain(planted)
+        .map(FlowBuilder::build)
+        .collect();
+    let alone = uploads(&NaiveStore::of(flows.clone()), &ask(Window::ALL), &Holders::default()).unwrap();
+    assert_eq!(alone.found.len(), 1);
+    let mut dice = Chance::of("order of flows", &[]);
+    for place in (1..flows.len()).rev() {
+        flows.swap(place, dice.below(place + 1));
+    }
+    let shuffled = NaiveStore::of(flows);
+    let again = || uploads(&shuffled, &ask(Window::ALL), &Holders::default()).unwrap();
+    let both = std::thread::scope(|scope| {
+        let other = scope.spawn(again);
+        (again(), other.join().unwrap())
+    });
+    assert_eq!(both, (alone.clone(), alone));
 }
 
 #[test]

@@ -63,6 +63,33 @@ fn an_address_that_another_name_has_taken_over_is_no_evidence() {
 }
 
 #[test]
+fn contact_before_the_window_may_be_that_of_who_had_the_address_before() {
+    let rival = |from, until| {
+        let world = World::of([70, 71, 72].map(|day| talk(C2, day)));
+        let finding = world.claims([valid(from, until, claim(C2, "A"))]).finding();
+        finding.rival.map(|rival| (rival.kind, rival.text.contains("not yet theirs")))
+    };
+    assert_eq!(rival("2021-03-25", "2021-12-31"), Some(("earlier holder", true)));
+    assert_eq!(rival("2021-01-01", "2021-03-01"), Some(("reassigned", false)));
+}
+
+#[test]
+fn what_lowers_a_verdict_is_a_reason_against_it() {
+    let cap = |finding: &Finding| {
+        let cap = finding.reasons.iter().find(|reason| reason.kind == "cap");
+        cap.map(|cap| (cap.weight < 0.0, cap.text.clone()))
+    };
+    let mut stale = lapsed("2021-02-01");
+    stale.flows.extend((73..90).map(|day| talk(C2, day).build()));
+    let text = "possible at most: the claim had lapsed, and nothing else of its cluster is fresh";
+    assert_eq!(cap(&stale.finding()), Some((true, text.to_owned())), "{:#?}", stale.finding().reasons);
+    let expired = stale.claims([valid("2020-01-01", "2020-10-01", claim(C2, "A"))]).finding();
+    let text = "not believed, whatever else speaks for it: the first reason rules it out";
+    assert_eq!(cap(&expired), Some((true, text.to_owned())), "{:#?}", expired.reasons);
+    assert_eq!(cap(&lapsed("2021-12-31").finding()), None);
+}
+
+#[test]
 fn a_claim_that_lapsed_needs_something_fresh() {
     let mut world = lapsed("2021-02-01");
     let stale = world.finding();

@@ -251,10 +251,10 @@ fn a_name_asked_outside_its_window_is_told_with_the_reason_and_speaks_for_nothin
     let world = World { resolutions: questions.clone(), ..World::of([talk(OTHER, 0)]) };
     let finding = world.claims([lapsed.clone()]).finding();
     assert_eq!((finding.verdict, finding.flows), (Verdict::Discounted, 1));
-    assert_eq!((finding.reasons[0].kind, finding.reasons[0].weight), ("outside_window", -12.0));
+    assert_eq!((finding.reasons[0].kind, finding.reasons[0].weight), ("before_window", -12.0));
     assert_eq!(
         finding.reasons[0].text,
-        "the host asked 2 times for c2.example.org, 31 days outside the window that a report states: 2021-02-01 \
+        "the host asked 2 times for c2.example.org, 31 days before the window that a report states: 2021-02-01 \
          to 2021-02-28; no claim names the resolved addresses; 1 flow reached them"
     );
     assert_eq!(finding.first_seen, Some(noon(0).plus_micros(-9 * SECOND_US)));

@@ -34,6 +34,17 @@ fn an_unsampled_sensor_counts_to_the_octet() {
 }
 
 #[test]
+fn sizes_of_contact_that_said_nothing_say_nothing() {
+    let bare = |day: i32| {
+        let [out, back] = sampled(day, 1, 1_000, "test");
+        [out.sent(1, 56), back.sent(1, 56)]
+    };
+    let finding = World::of((0..6).flat_map(bare)).finding();
+    let has = |kind: &str| finding.reasons.iter().any(|reason| reason.kind == kind);
+    assert!(has("no_payload") && !has("asymmetry"), "{:#?}", finding.reasons);
+}
+
+#[test]
 fn inbound_bulk_is_no_exfiltration() {
     let download = |day| talk(C2, day).sent(400, 20_800).answered(10_000, 14_000_000);
     let finding = World::of((0..5).map(download)).finding();

@@ -92,6 +92,7 @@ impl Judge<'_> {
         let item = format!("{} on {}, beacon", pair.cluster, pair.victim);
         let got = match rhythm.period_s {
             Some(got) => format!("{got:.1} s"),
+            None if rhythm.score.is_some_and(|score| score > 0.0) => "of no certain period".to_owned(),
             None if rhythm.judged => "none".to_owned(),
             None => "not assessable".to_owned(),
         };

@@ -249,6 +249,9 @@ pub fn rhythm(finding: &Finding) -> String {
         Some(period_s) => {
             format!("Contacts are consistent with a beacon every {}{because}.", period(period_s))
         }
+        None if rhythm.judged && rhythm.score.is_some_and(|score| score > 0.0) => {
+            format!("Contacts are consistent with a beacon whose period is not known well{because}.")
+        }
         None if rhythm.judged => format!("No rhythm was found{because}."),
         None => format!("Whether contacts have a rhythm is not assessable{because}."),
     }

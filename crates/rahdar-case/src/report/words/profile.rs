@@ -66,7 +66,7 @@ fn where_it_is(countries: &Countries) -> String {
 
 /// `AF (places, 2021-02-01), then PK (places, 2021-04-01)`: what a source says of two days, in turn.
 fn in_turn(said: &[Stated<String>]) -> String {
-    let by_source = said.chunk_by(|a, b| a.source == b.source);
+    let by_source = said.chunk_by(Stated::is_of_source_of);
     let ways = by_source.map(|same| {
         let days: Vec<String> = same.chunk_by(|a, b| a.as_of == b.as_of).map(statements).collect();
         days.join(", then ")
