@@ -8,7 +8,7 @@
 //! | … another port than the claims name | −4 |
 //! | the remote called the victim | −6 |
 //! | the same, a host of its own to which the victim sent 1 MB or more: a web shell's pattern | 0 |
-//! | nobody knows who called | 0 |
+//! | nobody knows who called, or the protocol has no ports | 0 |
 //!
 //! The best of the sessions that show an exchange speaks; ports never decide whether there was a
 //! contact, because lists name a port and the server answers on the next one too.
@@ -20,6 +20,7 @@
 //! assert_eq!(Port::Other { used: 7084, documented: vec![7081] }.weight(), -4.0);
 //! ```
 
+use rahdar_model::flow::protocol;
 use rahdar_model::intelligence::Claim;
 
 use super::{Group, Row, listed};
@@ -44,6 +45,9 @@ const FAMILY_PORTS: [(&str, &[u16]); 14] = [
     ("sliver", &[8888, 31337]),
     ("xworm", &[7000]),
 ];
+
+/// TCP, UDP, DCCP, SCTP, UDP-Lite.
+const HAVE_PORTS: [u8; 5] = [protocol::TCP, protocol::UDP, 33, 132, 136];
 
 /// Octets that leave a victim that was called before it may be a web shell.
 pub const WEB_SHELL_OCTETS: f64 = 1e6;
@@ -71,6 +75,8 @@ pub enum Port {
     },
     /// Nobody knows who called.
     Unknown,
+    /// The victim called by a protocol of this number, which has no ports.
+    Portless(u8),
     /// The remote called, and the victim sent much.
     WebShell(u16),
     /// The remote called this port of the victim.
@@ -84,7 +90,7 @@ impl Port {
             Self::Documented(_) => 10.0,
             Self::Family { .. } => 5.0,
             Self::Unstated(_) => 3.0,
-            Self::Unknown | Self::WebShell(_) => 0.0,
+            Self::Unknown | Self::Portless(_) | Self::WebShell(_) => 0.0,
             Self::Other { .. } => -4.0,
             Self::Inbound(_) => -6.0,
         }
@@ -105,6 +111,9 @@ impl Port {
                 ("other_port", format!("the victim called port {used}; the claim names {named}"))
             }
             Self::Unknown => ("port", "who called cannot be told".to_owned()),
+            Self::Portless(protocol) => {
+                ("port", format!("the victim called by protocol {protocol}, without ports"))
+            }
             Self::WebShell(port) => (
                 "web_shell",
                 format!("the address called port {port} of the victim, which sent 1 MB or more"),
@@ -133,7 +142,7 @@ fn number(port: &Port) -> u16 {
     match port {
         Port::Documented(n) | Port::Unstated(n) | Port::WebShell(n) | Port::Inbound(n) => *n,
         Port::Family { used, .. } | Port::Other { used, .. } => *used,
-        Port::Unknown => 0,
+        Port::Unknown | Port::Portless(_) => 0,
     }
 }
 
@@ -151,6 +160,9 @@ fn of_session(session: &Session, claims: &[&Claim], is_web_shell: bool) -> Port 
     }
     if claims.iter().any(|claim| matches(&claim)) {
         return Port::Documented(used);
+    }
+    if !HAVE_PORTS.contains(&session.protocol) {
+        return Port::Portless(session.protocol);
     }
     if let Some(tool) = claims.iter().flat_map(|claim| &claim.tools).find(|tool| listens_on(tool, used)) {
         return Port::Family { used, tool: tool.clone() };

@@ -90,6 +90,14 @@ fn another_port_than_the_list_names_is_still_found() {
 }
 
 #[test]
+fn a_protocol_without_ports_has_no_port_that_speaks_for_it() {
+    let ping = |day| talk(C2, day).protocol(1).opened_by(Initiator::Source);
+    let finding = World::of((0..5).map(ping)).finding();
+    let port = finding.reasons.iter().find(|reason| reason.kind == "port");
+    assert!(port.is_none_or(|reason| reason.weight == 0.0), "{port:?}");
+}
+
+#[test]
 fn an_address_that_only_knocks_is_a_scanner() {
     let world = World::of(
         (0..20).map(|day| knock(day).sent(1, 60).flags(SYN).answered(1, 60).answer_flags(SYN | ACK)),

@@ -43,6 +43,7 @@ fn g2_port_and_g10_naming() {
         ("family's port", family.weight(), 5.0),
         ("no port named", Port::Unstated(443).weight(), 3.0),
         ("other port", other.weight(), -4.0),
+        ("a protocol without ports", Port::Portless(1).weight(), 0.0),
         ("i called v", Port::Inbound(25).weight(), -6.0),
         ("web shell", Port::WebShell(443).weight(), 0.0),
         ("by a claimed name", called.reason.weight, 9.0),
