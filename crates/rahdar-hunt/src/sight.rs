@@ -411,7 +411,7 @@ pub(crate) struct Asked<'a> {
 }
 
 /// Clusters that no host was in contact with, in the order of ids; of one that was asked for, its
-/// indicators, in their own order. At most [`MOST_NOT_SEEN`].
+/// indicators, in their own order, without names of which addresses are known. At most [`MOST_NOT_SEEN`].
 pub(crate) fn not_seen(lookout: &Lookout<'_>, asked: &Asked<'_>) -> Vec<NotSeen> {
     let standing = asked.book.claims().iter().filter(|claim| !claim.revoked);
     type Key = (ClusterId, Option<String>);
@@ -422,7 +422,7 @@ pub(crate) fn not_seen(lookout: &Lookout<'_>, asked: &Asked<'_>) -> Vec<NotSeen>
         let id = affiliation.id();
         let indicator = match asked.cluster {
             Some(cluster) if id != *cluster => continue,
-            Some(_) if is_met(&claim.indicator, asked.met) => continue,
+            Some(_) if is_met(&claim.indicator, asked.met) || is_carried(claim, asked.book) => continue,
             Some(_) => Some(claim.indicator.to_string()),
             None if asked.told.contains(&id) => continue,
             None => None,
@@ -485,6 +485,17 @@ fn observed(ledgers: &[Ledger<'_>]) -> Option<Window> {
     windows
         .filter(|window| window.from <= window.until)
         .reduce(|a, b| Window::new(a.from.min(b.from), a.until.max(b.until)))
+}
+
+/// Whether the claim is about a name or a certificate, and other claims of the book follow from it for addresses: these
+/// are told of.
+fn is_carried(claim: &Claim, book: &Snapshot) -> bool {
+    let follows = |other: &Claim| {
+        let place = other.place.strip_prefix(&claim.place);
+        other.source == claim.source && place.is_some_and(|rest| rest.starts_with(": "))
+    };
+    !matches!(claim.indicator, Indicator::Network(_))
+        && book.claims().iter().any(|other| other.basis.is_derived() && follows(other))
 }
 
 fn is_met(indicator: &Indicator, met: &BTreeSet<Address>) -> bool {

@@ -108,6 +108,11 @@ fn a_server_that_was_called_by_a_claimed_name_is_found_without_its_address() {
     assert!(validity.text.contains("stood for this address"), "{}", validity.text);
     assert_eq!(finding.infrastructure[0].address.to_string(), OTHER);
 
+    // The address that was met tells of the name.
+    let mut asked = world(called(VICTIM, OTHER));
+    asked.request.cluster = Some(finding.cluster.id.clone());
+    assert!(asked.hunt().not_seen.is_empty(), "{:#?}", asked.hunt().not_seen);
+
     // Strangers call our hosts what they like.
     let hunt = world(called(OTHER, VICTIM)).hunt();
     assert!(hunt.findings.is_empty() && hunt.discounted.is_empty(), "{:#?}", hunt.findings);
