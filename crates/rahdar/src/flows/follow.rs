@@ -45,6 +45,13 @@ const PART_OCTETS: u64 = 64 << 20;
 /// time; who writes another log over this one writes others.
 const TAIL_OCTETS: u64 = 4 << 10;
 
+/// Octets before a part of a log of Suricata in which its last counts are looked for. Chosen here: by default it writes them
+/// every eight seconds.
+const STATS_OCTETS: u64 = 4 << 20;
+
+/// What Suricata writes in an event with its counts.
+const STATS: &[u8] = b"\"event_type\":\"stats\"";
+
 /// A log that is gone is told after so many times the span for which a file must rest: whoever rotates logs compresses
 /// them meanwhile. As long, whoever writes a line may pause within it. Chosen here: ten minutes, unless `--settle` is
 /// given.
@@ -263,7 +270,10 @@ impl Follower {
                 break;
             }
             let until = log.mark(until).map_err(&unread)?;
-            let part = Part { header, from: page.read.octets, until: until.octets, is_packed: false };
+            let from = page.read.octets;
+            let counted =
+                if format == Format::Eve { log.counted_before(from).map_err(&unread)? } else { None };
+            let part = Part { header, counted, from, until: until.octets, is_packed: false };
             if !self.store(file, format, part, &mut page, until)? {
                 self.notebook.refuse(&log.meta);
                 return Ok(());
@@ -360,7 +370,8 @@ impl Follower {
         let is_packed = known.head != head;
         for until in [page.planned.clone(), Some(content)].into_iter().flatten() {
             if until.octets > page.read.octets {
-                let part = Part { header, from: page.read.octets, until: until.octets, is_packed };
+                let from = page.read.octets;
+                let part = Part { header, counted: None, from, until: until.octets, is_packed };
                 if !self.store(file, format, part, &mut page, until)? {
                     return Ok(None);
                 }
@@ -520,6 +531,26 @@ impl Log {
         self.file.seek(SeekFrom::Start(from))?;
         (&mut self.file).take(until - from).read_to_end(&mut tail)?;
         Ok(tail)
+    }
+
+    /// Where the last `stats` event of Suricata before `until` begins and ends: its counts are those of the sensor's
+    /// whole life. None if none is near.
+    fn counted_before(&mut self, until: u64) -> io::Result<Option<(u64, u64)>> {
+        let from = until.saturating_sub(STATS_OCTETS);
+        let mut before = Vec::new();
+        self.file.seek(SeekFrom::Start(from))?;
+        (&mut self.file).take(until - from).read_to_end(&mut before)?;
+        let mut begin = 0;
+        let mut stats = None;
+        for (number, line) in before.split_inclusive(|c| *c == b'\n').enumerate() {
+            // The first line may have begun before what was read.
+            let is_whole = number > 0 || from == 0;
+            if is_whole && line.windows(STATS.len()).any(|part| part == STATS) {
+                stats = Some((begin, begin + line.len() as u64));
+            }
+            begin += line.len() as u64;
+        }
+        Ok(stats.map(|(begin, end)| (from + begin, from + end)))
     }
 
     /// The mark of so many octets, no fewer than were asked for before.

@@ -368,7 +368,7 @@ pub(super) fn holds_flows(file: &Found, octets: u64, how: &How) -> bool {
         fn problem(&mut self, _problem: Problem) {}
     }
     let input = Input { id: String::new(), name: file.name.clone() };
-    let part = files::Part { header: 0, from: 0, until: octets, is_packed: true };
+    let part = files::Part { header: 0, counted: None, from: 0, until: octets, is_packed: true };
     let mut first = First(false);
     let file = Found { part: Some(part), ..file.clone() };
     let decoded = decode(&file, &input, how, &ProgressBar::hidden(), &mut first);

@@ -237,6 +237,24 @@ fn a_last_line_that_is_a_whole_object_is_read_once_the_log_has_settled() {
 }
 
 #[test]
+fn packets_that_a_followed_sensor_dropped_between_two_parts_are_a_gap() {
+    let home = Home::new();
+    let stats = |second: u32, drops: u32| {
+        format!(
+            r#"{{"timestamp":"2021-08-15T04:00:{second:02}.0+0000","event_type":"stats","host":"s1","stats":{{"uptime":{second},"capture":{{"kernel_packets":900,"kernel_drops":{drops}}}}}}}"#
+        ) + "\n"
+    };
+    let log = home.file("logs/eve.json", stats(8, 10));
+    assert_eq!(look(&home), (0, 0));
+    append(&log, &stats(16, 25));
+    assert_eq!(look(&home), (0, 0));
+    append(&log, &stats(24, 25));
+    assert_eq!(look(&home), (0, 0));
+    let gaps = home.json(&["flows", "sql", "SELECT exporter, unit, lost FROM gaps"]);
+    assert_eq!(gaps, json!([{ "exporter": "s1", "unit": "packets", "lost": 15 }]));
+}
+
+#[test]
 fn who_is_asked_to_stop_ends_in_order() {
     let home = Home::new();
     let log = home.file("logs/conn.log", format!("{HEADER}{}", line(1)));
