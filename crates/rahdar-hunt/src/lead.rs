@@ -315,16 +315,18 @@ impl<'a> Draft<'a> {
             marking.and(&self.affiliation.marking_of(book, naming.subject()));
         }
         let begun = contact.iter().map(|s| &pair.sessions[*s]).filter(|session| session.begins());
-        let other = surroundings.names.name_of_everybody(pair.victim, pair.remote, begun);
-        rows.extend(other.map(naming::of_everybody));
+        let of_everybody = surroundings.names.name_of_everybody(pair.victim, pair.remote, begun.clone());
+        rows.extend(of_everybody.map(naming::of_everybody));
+        if of_everybody.is_none() && claim.basis == WindowBasis::Resolved {
+            let of_others = surroundings.names.name_of_others(pair.victim, pair.remote, begun);
+            rows.extend(of_others.map(naming::of_others));
+        }
         rows.extend(is_probing.then(prober::row));
+        let is_called = naming.is_some_and(|naming| naming.is_of_handshake());
         let kill = [
             (!pair.is_monitored).then_some("foreign"),
-            host.is_kill(naming.is_some_and(|naming| naming.is_of_handshake()))
-                .then(|| host.row())
-                .flatten()
-                .map(|row| row.reason.kind),
-            peers.is_kill().then_some("prevalence"),
+            host.is_kill(is_called).then(|| host.row()).flatten().map(|row| row.reason.kind),
+            (peers.is_kill() && !is_called).then_some("prevalence"),
             validity.is_kill().then_some(outside_kind),
         ];
         Weighed {

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::net::IpAddr;
 
 use rahdar_intel::alias::CHAIN_MAX;
 use rahdar_intel::answers::Answers;
@@ -28,6 +29,8 @@ pub(crate) struct Names {
     mentions: HashMap<(Address, Address), Vec<Mention>>,
     /// The same of names that everybody asks for, where the two met.
     of_everybody: HashMap<(Address, Address), Vec<Mention>>,
+    /// The same of other names that no claim is about.
+    of_others: HashMap<(Address, Address), Vec<Mention>>,
     /// By the host that asked, and whose the claims are that may have held then.
     pub(crate) asked: BTreeMap<(Address, Affiliation), Asked>,
     /// The same where none of its claims held.
@@ -122,7 +125,7 @@ fn with_resolved<'a>(
         store.resolutions(&wanted, &[], window, &mut |resolution| answers.add(&resolution))?;
         let calls = HandshakesAsked { names: &wanted, ..HandshakesAsked::default() };
         store.handshakes(&calls, window, &mut |handshake| {
-            if !own.iter().any(|network| network.contains(handshake.server)) {
+            if goes_out(&handshake, own) {
                 answers.call(&handshake);
             }
         })?;
@@ -141,8 +144,21 @@ fn with_resolved<'a>(
     Ok(Cow::Owned(book.clone().with_aliases(&answers.aliases()).with_resolutions(&records)))
 }
 
-/// Mentions of one address to one host by names of everybody; chosen here: more explain nothing new.
-const OF_EVERYBODY_MAX: usize = 256;
+/// Whether a host of our networks called another; where nobody says which these are, a private one a public one.
+fn goes_out(handshake: &Handshake, own: &[Prefix]) -> bool {
+    let is_private = |address: Address| match address.to_ip() {
+        IpAddr::V4(v4) => v4.is_private(),
+        IpAddr::V6(v6) => v6.is_unique_local(),
+    };
+    let is_own = |address| own.iter().any(|network| network.contains(address));
+    match own {
+        [] => is_private(handshake.client) && !is_private(handshake.server),
+        _ => !is_own(handshake.server),
+    }
+}
+
+/// Mentions of one address to one host by names that no claim is about; chosen here: more explain nothing new.
+const OF_OTHERS_MAX: usize = 256;
 
 /// Gathers what the window says of claimed names, and by what other names hosts knew the claimed
 /// addresses that they `met`.
@@ -252,10 +268,13 @@ impl Gathering<'_> {
                 known
             }
         };
-        if is_of_everybody {
-            let known = self.names.of_everybody.entry(between).or_default();
-            known.extend((known.len() < OF_EVERYBODY_MAX).then_some(mention));
+        let is_claimed = || self.book.claims_naming(&mention.name).into_iter().next().is_some();
+        if mention.name.is_empty() || (!is_of_everybody && is_claimed()) {
+            return;
         }
+        let Names { of_everybody, of_others, .. } = &mut *self.names;
+        let known = if is_of_everybody { of_everybody } else { of_others }.entry(between).or_default();
+        known.extend((known.len() < OF_OTHERS_MAX).then_some(mention));
     }
 }
 
@@ -310,7 +329,26 @@ impl Names {
         remote: Address,
         sessions: impl Iterator<Item = &'s Session>,
     ) -> Option<&str> {
-        let mentions = self.of_everybody.get(&(victim, remote))?;
+        self.only_name(&self.of_everybody, (victim, remote), sessions)
+    }
+
+    /// Another name that no claim is about, likewise.
+    pub(crate) fn name_of_others<'s>(
+        &self,
+        victim: Address,
+        remote: Address,
+        sessions: impl Iterator<Item = &'s Session>,
+    ) -> Option<&str> {
+        self.only_name(&self.of_others, (victim, remote), sessions)
+    }
+
+    fn only_name<'n, 's>(
+        &'n self,
+        known: &'n HashMap<(Address, Address), Vec<Mention>>,
+        (victim, remote): (Address, Address),
+        sessions: impl Iterator<Item = &'s Session>,
+    ) -> Option<&'n str> {
+        let mentions = known.get(&(victim, remote))?;
         if self.mentions.contains_key(&(victim, remote)) {
             return None;
         }

@@ -43,7 +43,7 @@ const RIVALS: [(&str, &str, &[&str]); 10] = [
     (
         "service",
         "many unrelated users share the address, and the victim is one of them",
-        &["pool", "shared_host", "cdn", "prevalence", "name_of_everybody"],
+        &["pool", "shared_host", "cdn", "prevalence", "name_of_everybody", "other_name"],
     ),
     ("sinkhole", "defenders held the address: an infection without an attacker in control", &["sinkhole"]),
     ("prober", "a sandbox, a researcher or a tool tried addresses from lists", &["prober"]),

@@ -6,13 +6,15 @@
 //! | the victim called the address by a name of the cluster (TLS SNI) | +9 |
 //! | the server presented a certificate of the cluster in the handshake | +9 |
 //! | it knew the address by a name that everybody asks for, whenever most of the contact began, and never by one of the cluster | −20 |
+//! | likewise by another name that no claim is about, and the claim follows from a name | −20 |
 //! | neither was seen | 0 |
 //!
 //! A question that no flow follows is −6 and told by itself: the name was resolved, that is all.
 //! The certificate is chosen here, to weigh as much as a name: whoever presents it holds its key. The name of everybody is
 //! chosen here too: published lists hold addresses of Bing, of update servers and
 //! of content networks, which every host calls by names that warning lists know. Names that are rented
-//! out are not among them. Absence says nothing, since few networks log every resolver and every handshake. Wrong where a
+//! out are not among them. A claim that follows for an address from a name is about those who knew the address by that name: on a shared
+//! server others have other names. Absence says nothing, since few networks log every resolver and every handshake. Wrong where a
 //! security product resolves names out of reports, for names that share one front with
 //! thousands of others, where an attacker hides behind a front whose names everybody asks for, and where a certificate comes
 //! with a tool that others run too.
@@ -37,6 +39,9 @@ pub const LATE_S: i64 = 300;
 
 /// Decibans of a name that everybody asks for.
 const OF_EVERYBODY_DB: f64 = -20.0;
+
+/// Decibans of another name where the claim follows from a name. Chosen here, as that of everybody.
+const OF_OTHERS_DB: f64 = -20.0;
 
 /// How the victim knew the address.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,6 +94,12 @@ pub fn row(naming: &Naming) -> Row {
         ),
     };
     Row::new(Group::Naming, "named", NAMED_DB, text)
+}
+
+/// The reason against a claim on a name where the victim knew the address by this other one.
+pub fn of_others(name: &str) -> Row {
+    let text = format!("the victim knew the address as `{name}`, and the claim is about another name");
+    Row::new(Group::Naming, "other_name", OF_OTHERS_DB, text)
 }
 
 /// The reason against it where the victim knew the address by this name, which everybody asks for.

@@ -286,6 +286,9 @@ fn distinct(series: &Series, confirmed: &[(usize, Test, f64)]) -> Vec<(usize, Ra
     let mut told = Vec::new();
     let mut open = vec![(0..octets.len(), confirmed.to_vec())];
     while let Some((part, candidates)) = open.pop() {
+        if candidates.is_empty() {
+            continue;
+        }
         let began = onset::onset(&octets[part.clone()]).map(|place| part.start + place);
         let came_before = |test: &Test| began.is_some_and(|began| test.place <= began + onset::NEAR_DAYS);
         let may_be =

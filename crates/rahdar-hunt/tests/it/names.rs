@@ -4,11 +4,12 @@ use rahdar_intel::benign::{Matching, Note};
 use rahdar_model::Window;
 use rahdar_model::column::Row as _;
 use rahdar_model::fact::{Answer, Handshake, Resolution};
-use rahdar_model::finding::{Finding, Verdict};
+use rahdar_model::finding::{Finding, Hunt, Verdict};
 use rahdar_model::intelligence::{Claim, Indicator};
 use rahdar_model::time::SECOND_US;
+use rahdar_testkit::flow;
 
-use crate::world::{C2, VICTIM, World, claim, noon, talk};
+use crate::world::{C2, TALK, VICTIM, World, claim, noon, talk};
 
 const NAME: &str = "c2.example.org";
 /// An address that no claim names.
@@ -87,21 +88,33 @@ fn a_server_called_by_a_claimed_name_speaks_for_it() {
     assert_eq!(named(&world.finding()), None);
 }
 
-#[test]
-fn a_server_that_was_called_by_a_claimed_name_is_found_without_its_address() {
-    let called = |client: &str, server: &str| Handshake {
+/// At noon of the first day one calls the other by the claimed name.
+fn called(client: &str, server: &str) -> Handshake {
+    Handshake {
         time: noon(0),
         client: client.parse().unwrap(),
         server: server.parse().unwrap(),
         server_port: 443,
         server_name: NAME.to_owned(),
         ..Handshake::blank()
-    };
-    let world = |handshake: Handshake| World {
-        handshakes: vec![handshake],
-        ..World::of([talk(OTHER, 0)]).claims([name_claim()])
-    };
-    let finding = world(called(VICTIM, OTHER)).finding();
+    }
+}
+
+/// The victim talks to an address that nobody lists, and the name is claimed.
+fn unlisted(handshake: Handshake) -> World {
+    World { handshakes: vec![handshake], ..World::of([talk(OTHER, 0)]).claims([name_claim()]) }
+}
+
+/// What is told of this host.
+fn of<'h>(hunt: &'h Hunt, victim: &str) -> Option<&'h Finding> {
+    let mut all = hunt.findings.iter().chain(&hunt.discounted);
+    all.find(|finding| finding.victim.address.to_string() == victim)
+}
+
+#[test]
+fn a_server_that_was_called_by_a_claimed_name_is_found_without_its_address() {
+    let mut world = unlisted(called(VICTIM, OTHER));
+    let finding = world.finding();
     assert!(finding.verdict > Verdict::Discounted, "{:?}", finding.reasons);
     assert_eq!(named(&finding).unwrap().0, 9.0);
     let validity = finding.reasons.iter().find(|reason| reason.kind == "validity").unwrap();
@@ -109,13 +122,49 @@ fn a_server_that_was_called_by_a_claimed_name_is_found_without_its_address() {
     assert_eq!(finding.infrastructure[0].address.to_string(), OTHER);
 
     // The address that was met tells of the name.
-    let mut asked = world(called(VICTIM, OTHER));
-    asked.request.cluster = Some(finding.cluster.id.clone());
-    assert!(asked.hunt().not_seen.is_empty(), "{:#?}", asked.hunt().not_seen);
+    world.request.cluster = Some(finding.cluster.id.clone());
+    assert!(world.hunt().not_seen.is_empty(), "{:#?}", world.hunt().not_seen);
+}
 
-    // Strangers call our hosts what they like.
-    let hunt = world(called(OTHER, VICTIM)).hunt();
-    assert!(hunt.findings.is_empty() && hunt.discounted.is_empty(), "{:#?}", hunt.findings);
+#[test]
+fn who_knows_a_shared_server_by_another_name_is_not_accused_for_the_claimed_one() {
+    const NEIGHBOUR: &str = "203.0.113.26";
+    let talk = flow(&format!("{NEIGHBOUR}:50001 > {OTHER}:443")).at_time(noon(0)).lasting_s(30);
+    let talk = talk.sent(20, 9_000).answered(18, 8_000).flags(TALK).answer_flags(TALK);
+    let mut world = unlisted(called(VICTIM, OTHER)).flows([talk]);
+    let weight = |world: &World| {
+        let hunt = world.hunt();
+        let reasons = of(&hunt, NEIGHBOUR).unwrap().reasons.clone();
+        reasons.iter().find(|reason| reason.kind == "other_name").map(|reason| reason.weight)
+    };
+    assert_eq!(weight(&world), None);
+    let shop = Handshake { server_name: "shop.example.net".to_owned(), ..called(NEIGHBOUR, OTHER) };
+    world.handshakes.push(shop);
+    assert_eq!(weight(&world), Some(-20.0));
+    let hunt = world.hunt();
+    assert!(of(&hunt, VICTIM).unwrap().verdict > of(&hunt, NEIGHBOUR).unwrap().verdict);
+    // Nor is the name of a listed address another's.
+    let listed = world.claims([claim(OTHER, "RedFoxtrot")]);
+    assert_eq!(weight(&listed), None);
+}
+
+#[test]
+fn strangers_call_our_hosts_what_they_like() {
+    let is_quiet = |world: &World| {
+        let hunt = world.hunt();
+        hunt.findings.is_empty() && hunt.discounted.is_empty()
+    };
+    assert!(is_quiet(&unlisted(called(OTHER, VICTIM))));
+
+    // Where nobody says which networks are ours, private hosts are.
+    const PRIVATE: &str = "10.0.0.5";
+    let mut unknown = unlisted(called(PRIVATE, OTHER));
+    unknown.networks.clear();
+    unknown.flows =
+        vec![flow(&format!("{PRIVATE}:50001 > {OTHER}:443")).at_time(noon(0)).sent(20, 9_000).build()];
+    assert!(!is_quiet(&unknown));
+    unknown.handshakes = vec![called(OTHER, PRIVATE)];
+    assert!(is_quiet(&unknown));
 }
 
 /// The hash of a certificate.
