@@ -47,6 +47,9 @@ pub(super) fn read<'t, 'd>(
             Body::Named(_) if matches!(object.kind(), "malware" | "tool") => {
                 reader.known_as(object, Kind::Malware);
             }
+            Body::Relationship(relationship) if relationship.relationship_type == "attributed-to" => {
+                reader.attributed(object, relationship);
+            }
             Body::Endpoint(_) | Body::Traffic(_) | Body::Certificate(_)
                 if !reader.accused.contains(object.id()) =>
             {
@@ -346,6 +349,32 @@ impl<'a> Reader<'a, '_> {
             aliases.take(ALIASES_MAX).filter(|other| *other != name).map(|other| said(alias, &other)),
         );
         assertions.into_iter().for_each(|assertion| self.draft.assertion(assertion));
+    }
+
+    /// Whom a group is attributed to, as a relation of their names.
+    fn attributed(&mut self, object: &Object<'_>, relationship: &Relationship) {
+        let named = |id: &str, kinds: &[&str]| {
+            let of = self.graph.object(id).filter(|of| kinds.contains(&of.kind()) && !of.revoked())?;
+            Some((tidy_name(of.name()?), self.graph.tlp(of))).filter(|(name, _)| !name.is_empty())
+        };
+        let group = named(&relationship.source_ref, &["intrusion-set", "threat-actor"]);
+        let actor = named(&relationship.target_ref, &["intrusion-set", "threat-actor", "identity"]);
+        let Some(((subject, of_group), (other, of_actor))) = group.zip(actor) else { return };
+        if object.revoked() || subject == other {
+            return;
+        }
+        let terms = self.terms(object);
+        self.draft.assertion(Assertion {
+            subject,
+            relation: Relation::AttributedTo,
+            object: other,
+            window: seen(relationship.start_time.as_ref(), relationship.stop_time.as_ref()),
+            asserted_by: None,
+            source: terms.source.clone().unwrap_or_else(|| self.draft.source()),
+            published: terms.version,
+            confidence: terms.confidence,
+            tlp: terms.tlp.max(of_group).max(of_actor),
+        });
     }
 
     fn terms(&self, object: &Object<'_>) -> Terms {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use rahdar_model::intelligence::{HostClass, Tlp};
 
 use super::*;
+use crate::assertion::Relation;
 use crate::index::Snapshot;
 use crate::tests::shown;
 
@@ -82,6 +83,24 @@ fn an_indicator_gets_its_cluster_and_tools_from_the_relationships() {
         ],
         &[&expected],
     );
+}
+
+#[test]
+fn whom_a_group_is_attributed_to_is_a_relation_of_their_names() {
+    let attributed = |objects: &[Value]| -> Vec<_> {
+        let said = reading(&bundle(objects)).assertions.into_iter();
+        let said = said.filter(|said| said.relation == Relation::AttributedTo);
+        said.map(|said| (said.subject, said.object, said.confidence)).collect()
+    };
+    let (group, unit) = (named("intrusion-set", 1, "RedNet"), named("threat-actor", 1, "Unit 99999"));
+    let mut tie = link(1, "intrusion-set--1", "attributed-to", "threat-actor--1");
+    tie["confidence"] = json!(60);
+    let told = ("RedNet".to_owned(), "Unit 99999".to_owned(), Some(60));
+    assert_eq!(attributed(&[group.clone(), unit.clone(), tie.clone()]), [told]);
+    tie["revoked"] = json!(true);
+    assert_eq!(attributed(&[group.clone(), unit, tie]), []);
+    let lost = link(1, "intrusion-set--1", "attributed-to", "threat-actor--9");
+    assert_eq!(attributed(&[group, lost]), []);
 }
 
 #[test]
