@@ -141,8 +141,12 @@ pub struct Establishment {
 pub fn of_session(session: &Session, sees_one_way: bool) -> Exchange {
     let (out, back) = (&session.out, &session.back);
     match (session.protocol, out.seen(), back.seen()) {
-        (_, true, _) if session.is_refused => Exchange::Unanswered,
-        (_, false, _) if session.is_refused => Exchange::Probe,
+        // What a firewall denied may have no packets: who opened it is known all the same.
+        _ if session.is_refused => match session.opener {
+            Some(Party::Victim) => Exchange::Unanswered,
+            None if out.seen() => Exchange::Unanswered,
+            Some(Party::Remote) | None => Exchange::Probe,
+        },
         (protocol::TCP, ..) if is_sampled(session) => sampled_tcp(session),
         (protocol::TCP, true, true) => connection(session),
         (protocol::TCP, ..) => half_connection(session, sees_one_way),

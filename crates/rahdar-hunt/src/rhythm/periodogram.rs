@@ -24,7 +24,8 @@
 //! **Under sampling**, where a share r of check-ins leaves a record, a line claims a share of its own:
 //! |Σ e^(−2πi·f·t)| contacts on time, of span · f that were due. A line counts only if that is r, give or
 //! take a factor of [`SLACK`]: a schedule of 52 s would have left eight times as many records as there were,
-//! one of 80 minutes a tenth. M stays as it is, so that fewer lines are told by chance.
+//! one of 80 minutes a tenth. r is that of short check-ins; long ones leave a record nearly always, so that a line may claim
+//! all check-ins too ([`ALL`]). M stays as it is, so that fewer lines are told by chance.
 //!
 //! **Period**: overtones of one line are all high. The lowest of f/k, k ≤ 12, whose P is above
 //! ln(24 / 0.001) is the fundamental: at most two places each are looked at.
@@ -68,6 +69,9 @@ pub const OVERTONES: usize = 12;
 /// office hours are a quarter of a week, and a check-in of 4 to 60 packets is within four times
 /// [`CHECK_IN_PACKETS`](super::CHECK_IN_PACKETS).
 pub const SLACK: f64 = 4.0;
+/// The share of check-ins that a line may claim in any case: all of them, and some that left two records. Longer check-ins
+/// than assumed leave a record nearly always; without this an overtone of theirs would be told.
+pub const ALL: f64 = 1.25;
 /// Lines that are looked at period by period, the highest. Chosen here: overtones and neighbours of one false
 /// line are some dozens.
 const CANDIDATES: usize = 64;
@@ -135,8 +139,10 @@ impl Periodogram {
         }
         let span_s = series.times_s().last().copied().unwrap_or(0.0);
         let claims = |place: usize| self.spectrum[place].norm() * window_s / (span_s * place as f64);
-        let agrees =
-            |place: &usize| seen.is_none_or(|seen| (seen / SLACK..=seen * SLACK).contains(&claims(*place)));
+        // Check-ins may be longer than is assumed: more of them may be seen, but not more than there are.
+        let agrees = |place: &usize| {
+            seen.is_none_or(|seen| (seen / SLACK..=(seen * SLACK).max(ALL)).contains(&claims(*place)))
+        };
         let mut places: Vec<usize> = band.filter(agrees).collect();
         places.sort_unstable_by_key(|place| (Reverse(height(self.power[place - lowest])), *place));
         let of_periods = |place: usize| by_periods(series.times_s(), window_s / place as f64);
@@ -244,6 +250,13 @@ mod tests {
         assert!(long.p_value > 0.0, "no chance is none: {long:?}");
         let sharp = line((0..160).map(|n| 3_600.0 * f64::from(n)));
         assert!((sharp.period_s / 3_600.0 - 1.0).abs() < 0.01, "overtones are no period: {sharp:?}");
+    }
+
+    #[test]
+    fn a_schedule_of_which_more_is_seen_than_short_check_ins_leave_is_told_itself() {
+        let starts = (0..336).map(|n| Timestamp::from_micros(n * 3_600 * SECOND_US));
+        let line = Periodogram::new().search(&Series::of(starts).unwrap(), Some(0.07));
+        assert!((line.period_s / 3_600.0 - 1.0).abs() < 0.01, "a quarter of it agrees too: {line:?}");
     }
 
     #[test]

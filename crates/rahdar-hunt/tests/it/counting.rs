@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rahdar_model::finding::{Attempts, Finding, Verdict};
-use rahdar_model::flow::tcp;
+use rahdar_model::flow::{Initiator, tcp};
 use rahdar_model::intelligence::Claim;
 use rahdar_model::time::SECOND_US;
 use rahdar_model::{FlowRecord, Quality, Window};
@@ -82,6 +82,19 @@ fn what_lies_outside_the_windows_is_told_by_connections() {
     let says = |text: &str| finding.reasons.iter().any(|reason| reason.text == text);
     assert!(says("payload went both ways: 1 session on 11 days"), "{:#?}", finding.reasons);
     assert!(says("1 session outside the windows not counted"), "{:#?}", finding.reasons);
+}
+
+#[test]
+fn a_call_that_was_denied_without_a_packet_is_the_victims_all_the_same() {
+    let denied = |initiator| {
+        let call =
+            move |day| call(C2, day).sent(0, 0).state("D").opened_by(initiator).from("nsg", day as u64);
+        World::of((0..5).map(call)).finding()
+    };
+    let kinds = |finding: &Finding| finding.reasons.iter().map(|reason| reason.kind).collect::<Vec<_>>();
+    let own = denied(Initiator::Source);
+    assert!(kinds(&own).contains(&"c2_silent") && !kinds(&own).contains(&"scanner"), "{:#?}", own.reasons);
+    assert!(kinds(&denied(Initiator::Destination)).contains(&"scanner"));
 }
 
 #[test]
