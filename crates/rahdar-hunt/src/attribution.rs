@@ -14,7 +14,7 @@
 //! | subset | +6 |
 //! | overlaps | +5 |
 //! | suspected | +3 |
-//! | works for | +5 |
+//! | attributed to | +5 |
 //!
 //! q is the source's own confidence, 1 where it gives none. A source speaks once for a name, by its
 //! strongest statement. The cap ([`MOST_DB`]) is there because reports copy one another: ten of them
@@ -68,7 +68,7 @@ pub const fn weight(relation: Relation) -> f64 {
         Relation::Subset => 6.0,
         Relation::Overlaps => 5.0,
         Relation::Suspected => 3.0,
-        Relation::WorksFor => 5.0,
+        Relation::AttributedTo => 5.0,
     }
 }
 

@@ -315,12 +315,8 @@ impl<'a> Draft<'a> {
             marking.and(&self.affiliation.marking_of(book, naming.subject()));
         }
         let begun = contact.iter().map(|s| &pair.sessions[*s]).filter(|session| session.begins());
-        let of_everybody = surroundings.names.name_of_everybody(pair.victim, pair.remote, begun.clone());
-        rows.extend(of_everybody.map(naming::of_everybody));
-        if of_everybody.is_none() && claim.basis == WindowBasis::Resolved {
-            let of_others = surroundings.names.name_of_others(pair.victim, pair.remote, begun);
-            rows.extend(of_others.map(naming::of_others));
-        }
+        let other_name = surroundings.names.other_name(pair.victim, pair.remote, begun);
+        rows.extend(other_name.and_then(|other| other.row(claim.basis)));
         rows.extend(is_probing.then(prober::row));
         let is_called = naming.is_some_and(|naming| naming.is_of_handshake());
         let kill = [
@@ -527,7 +523,7 @@ impl<'a> Settled<'a> {
             log_odds += fall;
             let text =
                 "of what this hunt matched, less looks like command traffic than of the labelled traffic";
-            reasons.push(Reason { kind: "prevalence", weight: fall, text: text.to_owned() });
+            reasons.push(Reason { kind: "base_rate", weight: fall, text: text.to_owned() });
         }
         let grade = grade(log_odds, &gates);
         reasons.extend(requirement(log_odds, grade, &gates));
@@ -566,7 +562,7 @@ impl<'a> Settled<'a> {
 fn name_rival(reasons: &mut Vec<Reason>, kill: Option<&'static str>) {
     let is_rival = |reason: &Reason| match kill {
         Some(kind) => reason.kind == kind,
-        None => reason.weight < 0.0 && !matches!(reason.kind, "calibration" | "prevalence" | "cap" | "prior"),
+        None => reason.weight < 0.0 && !matches!(reason.kind, "calibration" | "base_rate" | "cap" | "prior"),
     };
     let rival = match reasons.iter().position(is_rival) {
         Some(at) => reasons.remove(at),

@@ -17,7 +17,7 @@ use rahdar_model::store::{HandshakesAsked, StoreError};
 use rahdar_model::time::{CLOCK_PLAUSIBLE, SECOND_US};
 use rahdar_model::{Address, FlowStore, Prefix, Timestamp, Window};
 
-use crate::evidence::naming::{LATE_S, Naming};
+use crate::evidence::naming::{LATE_S, Naming, OtherName};
 use crate::evidence::validity::Validity;
 use crate::lead::Affiliation;
 use crate::stitch::Session;
@@ -321,45 +321,37 @@ impl Names {
         own.filter_map(|mention| sessions.clone().filter_map(|session| mention.explains(session)).min()).min()
     }
 
-    /// A name that everybody asks for, if the victim knew the address by such names when most of these
-    /// sessions began, and by none that is claimed.
-    pub(crate) fn name_of_everybody<'s>(
+    /// The other name by which the victim knew the address when most of these sessions began, if it knew it by none that
+    /// is claimed.
+    pub(crate) fn other_name<'s>(
         &self,
         victim: Address,
         remote: Address,
-        sessions: impl Iterator<Item = &'s Session>,
-    ) -> Option<&str> {
-        self.only_name(&self.of_everybody, (victim, remote), sessions)
-    }
-
-    /// Another name that no claim is about, likewise.
-    pub(crate) fn name_of_others<'s>(
-        &self,
-        victim: Address,
-        remote: Address,
-        sessions: impl Iterator<Item = &'s Session>,
-    ) -> Option<&str> {
-        self.only_name(&self.of_others, (victim, remote), sessions)
-    }
-
-    fn only_name<'n, 's>(
-        &'n self,
-        known: &'n HashMap<(Address, Address), Vec<Mention>>,
-        (victim, remote): (Address, Address),
-        sessions: impl Iterator<Item = &'s Session>,
-    ) -> Option<&'n str> {
-        let mentions = known.get(&(victim, remote))?;
-        if self.mentions.contains_key(&(victim, remote)) {
+        sessions: impl Iterator<Item = &'s Session> + Clone,
+    ) -> Option<OtherName<'_>> {
+        let pair = (victim, remote);
+        if self.mentions.contains_key(&pair) {
             return None;
         }
-        let name_at = |session: &Session| {
-            let explaining = mentions.iter().filter(|mention| mention.explains(session).is_some());
-            explaining.map(|mention| mention.name.as_str()).min()
-        };
-        let named: Vec<Option<&str>> = sessions.map(name_at).collect();
-        let explained = named.iter().flatten().count();
-        if 2 * explained > named.len() { named.into_iter().flatten().min() } else { None }
+        let of_everybody = most_used(self.of_everybody.get(&pair), sessions.clone());
+        let of_everybody = of_everybody.map(OtherName::OfEverybody);
+        of_everybody.or_else(|| most_used(self.of_others.get(&pair), sessions).map(OtherName::Unclaimed))
     }
+}
+
+/// The first of the names that explain most of the sessions together.
+fn most_used<'n, 's>(
+    mentions: Option<&'n Vec<Mention>>,
+    sessions: impl Iterator<Item = &'s Session>,
+) -> Option<&'n str> {
+    let mentions = mentions?;
+    let name_at = |session: &Session| {
+        let explaining = mentions.iter().filter(|mention| mention.explains(session).is_some());
+        explaining.map(|mention| mention.name.as_str()).min()
+    };
+    let named: Vec<Option<&str>> = sessions.map(name_at).collect();
+    let explained = named.iter().flatten().count();
+    if 2 * explained > named.len() { named.into_iter().flatten().min() } else { None }
 }
 
 impl Mention {

@@ -294,7 +294,7 @@ fn sight(views: &[(&str, View)], windows: &[Window]) -> Sight {
     Sight {
         hours: hours(windows),
         hours_recorded: hours(&recorded),
-        arrived: thousandths(looking.iter().map(|(_, view)| view.arrived).fold(1.0, f64::min)),
+        arrived: looking.iter().map(|(_, view)| view.arrived).reduce(f64::min).map(thousandths),
         least_packets,
         why,
     }
@@ -376,7 +376,7 @@ fn typical(mut traces: Vec<Trace>) -> Result<u64, &'static str> {
         })
         .collect();
     let Some((median, _)) = sampled.get(sampled.len() / 2) else {
-        return Err(RATE_UNKNOWN);
+        return Err(if traces.is_empty() { "no record of contact counts packets" } else { RATE_UNKNOWN });
     };
     let mut intervals: Vec<u32> = sampled.iter().map(|(_, interval)| *interval).collect();
     intervals.sort_unstable();
@@ -435,7 +435,7 @@ pub(crate) fn not_seen(lookout: &Lookout<'_>, asked: &Asked<'_>) -> Vec<NotSeen>
         let validity: Vec<Window> = windows.clone().map(|claim| claim.validity).collect();
         let (window, sight) = match validity.is_empty() {
             false => while_valid(lookout, asked.window, observed, validity),
-            true => (None, unseen("no claim names an address")),
+            true => (None, Sight::none("no claim names an address")),
         };
         NotSeen {
             cluster: affiliation.cluster(asked.book),
@@ -457,7 +457,7 @@ fn while_valid(
     validity: Vec<Window>,
 ) -> (Option<Window>, Sight) {
     let Some(observed) = observed else {
-        return (None, unseen("no exporter is known"));
+        return (None, Sight::none("no exporter is known"));
     };
     // An open end is that of the telemetry: what lies beyond is asked by nobody.
     let closed = |window: Window| {
@@ -468,15 +468,11 @@ fn while_valid(
     };
     let windows = joined(validity.into_iter().map(closed).filter(|window| !window.is_empty()));
     let Some((first, last)) = windows.first().zip(windows.last()) else {
-        return (None, unseen("no exporter recorded then"));
+        return (None, Sight::none("no exporter recorded then"));
     };
     let hull = Window::new(first.from, last.until);
     let views = lookout.views(hull, |_| true);
     (Some(hull), sight(&views, &windows))
-}
-
-fn unseen(why: &str) -> Sight {
-    Sight { why: why.to_owned(), ..Sight::default() }
 }
 
 /// From the first packet of any exporter to the last, as far as clocks tell it.

@@ -103,7 +103,7 @@ impl Relation {
             Self::PartOf => Some(account::Relation::Subset),
             Self::Overlaps => Some(account::Relation::Overlaps),
             Self::Suspected => Some(account::Relation::Suspected),
-            Self::AttributedTo => Some(account::Relation::WorksFor),
+            Self::AttributedTo => Some(account::Relation::AttributedTo),
             Self::Is | Self::Uses | Self::Exploits | Self::Targets | Self::Active => None,
         }
     }

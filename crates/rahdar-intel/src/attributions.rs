@@ -216,7 +216,7 @@ mod tests {
             [
                 "nomad-panda: same RedFoxtrot, a lab",
                 "redfoxtrot: same Nomad Panda, a lab",
-                "redfoxtrot: works for PLA Unit 00000, a report",
+                "redfoxtrot: attributed to PLA Unit 00000, a report",
                 "redfoxtrot: subset Larger Set, a report",
             ]
         );

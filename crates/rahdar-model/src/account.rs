@@ -119,13 +119,14 @@ pub enum Relation {
     Overlaps,
     /// Suspected.
     Suspected,
-    /// It works for this state, organ or unit: no name of its own.
-    WorksFor,
+    /// It is said to work for this state, organ or unit: no name of its own.
+    AttributedTo,
 }
 
 impl Relation {
     /// Every relation.
-    pub const ALL: [Self; 5] = [Self::Same, Self::Subset, Self::Overlaps, Self::Suspected, Self::WorksFor];
+    pub const ALL: [Self; 5] =
+        [Self::Same, Self::Subset, Self::Overlaps, Self::Suspected, Self::AttributedTo];
 
     /// The word shown.
     pub const fn word(self) -> &'static str {
@@ -134,7 +135,7 @@ impl Relation {
             Self::Subset => "subset",
             Self::Overlaps => "overlaps",
             Self::Suspected => "suspected",
-            Self::WorksFor => "works for",
+            Self::AttributedTo => "attributed to",
         }
     }
 }

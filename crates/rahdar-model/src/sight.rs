@@ -26,14 +26,14 @@ pub struct Hole {
 }
 
 /// How well some exporters could see during some time.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Sight {
     /// Hours of the time, rounded up.
     pub hours: u64,
     /// Of these, hours in which at least one of them was recording.
     pub hours_recorded: u64,
-    /// The share of what they sent that arrived, 0–1: of the exporter that lost most.
-    pub arrived: f64,
+    /// The share of what they sent that arrived, 0–1: of the exporter that lost most; none where none recorded.
+    pub arrived: Option<f64>,
     /// Packets from which on a contact in a recorded hour leaves a record with a chance of 95 %; none where
     /// that is not assessable.
     pub least_packets: Option<u64>,
@@ -41,8 +41,15 @@ pub struct Sight {
     pub why: String,
 }
 
+impl Sight {
+    /// None at all, for this reason.
+    pub fn none(why: &str) -> Self {
+        Self { hours: 0, hours_recorded: 0, arrived: None, least_packets: None, why: why.to_owned() }
+    }
+}
+
 /// How well the exporters that recorded a finding could see it.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Witness {
     /// From first to last contact.
     pub sight: Sight,
@@ -54,6 +61,14 @@ pub struct Witness {
     pub why: String,
     /// When they did not record: from the time just before first contact to that just after last, sorted.
     pub holes: Vec<Hole>,
+}
+
+impl Witness {
+    /// Nobody, for this reason.
+    pub fn none(why: &str) -> Self {
+        let sight = Sight::none(why);
+        Self { why: sight.why.clone(), sight, contact_packets: None, detection: None, holes: Vec::new() }
+    }
 }
 
 /// A cluster, or one indicator of it, that no host was in contact with, and what that says.

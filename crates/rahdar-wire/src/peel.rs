@@ -3,21 +3,19 @@
 //! What comes out is bounded, not what goes in: a few octets of a bomb make gigabytes. A stream that
 //! grows beyond reason is refused as a whole, and so is one inside another.
 
-mod lz4;
-
 use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
-use std::io::{self, BufReader, Cursor, ErrorKind, Read};
+use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
 use std::rc::Rc;
 
 use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::MultiGzDecoder;
 use liblzma::bufread::XzDecoder;
 use liblzma::stream::{CONCATENATED, Stream};
+use lz4_flex::frame::FrameDecoder;
 
 use crate::WireError;
-use lz4::Lz4;
 
 /// Octets of the beginning that the format is seen by. Chosen here: the header lines of a Zeek
 /// log with all its columns take two thousand, the longest export datagram 65,535.
@@ -143,7 +141,8 @@ fn without_block(compression: Option<Compression>, error: io::Error) -> io::Erro
     let block = match compression {
         Some(Compression::Zstd) => "zstd is unpacked by blocks of up to 128 KiB",
         Some(Compression::Bzip2) => "bzip2 is unpacked by blocks of up to 900 kB",
-        None | Some(Compression::Gzip | Compression::Xz | Compression::Lz4) => return error,
+        Some(Compression::Lz4) => "lz4 is unpacked by blocks of up to 4 MiB",
+        None | Some(Compression::Gzip | Compression::Xz) => return error,
     };
     io::Error::new(error.kind(), format!("{error}; {block}, and the first is not whole"))
 }
@@ -238,6 +237,44 @@ impl fmt::Display for GrowsTooMuch {
 }
 
 impl Error for GrowsTooMuch {}
+
+/// The frames of an lz4 stream. The decoder stops at the end of each, and takes a cut between two blocks
+/// for one: here only the end of the input between two frames is an end.
+struct Lz4<R: Read> {
+    frames: FrameDecoder<Uncut<R>>,
+    is_within: bool,
+}
+
+impl<R: BufRead> Lz4<R> {
+    fn new(input: R) -> Self {
+        Self { frames: FrameDecoder::new(Uncut(input)), is_within: false }
+    }
+}
+
+impl<R: BufRead> Read for Lz4<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.is_within || !self.frames.get_mut().0.fill_buf()?.is_empty() {
+            let read = self.frames.read(buffer)?;
+            self.is_within = read > 0;
+            if self.is_within || buffer.is_empty() {
+                return Ok(read);
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// An input whose end is an error: who reads it knows that there is more.
+struct Uncut<R>(R);
+
+impl<R: Read> Read for Uncut<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.0.read(buffer)? {
+            0 if !buffer.is_empty() => Err(io::Error::new(ErrorKind::InvalidData, "it ends within a frame")),
+            read => Ok(read),
+        }
+    }
+}
 
 /// Fails once, then ends.
 struct Failing(Option<io::Error>);

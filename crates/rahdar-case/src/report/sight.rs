@@ -10,7 +10,7 @@ use super::json::{ClusterJson, time};
 pub(super) struct WitnessJson<'a> {
     hours: u64,
     hours_recorded: u64,
-    arrived: f64,
+    arrived: Option<f64>,
     least_packets: Option<u64>,
     contact_packets: Option<u64>,
     detection: Option<f64>,
@@ -44,7 +44,7 @@ pub(super) struct NotSeenJson<'a> {
     until: Option<String>,
     hours: u64,
     hours_recorded: u64,
-    arrived: f64,
+    arrived: Option<f64>,
     assessable: bool,
     least_packets: Option<u64>,
     why: &'a str,
@@ -52,7 +52,7 @@ pub(super) struct NotSeenJson<'a> {
 
 impl<'a> From<&'a Witness> for WitnessJson<'a> {
     fn from(witness: &'a Witness) -> Self {
-        let Sight { hours, hours_recorded, arrived, least_packets, why: _ } = witness.sight;
+        let Sight { hours, hours_recorded, arrived, least_packets, ref why } = witness.sight;
         Self {
             hours,
             hours_recorded,
@@ -60,7 +60,7 @@ impl<'a> From<&'a Witness> for WitnessJson<'a> {
             least_packets,
             contact_packets: witness.contact_packets,
             detection: witness.detection,
-            why: &witness.why,
+            why: if witness.why.is_empty() { why } else { &witness.why },
             holes: witness.holes.iter().map(HoleJson::from).collect(),
         }
     }

@@ -200,7 +200,7 @@ fn quiet() -> NotSeen {
         sight: Sight {
             hours: 4_344,
             hours_recorded: 4_340,
-            arrived: 0.998,
+            arrived: Some(0.998),
             least_packets: Some(12_460),
             why: String::new(),
         },
@@ -221,7 +221,7 @@ fn witness() -> Witness {
         sight: Sight {
             hours: 10_700,
             hours_recorded: 10_694,
-            arrived: 0.998,
+            arrived: Some(0.998),
             least_packets: Some(12_460),
             why: String::new(),
         },

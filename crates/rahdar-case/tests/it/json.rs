@@ -1,6 +1,8 @@
 //! The JSON form against its schema.
 
 use rahdar_case::report::json;
+use rahdar_model::account::Relation;
+use rahdar_model::fact::Unit;
 use rahdar_model::finding::Hunt;
 use rahdar_model::intelligence::Tlp;
 use rahdar_model::marking::Marking;
@@ -26,6 +28,20 @@ fn check(hunt: &Hunt) -> Value {
 fn a_hunt_fits_the_schema() {
     check(&roshan());
     check(&empty());
+}
+
+#[test]
+fn every_word_fits_the_schema() {
+    let mut hunt = roshan();
+    for relation in Relation::ALL {
+        hunt.clusters[0].hypotheses[0].statements[0].relation = relation;
+        check(&hunt);
+    }
+    let told = hunt.findings.iter().position(|finding| !finding.witness.holes.is_empty()).unwrap();
+    for unit in Unit::ALL {
+        hunt.findings[told].witness.holes[0].lost[0].unit = unit;
+        check(&hunt);
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use rahdar_case::report::words::{self, CANNOT_SHOW};
 use rahdar_case::report::{Context, html};
+use rahdar_model::account::{Hypothesis, Relation};
 use rahdar_model::finding::{Finding, Hunt, Reason, Verdict};
 use rahdar_model::sight::{Hole, NotSeen};
 use rahdar_model::{Day, Estimate};
@@ -329,6 +330,23 @@ fn clients_behind_a_resolver_are_an_explanation_that_is_told() {
     finding.rival = Some(rival.unwrap());
     let both = words::account::rival(&finding);
     assert!(both.starts_with("The strongest other") && both.ends_with(&format!(". {open}")), "{both}");
+}
+
+#[test]
+fn who_may_be_behind_a_cluster_is_told_to_the_last() {
+    let mut hunt = roshan();
+    let account = &mut hunt.clusters[0];
+    let mut other = account.hypotheses[0].clone();
+    other.statements[0].relation = Relation::AttributedTo;
+    for (actor, weight) in [("Unit 00000", 0.04), ("B", 0.03), ("C", 0.02), ("D", 0.01)] {
+        account.hypotheses.push(Hypothesis { actor: Some(actor.to_owned()), weight, ..other.clone() });
+    }
+    assert_eq!(
+        words::account::behind(&hunt, &hunt.clusters[0].id).unwrap(),
+        "Who is behind Calypso, as weights of what others state: Calypso 0.91 (the same: Example Lab, 2021-03-15); \
+         somebody whom no source names 0.09; Unit 00000 0.04 (attributed to it: Example Lab, 2021-03-15); \
+         B 0.03 (attributed to it: Example Lab, 2021-03-15); two more, 0.03 together. Traffic decides none of them."
+    );
 }
 
 #[test]

@@ -26,6 +26,8 @@
 //! assert_eq!(row(&named).reason.weight, 9.0);
 //! ```
 
+use rahdar_model::intelligence::WindowBasis;
+
 use super::{Group, Row};
 
 /// Decibans of a call by a claimed name.
@@ -41,7 +43,7 @@ pub const LATE_S: i64 = 300;
 const OF_EVERYBODY_DB: f64 = -20.0;
 
 /// Decibans of another name where the claim follows from a name. Chosen here, as that of everybody.
-const OF_OTHERS_DB: f64 = -20.0;
+const UNCLAIMED_DB: f64 = -20.0;
 
 /// How the victim knew the address.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,14 +98,29 @@ pub fn row(naming: &Naming) -> Row {
     Row::new(Group::Naming, "named", NAMED_DB, text)
 }
 
-/// The reason against a claim on a name where the victim knew the address by this other one.
-pub fn of_others(name: &str) -> Row {
-    let text = format!("the victim knew the address as `{name}`, and the claim is about another name");
-    Row::new(Group::Naming, "other_name", OF_OTHERS_DB, text)
+/// Another name by which the victim knew the address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OtherName<'n> {
+    /// Everybody asks for it.
+    OfEverybody(&'n str),
+    /// No claim is about it.
+    Unclaimed(&'n str),
 }
 
-/// The reason against it where the victim knew the address by this name, which everybody asks for.
-pub fn of_everybody(name: &str) -> Row {
-    let text = format!("the victim knew the address as `{name}`, which everybody asks for");
-    Row::new(Group::Naming, "name_of_everybody", OF_EVERYBODY_DB, text)
+impl OtherName<'_> {
+    /// The reason against a claim, which is that of a name that no claim is about only if it follows from a name.
+    pub fn row(self, basis: WindowBasis) -> Option<Row> {
+        match self {
+            Self::OfEverybody(name) => {
+                let text = format!("the victim knew the address as `{name}`, which everybody asks for");
+                Some(Row::new(Group::Naming, "name_of_everybody", OF_EVERYBODY_DB, text))
+            }
+            Self::Unclaimed(name) if basis == WindowBasis::Resolved => {
+                let text =
+                    format!("the victim knew the address as `{name}`, and the claim is about another name");
+                Some(Row::new(Group::Naming, "other_name", UNCLAIMED_DB, text))
+            }
+            Self::Unclaimed(_) => None,
+        }
+    }
 }

@@ -37,15 +37,15 @@ pub enum Rhythm {
         beat: Beat,
         /// The chance of it without a rhythm, before correction for other tests.
         p_value: f64,
-        /// Contacts that were searched.
-        contacts: usize,
+        /// What was searched: `168 contacts of the busiest week`.
+        searched: String,
     },
     /// It was searched for, would have been found, and was not.
     None {
         /// The chance of what was seen without a rhythm.
         p_value: f64,
-        /// Contacts that were searched.
-        contacts: usize,
+        /// What was searched: `168 contacts of the busiest week`.
+        searched: String,
     },
     /// Nothing can be said, for this reason.
     NotAssessable(String),
@@ -65,22 +65,20 @@ impl Rhythm {
     /// The reason, if it weighs.
     pub fn row(&self) -> Option<Row> {
         let (weight, kind, text) = match self {
-            Self::Found { beat, p_value, contacts } => {
+            Self::Found { beat, p_value, searched } => {
                 let together = match beat.method {
                     Method::Fleet => " by several hosts together",
                     _ => "",
                 };
                 let text = format!(
-                    "{contacts} contacts{together} are consistent with a beacon every {} (p {})",
+                    "{searched}{together} are consistent with a beacon every {} (p {})",
                     every(beat),
                     chance(*p_value)
                 );
                 (weight(Some(*p_value)), "rhythm", text)
             }
             Self::None { p_value, .. } if *p_value <= WEIGHING => return None,
-            Self::None { contacts, .. } => {
-                (weight(None), "no_rhythm", format!("{contacts} contacts have no rhythm"))
-            }
+            Self::None { searched, .. } => (weight(None), "no_rhythm", format!("{searched} have no rhythm")),
             Self::NotAssessable(_) => return None,
         };
         (weight != 0.0).then(|| Row::new(Group::Rhythm, kind, weight, text))
@@ -130,7 +128,7 @@ mod tests {
         let within_s = (299.0, 301.0);
         let beat =
             Beat { method: Method::Phase, period_s: 300.2, within_s, score: 0.9, jitter: 0.05, seen: 1.0 };
-        Rhythm::Found { beat, p_value, contacts: 288 }
+        Rhythm::Found { beat, p_value, searched: "288 contacts".to_owned() }
     }
 
     #[test]
@@ -140,17 +138,18 @@ mod tests {
         assert_eq!(text(found(3e-5)), Some((7.0, sure)));
         assert_eq!(text(found(0.0015)).map(|(weight, _)| weight), Some(4.0));
         assert_eq!(text(found(0.02)), None);
-        let none = Rhythm::None { p_value: 0.4, contacts: 50 };
-        assert_eq!(text(none), Some((-2.0, "50 contacts have no rhythm".to_owned())));
-        assert_eq!(text(Rhythm::None { p_value: 0.005, contacts: 50 }), None);
+        let none = |p_value| Rhythm::None { p_value, searched: "50 contacts of the busiest week".to_owned() };
+        let words = "50 contacts of the busiest week have no rhythm".to_owned();
+        assert_eq!(text(none(0.4)), Some((-2.0, words)));
+        assert_eq!(text(none(0.005)), None);
         assert_eq!(text(Rhythm::NotAssessable(String::new())), None);
     }
 
     #[test]
     fn a_period_that_is_not_known_is_told_as_a_range() {
-        let Rhythm::Found { beat, p_value, contacts } = found(1e-5) else { unreachable!() };
+        let Rhythm::Found { beat, p_value, searched } = found(1e-5) else { unreachable!() };
         let beat = Beat { within_s: (200.0, 310.0), ..beat };
-        let text = Rhythm::Found { beat, p_value, contacts }.row().unwrap().reason.text;
+        let text = Rhythm::Found { beat, p_value, searched }.row().unwrap().reason.text;
         assert!(text.contains("every 3.3 min to 5.2 min (p"), "{text}");
     }
 

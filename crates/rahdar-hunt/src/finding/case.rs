@@ -95,25 +95,25 @@ pub(super) fn unjudged(why: &str) -> Rhythm {
 /// A rhythm in the form of a finding.
 fn told(rhythm: &Regularity) -> Rhythm {
     match rhythm {
-        Regularity::Found { beat, p_value, contacts } => Rhythm {
+        Regularity::Found { beat, p_value, searched } => Rhythm {
             period_s: beat.told_s().map(thousandths),
             score: Some(thousandths(beat.score)),
             p_value: Some(millionths(*p_value)),
             judged: true,
             why: format!(
-                "{contacts} contacts, {}jitter {:.0} %, p {} ({})",
+                "{searched}, {}jitter {:.0} %, p {} ({})",
                 rhythm::unsure(beat),
                 beat.jitter * 100.0,
                 rhythm::chance(*p_value),
                 beat.method.word()
             ),
         },
-        Regularity::None { p_value, contacts } => Rhythm {
+        Regularity::None { p_value, searched } => Rhythm {
             period_s: None,
             score: Some(0.0),
             p_value: Some(millionths(*p_value)),
             judged: true,
-            why: format!("{contacts} contacts were searched"),
+            why: format!("{searched} were searched"),
         },
         Regularity::NotAssessable(why) => unjudged(why),
     }

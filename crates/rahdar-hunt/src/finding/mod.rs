@@ -250,10 +250,13 @@ impl<'a> Teller<'a> {
         let sent_by = |party| estimate(parts.iter().copied(), party, is_covered);
         let silence_us = seen::longest_silence_us(&starts);
         let cut = seen.is_none_or(|seen| seen::is_cut_by_any(seen, silence_us, &exporters, self.ledgers));
-        let witness = seen.map_or_else(Witness::default, |seen| {
-            let margin_us = seen::margin_us(silence_us);
-            sight::witness(&self.lookout, &exporters, seen, margin_us, self.traces(case))
-        });
+        let witness = match seen {
+            Some(seen) => {
+                let margin_us = seen::margin_us(silence_us);
+                sight::witness(&self.lookout, &exporters, seen, margin_us, self.traces(case))
+            }
+            None => Witness::none("no clock tells when contact was"),
+        };
         let has_hole = seen.is_some_and(|seen| witness.holes.iter().any(|hole| hole.window.overlaps(seen)));
         let (daily, told) = match &self.lives[i] {
             Some(life) => life.clone(),

@@ -68,7 +68,7 @@ impl Teller<'_> {
             first_seen: tally.first,
             last_seen: tally.last,
             at_least: false,
-            witness: Witness::default(),
+            witness: Witness::none("no contact is believed"),
             is_distinct: false,
             days_active: 0,
             flows: tally.flows,

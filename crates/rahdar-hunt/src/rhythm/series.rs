@@ -64,6 +64,8 @@ pub struct Series {
     times_s: Vec<f64>,
     first: Timestamp,
     window_s: f64,
+    /// Whether other contacts lie outside the window.
+    is_part: bool,
     pace: f64,
 }
 
@@ -92,21 +94,22 @@ impl Series {
         // A longer window that holds no more would only blur what the week shows.
         let is_week_enough = week.len() >= BUSY || week.len() == month.len();
         let (times, window_s) = if is_week_enough { (week, WEEK_S) } else { (month, MONTH_S) };
+        let is_part = times.len() < calls.len();
         let [first, .., last] = times else { return Err(TooLittle::Contacts(times.len())) };
         if seconds(*first, *last) < LEAST_SPAN_S {
             let inside = starts.iter().filter(|start| (first..=last).contains(start)).copied();
-            let short = Self::short(&inside.collect::<Vec<_>>());
+            let short = Self::short(&inside.collect::<Vec<_>>(), is_part);
             let is_few = times.len() < LEAST_CONTACTS;
             return short.ok_or(if is_few { TooLittle::Contacts(times.len()) } else { TooLittle::Span });
         }
         if times.len() < LEAST_CONTACTS {
             return Err(TooLittle::Contacts(times.len()));
         }
-        Ok(Self::new(times, window_s, 1.0))
+        Ok(Self::new(times, window_s, is_part, 1.0))
     }
 
     /// A short recording, if it has enough.
-    fn short(starts: &[Timestamp]) -> Option<Self> {
+    fn short(starts: &[Timestamp], is_part: bool) -> Option<Self> {
         let is_coarse = starts.iter().all(|start| start.micros() % SECOND_US == 0);
         let pace = if is_coarse { COARSE_PACE } else { PACE };
         let times = apart(starts, MERGE_S / pace);
@@ -114,7 +117,7 @@ impl Series {
         if times.len() < LEAST_SHORT || span_s < LEAST_SHORT_SPAN_S {
             return None;
         }
-        let mut series = Self::new(&times, LEAST_SPAN_S, pace);
+        let mut series = Self::new(&times, LEAST_SPAN_S, is_part, pace);
         if is_coarse {
             let mut chance = Chance::of("part of a second", &[&times[0].micros().to_le_bytes()]);
             series.times_s.iter_mut().for_each(|time| *time += chance.below(1_000) as f64 / 1e3);
@@ -123,10 +126,10 @@ impl Series {
     }
 
     /// Of two times at least.
-    fn new(times: &[Timestamp], window_s: f64, pace: f64) -> Self {
+    fn new(times: &[Timestamp], window_s: f64, is_part: bool, pace: f64) -> Self {
         let first = times[0];
         let times_s = times.iter().map(|time| seconds(first, *time)).collect();
-        Self { times_s, first, window_s, pace }
+        Self { times_s, first, window_s, is_part, pace }
     }
 
     /// How many contacts: [`LEAST_CONTACTS`] at least.
@@ -142,6 +145,17 @@ impl Series {
     /// Seconds since the first contact, in order.
     pub fn times_s(&self) -> &[f64] {
         &self.times_s
+    }
+
+    /// What is searched, in words: `168 contacts of the busiest week`, `20 contacts` if there are no others.
+    pub fn searched(&self) -> String {
+        let of = match (self.is_part, self.window_s) {
+            (false, _) => "",
+            (true, LEAST_SPAN_S) => " of the busiest six hours",
+            (true, WEEK_S) => " of the busiest week",
+            (true, _) => " of the busiest 30 days",
+        };
+        format!("{} contacts{of}", self.len())
     }
 
     /// Whether contacts come so rarely that no method judges them ([`is_rare`](super::phase::is_rare)).
@@ -266,10 +280,13 @@ mod tests {
         let busy = (0..100).map(|n| 60 * 86_400 + n * 3_600);
         let series = at(quiet.clone().chain(busy)).unwrap();
         assert_eq!((series.len(), series.window_s()), (100, WEEK_S));
+        assert_eq!(series.searched(), "100 contacts of the busiest week");
         let series = at(quiet).unwrap();
         assert_eq!((series.len(), series.window_s()), (30, MONTH_S));
+        assert_eq!(series.searched(), "30 contacts of the busiest 30 days");
         let few = at((0..20).map(|n| n * 7_200)).unwrap();
         assert_eq!((few.len(), few.window_s()), (20, WEEK_S));
+        assert_eq!(few.searched(), "20 contacts");
     }
 
     #[test]

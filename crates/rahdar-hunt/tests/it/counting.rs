@@ -94,6 +94,7 @@ fn a_call_that_was_denied_without_a_packet_is_the_victims_all_the_same() {
     let kinds = |finding: &Finding| finding.reasons.iter().map(|reason| reason.kind).collect::<Vec<_>>();
     let own = denied(Initiator::Source);
     assert!(kinds(&own).contains(&"c2_silent") && !kinds(&own).contains(&"scanner"), "{:#?}", own.reasons);
+    assert_eq!(own.witness.why, "no record of contact counts packets");
     assert!(kinds(&denied(Initiator::Destination)).contains(&"scanner"));
 }
 

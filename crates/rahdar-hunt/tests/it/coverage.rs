@@ -158,7 +158,7 @@ fn a_cluster_without_contact_is_told_with_what_could_have_been_seen() {
     let sight = Sight {
         hours: 60 * 24,
         hours_recorded: 38 * 24,
-        arrived: 1.0,
+        arrived: Some(1.0),
         least_packets: Some(1),
         why: String::new(),
     };

@@ -295,7 +295,7 @@ fn a_calibration_is_named_and_weighs_and_lifts_the_cap_once_it_is_proven() {
     let worse = World { request: world.request.clone(), ..World::of((0..20).map(|day| talk(C2, day))) };
     let worse = worse.flows(flows).claims(claims).hunt();
     let finding = worse.findings.iter().find(|finding| finding.cluster.name == "a").unwrap();
-    let fall = weight(finding, "prevalence").unwrap();
+    let fall = weight(finding, "base_rate").unwrap();
     assert!((-8.0..-2.0).contains(&fall), "{fall}");
     // What kills a finding kills it all the same.
     let killed = World { facts: vec![fact(C2, HostClass::Sinkhole)], ..world };

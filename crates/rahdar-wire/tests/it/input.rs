@@ -106,7 +106,7 @@ fn a_compressed_input_without_one_readable_record_is_an_error() {
 #[test]
 fn a_small_file_that_is_cut_gives_what_came_before() {
     let plain = log(100);
-    for compress in [gzip as fn(&[u8]) -> Vec<u8>, xz, lz4] {
+    for compress in [gzip as fn(&[u8]) -> Vec<u8>, xz] {
         let compressed = compress(&plain);
         let (kept, tally) = decoded(&compressed[..compressed.len() * 3 / 4]);
         assert!((20..100).contains(&kept.flows.len()), "{}", kept.flows.len());
@@ -119,6 +119,7 @@ fn of_blocks_that_are_not_whole_the_error_says_that_nothing_can_be_kept() {
     for (compress, block) in [
         (zstd as fn(&[u8]) -> Vec<u8>, "zstd is unpacked by blocks of up to 128 KiB"),
         (bzip2, "bzip2 is unpacked by blocks of up to 900 kB"),
+        (lz4, "lz4 is unpacked by blocks of up to 4 MiB"),
     ] {
         let compressed = compress(&log(100));
         let text = error(&compressed[..compressed.len() / 2]);

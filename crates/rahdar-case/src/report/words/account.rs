@@ -30,7 +30,7 @@ pub fn rival(finding: &Finding) -> String {
         return clients.unwrap_or_else(none);
     };
     let evidence =
-        finding.reasons.iter().filter(|reason| !matches!(reason.kind, "calibration" | "prevalence"));
+        finding.reasons.iter().filter(|reason| !matches!(reason.kind, "calibration" | "base_rate"));
     let for_contact: f64 = evidence.map(|reason| reason.weight.max(0.0)).sum();
     let strongest = format!(
         "The strongest other explanation is that {}: {:.0} dB of evidence speak for it, {for_contact:.0} dB for \
@@ -130,7 +130,12 @@ pub fn behind(hunt: &Hunt, id: &ClusterId) -> Option<String> {
     if !account.hypotheses.iter().any(is_another) {
         return None;
     }
-    let told: Vec<String> = account.hypotheses.iter().take(MOST_HYPOTHESES).map(hypothesis).collect();
+    let (first, others) = account.hypotheses.split_at(account.hypotheses.len().min(MOST_HYPOTHESES));
+    let mut told: Vec<String> = first.iter().map(hypothesis).collect();
+    if !others.is_empty() {
+        let weight: f64 = others.iter().map(|one| one.weight).sum();
+        told.push(format!("{} more, {weight:.2} together", phrase::number(others.len())));
+    }
     Some(format!(
         "Who is behind {}, as weights of what others state: {}. Traffic decides none of them.",
         legible::name(&account.name),
@@ -169,7 +174,7 @@ const fn relation(relation: Relation) -> &'static str {
         Relation::Subset => "part of it",
         Relation::Overlaps => "overlaps",
         Relation::Suspected => "suspected",
-        Relation::WorksFor => "said to work for it",
+        Relation::AttributedTo => "attributed to it",
     }
 }
 

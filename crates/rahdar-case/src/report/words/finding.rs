@@ -104,7 +104,7 @@ pub fn analytic_confidence(finding: &Finding, coverage: &[ExporterCoverage]) -> 
         _ => reason.weight.abs() >= COUNTING_DB,
     };
     let is_evidence =
-        |reason: &&Reason| !matches!(reason.kind, "calibration" | "prevalence" | "cap" | "prior");
+        |reason: &&Reason| !matches!(reason.kind, "calibration" | "base_rate" | "cap" | "prior");
     let kinds = finding.reasons.iter().filter(is_evidence).filter(speaks_for);
     let story = |kind: &'static str| {
         SAME_STORY.iter().find(|kinds| kinds.contains(&kind)).map_or(kind, |kinds| kinds[0])
