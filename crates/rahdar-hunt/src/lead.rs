@@ -128,6 +128,8 @@ pub(crate) struct Lead<'a> {
 pub(crate) enum Beside {
     /// It lies outside the windows.
     Outside(usize),
+    /// The victim knew the address by another name than the claimed one.
+    Otherwise(usize),
     /// Defenders or a content network held the address.
     Held(usize),
 }
@@ -239,6 +241,9 @@ struct Standing<'a> {
     validity: Validity,
     claim: &'a Claim,
     facts: BTreeSet<HostClass>,
+    /// Whether the claim follows from a name, by which the victim knew the address, and it was another one by which it
+    /// knew it in this session.
+    is_otherwise: bool,
 }
 
 impl Standing<'_> {
@@ -246,10 +251,20 @@ impl Standing<'_> {
         Host::of(self.facts.iter().copied()).is_kill(false)
     }
 
+    /// What it is if it does not count.
+    fn beside(&self) -> Beside {
+        match self {
+            _ if self.is_held() => Beside::Held(self.session),
+            _ if self.is_otherwise => Beside::Otherwise(self.session),
+            _ => Beside::Outside(self.session),
+        }
+    }
+
     /// Equal for the sessions that are judged together; the smallest are the body.
     fn rank(&self) -> u8 {
         match self.validity {
-            _ if self.is_held() => 4,
+            _ if self.is_held() => 5,
+            _ if self.is_otherwise => 4,
             Validity::Stated | Validity::Derived | Validity::Unclocked => 0,
             Validity::Near { .. } => 1,
             Validity::Far { .. } | Validity::Reassigned { .. } => 2,
@@ -262,16 +277,13 @@ impl<'a> Draft<'a> {
     fn weigh(self, pairs: &[Pair<'a>], surroundings: &Surroundings<'a>, company: &Company) -> Weighed<'a> {
         let pair = &pairs[self.pair];
         let standings: Vec<Standing<'a>> =
-            self.sessions.iter().map(|s| self.standing(pair, *s, surroundings.book)).collect();
+            self.sessions.iter().map(|s| self.standing(pair, *s, surroundings)).collect();
         let rank = standings.iter().map(Standing::rank).min().unwrap_or(u8::MAX);
         let (body, beside): (Vec<_>, Vec<_>) = standings.into_iter().partition(|s| s.rank() == rank);
         let shown = |standing: &&Standing<'_>| pair.exchanges[standing.session];
         let contact: Vec<usize> = body.iter().filter(|s| shown(s).is_contact()).map(|s| s.session).collect();
-        let beside: Vec<Beside> = beside
-            .iter()
-            .filter(|s| shown(s).is_established())
-            .map(|s| if s.is_held() { Beside::Held(s.session) } else { Beside::Outside(s.session) })
-            .collect();
+        let beside: Vec<Beside> =
+            beside.iter().filter(|s| shown(s).is_established()).map(Standing::beside).collect();
 
         let of = |sessions: &[usize]| sessions.iter().map(|s| &pair.sessions[*s]).collect::<Vec<_>>();
         let all: Vec<usize> = body.iter().map(|standing| standing.session).collect();
@@ -314,7 +326,7 @@ impl<'a> Draft<'a> {
         if let Some(naming) = &naming {
             marking.and(&self.affiliation.marking_of(book, naming.subject()));
         }
-        let begun = contact.iter().map(|s| &pair.sessions[*s]).filter(|session| session.begins());
+        let begun = contact.iter().copied().filter(|s| pair.sessions[*s].begins());
         let other_name = surroundings.names.other_name(pair.victim, pair.remote, begun);
         rows.extend(other_name.and_then(|other| other.row(claim.basis)));
         rows.extend(is_probing.then(prober::row));
@@ -340,7 +352,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn standing(&self, pair: &Pair<'_>, session: usize, book: &Snapshot) -> Standing<'a> {
+    fn standing(&self, pair: &Pair<'_>, session: usize, surroundings: &Surroundings<'_>) -> Standing<'a> {
+        let book = surroundings.book;
         let Session { start, end, clock_suspect, .. } = pair.sessions[session];
         let of = |claim: &Claim| Validity::of(claim, start, end, clock_suspect);
         // The first of equals: the narrowest network.
@@ -353,7 +366,10 @@ impl<'a> Draft<'a> {
         let known = book.facts_ever_on(pair.remote);
         let known = known.filter(|fact| clock_suspect || fact.validity.contains(start));
         let facts = known.map(|fact| fact.class).collect();
-        Standing { session, validity, claim, facts }
+        let placed = (session, &pair.sessions[session]);
+        let is_otherwise = claim.basis == WindowBasis::Resolved
+            && surroundings.names.is_otherwise(pair.victim, pair.remote, &self.affiliation, placed);
+        Standing { session, validity, claim, facts, is_otherwise }
     }
 }
 

@@ -213,7 +213,8 @@ impl Scene<'_> {
         let mut weights = exporters::weigh(&joined);
         exporters::make_up(&mut weights, &swept.contacts, &Completeness::of(&coverage));
 
-        let met = by_pair.iter().map(|contacts| (contacts[0].victim, contacts[0].remote)).collect();
+        let pair_of = |contacts: &[Contact]| (contacts[0].victim, contacts[0].remote);
+        let met = joined.iter().map(|(contacts, sessions)| (pair_of(contacts), *sessions)).collect();
         let names = names::names(store, book, &met, window)?;
         let surroundings = Surroundings::new(book, scanners, names, &coverage);
         let mut pairs = Vec::with_capacity(joined.len());

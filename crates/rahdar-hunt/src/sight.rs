@@ -5,7 +5,8 @@
 //!   1 − (1 − 1/N)^p. Where whole flows are sampled it is 1/N, whatever p.
 //! * Of that, the share κ arrives: flow records that came / (those + those known to be missing), during the
 //!   time in question. A lost sample is a lost record. A lost datagram is taken for
-//!   [`RECORDS_IN_DATAGRAM`] of them, so κ is rather too low.
+//!   [`RECORDS_IN_DATAGRAM`] of them, so κ is rather too low. Packets that a sensor dropped are left out: some of those
+//!   of a contact arrive.
 //! * Of the time, the share in which the exporter recorded: without its [`crate::holes`].
 //! * *Detection* of a finding is the product of the three, for a typical contact of its own and the exporter
 //!   that sees it best; N is taken hour by hour.
@@ -19,7 +20,7 @@
 //! With five, m is known within half of itself or so.
 //!
 //! Assumes that a contact passes one of the exporters, and that packets are lost by chance. Wrong where a
-//! contact goes another way: what share of all traffic the exporters see is not known. One contact that passes
+//! contact goes another way: what share of all traffic the exporters see is not known. Wrong, too, where a sensor drops most packets. One contact that passes
 //! several exporters is seen more often than is said here.
 //!
 //! ```
@@ -33,7 +34,7 @@
 //! assert_eq!(least_packets(1_000, 0.94), None);
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use rahdar_intel::index::Snapshot;
 use rahdar_model::coverage::{Lost, joined};
@@ -119,7 +120,11 @@ impl Exporter {
         let hours: Vec<_> = begun.into_iter().map(|(hour, (interval, _))| (hour, interval)).collect();
         let is_change = |place: &usize| *place == 0 || hours[*place].1 != hours[*place - 1].1;
         let missing = |(gap, lost): &(Window, Lost)| {
-            let each = if lost.unit == Unit::Datagrams { RECORDS_IN_DATAGRAM } else { 1.0 };
+            let each = match lost.unit {
+                Unit::Datagrams => RECORDS_IN_DATAGRAM,
+                Unit::Records | Unit::Samples => 1.0,
+                Unit::Packets => 0.0,
+            };
             (*gap, lost.count as f64 * each)
         };
         let mut losses: Vec<(Window, f64)> =
@@ -417,12 +422,13 @@ pub(crate) fn not_seen(lookout: &Lookout<'_>, asked: &Asked<'_>) -> Vec<NotSeen>
     type Key = (ClusterId, Option<String>);
     type Claims<'c> = (Affiliation, Vec<&'c Claim>);
     let mut groups: BTreeMap<Key, Claims<'_>> = BTreeMap::new();
+    let carried = Carried::of(asked.book);
     for claim in standing {
         let affiliation = Affiliation::of(claim);
         let id = affiliation.id();
         let indicator = match asked.cluster {
             Some(cluster) if id != *cluster => continue,
-            Some(_) if is_met(&claim.indicator, asked.met) || is_carried(claim, asked.book) => continue,
+            Some(_) if is_met(&claim.indicator, asked.met) || carried.has(claim) => continue,
             Some(_) => Some(claim.indicator.to_string()),
             None if asked.told.contains(&id) => continue,
             None => None,
@@ -483,15 +489,37 @@ fn observed(ledgers: &[Ledger<'_>]) -> Option<Window> {
         .reduce(|a, b| Window::new(a.from.min(b.from), a.until.max(b.until)))
 }
 
-/// Whether the claim is about a name or a certificate, and other claims of the book follow from it for addresses: these
-/// are told of.
-fn is_carried(claim: &Claim, book: &Snapshot) -> bool {
-    let follows = |other: &Claim| {
-        let place = other.place.strip_prefix(&claim.place);
-        other.source == claim.source && place.is_some_and(|rest| rest.starts_with(": "))
-    };
-    !matches!(claim.indicator, Indicator::Network(_))
-        && book.claims().iter().any(|other| other.basis.is_derived() && follows(other))
+/// The claims on names and certificates from which claims on addresses follow: these are told of.
+struct Carried<'a>(HashSet<(&'a str, &'a str, &'a str)>);
+
+impl<'a> Carried<'a> {
+    fn of(book: &'a Snapshot) -> Self {
+        let derived = book.claims().iter().filter(|claim| claim.basis.is_derived());
+        Self(
+            derived.flat_map(|claim| origins(claim).map(|(place, on)| (&*claim.source, place, on))).collect(),
+        )
+    }
+
+    fn has(&self, claim: &Claim) -> bool {
+        let on = match &claim.indicator {
+            Indicator::Domain(on) | Indicator::Certificate(on) => on,
+            Indicator::Network(_) | Indicator::Url(_) | Indicator::Hash(..) => return false,
+        };
+        self.0.contains(&(&*claim.source, &*claim.place, &**on))
+    }
+}
+
+/// The places of which a derived claim may be, and what was claimed there: `line 3: www.example.org, our DNS log …` is of
+/// `line 3`, and follows from a claim on that name or one above it.
+fn origins(derived: &Claim) -> impl Iterator<Item = (&str, &str)> {
+    let splits = derived.place.match_indices(": ");
+    splits.flat_map(|(at, colon)| {
+        let (place, by) = (&derived.place[..at], &derived.place[at + colon.len()..]);
+        let on = by.split(", ").next().unwrap_or(by);
+        let on = on.strip_prefix("certificate ").unwrap_or(on);
+        let above = on.match_indices('.').map(move |(dot, _)| &on[dot + 1..]);
+        std::iter::once(on).chain(above).map(move |on| (place, on))
+    })
 }
 
 fn is_met(indicator: &Indicator, met: &BTreeSet<Address>) -> bool {

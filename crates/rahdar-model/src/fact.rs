@@ -5,6 +5,7 @@
 //! that a source does not have is empty.
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::address::Address;
@@ -172,13 +173,13 @@ pub struct Gap {
     pub source: Arc<str>,
 }
 
-/// What the name in a gap begins with where anybody's flows may be missing: the socket, `udp ADDRESS`; the
-/// sender of several exporters' flows, `sender ADDRESS`; the collector's own `spool`.
-pub const ANYBODYS: [&str; 3] = ["udp ", "sender ", "spool"];
-
-/// Whether a gap under this name may be of any exporter that was recorded at the time.
+/// Whether a gap under this name may be of any exporter that was recorded at the time: that of a socket, `udp ADDRESS`,
+/// or of all, `udp *`; of a sender of several exporters' flows, `sender ADDRESS`; of the collector's own `spool`.
 pub fn is_anybodys(exporter: &str) -> bool {
-    ANYBODYS.iter().any(|begin| exporter.starts_with(begin))
+    let is_place =
+        |place: &str| place == "*" || place.parse::<SocketAddr>().is_ok() || place.parse::<IpAddr>().is_ok();
+    let mut places = ["udp ", "sender "].into_iter().filter_map(|kind| exporter.strip_prefix(kind));
+    exporter == "spool" || places.any(is_place)
 }
 
 /// Why telemetry is missing.
@@ -273,5 +274,27 @@ impl Unit {
 impl fmt::Display for Unit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_is_anybodys_under_the_name_of_a_place_alone() {
+        for place in [
+            "spool",
+            "udp *",
+            "udp 192.0.2.1:2055",
+            "udp [::]:2055",
+            "sender 192.0.2.1",
+            "sender 2001:db8::1",
+        ] {
+            assert!(is_anybodys(place), "{place}");
+        }
+        for exporter in ["spool-west", "spool01", "udp probe", "sender", "192.0.2.1", ""] {
+            assert!(!is_anybodys(exporter), "{exporter}");
+        }
     }
 }

@@ -16,7 +16,8 @@
 //! out are not among them. A claim that follows for an address from a name is about those who knew the address by that name: on a shared
 //! server others have other names. Absence says nothing, since few networks log every resolver and every handshake. Wrong where a
 //! security product resolves names out of reports, for names that share one front with
-//! thousands of others, where an attacker hides behind a front whose names everybody asks for, and where a certificate comes
+//! thousands of others, where an attacker hides behind a front whose names everybody asks for or calls its server by a name of its own that no
+//! claim is about, and where a certificate comes
 //! with a tool that others run too.
 //!
 //! ```

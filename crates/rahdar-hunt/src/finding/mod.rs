@@ -191,6 +191,7 @@ impl<'a> Teller<'a> {
                     && !session.clock_suspect
                     && tenant.is_none()
                     && !lead.beside.contains(&Beside::Held(s))
+                    && !lead.beside.contains(&Beside::Otherwise(s))
             };
             lead.sessions.iter().copied().filter(move |s| is_free(*s)).map(|s| (lead.pair, s))
         });
@@ -372,7 +373,7 @@ impl<'a> Teller<'a> {
                 Beside::Outside(session) => {
                     Some(&self.pairs[lead.pair].sessions[*session]).filter(|session| !session.clock_suspect)
                 }
-                Beside::Held(_) => None,
+                Beside::Otherwise(_) | Beside::Held(_) => None,
             })
         })
     }
@@ -403,6 +404,7 @@ impl<'a> Teller<'a> {
             self.connections(own.flat_map(|lead| lead.beside.iter().filter_map(of).map(|s| (lead.pair, s))))
         };
         let outside = beside(|b| if let Beside::Outside(s) = b { Some(*s) } else { None });
+        let otherwise = beside(|b| if let Beside::Otherwise(s) = b { Some(*s) } else { None });
         let held = beside(|b| if let Beside::Held(s) = b { Some(*s) } else { None });
         let shared =
             self.connections(case.sessions().filter(|session| self.shares.part(i, *session).is_some()));
@@ -419,6 +421,7 @@ impl<'a> Teller<'a> {
         );
         note(attempts.flows, "flow record", &attempted);
         note(outside, "session", "outside the windows not counted");
+        note(otherwise, "session", "not counted: the victim knew the address by another name then");
         note(held, "session", "not counted: defenders or a content network held the address");
         note(others, "other listed host", "of this cluster met and not believed");
         note(shared, "session", "with an address that another cluster claims too: shared out");

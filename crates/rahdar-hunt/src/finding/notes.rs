@@ -59,10 +59,10 @@ pub(super) fn resolved_only(asked: &Asked) -> Reason {
     };
     let text = format!("the host asked {} for {}", times(asked.questions), listed(&names));
     match &asked.standing {
-        (validity, _) if validity.is_open() => {
+        (validity, ..) if validity.is_open() => {
             Reason { kind: "resolved", weight: RESOLVED_ONLY_DB, text: format!("{text}; {seen}") }
         }
-        (_, outside) => Reason { text: format!("{text}, {}; {seen}", outside.text), ..outside.clone() },
+        (.., outside) => Reason { text: format!("{text}, {}; {seen}", outside.text), ..outside.clone() },
     }
 }
 

@@ -22,10 +22,10 @@
 //! (1.5: whitening by neighbours makes it a little liberal; `methods.md` §3.3, step 4).
 //!
 //! **Under sampling**, where a share r of check-ins leaves a record, a line claims a share of its own:
-//! |Σ e^(−2πi·f·t)| contacts on time, of span · f that were due. A line counts only if that is r, give or
-//! take a factor of [`SLACK`]: a schedule of 52 s would have left eight times as many records as there were,
-//! one of 80 minutes a tenth. r is that of short check-ins; long ones leave a record nearly always, so that a line may claim
-//! all check-ins too ([`ALL`]). M stays as it is, so that fewer lines are told by chance.
+//! |Σ e^(−2πi·f·t)| contacts on time, of span · f that were due. A line counts only if that is not less than
+//! r / [`SLACK`], and not more than all check-ins ([`ALL`]), or r · [`SLACK`] where that is more: r is that of short
+//! check-ins, and long ones leave a record nearly always. A schedule of 52 s would have left eight times as many records
+//! as there were. M stays as it is, so that fewer lines are told by chance.
 //!
 //! **Period**: overtones of one line are all high. The lowest of f/k, k ≤ 12, whose P is above
 //! ln(24 / 0.001) is the fundamental: at most two places each are looked at.

@@ -124,6 +124,11 @@ fn a_server_that_was_called_by_a_claimed_name_is_found_without_its_address() {
     // The address that was met tells of the name.
     world.request.cluster = Some(finding.cluster.id.clone());
     assert!(world.hunt().not_seen.is_empty(), "{:#?}", world.hunt().not_seen);
+    // Another name of the same line was not.
+    let beside = Claim { indicator: Indicator::Domain("c3.example.net".to_owned()), ..name_claim() };
+    let hunt = world.claims([name_claim(), beside]).hunt();
+    let told: Vec<&str> = hunt.not_seen.iter().filter_map(|row| row.indicator.as_deref()).collect();
+    assert_eq!(told, ["c3.example.net"]);
 }
 
 #[test]
@@ -146,6 +151,64 @@ fn who_knows_a_shared_server_by_another_name_is_not_accused_for_the_claimed_one(
     // Nor is the name of a listed address another's.
     let listed = world.claims([claim(OTHER, "RedFoxtrot")]);
     assert_eq!(weight(&listed), None);
+}
+
+#[test]
+fn each_of_many_sessions_is_known_by_its_name_in_any_order() {
+    const SESSIONS: i64 = 700;
+    let at = |n: i64| noon(0).plus_micros(n * 60 * SECOND_US);
+    let talk = |n: i64| {
+        let port = 20_000 + n;
+        flow(&format!("{VICTIM}:{port} > {C2}:443")).at_time(at(n)).lasting_s(5).sent(20, 9_000)
+    };
+    let call =
+        |n: i64| Handshake { time: at(n), server_name: format!("{n}.example.net"), ..called(VICTIM, C2) };
+    let mut world = World::of((0..SESSIONS).map(talk)).claims([name_claim()]);
+    world.handshakes = (0..SESSIONS).map(call).collect();
+    // The address is claimed because another host called it by the claimed name.
+    world.handshakes.push(called("203.0.113.26", C2));
+    let told = |world: &World| {
+        let hunt = world.hunt();
+        let reasons = &of(&hunt, VICTIM).unwrap().reasons;
+        reasons.iter().find(|reason| reason.kind == "other_name").map(|reason| reason.text.clone())
+    };
+    let text = "the victim knew the address as `0.example.net`, and the claim is about another name";
+    assert_eq!(told(&world).as_deref(), Some(text));
+    world.handshakes.reverse();
+    assert_eq!(told(&world).as_deref(), Some(text));
+}
+
+#[test]
+fn what_the_victim_called_by_another_name_is_not_the_clusters() {
+    let quiet = flow(&format!("{VICTIM}:50002 > {OTHER}:443")).at_time(noon(0)).lasting_s(30);
+    let quiet = quiet.sent(2_000, 2_900_000).answered(900, 40_000).flags(TALK).answer_flags(TALK);
+    let later = |name: &str| Handshake { server_name: name.to_owned(), ..called(VICTIM, OTHER) };
+    let world = |at_s: i64, name: &str| {
+        let quiet = quiet.clone().at_time(noon(0).plus_micros(at_s * SECOND_US));
+        let mut world = unlisted(called(VICTIM, OTHER)).flows([quiet]);
+        let time = noon(0).plus_micros(at_s * SECOND_US);
+        world.handshakes.push(Handshake { time, ..later(name) });
+        world.finding()
+    };
+    let both = world(3_600, NAME);
+    let one = world(3_600, "shop.example.net");
+    assert_eq!((both.flows, one.flows), (2, 1));
+    assert!(both.octets_out.low > 2_000_000.0 && one.octets_out.low < 100_000.0);
+    let text = "1 session not counted: the victim knew the address by another name then";
+    assert!(one.reasons.iter().any(|reason| reason.text == text), "{:#?}", one.reasons);
+    assert!(named(&one).is_some());
+}
+
+#[test]
+fn strangers_call_strangers_what_they_like() {
+    let passing = Handshake { client: "198.51.100.77".parse().unwrap(), ..called(VICTIM, OTHER) };
+    let hunt = unlisted(passing).hunt();
+    assert!(hunt.findings.is_empty() && hunt.discounted.is_empty(), "{:#?}", hunt.findings);
+    // A private server is a proxy, or our own.
+    let proxy = "10.0.0.8";
+    let world = World { handshakes: vec![called(VICTIM, proxy)], ..World::of([talk(proxy, 0)]) };
+    let hunt = world.claims([name_claim()]).hunt();
+    assert!(hunt.findings.is_empty() && hunt.discounted.is_empty(), "{:#?}", hunt.findings);
 }
 
 #[test]
@@ -312,6 +375,18 @@ fn a_name_asked_outside_its_window_is_told_with_the_reason_and_speaks_for_nothin
          to 2021-02-28; no claim names the resolved addresses; 1 flow reached them"
     );
     assert_eq!(finding.first_seen, Some(noon(0).plus_micros(-9 * SECOND_US)));
+
+    // Of two questions as near, the earlier tells, in whatever order they are stored.
+    let around = Claim { validity: rahdar_testkit::window("2021-01-04", "2021-01-07"), ..name_claim() };
+    let told = |days: [i64; 2]| {
+        let at = |day: i64| Resolution {
+            time: noon(0).plus_micros(day * 86_400 * SECOND_US),
+            ..asked(NAME, 0, OTHER)
+        };
+        let world = World { resolutions: days.map(at).to_vec(), ..World::of([]) };
+        world.claims([around.clone()]).finding().reasons[0].text.clone()
+    };
+    assert_eq!(told([0, 8]), told([8, 0]));
 
     // Where a claim held for one of the questions, that is told, and no more.
     let held = Claim { place: "line 2".to_owned(), ..name_claim() };

@@ -1,13 +1,11 @@
 //! By which names hosts knew claimed addresses: what was resolved, what servers were called, and which certificates they
 //! presented.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::net::IpAddr;
+mod derived;
+mod others;
 
-use rahdar_intel::alias::CHAIN_MAX;
-use rahdar_intel::answers::Answers;
-use rahdar_intel::certificates::Presented;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
 use rahdar_intel::index::Snapshot;
 use rahdar_model::fact::{Answer, Handshake, Resolution};
 use rahdar_model::finding::Reason;
@@ -21,16 +19,18 @@ use crate::evidence::naming::{LATE_S, Naming, OtherName};
 use crate::evidence::validity::Validity;
 use crate::lead::Affiliation;
 use crate::stitch::Session;
+use others::Others;
 
-/// What was said of names that claims are about, and of names that everybody asks for.
+pub(crate) use derived::with_derived;
+pub(crate) use others::Met;
+
+/// What was said of names that claims are about, and of other names of claimed addresses.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     /// By the host that knew the name, and the address that it stood for.
     mentions: HashMap<(Address, Address), Vec<Mention>>,
-    /// The same of names that everybody asks for, where the two met.
-    of_everybody: HashMap<(Address, Address), Vec<Mention>>,
-    /// The same of other names that no claim is about.
-    of_others: HashMap<(Address, Address), Vec<Mention>>,
+    /// Other names, where the two met.
+    others: Others,
     /// By the host that asked, and whose the claims are that may have held then.
     pub(crate) asked: BTreeMap<(Address, Affiliation), Asked>,
     /// The same where none of its claims held.
@@ -40,7 +40,7 @@ pub(crate) struct Names {
 /// A host knew an address by a name.
 #[derive(Debug)]
 struct Mention {
-    /// Whose claims are about the name; nobody's of a name that everybody asks for.
+    /// Whose claims on the name may have held then.
     whose: BTreeSet<Affiliation>,
     /// Or the hash of a certificate.
     name: String,
@@ -66,8 +66,8 @@ pub(crate) struct Asked {
     /// The first and the last time, as far as a clock tells them.
     pub(crate) first: Option<Timestamp>,
     pub(crate) last: Option<Timestamp>,
-    /// How the claim nearest to any question stood to it.
-    pub(crate) standing: (Validity, Reason),
+    /// How the claim nearest to any question stood to it; of equals to the earliest question.
+    pub(crate) standing: (Validity, Timestamp, Reason),
     answers: BTreeSet<Address>,
     /// The marking of the claims on these names.
     pub(crate) marking: Marking,
@@ -75,111 +75,29 @@ pub(crate) struct Asked {
     pub(crate) flows: u64,
 }
 
-/// Names that claimed names lead to by one more step, and that are asked for; chosen here: a claimed
-/// name has a handful.
-const TARGETS_MAX: usize = 10_000;
-
-/// The book with the claims that follow from where its names pointed, which servers were called by them, and where its
-/// certificates were presented, in our own networks (`methods.md` §7.5), as far as the window shows; itself if none do.
-/// Whoever calls a host of `own` may call it what they like.
-pub(crate) fn with_derived<'a>(
-    store: &dyn FlowStore,
-    book: &'a Snapshot,
-    own: &[Prefix],
-    window: Window,
-) -> Result<Cow<'a, Snapshot>, StoreError> {
-    let resolved = with_resolved(store, book, own, window)?;
-    let hashes = book.certificates();
-    if hashes.is_empty() {
-        return Ok(resolved);
-    }
-    let mut presented = Presented::default();
-    let asked = HandshakesAsked { certificates: &hashes, ..HandshakesAsked::default() };
-    store.handshakes(&asked, window, &mut |handshake| presented.add(&handshake))?;
-    if presented.is_empty() {
-        return Ok(resolved);
-    }
-    Ok(Cow::Owned(resolved.into_owned().with_presented(&presented)))
-}
-
-fn with_resolved<'a>(
-    store: &dyn FlowStore,
-    book: &'a Snapshot,
-    own: &[Prefix],
-    window: Window,
-) -> Result<Cow<'a, Snapshot>, StoreError> {
-    let mut answers = Answers::default();
-    let mut asked: BTreeSet<String> = BTreeSet::new();
-    let mut names: BTreeSet<String> = book
-        .domains()
-        .into_iter()
-        .chain(book.aliases().targets().map(Cow::Borrowed))
-        .map(Cow::into_owned)
-        .collect();
-    // Once for the claimed names, then for those that they led to.
-    for _ in 0..=CHAIN_MAX {
-        if names.is_empty() {
-            break;
-        }
-        let wanted: Vec<&str> = names.iter().map(String::as_str).collect();
-        store.resolutions(&wanted, &[], window, &mut |resolution| answers.add(&resolution))?;
-        let calls = HandshakesAsked { names: &wanted, ..HandshakesAsked::default() };
-        store.handshakes(&calls, window, &mut |handshake| {
-            if goes_out(&handshake, own) {
-                answers.call(&handshake);
-            }
-        })?;
-        asked.append(&mut names);
-        let new = answers.targets().into_iter().filter(|target| !asked.contains(*target));
-        names = new.take(TARGETS_MAX).map(str::to_owned).collect();
-    }
-    let networks: Vec<Prefix> = answers.addresses().map(Prefix::host).collect();
-    if networks.is_empty() {
-        return Ok(Cow::Borrowed(book));
-    }
-    // Other names at these addresses end the windows. Those that were claimed come once more.
-    let mut all = Answers::default();
-    store.resolutions(&[], &networks, window, &mut |resolution| all.add(&resolution))?;
-    let records = [all.records(), answers.calls()].concat();
-    Ok(Cow::Owned(book.clone().with_aliases(&answers.aliases()).with_resolutions(&records)))
-}
-
-/// Whether a host of our networks called another; where nobody says which these are, a private one a public one.
-fn goes_out(handshake: &Handshake, own: &[Prefix]) -> bool {
-    let is_private = |address: Address| match address.to_ip() {
-        IpAddr::V4(v4) => v4.is_private(),
-        IpAddr::V6(v6) => v6.is_unique_local(),
-    };
-    let is_own = |address| own.iter().any(|network| network.contains(address));
-    match own {
-        [] => is_private(handshake.client) && !is_private(handshake.server),
-        _ => !is_own(handshake.server),
-    }
-}
-
-/// Mentions of one address to one host by names that no claim is about; chosen here: more explain nothing new.
-const OF_OTHERS_MAX: usize = 256;
-
-/// Gathers what the window says of claimed names, and by what other names hosts knew the claimed
-/// addresses that they `met`.
+/// Gathers what the window says of claimed names, and by what other names hosts knew the claimed addresses that they
+/// met, when their sessions began.
 pub(crate) fn names(
     store: &dyn FlowStore,
     book: &Snapshot,
-    met: &HashSet<(Address, Address)>,
+    met: &Met<'_>,
     window: Window,
 ) -> Result<Names, StoreError> {
     let domains = book.domains();
     let domains: Vec<&str> = domains.iter().map(|name| &**name).collect();
-    let remotes: BTreeSet<Prefix> = met.iter().map(|(_, remote)| Prefix::host(*remote)).collect();
+    let remotes: BTreeSet<Prefix> = met.keys().map(|(_, remote)| Prefix::host(*remote)).collect();
     let remotes: Vec<Prefix> = remotes.into_iter().collect();
     let mut names = Names::default();
     if domains.is_empty() && remotes.is_empty() {
         return Ok(names);
     }
-    let mut gathering = Gathering { book, met, names: &mut names, lists: HashMap::new() };
+    let others = others::Gathering::new(book, met);
+    let mut gathering = Gathering { book, names: &mut names, others };
     store.resolutions(&domains, &remotes, window, &mut |resolution| gathering.resolved(resolution))?;
     let asked = HandshakesAsked { names: &domains, networks: &remotes, certificates: &[] };
     store.handshakes(&asked, window, &mut |handshake| gathering.called(handshake))?;
+    let others = gathering.others.done();
+    names.others = others;
     names.count_flows(store, book, window)?;
     Ok(names)
 }
@@ -187,10 +105,8 @@ pub(crate) fn names(
 /// Names in the making.
 struct Gathering<'a> {
     book: &'a Snapshot,
-    met: &'a HashSet<(Address, Address)>,
     names: &'a mut Names,
-    /// Whether everybody asks for a name: many rows are about few names.
-    lists: HashMap<String, bool>,
+    others: others::Gathering<'a>,
 }
 
 /// Whose claims these are, and how the best of each stood to that time.
@@ -225,10 +141,15 @@ impl Gathering<'_> {
             let Names { asked, lapsed, .. } = &mut *self.names;
             let asked = if validity.is_open() { asked } else { lapsed };
             let marking = affiliation.marking_of(self.book, &name);
+            let standing = || (validity, time, validity.row(claim, time).reason);
             let asked = asked.entry((client, affiliation));
-            let asked = asked.or_insert_with(|| Asked::of((validity, validity.row(claim, time).reason)));
-            if validity < asked.standing.0 {
-                asked.standing = (validity, validity.row(claim, time).reason);
+            let asked = asked.or_insert_with(|| Asked::of(standing()));
+            let (nearest, at, reason) = &asked.standing;
+            if (validity, time) <= (*nearest, *at) {
+                let own = standing();
+                if (validity, time, &own.2.text) < (*nearest, *at, &reason.text) {
+                    asked.standing = own;
+                }
             }
             asked.marking.and(&marking);
             asked.add(&name, time, &answer);
@@ -253,28 +174,11 @@ impl Gathering<'_> {
     }
 
     fn mention(&mut self, between: (Address, Address), mention: Mention) {
-        if !mention.whose.is_empty() {
-            return self.names.mentions.entry(between).or_default().push(mention);
+        if mention.whose.is_empty() {
+            self.others.add(between, &mention);
+        } else {
+            self.names.mentions.entry(between).or_default().push(mention);
         }
-        if !self.met.contains(&between) {
-            return;
-        }
-        let (book, at) = (self.book, mention.at);
-        let is_of_everybody = match self.lists.get(&mention.name) {
-            Some(known) => *known,
-            None => {
-                let known = book.list_of_everybody(&mention.name, at).is_some();
-                self.lists.insert(mention.name.clone(), known);
-                known
-            }
-        };
-        let is_claimed = || self.book.claims_naming(&mention.name).into_iter().next().is_some();
-        if mention.name.is_empty() || (!is_of_everybody && is_claimed()) {
-            return;
-        }
-        let Names { of_everybody, of_others, .. } = &mut *self.names;
-        let known = if is_of_everybody { of_everybody } else { of_others }.entry(between).or_default();
-        known.extend((known.len() < OF_OTHERS_MAX).then_some(mention));
     }
 }
 
@@ -318,40 +222,39 @@ impl Names {
     ) -> Option<Naming> {
         let mentions = self.mentions.get(&(victim, remote))?;
         let own = mentions.iter().filter(|mention| mention.whose.contains(whose));
-        own.filter_map(|mention| sessions.clone().filter_map(|session| mention.explains(session)).min()).min()
+        let explaining = |mention: &'_ Mention| {
+            sessions.clone().filter(|session| mention.explains(session)).map(|s| mention.naming(s)).min()
+        };
+        own.filter_map(explaining).min()
     }
 
-    /// The other name by which the victim knew the address when most of these sessions began, if it knew it by none that
-    /// is claimed.
-    pub(crate) fn other_name<'s>(
+    /// The other name by which the victim knew the address when most of these of its sessions began, if it knew it by
+    /// none that is claimed.
+    pub(crate) fn other_name(
         &self,
         victim: Address,
         remote: Address,
-        sessions: impl Iterator<Item = &'s Session> + Clone,
+        sessions: impl Iterator<Item = usize> + Clone,
     ) -> Option<OtherName<'_>> {
         let pair = (victim, remote);
-        if self.mentions.contains_key(&pair) {
-            return None;
-        }
-        let of_everybody = most_used(self.of_everybody.get(&pair), sessions.clone());
-        let of_everybody = of_everybody.map(OtherName::OfEverybody);
-        of_everybody.or_else(|| most_used(self.of_others.get(&pair), sessions).map(OtherName::Unclaimed))
+        if self.mentions.contains_key(&pair) { None } else { self.others.of_most(pair, sessions) }
     }
-}
 
-/// The first of the names that explain most of the sessions together.
-fn most_used<'n, 's>(
-    mentions: Option<&'n Vec<Mention>>,
-    sessions: impl Iterator<Item = &'s Session>,
-) -> Option<&'n str> {
-    let mentions = mentions?;
-    let name_at = |session: &Session| {
-        let explaining = mentions.iter().filter(|mention| mention.explains(session).is_some());
-        explaining.map(|mention| mention.name.as_str()).min()
-    };
-    let named: Vec<Option<&str>> = sessions.map(name_at).collect();
-    let explained = named.iter().flatten().count();
-    if 2 * explained > named.len() { named.into_iter().flatten().min() } else { None }
+    /// Whether the victim knew the address by a name of the cluster, and by another one when its session at this place
+    /// began: then that session is not of the cluster's name.
+    pub(crate) fn is_otherwise(
+        &self,
+        victim: Address,
+        remote: Address,
+        whose: &Affiliation,
+        (place, session): (usize, &Session),
+    ) -> bool {
+        let Some(mentions) = self.mentions.get(&(victim, remote)) else { return false };
+        let mut own = mentions.iter().filter(|mention| mention.whose.contains(whose)).peekable();
+        self.others.is_named((victim, remote), place)
+            && own.peek().is_some()
+            && !own.any(|mention| mention.explains(session))
+    }
 }
 
 impl Mention {
@@ -362,24 +265,29 @@ impl Mention {
         [0, session.remote_port].contains(&port) && begun <= self.at && self.at <= session.end
     }
 
-    fn explains(&self, session: &Session) -> Option<Naming> {
+    /// Whether the host knew the address by it when the session began.
+    fn explains(&self, session: &Session) -> bool {
+        match self.how {
+            How::Called { port } | How::Presented { port } => self.is_of(session, port),
+            How::Resolved { until } => self.at <= session.start && session.start <= until,
+        }
+    }
+
+    /// How it knew it then.
+    fn naming(&self, session: &Session) -> Naming {
         let name = self.name.clone();
         match self.how {
-            How::Called { port } => self.is_of(session, port).then_some(Naming::Called { name }),
-            How::Presented { port } => {
-                self.is_of(session, port).then_some(Naming::Presented { certificate: name })
-            }
-            How::Resolved { until } => {
-                let after_s = session.start.since(self.at) / SECOND_US;
-                let is_used = self.at <= session.start && session.start <= until;
-                is_used.then_some(Naming::Resolved { name, after_s })
+            How::Called { .. } => Naming::Called { name },
+            How::Presented { .. } => Naming::Presented { certificate: name },
+            How::Resolved { .. } => {
+                Naming::Resolved { name, after_s: session.start.since(self.at) / SECOND_US }
             }
         }
     }
 }
 
 impl Asked {
-    fn of(standing: (Validity, Reason)) -> Self {
+    fn of(standing: (Validity, Timestamp, Reason)) -> Self {
         Self {
             names: BTreeSet::new(),
             questions: 0,
