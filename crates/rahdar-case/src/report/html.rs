@@ -40,7 +40,7 @@ pub struct Context<'a> {
     pub generated: Timestamp,
     /// The version of rahdar that made it.
     pub version: &'a str,
-    /// The command that computes the same numbers again.
+    /// The line for a shell that computes the same numbers again.
     pub rerun: &'a str,
 }
 
@@ -614,17 +614,28 @@ fn events(events: &[Event]) -> TableView {
 }
 
 fn versions(hunt: &Hunt, context: &Context<'_>) -> Vec<(&'static str, String)> {
-    let window = match (hunt.window.from == Timestamp::MIN, hunt.window.until == Timestamp::MAX) {
+    let Window { from, until } = hunt.window;
+    let window = match (from == Timestamp::MIN, until == Timestamp::MAX) {
         (true, true) => "all of history".to_owned(),
-        _ => format!("{} until {}", hunt.window.from, hunt.window.until),
+        (true, false) => format!("until {until}"),
+        (false, true) => format!("from {from}"),
+        (false, false) => format!("{from} until {until}"),
     };
     vec![
         ("Intelligence", format!("version {} of the book", hunt.intelligence_version)),
         ("Flows", format!("version {} of the table", hunt.table_version)),
         ("Swept", format!("{window}, {} flow records", octets::count(hunt.flows_swept))),
         ("rahdar", legible::name(context.version)),
-        ("Compute again", legible::sentence(context.rerun)),
+        ("Compute again", command(context.rerun)),
     ]
+}
+
+/// Characters of a command that are shown: beyond it some shells take no line (POSIX: `_POSIX_ARG_MAX`).
+const COMMAND_CHARS: usize = 4_096;
+
+/// A command that can be copied: the page isolates it, so that it needs no marks of direction.
+fn command(text: &str) -> String {
+    legible::clip(text, COMMAND_CHARS).replace(['\u{2068}', '\u{2069}'], "")
 }
 
 /// The time of all these findings and a little around it, so that what lies before the first

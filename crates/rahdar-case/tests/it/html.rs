@@ -218,6 +218,31 @@ fn clocks_that_lie_do_not_break_a_report() {
 }
 
 #[test]
+fn a_sweep_with_one_open_end_says_which() {
+    let mut hunt = roshan();
+    let mut told = |from, until| {
+        hunt.window = Window::new(from, until);
+        let text = read(&write(&hunt)).text;
+        let swept = text.split("Swept").nth(1).unwrap();
+        swept.split(',').next().unwrap().to_owned()
+    };
+    let [first, last] = ["2021-05-01", "2021-06-01"].map(|day| day.parse().unwrap());
+    assert_eq!(told(Timestamp::MIN, Timestamp::MAX), "all of history");
+    assert_eq!(told(first, Timestamp::MAX), "from 2021-05-01T00:00:00Z");
+    assert_eq!(told(Timestamp::MIN, last), "until 2021-06-01T00:00:00Z");
+    assert_eq!(told(first, last), "2021-05-01T00:00:00Z until 2021-06-01T00:00:00Z");
+}
+
+#[test]
+fn the_command_can_be_copied_whatever_its_length_and_letters() {
+    for name in ["کلستر", &"192.0.2.0/24 ".repeat(100)] {
+        let rerun = format!("rahdar hunt --cluster='{name}'");
+        let page = read(&html(&roshan(), &Context { rerun: &rerun, ..context(&[]) }));
+        assert!(page.text.contains(&format!("Compute again{rerun}")), "{}", page.text);
+    }
+}
+
+#[test]
 fn five_hundred_findings_stay_small_and_what_is_left_out_is_counted() {
     let mut hunt = roshan();
     let mut victim = mail_server();
