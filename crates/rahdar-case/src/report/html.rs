@@ -105,7 +105,7 @@ struct VictimView {
     /// None where no clock tells when any of it was.
     lanes: Option<FigureView>,
     findings: Vec<FindingView>,
-    /// What each two of its clusters have in common.
+    /// What each two of its clusters have in common, and how many pairs are left out.
     company: Vec<String>,
     /// How many findings on it have a row in the overview alone.
     left_out: String,
@@ -302,8 +302,15 @@ fn victims(hunt: &Hunt, context: &Context<'_>) -> Vec<VictimView> {
 }
 
 fn company(hunt: &Hunt, victim: &Victim) -> Vec<String> {
-    let own = hunt.companies.iter().filter(|company| company.victim == victim.address);
-    own.take(MOST_COMPANIES).map(|company| account::company(hunt, company)).collect()
+    let mut own = hunt.companies.iter().filter(|company| company.victim == victim.address);
+    let told = own.by_ref().take(MOST_COMPANIES).map(|company| account::company(hunt, company));
+    let mut sentences: Vec<String> = told.collect();
+    match own.count() {
+        0 => {}
+        1 => sentences.push("1 more pair is in the JSON form alone.".to_owned()),
+        more => sentences.push(format!("{more} more pairs are in the JSON form alone.")),
+    }
+    sentences
 }
 
 fn in_overview_alone(count: usize) -> String {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use quick_xml::Reader;
 use quick_xml::events::Event as Xml;
 use rahdar_case::report::{Context, html};
+use rahdar_model::account::Company;
 use rahdar_model::finding::Hunt;
 use rahdar_model::intelligence::{Event, Tlp};
 use rahdar_model::marking::Marking;
@@ -271,11 +272,15 @@ fn five_hundred_clusters_on_one_host_stay_small_too() {
     let victim = mail_server();
     let one = |n| finding(&victim, &group(&format!("cluster {n}")), "2020-07-01", "2021-09-27", 5, 454);
     hunt.findings = (0..500).map(one).collect();
+    let pair = Company { victim: victim.address, ..hunt.companies[0].clone() };
+    hunt.companies = vec![pair; 190];
     let page = write(&hunt);
     let read = read(&page);
     assert!(page.len() < 6_000_000, "{} octets", page.len());
     assert_eq!(read.count("h3"), 25);
     assert!(read.text.contains("475 more clusters are in the table alone."));
+    assert_eq!(read.text.matches("consistent with").count(), 21);
+    assert!(read.text.contains("169 more pairs are in the JSON form alone."));
     assert!(read.text.contains("475 more findings on this host have a row in the table of findings alone."));
     assert!(read.text.contains("484 more clusters are in the table alone"), "lanes");
 }
