@@ -110,6 +110,21 @@ fn a_lookup_says_whether_the_claim_held() {
 }
 
 #[test]
+fn a_lookup_in_rows_tells_the_priority_of_then() {
+    let home = Home::new();
+    let list = home.file("list.txt", "C2 IP Addresses (May-June 2021)\n192[.]0[.]2[.]7\n");
+    home.done(&["intel", "import", &list]);
+    for (at, row) in [
+        ("2021-04-01", "192.0.2.7,not yet,,"),
+        ("2021-05-20", "192.0.2.7,valid,80,"),
+        ("2021-08-01", "192.0.2.7,lapsed,39,"),
+    ] {
+        let shown = home.done(&["intel", "lookup", "192.0.2.7", "--at", at, "--format", "csv"]).stdout;
+        assert!(shown.starts_with("indicator,state,priority,") && shown.contains(row), "{shown}");
+    }
+}
+
+#[test]
 fn every_form_of_rows_is_printed() {
     let home = Home::new();
     let log = home.file("conn.log", telemetry());
