@@ -138,6 +138,9 @@ pub(crate) enum Flows {
     /// Take what exporters send, until SIGTERM or SIGINT.
     Collect(FlowsCollect),
     /// Run one read-only SELECT over the views `flows`, `resolutions`, `handshakes`, `gaps`.
+    ///
+    /// Functions: in_cidr(src_hi, src_lo, '192.0.2.0/24'), ip_text(src_hi, src_lo), ip('192.0.2.1')['hi'] and ['lo'].
+    /// docs/schema.md has the columns.
     Sql(FlowsSql),
     /// Say which exporter saw what, when, at which sampling, by which clock, and what was lost.
     Coverage(FlowsCoverage),
