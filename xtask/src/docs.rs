@@ -30,7 +30,11 @@ fn schema() -> anyhow::Result<String> {
     text.push_str(
         "Delta tables, each in a folder of its name and partitioned by `day`. An address is two signed halves of its\n\
          128 bits, each with the top bit flipped, so that numbers sort as addresses do; IPv4 is `::ffff:a.b.c.d`. In SQL,\n\
-         each table is a view that has its addresses as text as well: `src`, `dst`, `client`, `server`, `answer`.\n\n\
+         each table is a view that has its addresses as text as well: `src`, `dst`, `client`, `server`, `answer`; `flows` has\n\
+         `quality_names` too, the marks of `quality` in words. Three functions go with them: `in_cidr(hi, lo, text)`, whether\n\
+         an address is in a network or is that address; `ip_text(hi, lo)`, an address as text; `ip(text)`, the halves of an\n\
+         address, as `ip('192.0.2.1')['hi']` and `['lo']`:\n\n\
+         \x20   SELECT src, dst, quality_names FROM flows WHERE in_cidr(dst_hi, dst_lo, '192.0.2.0/24')\n\n\
          ## flows\n\n\
          One row a flow record. Counters are as exported: nothing is multiplied by a sampling interval. Reverse\n\
          columns are null, not zero, where a record knows one direction only. In SQL, `community_id` is worked out\n\

@@ -1,4 +1,4 @@
-//! From evidence to a verdict (`methods.md` §2.4 and amendments (d), (e)).
+//! From evidence to a verdict (`methods.md` §2.4).
 //!
 //! | verdict | when |
 //! |---|---|
@@ -58,7 +58,7 @@ pub struct Gates {
     pub validity: Validity,
     /// Whether there was contact on two days or in three sessions.
     pub recurs: bool,
-    /// Whether something else of the cluster is fresh (amendment (d)).
+    /// Whether something else of the cluster is fresh: another address inside a window, or a sighting nearby.
     pub is_fresh: bool,
     /// The highest probability that weights learned from local traffic have proved to support
     /// ([`crate::calibrate::Proof::most`]).

@@ -396,7 +396,7 @@ fn quality(best: &Standing<'_>, pair: &Pair<'_>, book: &Snapshot) -> f64 {
     stated * book.quality(best.claim, start, end).clamp(LEAST_QUALITY, 1.0)
 }
 
-/// Whether somebody saw the indicator at work near the session (amendment (d)).
+/// Whether somebody saw the indicator at work near the session: then its claim is fresh.
 fn is_sighted(best: &Standing<'_>, pair: &Pair<'_>, book: &Snapshot) -> bool {
     let session = &pair.sessions[best.session];
     let (from, until) = (session.start.plus_micros(-FRESH_US), session.end.plus_micros(FRESH_US));

@@ -87,7 +87,7 @@ fn is_left(size: u64, free: u64) -> io::Result<()> {
         return Ok(());
     }
     let (free, reserve) = (free / 1_000_000, reserve / 1_000_000);
-    let told = format!("{free} MB are free, and {reserve} MB are kept for cases and intelligence");
+    let told = format!("{free} MB are free, and {reserve} MB are kept for the book and counts of losses");
     Err(io::Error::new(io::ErrorKind::StorageFull, told))
 }
 

@@ -18,8 +18,8 @@
 //! * `plan`: the questions, one a file.
 //! * `sql`: the views for analysts, read-only and bounded.
 //!
-//! The lake never reads the clock, decodes nothing and judges nothing. It knows the model and no
-//! other room.
+//! The lake never reads the clock, decodes nothing but Parquet, and judges nothing. It knows the
+//! model and no other room.
 
 mod batch;
 mod cells;

@@ -1,7 +1,7 @@
 //! The column tables as Arrow and as Delta know them.
 //!
 //! Nothing here names a column but the partition: all follows from
-//! [`Row::columns`](rahdar_model::column::Row::columns).
+//! [`Row::COLUMNS`](rahdar_model::column::Row::COLUMNS).
 
 use std::sync::{Arc, LazyLock};
 

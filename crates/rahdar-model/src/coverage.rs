@@ -7,7 +7,7 @@ use crate::fact::{Gap, Loss, Unit};
 use crate::flow::{Quality, SamplingSource};
 use crate::time::{Timestamp, Window};
 
-/// What one exporter could see: the first form of the coverage ledger.
+/// What one exporter could see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExporterCoverage {
     /// Its name or address.

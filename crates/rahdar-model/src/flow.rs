@@ -49,7 +49,8 @@ pub struct FlowRecord {
     pub payload_octets: Option<u64>,
     /// Reverse octets above the transport header.
     pub rev_payload_octets: Option<u64>,
-    /// Packets per sampled packet: 1 is unsampled, `None` is unknown.
+    /// One in so many packets was metered, or flows where the sampler is [`Sampler::Flow`]: 1 is unsampled, `None` is
+    /// unknown.
     pub sampling_interval: Option<u32>,
     /// Who said so.
     pub sampling_source: Option<SamplingSource>,

@@ -1,10 +1,10 @@
-//! What flows leave free of a disk for what must always be written: cases, and the book
+//! What flows leave free of a disk for what must always be written: the book, and counts of losses
 //! (`reliability.md` R8).
 
 /// Flows leave a twentieth of their disk.
 const SHARE: u64 = 20;
 
-/// They leave no more than this: cases are small, and disks are large.
+/// They leave no more than this: the book is small, and disks are large.
 const MOST_OCTETS: u64 = 1 << 30;
 
 /// How many octets of a disk of this size flows leave free.

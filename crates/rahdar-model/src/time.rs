@@ -212,16 +212,6 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
 }
 
-/// A clock that stands still: for tests, and for commands that must give the same answer again.
-#[derive(Debug, Clone, Copy)]
-pub struct FixedClock(pub Timestamp);
-
-impl Clock for FixedClock {
-    fn now(&self) -> Timestamp {
-        self.0
-    }
-}
-
 /// Reads a time as the command line takes it: everything that [`Timestamp`] parses, and
 /// `-7d`, `-12h`, `-30m`, `-45s`, `-2w` counted back from `now`.
 ///
@@ -248,7 +238,7 @@ pub fn parse_relative(text: &str, now: Timestamp) -> Result<Timestamp, TimeError
 
 /// Before this no flow was exported: 1990-01-01, older than NetFlow, pcap and Zeek. Earlier times come from clocks that
 /// count from some second 0 of their own.
-pub const EARLIEST_CLOCK: Timestamp = Timestamp::from_seconds(631_152_000);
+const EARLIEST_CLOCK: Timestamp = Timestamp::from_seconds(631_152_000);
 
 /// Times outside of this come from no real clock: until 2100-01-01.
 pub const CLOCK_PLAUSIBLE: Window = Window::new(EARLIEST_CLOCK, Timestamp::from_seconds(4_102_444_800));
@@ -261,8 +251,8 @@ pub enum Shift {
     None,
     /// Every time, by so many microseconds.
     By(i64),
-    /// The times of clocks that count from their own second 0, which was at this time. Those after
-    /// [`EARLIEST_CLOCK`] stay: they are dates already.
+    /// The times of clocks that count from their own second 0, which was at this time. Those from the start of
+    /// [`CLOCK_PLAUSIBLE`] on stay: they are dates already.
     Zero(Timestamp),
 }
 

@@ -207,7 +207,7 @@ pub(crate) const DECOYS: [Decoy; 14] = [
 /// Hosts that use the known content delivery network.
 const CDN_HOSTS: u64 = 40;
 /// Hosts that use the unknown one: far above the 30 % of active hosts at which no indicator can be
-/// a command server (`methods.md` §2.2, amendment a).
+/// a command server (`methods.md` §2.2).
 const UNKNOWN_CDN_HOSTS: u64 = 150;
 /// The same in the second telecom.
 const UNKNOWN_CDN_SECOND_HOSTS: u64 = 20;

@@ -138,6 +138,9 @@ pub(crate) enum Flows {
     /// Take what exporters send, until SIGTERM or SIGINT.
     Collect(FlowsCollect),
     /// Run one read-only SELECT over the views `flows`, `resolutions`, `handshakes`, `gaps`.
+    ///
+    /// Functions: in_cidr(src_hi, src_lo, '192.0.2.0/24'), ip_text(src_hi, src_lo), ip('192.0.2.1')['hi'] and ['lo'].
+    /// docs/schema.md has the columns.
     Sql(FlowsSql),
     /// Say which exporter saw what, when, at which sampling, by which clock, and what was lost.
     Coverage(FlowsCoverage),
@@ -390,7 +393,7 @@ pub(crate) struct IntelImport {
     #[arg(long, value_name = "TEXT")]
     pub(crate) source: Option<String>,
     /// When it was published.
-    #[arg(long, value_name = "DATE", value_parser = clock::time)]
+    #[arg(long, value_name = "DATE", allow_hyphen_values = true, value_parser = clock::time)]
     pub(crate) published: Option<Timestamp>,
     /// The claims hold from this time.
     #[arg(long, value_name = "T", allow_hyphen_values = true, value_parser = clock::time)]
@@ -405,7 +408,7 @@ pub(crate) struct IntelImport {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=100))]
     pub(crate) confidence: Option<u8>,
     /// Read every version that git keeps of the files, each for the time it stood.
-    #[arg(long, conflicts_with_all = ["published", "valid_from", "valid_until"])]
+    #[arg(long, conflicts_with_all = ["published", "valid_from", "valid_until", "accept"])]
     pub(crate) history: bool,
     /// Rules in YAML that say which hosts of a scan are hostile.
     #[arg(long, value_name = "FILE")]
@@ -492,11 +495,11 @@ pub(crate) struct Hunt {
     #[arg(long)]
     pub(crate) explain: bool,
     /// Without any indicator: print all hosts and addresses whose contacts have a rhythm.
-    #[arg(long, conflicts_with_all = ["cluster", "explain"])]
+    #[arg(long, conflicts_with_all = ["cluster", "calibration", "explain"])]
     pub(crate) rhythm: bool,
     /// Without any indicator: print all hours in which a host uploaded more than is usual for it to networks that
     /// are new to it. To know what is usual takes four weeks of telemetry, eight to know it well.
-    #[arg(long, conflicts_with_all = ["cluster", "explain", "rhythm"])]
+    #[arg(long, conflicts_with_all = ["cluster", "calibration", "explain", "rhythm"])]
     pub(crate) uploads: bool,
 }
 

@@ -47,7 +47,7 @@ pub(crate) fn run(home: &Home, args: &Demo) -> anyhow::Result<Outcome> {
     output::print(&scored(&score), Format::Table)?;
 
     let page = home.path().join("report.html");
-    report::write(home, &hunt, &page)?;
+    report::write(home, &scope, &hunt, &page)?;
     output::line(&format!("\nreport: {}", page.display()))?;
     note!("{:.1} s", watch.elapsed().as_secs_f64());
     if args.open {

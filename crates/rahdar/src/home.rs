@@ -23,7 +23,7 @@ impl Home {
         Ok(Self { path })
     }
 
-    /// The same, for commands that only read: warns if the home does not exist, since its name may be
+    /// The same, for commands that expect a home: warns if it does not exist, since its name may be
     /// mistyped.
     pub(crate) fn held(given: Option<&Path>) -> anyhow::Result<Self> {
         let path = chosen(given)?;

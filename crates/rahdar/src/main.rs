@@ -61,7 +61,7 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> anyhow::Result<Outcome> {
     let global = &command.global;
     let home = || Home::open(global.home.as_deref());
-    // Read-only commands warn about a missing home instead of printing nothing.
+    // Commands that expect a home warn if it is missing.
     let held = || Home::held(global.home.as_deref());
     match &command.verb {
         Verb::Demo(args) => demo::run(&home()?, args),

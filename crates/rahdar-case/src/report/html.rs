@@ -40,7 +40,7 @@ pub struct Context<'a> {
     pub generated: Timestamp,
     /// The version of rahdar that made it.
     pub version: &'a str,
-    /// The command that computes the same numbers again.
+    /// The line for a shell that computes the same numbers again.
     pub rerun: &'a str,
 }
 
@@ -105,7 +105,7 @@ struct VictimView {
     /// None where no clock tells when any of it was.
     lanes: Option<FigureView>,
     findings: Vec<FindingView>,
-    /// What each two of its clusters have in common.
+    /// What each two of its clusters have in common, and how many pairs are left out.
     company: Vec<String>,
     /// How many findings on it have a row in the overview alone.
     left_out: String,
@@ -302,8 +302,15 @@ fn victims(hunt: &Hunt, context: &Context<'_>) -> Vec<VictimView> {
 }
 
 fn company(hunt: &Hunt, victim: &Victim) -> Vec<String> {
-    let own = hunt.companies.iter().filter(|company| company.victim == victim.address);
-    own.take(MOST_COMPANIES).map(|company| account::company(hunt, company)).collect()
+    let mut own = hunt.companies.iter().filter(|company| company.victim == victim.address);
+    let told = own.by_ref().take(MOST_COMPANIES).map(|company| account::company(hunt, company));
+    let mut sentences: Vec<String> = told.collect();
+    match own.count() {
+        0 => {}
+        1 => sentences.push("1 more pair is in the JSON form alone.".to_owned()),
+        more => sentences.push(format!("{more} more pairs are in the JSON form alone.")),
+    }
+    sentences
 }
 
 fn in_overview_alone(count: usize) -> String {
@@ -614,17 +621,28 @@ fn events(events: &[Event]) -> TableView {
 }
 
 fn versions(hunt: &Hunt, context: &Context<'_>) -> Vec<(&'static str, String)> {
-    let window = match (hunt.window.from == Timestamp::MIN, hunt.window.until == Timestamp::MAX) {
+    let Window { from, until } = hunt.window;
+    let window = match (from == Timestamp::MIN, until == Timestamp::MAX) {
         (true, true) => "all of history".to_owned(),
-        _ => format!("{} until {}", hunt.window.from, hunt.window.until),
+        (true, false) => format!("until {until}"),
+        (false, true) => format!("from {from}"),
+        (false, false) => format!("{from} until {until}"),
     };
     vec![
         ("Intelligence", format!("version {} of the book", hunt.intelligence_version)),
         ("Flows", format!("version {} of the table", hunt.table_version)),
         ("Swept", format!("{window}, {} flow records", octets::count(hunt.flows_swept))),
         ("rahdar", legible::name(context.version)),
-        ("Compute again", legible::sentence(context.rerun)),
+        ("Compute again", command(context.rerun)),
     ]
+}
+
+/// Characters of a command that are shown: beyond it some shells take no line (POSIX: `_POSIX_ARG_MAX`).
+const COMMAND_CHARS: usize = 4_096;
+
+/// A command that can be copied: the page isolates it, so that it needs no marks of direction.
+fn command(text: &str) -> String {
+    legible::clip(text, COMMAND_CHARS).replace(['\u{2068}', '\u{2069}'], "")
 }
 
 /// The time of all these findings and a little around it, so that what lies before the first

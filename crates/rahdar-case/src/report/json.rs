@@ -90,9 +90,9 @@ struct TotalJson {
     octets_out_confirmed: OctetsJson,
 }
 
-/// One finding, ready to be serialized: a row of the NDJSON form.
+/// One finding, ready to be serialized.
 #[derive(Debug, Serialize)]
-pub struct FindingJson<'a> {
+struct FindingJson<'a> {
     id: &'a str,
     victim: VictimJson<'a>,
     cluster: ClusterJson<'a>,

@@ -16,4 +16,4 @@ pub mod marking;
 pub mod words;
 
 pub use html::{Context, html};
-pub use json::{FindingJson, HuntJson, json};
+pub use json::{HuntJson, json};

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use quick_xml::Reader;
 use quick_xml::events::Event as Xml;
 use rahdar_case::report::{Context, html};
+use rahdar_model::account::Company;
 use rahdar_model::finding::Hunt;
 use rahdar_model::intelligence::{Event, Tlp};
 use rahdar_model::marking::Marking;
@@ -218,6 +219,31 @@ fn clocks_that_lie_do_not_break_a_report() {
 }
 
 #[test]
+fn a_sweep_with_one_open_end_says_which() {
+    let mut hunt = roshan();
+    let mut told = |from, until| {
+        hunt.window = Window::new(from, until);
+        let text = read(&write(&hunt)).text;
+        let swept = text.split("Swept").nth(1).unwrap();
+        swept.split(',').next().unwrap().to_owned()
+    };
+    let [first, last] = ["2021-05-01", "2021-06-01"].map(|day| day.parse().unwrap());
+    assert_eq!(told(Timestamp::MIN, Timestamp::MAX), "all of history");
+    assert_eq!(told(first, Timestamp::MAX), "from 2021-05-01T00:00:00Z");
+    assert_eq!(told(Timestamp::MIN, last), "until 2021-06-01T00:00:00Z");
+    assert_eq!(told(first, last), "2021-05-01T00:00:00Z until 2021-06-01T00:00:00Z");
+}
+
+#[test]
+fn the_command_can_be_copied_whatever_its_length_and_letters() {
+    for name in ["کلستر", &"192.0.2.0/24 ".repeat(100)] {
+        let rerun = format!("rahdar hunt --cluster='{name}'");
+        let page = read(&html(&roshan(), &Context { rerun: &rerun, ..context(&[]) }));
+        assert!(page.text.contains(&format!("Compute again{rerun}")), "{}", page.text);
+    }
+}
+
+#[test]
 fn five_hundred_findings_stay_small_and_what_is_left_out_is_counted() {
     let mut hunt = roshan();
     let mut victim = mail_server();
@@ -246,11 +272,15 @@ fn five_hundred_clusters_on_one_host_stay_small_too() {
     let victim = mail_server();
     let one = |n| finding(&victim, &group(&format!("cluster {n}")), "2020-07-01", "2021-09-27", 5, 454);
     hunt.findings = (0..500).map(one).collect();
+    let pair = Company { victim: victim.address, ..hunt.companies[0].clone() };
+    hunt.companies = vec![pair; 190];
     let page = write(&hunt);
     let read = read(&page);
     assert!(page.len() < 6_000_000, "{} octets", page.len());
     assert_eq!(read.count("h3"), 25);
     assert!(read.text.contains("475 more clusters are in the table alone."));
+    assert_eq!(read.text.matches("consistent with").count(), 21);
+    assert!(read.text.contains("169 more pairs are in the JSON form alone."));
     assert!(read.text.contains("475 more findings on this host have a row in the table of findings alone."));
     assert!(read.text.contains("484 more clusters are in the table alone"), "lanes");
 }

@@ -1,4 +1,4 @@
-//! G11: other indicators of the same cluster on the same victim (`methods.md` §2.2, amendment (c)).
+//! G11: other indicators of the same cluster on the same victim (`methods.md` §2.2).
 //!
 //! Two indicators whose claims held, each with G1 of +8 or more: +8. Three or more: +12 dB. A network is one, however
 //! many of its addresses were met; addresses that follow from a claimed name or certificate are not counted. Hosts

@@ -81,7 +81,7 @@ pub enum Group {
     Naming,
     /// G11: other addresses of the same cluster.
     Corroboration,
-    /// Amendment (b): whether the host probes.
+    /// Whether the host probes.
     Prober,
 }
 

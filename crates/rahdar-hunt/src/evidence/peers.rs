@@ -1,5 +1,4 @@
-//! G8: how many monitored hosts exchange something with the address (`methods.md` §2.2, and
-//! amendment (a)).
+//! G8: how many monitored hosts exchange something with the address (`methods.md` §2.2).
 //!
 //! 1–3 hosts +4 · 4–20 +1 · 21–200 −4 · more −12 dB. Where at least [`LEAST_ACTIVE_HOSTS`]
 //! monitored hosts are active: a tenth of them −12, and three tenths are not believed, whatever

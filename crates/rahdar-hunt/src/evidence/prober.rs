@@ -1,5 +1,5 @@
 //! A host that knocks at many clusters within the hour is a sandbox, a researcher or a scanner
-//! (`methods.md` §2.2, amendment (b)).
+//! (`methods.md` §2.2).
 //!
 //! A prober calls, in vain, addresses of [`CLUSTERS`] clusters or [`ADDRESSES`] addresses within
 //! one hour: −15 dB on all that it touched in that hour. Only calls that got nowhere make a prober.

@@ -124,7 +124,8 @@ impl Validity {
         }
     }
 
-    /// Whether nothing that speaks for the claim is fresh: amendment (d) of `methods.md` §2.2.
+    /// Whether the contact is far from the window, or somebody else had the address: something else of the cluster must
+    /// then be fresh ([`crate::grade`]).
     pub const fn is_stale(self) -> bool {
         matches!(self, Self::Far { .. } | Self::Reassigned { .. })
     }

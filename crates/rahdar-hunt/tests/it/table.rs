@@ -89,7 +89,7 @@ fn g5_persistence_g6_rhythm_g7_asymmetry() {
 }
 
 #[test]
-fn g8_peers_with_amendment_a() {
+fn g8_peers() {
     let peers = |established, talkers, active| Peers { established, talkers, active };
     let among_many = |established| peers(established, established, 10_000).weight();
     check(&[
@@ -104,7 +104,7 @@ fn g8_peers_with_amendment_a() {
 }
 
 #[test]
-fn g9_scanning_g11_corroboration_and_amendment_b() {
+fn g9_scanning_g11_corroboration_and_probers() {
     let scanning = |victim, remote| scanning::row(victim, remote, true).map_or(0.0, |row| row.reason.weight);
     check(&[
         ("v scans", scanning(true, false), -12.0),

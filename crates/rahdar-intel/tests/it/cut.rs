@@ -3,6 +3,8 @@
 
 use proptest::prelude::*;
 use rahdar_intel::{ReadOptions, read};
+use rahdar_testkit::alone::run_us;
+use rahdar_testkit::skipped;
 
 fn check(name: &str, whole: &[u8]) {
     let options = ReadOptions::default();
@@ -61,7 +63,29 @@ proptest! {
     }
 }
 
-/// Long lines of one thing over and over: what is quadratic hangs here.
+/// How many times longer four times as much may take: 16 where it is quadratic (reliability.md, R1).
+const GROWTH_MAX: u64 = 7;
+/// Microseconds by which two counts of the kernel may be wrong: ticks of 10 ms, and some.
+const TICKS_US: u64 = 50_000;
+
+/// Reads an input, then one of four times the size.
+fn check_linear(what: &str, size: usize, input: impl Fn(usize) -> String) {
+    let took = |size: usize| {
+        let input = input(size);
+        let before = run_us();
+        let _ = read("a", input.as_bytes(), &ReadOptions::default());
+        before.zip(run_us()).map(|(before, after)| after - before)
+    };
+    match took(size).zip(took(4 * size)) {
+        Some((small, large)) => {
+            let told = format!("{what}: {small} µs, and {large} µs for four times as much");
+            assert!(large <= GROWTH_MAX * small + TICKS_US, "{told}");
+        }
+        None => skipped("nobody tells how long a thread has run"),
+    }
+}
+
+/// Long lines of one thing over and over.
 #[test]
 fn long_lines_of_one_thing_are_read_in_linear_time() {
     for part in [
@@ -92,16 +116,15 @@ fn long_lines_of_one_thing_are_read_in_linear_time() {
         "May ",
         "x://",
     ] {
-        let line = part.repeat((1 << 18) / part.len());
-        let _ = read("a", line.as_bytes(), &ReadOptions::default());
-        let table = format!("ip,first_seen,notes\n192.0.2.1,2021-01-01,{line}\n");
-        let _ = read("a", table.as_bytes(), &ReadOptions::default());
+        let line = |octets: usize| part.repeat(octets / part.len());
+        check_linear(part, 1 << 16, line);
+        let table = |octets| format!("ip,first_seen,notes\n192.0.2.1,2021-01-01,{}\n", line(octets));
+        check_linear(part, 1 << 16, table);
     }
 }
 
-/// A bundle in which everything hangs on one object.
-#[test]
-fn a_hub_that_everything_names_is_read_in_linear_time() {
+/// A bundle in which so many indicators hang on one object.
+fn hub(indicators: usize) -> String {
     let time = r#""created":"2021-06-16T00:00:00Z","modified":"2021-06-16T00:00:00Z""#;
     let mut objects = vec![
         format!(r#"{{"type":"infrastructure","id":"infrastructure--1",{time},"name":"C2"}}"#),
@@ -113,17 +136,22 @@ fn a_hub_that_everything_names_is_read_in_linear_time() {
         )
     };
     objects.push(link(0, "intrusion-set--1", "uses", "infrastructure--1"));
-    for n in 1..=20_000 {
+    for n in 1..=indicators {
         let pattern = format!("[ipv4-addr:value = '198.51.{}.{}']", n / 256, n % 256);
         objects.push(format!(r#"{{"type":"indicator","id":"indicator--{n}",{time},"pattern":"{pattern}","valid_from":"2021-05-01T00:00:00Z"}}"#));
         objects.push(link(n, &format!("indicator--{n}"), "indicates", "infrastructure--1"));
         objects.push("7".to_owned());
     }
-    let refs: Vec<String> = (1..=20_000).map(|n| format!(r#""indicator--{n}""#)).collect();
+    let refs: Vec<String> = (1..=indicators).map(|n| format!(r#""indicator--{n}""#)).collect();
     objects
         .push(format!(r#"{{"type":"report","id":"report--1",{time},"object_refs":[{}]}}"#, refs.join(",")));
-    let bundle = format!(r#"{{"type":"bundle","id":"bundle--1","objects":[{}]}}"#, objects.join(",\n"));
-    let reading = read("a", bundle.as_bytes(), &ReadOptions::default()).unwrap();
+    format!(r#"{{"type":"bundle","id":"bundle--1","objects":[{}]}}"#, objects.join(",\n"))
+}
+
+#[test]
+fn a_hub_that_everything_names_is_read_in_linear_time() {
+    check_linear("a hub", 5_000, hub);
+    let reading = read("a", hub(20_000).as_bytes(), &ReadOptions::default()).unwrap();
     assert_eq!(reading.claims.len(), 20_000);
     assert!(reading.claims.iter().all(|claim| claim.cluster.is_some()));
     assert_eq!(reading.refused_count, 20_000);

@@ -88,7 +88,7 @@ const RESOLUTIONS: [Column<Resolution>; 16] = [
     ),
     column!(ttl_s, Int64, nullable, "how long the answer may be kept, in seconds"),
     column!(exporter, Text, required, "who saw it"),
-    column!(source, Text, required, "the file that it came from"),
+    column!(source, Text, required, "the file or spool segment that it came from"),
     column!(source_row, Int64, required, "the record's number in it, from 1"),
 ];
 
@@ -119,14 +119,19 @@ const HANDSHAKES: [Column<Handshake>; 20] = [
     half!("server_hi", server, 0, "upper half of who was called"),
     half!("server_lo", server, 1, "lower half of who was called"),
     column!(client_port, Int32, required, "port of the client"),
-    column!(server_port, Int32, required, "port of the server"),
+    column!(server_port, Int32, required, "port of the server; 0 where the log tells none"),
     column!(
         server_name,
         Text,
         nullable,
-        "the name that the client asked for (SNI): lower case, no final dot"
+        "the name that the client asked for (SNI of TLS, Host of HTTP): lower case, no final dot"
     ),
-    column!(version, Text, nullable, "the version that was agreed on, as the source names it"),
+    column!(
+        version,
+        Text,
+        nullable,
+        "the version that was agreed on, as the source names it; `HTTP/…` of a request in clear"
+    ),
     column!(ja3, Text, nullable, "JA3 fingerprint of the client"),
     column!(ja3s, Text, nullable, "JA3S fingerprint of the server"),
     column!(ja4, Text, nullable, "JA4 fingerprint of the client"),
@@ -140,7 +145,7 @@ const HANDSHAKES: [Column<Handshake>; 20] = [
     column!(issuer, Text, nullable, "the certificate's issuer, as the source writes it"),
     column!(established, Int16, nullable, "1: the session came about, 0: it did not"),
     column!(exporter, Text, required, "who saw it"),
-    column!(source, Text, required, "the file that it came from"),
+    column!(source, Text, required, "the file or spool segment that it came from"),
     column!(source_row, Int64, required, "the record's number in it, from 1"),
 ];
 
@@ -203,7 +208,7 @@ const GAPS: [Column<Gap>; 9] = [
     ),
     column!(unit, Text, required, "what is counted: datagrams, records, samples, packets"),
     column!(lost, Int64, required, "how many are missing"),
-    column!(source, Text, required, "the file that showed it"),
+    column!(source, Text, required, "the file or spool segment that showed it"),
 ];
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ pub const COLUMNS: &[Column<FlowRecord>] = &[
         required,
         "first packet",
         "first, sys_uptime, unix_secs",
-        "21, 22, 150–159, 160",
+        "21, 22, 150–159, 160–162, 322–325",
         "ts",
         "first packet"
     ),
@@ -57,7 +57,7 @@ pub const COLUMNS: &[Column<FlowRecord>] = &[
         required,
         "last packet",
         "last, sys_uptime, unix_secs",
-        "21, 22, 150–159, 160, 161",
+        "21, 22, 150–159, 160–162, 322–325",
         "ts + duration",
         "last packet"
     ),
@@ -179,7 +179,7 @@ pub const COLUMNS: &[Column<FlowRecord>] = &[
         nullable,
         "reverse packets; null for a uniflow",
         "",
-        "2, 86 (reverse), 299; in v9 24 beside 2",
+        "2, 86, 24 (reverse), 299; in v9 24 beside 2",
         "resp_pkts",
         "counted"
     ),
@@ -189,7 +189,7 @@ pub const COLUMNS: &[Column<FlowRecord>] = &[
         nullable,
         "reverse IP octets; null for a uniflow",
         "",
-        "1, 85 (reverse), 232; in v9 23 beside 1",
+        "1, 85, 23, 352, 353 (reverse), 232; in v9 23 beside 1",
         "resp_ip_bytes",
         "IP total length"
     ),
@@ -217,7 +217,7 @@ pub const COLUMNS: &[Column<FlowRecord>] = &[
         sampling_interval,
         Int32,
         nullable,
-        "packets per sampled packet: 1 unsampled, null unknown",
+        "one in so many packets was metered, or flows where `sampler` is 3: 1 unsampled, null unknown",
         "sampling",
         "34, 50, 305 / 306, 309 / 310, 311, 396 / 397",
         "1",
@@ -265,7 +265,7 @@ pub const COLUMNS: &[Column<FlowRecord>] = &[
         "0 arbitrary, 1 source, 2 destination, 3 perimeter",
         "",
         "239",
-        "source; marked as guessed where history has `^`",
+        "source; marked as guessed where history has `^`, or shows neither a SYN nor the responder's SYN+ACK",
         "opening packet"
     ),
     column!(
@@ -276,7 +276,7 @@ pub const COLUMNS: &[Column<FlowRecord>] = &[
         "",
         "136, 36",
         "",
-        "1 idle, 2 active, 3 FIN or RST, 4 end of capture"
+        "1 idle, 2 active, 3 FIN or RST, 4 end of capture, 5 no room"
     ),
     column!(
         icmp_type,
@@ -322,7 +322,16 @@ pub const COLUMNS: &[Column<FlowRecord>] = &[
         "decoder",
         "decoder"
     ),
-    column!(source, Text, required, "the file that the record came from", "file", "file", "file", "file"),
+    column!(
+        source,
+        Text,
+        required,
+        "the file or spool segment that the record came from",
+        "file",
+        "file",
+        "file",
+        "file"
+    ),
     column!(
         source_row,
         Int64,

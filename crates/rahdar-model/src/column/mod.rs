@@ -105,7 +105,7 @@ pub enum Kind {
 
 impl Kind {
     /// `n`, or the nearest number that the kind can hold.
-    pub const fn saturate(self, n: i64) -> i64 {
+    const fn saturate(self, n: i64) -> i64 {
         let (least, most) = match self {
             Self::Int16 => (i16::MIN as i64, i16::MAX as i64),
             Self::Date | Self::Int32 => (i32::MIN as i64, i32::MAX as i64),

@@ -127,13 +127,24 @@ fn state(claim: &Claim, at: Timestamp) -> &'static str {
 }
 
 fn table(answer: &Answer<'_>) -> Table {
-    let columns =
-        ["indicator", "state", "cluster", "valid_from", "valid_until", "basis", "port", "source", "place"];
+    let columns = [
+        "indicator",
+        "state",
+        "priority",
+        "cluster",
+        "valid_from",
+        "valid_until",
+        "basis",
+        "port",
+        "source",
+        "place",
+    ];
     let text = |text: Option<&str>| text.map_or(Cell::Null, |text| Cell::Text(text.to_owned()));
     let row = |claim: &Claimed<'_>| {
         vec![
             text(Some(&claim.indicator)),
             text(Some(claim.state)),
+            claim.priority.map_or(Cell::Null, |priority| Cell::Int(priority as i64)),
             text(claim.cluster),
             text(claim.valid_from.as_deref()),
             text(claim.valid_until.as_deref()),

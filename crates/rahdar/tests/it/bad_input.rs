@@ -159,6 +159,31 @@ fn an_unknown_format_word_lists_the_known_ones() {
     assert!(ran.stderr.contains("netflux") && ran.stderr.contains("zeek"), "{}", ran.stderr);
 }
 
+/// What is proposed with a history waits for a person, and what needs no indicator weighs no evidence.
+#[test]
+fn options_that_could_do_nothing_are_refused() {
+    let home = Home::new();
+    let file = home.file("list.txt", "192.0.2.7\n");
+    for args in [
+        &["intel", "import", "--history", "--accept", &file][..],
+        &["hunt", "--rhythm", "--calibration", &file],
+        &["hunt", "--uploads", "--calibration", &file],
+    ] {
+        let ran = home.run(args);
+        assert_eq!(ran.code, Some(2), "{args:?}");
+        assert!(ran.stderr.contains("cannot be used with"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_time_may_be_counted_back() {
+    let home = Home::new();
+    for option in ["--published", "--valid-from", "--valid-until"] {
+        let list = home.file(&format!("{option}.txt"), "192.0.2.7\n");
+        home.done(&["intel", "import", option, "-7d", &list]);
+    }
+}
+
 #[test]
 fn the_help_of_import_and_follow_names_every_format() {
     for verb in ["import", "follow"] {

@@ -1,5 +1,10 @@
 //! The whole road on three small files: telemetry, a list, a hunt.
 
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
 use crate::harness::Home;
 
 /// Two days of conversation between 203.0.113.25 and a listed server, and one stranger.
@@ -105,6 +110,21 @@ fn a_lookup_says_whether_the_claim_held() {
 }
 
 #[test]
+fn a_lookup_in_rows_tells_the_priority_of_then() {
+    let home = Home::new();
+    let list = home.file("list.txt", "C2 IP Addresses (May-June 2021)\n192[.]0[.]2[.]7\n");
+    home.done(&["intel", "import", &list]);
+    for (at, row) in [
+        ("2021-04-01", "192.0.2.7,not yet,,"),
+        ("2021-05-20", "192.0.2.7,valid,80,"),
+        ("2021-08-01", "192.0.2.7,lapsed,39,"),
+    ] {
+        let shown = home.done(&["intel", "lookup", "192.0.2.7", "--at", at, "--format", "csv"]).stdout;
+        assert!(shown.starts_with("indicator,state,priority,") && shown.contains(row), "{shown}");
+    }
+}
+
+#[test]
 fn every_form_of_rows_is_printed() {
     let home = Home::new();
     let log = home.file("conn.log", telemetry());
@@ -129,4 +149,37 @@ fn the_report_is_one_page_that_asks_the_network_for_nothing() {
     assert!(html.contains("203.0.113.25"));
     assert!(!html.contains("<script"), "foreign text is escaped and there are no scripts");
     assert!(!html.contains("src=\"http") && !html.contains("href=\"http"));
+}
+
+#[test]
+fn the_command_in_a_report_finds_the_same_again() {
+    let home = Home::new();
+    let claims =
+        "indicator,cluster,valid_from\n192.0.2.7,Example 'Group',2021-05-01\n192.0.2.99,Others,2021-05-01\n";
+    home.done(&["intel", "import", &home.file("list.csv", claims)]);
+    home.done(&["flows", "import", &home.file("conn.log", telemetry())]);
+    let scope = [
+        "--from=2021-05-20T00:00:00.5Z",
+        "--until=2021-05-21",
+        "--victim=203.0.113.0/24",
+        "--cluster=Example 'Group'",
+    ];
+    let told = home.json(&[&["hunt"][..], &scope].concat());
+    let page = home.path().join("report.html");
+    home.done(&[&["report", "-o", page.to_str().unwrap()][..], &scope].concat());
+    // What comes later is in no version that the report names.
+    home.done(&["flows", "import", &home.file("later.log", telemetry().replace("500000", "600000"))]);
+
+    let html = std::fs::read_to_string(page).unwrap();
+    let line = html.split("Compute again").nth(1).unwrap().split("</code>").next().unwrap();
+    let line = &line[line.find("rahdar").unwrap()..].replace("&#39;", "'");
+    let folder = Path::new(env!("CARGO_BIN_EXE_rahdar")).parent().unwrap();
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", line]).env("PATH", folder).env("RAHDAR_HOME", home.path().join("home"));
+    let output = shell.output().unwrap();
+    assert!(output.status.success(), "{line}\n{}", String::from_utf8_lossy(&output.stderr));
+    let again: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(again["findings"].as_array().unwrap().len(), 1, "{line}");
+    assert_eq!(again["findings"], told["findings"], "{line}");
+    assert_eq!(again["hunt"]["flows_swept"], told["hunt"]["flows_swept"]);
 }
