@@ -49,6 +49,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use rahdar_model::correction::Correction;
 use rahdar_model::sink::{Place, SinkError};
 use rahdar_model::time::Shift;
 use rahdar_model::{Address, FlowSink, Problem, Tally};
@@ -198,6 +199,13 @@ pub struct Options {
     pub sampling_known: BTreeSet<Address>,
     /// Moves the times of the input.
     pub shift: Shift,
+}
+
+impl Options {
+    /// What is corrected in every record.
+    pub(crate) const fn correction(&self) -> Correction {
+        Correction::new(self.shift, self.sampling, self.flows_sampled)
+    }
 }
 
 /// What an input is, by its first octets.

@@ -17,6 +17,7 @@ use std::fmt;
 use std::io::Read;
 use std::sync::Arc;
 
+use rahdar_model::flow::size::doubt;
 use rahdar_model::flow::{Direction, Initiator, SamplingSource, protocol as ip};
 use rahdar_model::sink::{Place, SinkError};
 use rahdar_model::{Address, FlowRecord, FlowSink, Quality, Tally, Timestamp};
@@ -26,7 +27,7 @@ use crate::exporters::Exporters;
 use crate::json::{Items, Malformed, Members, Value};
 use crate::lines::Text;
 use crate::objects;
-use crate::value::{ValueError, address, count, is_impossible, short};
+use crate::value::{ValueError, address, count, short};
 use crate::{Options, WireError};
 
 /// Flows of one file that are known to go on, at most. Chosen here: some 80 MiB.
@@ -335,9 +336,7 @@ fn fill_values(tuple: &[u8], version: Version, record: &mut FlowRecord) -> Resul
     if record.octets > 0 || octets > 0 {
         record.quality |= Quality::LAYER2_LENGTH;
     }
-    if is_impossible(record.packets, record.octets) || is_impossible(packets, octets) {
-        record.quality |= Quality::IMPOSSIBLE_SIZE;
-    }
+    record.quality |= doubt(Some(record.packets), Some(record.octets)) | doubt(Some(packets), Some(octets));
     Ok(())
 }
 
