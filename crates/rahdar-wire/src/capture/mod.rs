@@ -341,6 +341,12 @@ impl Reading<'_> {
                     delivery.refuse(Place::Packet(packet), format_args!("{why}"));
                     Ok(())
                 }
+                Event::Unread { packet, segments } => {
+                    let why = "segments of a connection that began as one of IPFIX hold no message";
+                    delivery.tally.beside -= segments;
+                    delivery.refuse_all(Place::Packet(packet), format_args!("{why}"), segments);
+                    Ok(())
+                }
                 Event::Ended => {
                     let is_it = |of, from| (of, from) == (exporter, port);
                     joined.close(is_it, exports, delivery.sink, &mut delivery.tally)
