@@ -30,9 +30,13 @@ const SEGMENT_OCTETS: usize = 64;
 /// How long segments wait for those before them, by the clock of the capture: 15 s, as pieces of packets do.
 const AGE_US: i64 = 15_000_000;
 
-/// The farthest that a number may be from the one that is expected: the largest window of TCP (RFC 7323 §2.3). Beyond
+/// The farthest that a number may be ahead of the one that is expected: the largest window of TCP (RFC 7323 §2.3). Beyond
 /// it the ports are of another connection, whose beginning is not in the capture.
 const WINDOW_MAX: u32 = 1 << 30;
+
+/// The farthest that it may be behind, as of octets that come again. Chosen here: what waits for the acknowledgement of a
+/// collector stays below; beyond it the connection is another one likewise.
+const AGAIN_MAX: u32 = 4 << 20;
 
 /// The most octets without a message, after some that were missing or were none. Chosen here: two messages of the largest
 /// size, within which another begins.
@@ -191,7 +195,8 @@ impl Stream {
     fn take(&mut self, segment: &Segment<'_>, take: Own<'_>) -> Result<(), SinkError> {
         (self.packet, self.time) = (segment.packet, segment.time);
         let ahead = segment.number.wrapping_sub(self.next as u32).cast_signed();
-        if ahead.unsigned_abs() > WINDOW_MAX {
+        let most = if ahead < 0 { AGAIN_MAX } else { WINDOW_MAX };
+        if ahead.unsigned_abs() > most {
             self.give_up(take)?;
             *self =
                 Self { is_lost: true, packet: self.packet, time: self.time, ..Self::begin(segment.number) };

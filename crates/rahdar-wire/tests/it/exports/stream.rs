@@ -176,6 +176,21 @@ fn a_connection_that_only_begins_as_export_is_traffic_again() {
     }
 }
 
+#[test]
+fn a_connection_that_begins_anew_behind_the_numbers_of_the_one_before_is_read() {
+    let messages = messages(2);
+    let first = segment(FROM, ACK, FIRST, &messages[0]);
+    for behind in [16 << 20, 1 << 29, 1 << 30] {
+        let anew = segment(FROM, ACK, FIRST - behind, &messages.concat());
+        let (kept, tally) = at_once(&[first.clone(), anew]);
+        assert_eq!((flows(&kept), tally.refused), (vec![1, 1, 2], 0), "{behind}");
+    }
+    // What comes again is none.
+    let again = segment(FROM, ACK, FIRST, &messages[0]);
+    let (kept, _) = at_once(&[first, again]);
+    assert_eq!(flows(&kept), [1]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
 
