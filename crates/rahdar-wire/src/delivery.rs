@@ -142,7 +142,8 @@ impl<'a> Delivery<'a> {
         let others = (self.beside_unnamed > 0).then(|| format!("others ({})", self.beside_unnamed));
         let all: Vec<_> = named.chain(others).collect();
         if !all.is_empty() {
-            self.note(Place::Input, format_args!("not read, and beside: {}", all.join(", ")));
+            let text = format!("not read, and beside: {}", all.join(", "));
+            self.sink.problem(Problem { place: Place::Input, text, refused: 0 });
         }
         if let Some((place, refused)) = self.unnamed {
             let text = format!("{refused} more records are refused from here on; they are not named");
