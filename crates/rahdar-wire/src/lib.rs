@@ -199,6 +199,9 @@ pub struct Options {
     pub sampling_known: BTreeSet<Address>,
     /// Moves the times of the input.
     pub shift: Shift,
+    /// The `stats` event of Suricata before the input, where that is a part of a log: its counts go on in the input. It
+    /// is none of it.
+    pub counted_before: Option<Arc<[u8]>>,
 }
 
 impl Options {

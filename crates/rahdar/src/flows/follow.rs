@@ -15,6 +15,7 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -273,8 +274,9 @@ impl Follower {
             let from = page.read.octets;
             let counted =
                 if format == Format::Eve { log.counted_before(from).map_err(&unread)? } else { None };
-            let part = Part { header, counted, from, until: until.octets, is_packed: false };
-            if !self.store(file, format, part, &mut page, until)? {
+            let how = self.how.going_on(format, counted);
+            let part = Part { header, from, until: until.octets, is_packed: false };
+            if !self.store(file, &how, part, &mut page, until)? {
                 self.notebook.refuse(&log.meta);
                 return Ok(());
             }
@@ -368,11 +370,12 @@ impl Follower {
             return Ok(Some(page));
         }
         let is_packed = known.head != head;
+        let how = self.how.going_on(format, None);
         for until in [page.planned.clone(), Some(content)].into_iter().flatten() {
             if until.octets > page.read.octets {
                 let from = page.read.octets;
-                let part = Part { header, counted: None, from, until: until.octets, is_packed };
-                if !self.store(file, format, part, &mut page, until)? {
+                let part = Part { header, from, until: until.octets, is_packed };
+                if !self.store(file, &how, part, &mut page, until)? {
                     return Ok(None);
                 }
             }
@@ -414,11 +417,11 @@ impl Follower {
     }
 
     /// Imports a part of a text, and takes note of it before and after. False if it could not be imported.
-    /// The format is that of the text: a part may hold nothing that shows it.
+    /// `how` names the format of the text: a part may hold nothing that shows it.
     fn store(
         &mut self,
         file: &Found,
-        format: Format,
+        how: &How,
         part: Part,
         page: &mut Page,
         until: Mark,
@@ -431,8 +434,7 @@ impl Follower {
         };
         let input = Input { id: until.hash.clone(), name };
         let file = Found { octets: part.until - part.from, part: Some(part), ..file.clone() };
-        let how = self.how.read_as(format);
-        if !self.import(&file, input, &how)? {
+        if !self.import(&file, input, how)? {
             return Ok(false);
         }
         page.read = until;
@@ -533,24 +535,17 @@ impl Log {
         Ok(tail)
     }
 
-    /// Where the last `stats` event of Suricata before `until` begins and ends: its counts are those of the sensor's
-    /// whole life. None if none is near.
-    fn counted_before(&mut self, until: u64) -> io::Result<Option<(u64, u64)>> {
+    /// The last `stats` event of Suricata before `until`: its counts are those of the sensor's whole life. None if none is
+    /// near.
+    fn counted_before(&mut self, until: u64) -> io::Result<Option<Arc<[u8]>>> {
         let from = until.saturating_sub(STATS_OCTETS);
         let mut before = Vec::new();
         self.file.seek(SeekFrom::Start(from))?;
         (&mut self.file).take(until - from).read_to_end(&mut before)?;
-        let mut begin = 0;
-        let mut stats = None;
-        for (number, line) in before.split_inclusive(|c| *c == b'\n').enumerate() {
-            // The first line may have begun before what was read.
-            let is_whole = number > 0 || from == 0;
-            if is_whole && line.windows(STATS.len()).any(|part| part == STATS) {
-                stats = Some((begin, begin + line.len() as u64));
-            }
-            begin += line.len() as u64;
-        }
-        Ok(stats.map(|(begin, end)| (from + begin, from + end)))
+        // The first line may have begun before what was read.
+        let lines = before.split_inclusive(|c| *c == b'\n').skip(usize::from(from > 0));
+        let stats = lines.filter(|line| line.windows(STATS.len()).any(|part| part == STATS)).last();
+        Ok(stats.map(Arc::from))
     }
 
     /// The mark of so many octets, no fewer than were asked for before.

@@ -368,7 +368,7 @@ pub(super) fn holds_flows(file: &Found, octets: u64, how: &How) -> bool {
         fn problem(&mut self, _problem: Problem) {}
     }
     let input = Input { id: String::new(), name: file.name.clone() };
-    let part = files::Part { header: 0, counted: None, from: 0, until: octets, is_packed: true };
+    let part = files::Part { header: 0, from: 0, until: octets, is_packed: true };
     let mut first = First(false);
     let file = Found { part: Some(part), ..file.clone() };
     let decoded = decode(&file, &input, how, &ProgressBar::hidden(), &mut first);
@@ -530,10 +530,10 @@ impl How {
         Ok(Self { options, foreign })
     }
 
-    /// The same, for an input whose format is known.
-    pub(crate) fn read_as(&self, format: Format) -> Self {
+    /// The same, for a part of a log whose format is known, and what a sensor counted before it.
+    pub(crate) fn going_on(&self, format: Format, counted_before: Option<Arc<[u8]>>) -> Self {
         Self {
-            options: Options { format: Some(format), ..self.options.clone() },
+            options: Options { format: Some(format), counted_before, ..self.options.clone() },
             foreign: self.foreign.clone(),
         }
     }
