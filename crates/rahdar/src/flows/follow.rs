@@ -138,6 +138,19 @@ enum Rest {
     Left,
 }
 
+impl Rest {
+    fn of(meta: &Metadata, settle_us: i64) -> Self {
+        let idle_us = now_us() - modified_us(meta);
+        if idle_us >= settle_us.saturating_mul(GONE_SETTLES) {
+            Self::Left
+        } else if idle_us >= settle_us {
+            Self::Settled
+        } else {
+            Self::Written
+        }
+    }
+}
+
 /// The end of what was read of a log, so that no look reads all of it again.
 struct End {
     hashing: Hashing,
@@ -227,28 +240,22 @@ impl Follower {
     }
 
     fn take(&mut self, file: &Found, meta: &Metadata) -> Result<(), Trouble> {
-        let idle_us = now_us() - modified_us(meta);
-        let rest = if idle_us >= self.settle_us.saturating_mul(GONE_SETTLES) {
-            Rest::Left
-        } else if idle_us >= self.settle_us {
-            Rest::Settled
-        } else {
-            Rest::Written
-        };
         let mut head = Vec::new();
         let opened = file.open().map_err(Trouble::File)?;
         opened.take(HEADER_OCTETS).read_to_end(&mut head).map_err(Trouble::file(&file.name))?;
         match growing(&head, &self.how.options) {
-            Some(format) => self.grow(file, format, header(format, &head), rest),
-            None if rest > Rest::Written => self.settle(file, meta, &head),
+            Some(format) => self.grow(file, format, header(format, &head)),
+            None if Rest::of(meta, self.settle_us) > Rest::Written => self.settle(file, meta, &head),
             None => Ok(()),
         }
     }
 
     /// Imports what was appended to a log. Its last line is read once it ends, or as [`Log::end_of_line`] says.
-    fn grow(&mut self, file: &Found, format: Format, header: u64, rest: Rest) -> Result<(), Trouble> {
+    fn grow(&mut self, file: &Found, format: Format, header: u64) -> Result<(), Trouble> {
         let unread = Trouble::file(&file.name);
         let mut log = Log::open(&file.path, &self.ends).map_err(&unread)?;
+        // Since the look began, minutes may have passed in which somebody wrote on.
+        let rest = Rest::of(&log.meta, self.settle_us);
         let mut page = self.page(file, &mut log).map_err(&unread)?;
         loop {
             let until = match &page.planned {
@@ -618,6 +625,21 @@ mod tests {
         let ends = BTreeMap::from([((log.meta.dev(), log.meta.ino()), end)]);
         fs::write(&path, then).unwrap();
         Log::open(&path, &ends).unwrap().hashing.octets()
+    }
+
+    #[test]
+    fn a_log_that_is_written_to_after_it_was_found_does_not_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("conn.log");
+        fs::write(&path, "one\n").unwrap();
+        let long_ago = std::time::SystemTime::now() - Duration::from_secs(7_200);
+        File::options().append(true).open(&path).unwrap().set_modified(long_ago).unwrap();
+        let found = fs::metadata(&path).unwrap();
+        fs::write(&path, "one\ntw").unwrap();
+        let mut log = Log::open(&path, &BTreeMap::new()).unwrap();
+        let rest = Rest::of(&log.meta, 60 * SECOND_US);
+        assert_eq!((Rest::of(&found, 60 * SECOND_US), rest), (Rest::Left, Rest::Written));
+        assert_eq!(log.end_of_line(0, rest).unwrap(), 4);
     }
 
     #[test]
