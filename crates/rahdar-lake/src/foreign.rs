@@ -125,7 +125,7 @@ const ALIASES: [(&str, &[&str]); 19] = [
     ("rev_octets", &["obyt", "out_bytes", "resp_ip_bytes"]),
     ("payload_octets", &["orig_bytes"]),
     ("rev_payload_octets", &["resp_bytes"]),
-    (DURATION, &["td", "flow_duration"]),
+    (DURATION, &["td"]),
     ("tcp_flags", &["flags", "flg", "tcpcontrolbits"]),
     ("exporter", &["sampler_address", "router", "ra", "exporteripv4address"]),
     ("sampling_interval", &["sampling_rate", "samplinginterval"]),
@@ -706,6 +706,9 @@ mod tests {
         ] {
             assert_eq!(told, "2021-08-15T04:00:02.5Z");
         }
+        // CICFlowMeter counts microseconds under this name: the operator says which column it is.
+        let micros = Arc::new(Int64Array::from(vec![2_500_000]));
+        assert_eq!(ends(vec![("flow_duration", micros)], ""), "2021-08-15T04:00:00Z");
         let end: ArrayRef = Arc::new(Int64Array::from(vec![1_629_000_009]));
         assert_eq!(ends(vec![("duration", seconds()), ("end", end)], ""), "2021-08-15T04:00:09Z");
     }
