@@ -2,8 +2,8 @@
 //!
 //! The kernel and the interface count what they drop from the start of Suricata on. A rise between two events of one
 //! process is a gap of the time between them. What a process had dropped before its first event is told only if it
-//! started while the log was written: then it counted from nothing, and the gap begins with its start. Else an older
-//! log tells it.
+//! started while the log was written: then it counted from nothing, and the gap begins with its start. Else no log
+//! tells it: what was dropped between the last event of one log and the first of the next is in no gap.
 //!
 //! Processes of one name are told apart by their start: the time of an event less its `uptime`.
 
