@@ -20,8 +20,10 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rahdar_model::column::flow::{COLUMNS, column};
 use rahdar_model::column::{Column, Kind, Value};
+use rahdar_model::correction::Correction;
 use rahdar_model::fact::{Fact, Gap, Loss, Unit};
-use rahdar_model::flow::{Sampler, SamplingSource, protocol, tcp};
+use rahdar_model::flow::size::doubt;
+use rahdar_model::flow::{SamplingSource, protocol, tcp};
 use rahdar_model::sink::{Place, SinkError};
 use rahdar_model::time::{SECOND_US, Shift};
 use rahdar_model::{FlowRecord, FlowSink, Problem, Quality, Tally, Timestamp, Window};
@@ -123,7 +125,7 @@ const ALIASES: [(&str, &[&str]); 19] = [
     ("rev_octets", &["obyt", "out_bytes", "resp_ip_bytes"]),
     ("payload_octets", &["orig_bytes"]),
     ("rev_payload_octets", &["resp_bytes"]),
-    (DURATION, &["td", "flow_duration"]),
+    (DURATION, &["td"]),
     ("tcp_flags", &["flags", "flg", "tcpcontrolbits"]),
     ("exporter", &["sampler_address", "router", "ra", "exporteripv4address"]),
     ("sampling_interval", &["sampling_rate", "samplinginterval"]),
@@ -156,6 +158,13 @@ pub struct Foreign {
     pub flows_sampled: bool,
     /// Moves the times.
     pub shift: Shift,
+}
+
+impl Foreign {
+    /// What is corrected in every record.
+    const fn correction(&self) -> Correction {
+        Correction::new(self.shift, self.sampling, self.flows_sampled)
+    }
 }
 
 /// Our columns and theirs.
@@ -260,6 +269,7 @@ pub fn decode(
         record: FlowRecord::new(exporter.into(), source),
         exporter: foreign.exporter.clone().unwrap_or_else(|| exporter.into()),
         foreign,
+        correction: foreign.correction(),
         is_aws,
         tally: Tally::default(),
         row: 0,
@@ -396,6 +406,7 @@ struct Rows<'a> {
     /// The exporter of rows that name none.
     exporter: Arc<str>,
     foreign: &'a Foreign,
+    correction: Correction,
     /// Whether these are flow logs of AWS.
     is_aws: bool,
     tally: Tally,
@@ -475,7 +486,7 @@ impl Rows<'_> {
         record.source_row = self.row;
         record.end_time = Timestamp::MIN;
         let mut ends = [false; 2];
-        let (mut start, mut octets, mut duration_us) = (false, false, 0);
+        let (mut start, mut packets, mut octets, mut duration_us) = (false, false, false, 0);
         for ((ours, cells), (_, name)) in columns.iter().zip(names) {
             match ours {
                 Ours::Src | Ours::PacketSrc | Ours::Dst | Ours::PacketDst => {
@@ -504,6 +515,7 @@ impl Rows<'_> {
                 Ours::Other(column) => {
                     let Some(value) = cells.value(row) else { continue };
                     start |= column.name == "start_time";
+                    packets |= column.name == "packets";
                     octets |= column.name == "octets";
                     match value {
                         Value::Int(count) if count < 0 && COUNTERS.contains(&column.name) => {
@@ -529,33 +541,19 @@ impl Rows<'_> {
         if record.end_time == Timestamp::MIN {
             record.end_time = record.start_time.plus_micros(duration_us);
         }
-        if !octets {
-            record.quality |= Quality::CONTENT_GAP;
+        record.quality |= doubt(packets.then_some(record.packets), octets.then_some(record.octets));
+        if record.rev_packets.is_some() || record.rev_octets.is_some() {
+            record.quality |= doubt(record.rev_packets, record.rev_octets);
         }
         if self.is_aws {
             let flags = record.tcp_flags.filter(|_| record.protocol == protocol::TCP);
             record.tcp_flags = flags.map(|flags| tcp::with_ack(flags, record.packets, record.octets));
         }
-        let shift = self.foreign.shift;
-        if shift.moves(record.start_time) {
-            record.quality |= Quality::TIME_SHIFTED;
-        }
-        record.start_time = shift.moved(record.start_time);
-        record.end_time = shift.moved(record.end_time);
-        if record.end_time < record.start_time {
-            record.end_time = record.start_time;
-            record.quality |= Quality::END_BEFORE_START;
-        }
-        if self.foreign.flows_sampled {
-            record.sampler = Some(Sampler::Flow);
-        }
+        self.correction.apply(record);
         if self.foreign.exporter.is_some() {
             record.exporter = self.exporter.clone();
         }
-        if let Some(interval) = self.foreign.sampling {
-            record.sampling_interval = Some(interval);
-            record.sampling_source = Some(SamplingSource::Operator);
-        } else if self.is_aws {
+        if self.is_aws && self.foreign.sampling.is_none() {
             record.sampling_interval = Some(1);
             record.sampling_source = Some(SamplingSource::Assumed);
         } else if record.sampling_interval.is_none() {
@@ -581,11 +579,10 @@ impl Rows<'_> {
             (Ours::Interface, Some(Value::Text(interface))) => Some(Arc::from(interface)),
             _ => None,
         });
-        let shift = self.foreign.shift;
         Some(Gap {
             exporter: self.foreign.exporter.clone().or(interface).unwrap_or_else(|| self.exporter.clone()),
             observation_domain: 0,
-            window: Window::new(shift.moved(start), shift.moved(until)),
+            window: self.correction.moved(Window::new(start, until)),
             cause: Loss::Sequence,
             unit: Unit::Records,
             lost: 1,
@@ -609,7 +606,8 @@ mod tests {
         StringArray, TimestampMillisecondArray, UInt32Array, UInt64Array,
     };
     use parquet::arrow::ArrowWriter;
-    use rahdar_model::flow::Direction;
+    use rahdar_model::flow::{Direction, Sampler};
+    use rahdar_model::time::CALENDAR;
 
     use super::*;
 
@@ -708,6 +706,9 @@ mod tests {
         ] {
             assert_eq!(told, "2021-08-15T04:00:02.5Z");
         }
+        // CICFlowMeter counts microseconds under this name: the operator says which column it is.
+        let micros = Arc::new(Int64Array::from(vec![2_500_000]));
+        assert_eq!(ends(vec![("flow_duration", micros)], ""), "2021-08-15T04:00:00Z");
         let end: ArrayRef = Arc::new(Int64Array::from(vec![1_629_000_009]));
         assert_eq!(ends(vec![("duration", seconds()), ("end", end)], ""), "2021-08-15T04:00:09Z");
     }
@@ -729,6 +730,51 @@ mod tests {
         assert_eq!(kept.0[0].octets, i64::MAX.unsigned_abs());
         assert!(kept.0[0].quality.contains(Quality::COUNTER_CLAMPED));
         assert_eq!(kept.1, ["line 2: `packets` cannot be `-1`", "line 3: `src` cannot be `192.0.2.300`"]);
+    }
+
+    #[test]
+    fn sizes_that_cannot_be_are_marked_as_those_of_text_are() {
+        let (kept, _) = read(
+            vec![
+                ("src", texts(&[Some("192.0.2.1"); 4])),
+                ("dst", texts(&[Some("203.0.113.9"); 4])),
+                ("ts", Arc::new(Int64Array::from(vec![1_629_000_000; 4]))),
+                ("packets", Arc::new(Int64Array::from(vec![Some(1), Some(2), Some(0), None]))),
+                ("octets", Arc::new(Int64Array::from(vec![1, 80, 900, 900]))),
+                ("rev_packets", Arc::new(Int64Array::from(vec![None, Some(1), None, None]))),
+                ("rev_octets", Arc::new(Int64Array::from(vec![None, Some(65_536), None, None]))),
+                ("sampling_rate", Arc::new(Int32Array::from(vec![1; 4]))),
+            ],
+            "",
+        )
+        .unwrap();
+        let marks: Vec<Quality> = kept.0.iter().map(|flow| flow.quality).collect();
+        let (impossible, gap) = (Quality::IMPOSSIBLE_SIZE, Quality::CONTENT_GAP);
+        assert_eq!(marks, [impossible, impossible, gap, gap]);
+    }
+
+    #[test]
+    fn times_that_no_clock_has_are_marked_and_those_of_no_calendar_stop_at_its_end() {
+        let (kept, tally) = read(
+            vec![
+                ("src", texts(&[Some("192.0.2.1"); 3])),
+                ("dst", texts(&[Some("203.0.113.9"); 3])),
+                (
+                    "ts",
+                    Arc::new(TimestampMillisecondArray::from(vec![
+                        7,
+                        300_000_000_000_000,
+                        1_629_000_000_000,
+                    ])),
+                ),
+            ],
+            "",
+        )
+        .unwrap();
+        assert_eq!((tally.flows, tally.refused), (3, 0));
+        let is_suspect = |flow: &FlowRecord| flow.quality.contains(Quality::CLOCK_SUSPECT);
+        assert_eq!(kept.0.iter().map(is_suspect).collect::<Vec<_>>(), [true, true, false]);
+        assert_eq!(kept.0[1].end_time, CALENDAR.until.plus_micros(-1));
     }
 
     #[test]
@@ -794,6 +840,7 @@ mod tests {
             ("srcaddr", texts(&[node, node, None, None])),
             ("dstaddr", texts(&[Some("203.0.113.9"), Some("203.0.113.9"), None, None])),
             ("pkt_srcaddr", texts(&[flow, skipped, None, None])),
+            ("packets", Arc::new(Int64Array::from(vec![Some(10), None, None, None]))),
             ("bytes", Arc::new(Int64Array::from(vec![Some(1_500), None, None, None]))),
             ("start", Arc::new(Int64Array::from(vec![1_629_000_000; 4]))),
             ("end", Arc::new(Int64Array::from(vec![1_629_000_059; 4]))),

@@ -45,10 +45,6 @@ const FILES_IN_FLIGHT: usize = 2;
 /// scatters its flows over centuries, and each day is a file.
 const DAYS_PER_IMPORT: usize = 3_660;
 
-/// The times that a table can hold, 0001-01-01 to 9999-12-30: days outside have no name that all
-/// engines read.
-pub(crate) const TIMES: std::ops::Range<i64> = -62_135_596_800_000_000..253_402_214_400_000_000;
-
 /// An import into the lake.
 pub(crate) struct LakeImport<'a> {
     lake: &'a Lake,

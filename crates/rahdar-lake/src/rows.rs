@@ -9,10 +9,9 @@ use arrow::compute::{interleave, take};
 use arrow::datatypes::{ArrowPrimitiveType, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 use rahdar_model::column::{Column, Kind, Value};
-use rahdar_model::time::Timestamp;
+use rahdar_model::time::{CALENDAR, Timestamp};
 
 use crate::file::PAGE_ROWS;
-use crate::ingest::TIMES;
 use crate::schema::{Kept, file_columns};
 
 /// Rows of a chunk: whole pages, small enough that the memory of one is used again for the next instead of
@@ -201,7 +200,7 @@ pub(crate) fn beyond_calendar<R: Kept>(record: &R) -> Option<(&'static Column<R>
         ($at:literal, $column:expr) => {
             if $column.kind == Kind::Timestamp
                 && let Value::Int(us) = $column.stored(record)
-                && !TIMES.contains(&us)
+                && !CALENDAR.contains(Timestamp::from_micros(us))
             {
                 return Some(($column, Timestamp::from_micros(us)));
             }

@@ -220,6 +220,7 @@ pub mod tcp {
 }
 
 pub mod protocol;
+pub mod size;
 
 /// Declares a field-less enum that is stored as a small integer and shown as a word.
 macro_rules! coded {

@@ -9,6 +9,7 @@
 //! * [`fact`]: what telemetry says beside flows: resolutions, handshakes, gaps.
 //! * [`column`]: the one table that says which columns a flow has. The lake's schema, the
 //!   Arrow batches, `docs/schema.md` and `docs/protocols.md` all follow from it.
+//! * [`correction`]: what readers do to the times of every flow.
 //! * [`sink`]: how decoders hand on what they read, what they could not read, and the counts
 //!   that must add up.
 //! * [`intelligence`]: indicators, dated claims about them, clusters; [`marking`]: how far an answer that rests
@@ -26,6 +27,7 @@
 pub mod account;
 pub mod address;
 pub mod column;
+pub mod correction;
 pub mod coverage;
 pub mod estimate;
 pub mod fact;

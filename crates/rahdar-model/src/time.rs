@@ -243,6 +243,10 @@ const EARLIEST_CLOCK: Timestamp = Timestamp::from_seconds(631_152_000);
 /// Times outside of this come from no real clock: until 2100-01-01.
 pub const CLOCK_PLAUSIBLE: Window = Window::new(EARLIEST_CLOCK, Timestamp::from_seconds(4_102_444_800));
 
+/// The times that a table can hold, from 0001-01-01 until 9999-12-31: days outside have no name that all engines read.
+pub const CALENDAR: Window =
+    Window::new(Timestamp::from_seconds(-62_135_596_800), Timestamp::from_seconds(253_402_214_400));
+
 /// How the operator moves the times of an input.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Shift {

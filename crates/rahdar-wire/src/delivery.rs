@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use rahdar_model::correction::Correction;
 use rahdar_model::fact::Fact;
-use rahdar_model::flow::{Sampler, SamplingSource};
 use rahdar_model::sink::{Place, SinkError};
-use rahdar_model::time::{CLOCK_PLAUSIBLE, Shift};
-use rahdar_model::{FlowRecord, FlowSink, Problem, Quality, Tally, Timestamp, Window};
+use rahdar_model::{FlowRecord, FlowSink, Problem, Tally, Timestamp};
 
 use crate::Options;
 
@@ -21,10 +20,6 @@ const KINDS_NAMED_MAX: usize = 64;
 
 /// The longest name of a kind; the rest of a longer one is cut off. Chosen here: those of logs are a word.
 const KIND_OCTETS_MAX: usize = 64;
-
-/// Times outside of this have no name that all engines read: 0001-01-01 until the end of 9999-12-30.
-const CALENDAR: (Timestamp, Timestamp) =
-    (Timestamp::from_seconds(-62_135_596_800), Timestamp::from_micros(253_402_214_399_999_999));
 
 /// The one record of a decoder and the way it takes to the sink.
 pub(crate) struct Delivery<'a> {
@@ -58,7 +53,7 @@ impl<'a> Delivery<'a> {
             record: FlowRecord::new(exporter, source),
             sink,
             tally: Tally::default(),
-            correction: Correction::new(options),
+            correction: options.correction(),
             named: 0,
             has_told_unit: false,
             beside: BTreeMap::new(),
@@ -147,7 +142,8 @@ impl<'a> Delivery<'a> {
         let others = (self.beside_unnamed > 0).then(|| format!("others ({})", self.beside_unnamed));
         let all: Vec<_> = named.chain(others).collect();
         if !all.is_empty() {
-            self.note(Place::Input, format_args!("not read, and beside: {}", all.join(", ")));
+            let text = format!("not read, and beside: {}", all.join(", "));
+            self.sink.problem(Problem { place: Place::Input, text, refused: 0 });
         }
         if let Some((place, refused)) = self.unnamed {
             let text = format!("{refused} more records are refused from here on; they are not named");
@@ -162,84 +158,4 @@ impl<'a> Delivery<'a> {
 fn shown(kind: &[u8]) -> String {
     let is_plain = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b' ' | b'_' | b'-' | b'.');
     kind.iter().map(|c| if is_plain(c) { char::from(*c) } else { '?' }).collect()
-}
-
-/// What the operator corrects in every record, and what its times say by themselves.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Correction {
-    shift: Shift,
-    sampling: Option<u32>,
-    flows_sampled: bool,
-}
-
-impl Correction {
-    /// The corrections of these options. An interval of 0 corrects nothing.
-    pub(crate) fn new(options: &Options) -> Self {
-        let Options { shift, sampling, flows_sampled, .. } = *options;
-        Self { shift, sampling: sampling.filter(|n| *n > 0), flows_sampled }
-    }
-
-    /// The window, moved as the times of records are.
-    pub(crate) fn moved(self, window: Window) -> Window {
-        Window::new(self.moved_time(window.from), self.moved_time(window.until))
-    }
-
-    /// The time, moved likewise. One beyond the calendar stops at its end.
-    fn moved_time(self, time: Timestamp) -> Timestamp {
-        self.shift.moved(time).clamp(CALENDAR.0, CALENDAR.1)
-    }
-
-    /// Moves and mends the times, marks what is doubtful about them, sets the operator's interval.
-    pub(crate) fn apply(self, record: &mut FlowRecord) {
-        if self.shift != Shift::None {
-            self.shift_times(record);
-        }
-        if record.end_time < record.start_time {
-            record.end_time = record.start_time;
-            record.quality |= Quality::END_BEFORE_START;
-        }
-        let are_plausible = CLOCK_PLAUSIBLE.contains(record.start_time)
-            && CLOCK_PLAUSIBLE.contains(record.end_time)
-            && record.export_time.is_none_or(|time| CLOCK_PLAUSIBLE.contains(time))
-            && record.received_time.is_none_or(|time| CLOCK_PLAUSIBLE.contains(time));
-        if !are_plausible {
-            doubt(record);
-        }
-        if let Some(interval) = self.sampling {
-            record.sampling_interval = Some(interval);
-            record.sampling_source = Some(SamplingSource::Operator);
-        }
-        if self.flows_sampled {
-            record.sampler = Some(Sampler::Flow);
-        }
-    }
-
-    #[cold]
-    fn shift_times(self, record: &mut FlowRecord) {
-        if self.shift.moves(record.start_time) {
-            record.quality |= Quality::TIME_SHIFTED;
-        }
-        for time in [&mut record.start_time, &mut record.end_time] {
-            *time = self.shift.moved(*time);
-        }
-        for time in [&mut record.export_time, &mut record.received_time].into_iter().flatten() {
-            *time = self.shift.moved(*time);
-        }
-    }
-}
-
-/// Marks a record whose times come from no real clock. Those beyond the calendar stop at its ends.
-#[cold]
-fn doubt(record: &mut FlowRecord) {
-    let mut is_doubtful = !CLOCK_PLAUSIBLE.contains(record.start_time);
-    let times = [Some(&mut record.start_time), Some(&mut record.end_time)];
-    let others = [record.export_time.as_mut(), record.received_time.as_mut()];
-    for time in times.into_iter().chain(others).flatten() {
-        let possible = (*time).clamp(CALENDAR.0, CALENDAR.1);
-        is_doubtful |= possible != *time;
-        *time = possible;
-    }
-    if is_doubtful {
-        record.quality |= Quality::CLOCK_SUSPECT;
-    }
 }

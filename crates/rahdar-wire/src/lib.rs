@@ -49,6 +49,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use rahdar_model::correction::Correction;
 use rahdar_model::sink::{Place, SinkError};
 use rahdar_model::time::Shift;
 use rahdar_model::{Address, FlowSink, Problem, Tally};
@@ -198,6 +199,16 @@ pub struct Options {
     pub sampling_known: BTreeSet<Address>,
     /// Moves the times of the input.
     pub shift: Shift,
+    /// The `stats` event of Suricata before the input, where that is a part of a log: its counts go on in the input. It
+    /// is none of it.
+    pub counted_before: Option<Arc<[u8]>>,
+}
+
+impl Options {
+    /// What is corrected in every record.
+    pub(crate) const fn correction(&self) -> Correction {
+        Correction::new(self.shift, self.sampling, self.flows_sampled)
+    }
 }
 
 /// What an input is, by its first octets.

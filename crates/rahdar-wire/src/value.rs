@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 
 use rahdar_model::flow::{protocol as ip, tcp};
 use rahdar_model::time::CLOCK_PLAUSIBLE;
-use rahdar_model::{Address, Quality, Timestamp};
+use rahdar_model::{Address, Timestamp};
 use thiserror::Error;
 
 /// Why a record of a log is refused.
@@ -284,23 +284,6 @@ fn v6(text: &[u8]) -> Option<Address> {
     let text = std::str::from_utf8(text).ok()?;
     let bare = text.split_once('%').map_or(text, |(bare, _)| bare);
     bare.parse::<Ipv6Addr>().ok().map(Address::from)
-}
-
-/// Whether no packets of IP could have this many octets: a header has 20, a packet at most 65,535 (RFC 791 §3.1).
-pub(crate) fn is_impossible(packets: u64, octets: u64) -> bool {
-    const HEADER_OCTETS: u64 = 20;
-    const PACKET_OCTETS_MAX: u64 = 65_535;
-    octets < packets.saturating_mul(HEADER_OCTETS) || octets > packets.saturating_mul(PACKET_OCTETS_MAX)
-}
-
-/// What is doubtful about the counters of one direction. A counter that nobody told is stored as 0 and marked, and
-/// the other is not held against it.
-pub(crate) fn doubt(packets: Option<u64>, octets: Option<u64>) -> Quality {
-    match (packets, octets) {
-        (Some(packets), Some(octets)) if is_impossible(packets, octets) => Quality::IMPOSSIBLE_SIZE,
-        (Some(_), Some(_)) => Quality::NONE,
-        _ => Quality::CONTENT_GAP,
-    }
 }
 
 #[cfg(test)]

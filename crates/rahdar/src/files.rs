@@ -49,9 +49,6 @@ pub(crate) struct Search {
 pub(crate) struct Part {
     /// Octets at the beginning of the file that say how to read it; they are read before the part.
     pub(crate) header: u64,
-    /// Octets that are read between the two, from and until: what was counted before the part, where it counts on. None of
-    /// a compressed file.
-    pub(crate) counted: Option<(u64, u64)>,
     /// Where the part begins.
     pub(crate) from: u64,
     /// Where it ends.
@@ -99,14 +96,10 @@ impl Found {
             Some(part) if part.is_packed => return Ok(Box::new(file)),
             Some(part) => part,
         };
-        let at = |(from, until): (u64, u64)| -> anyhow::Result<_> {
-            let mut file = File::open(&self.path).with_context(context)?;
-            file.seek(SeekFrom::Start(from)).with_context(context)?;
-            Ok(file.take(until - from))
-        };
+        let mut rest = File::open(&self.path).with_context(context)?;
+        rest.seek(SeekFrom::Start(part.from)).with_context(context)?;
         let header = file.take(part.header.min(part.from));
-        let counted = at(part.counted.unwrap_or((part.from, part.from)))?;
-        Ok(Box::new(header.chain(counted).chain(at((part.from, part.until))?)))
+        Ok(Box::new(header.chain(rest.take(part.until - part.from))))
     }
 }
 
@@ -271,15 +264,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("conn.log");
         fs::write(&path, "#h\none\ntwo\n").unwrap();
-        let read = |header, counted, from, until| {
-            let part = Some(Part { header, counted, from, until, is_packed: false });
+        let read = |header, from, until| {
+            let part = Some(Part { header, from, until, is_packed: false });
             let mut text = String::new();
             Found { part, ..file(&path, 11, true) }.open().unwrap().read_to_string(&mut text).unwrap();
             text
         };
-        assert_eq!(read(3, None, 7, 11), "#h\ntwo\n");
-        assert_eq!(read(3, None, 0, 7), "#h\none\n");
-        assert_eq!(read(0, Some((3, 7)), 7, 11), "one\ntwo\n");
+        assert_eq!(read(3, 7, 11), "#h\ntwo\n");
+        assert_eq!(read(3, 0, 7), "#h\none\n");
     }
 
     #[test]

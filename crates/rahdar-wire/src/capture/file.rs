@@ -64,7 +64,7 @@ pub(crate) enum Item<'f> {
 /// Packets of an interface that its capture did not get.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Dropped {
-    /// Since when; without it, since the capture began.
+    /// Since when, or since the first frame of the section; none if neither is told.
     pub(crate) from: Option<Timestamp>,
     pub(crate) until: Timestamp,
     pub(crate) packets: u64,
@@ -104,7 +104,21 @@ pub(crate) struct CaptureFile<'a> {
 enum Layout {
     Unseen,
     Pcap { magic: Magic, link: u16 },
-    Pcapng { order: Order, interfaces: Vec<Interface> },
+    Pcapng(Section),
+}
+
+/// A pcapng section, as far as it was read.
+struct Section {
+    order: Order,
+    interfaces: Vec<Interface>,
+    /// The time of the first frame that has one.
+    first: Option<Timestamp>,
+}
+
+impl Section {
+    fn new(order: Order) -> Self {
+        Self { order, interfaces: Vec::new(), first: None }
+    }
 }
 
 /// What a pcapng section says about an interface.
@@ -189,7 +203,7 @@ impl<'a> CaptureFile<'a> {
         self.window.pass(std::mem::take(&mut self.used));
         let is_joined = match self.layout {
             Layout::Unseen => true,
-            Layout::Pcap { .. } | Layout::Pcapng { .. } => self.begins_again()?,
+            Layout::Pcap { .. } | Layout::Pcapng(_) => self.begins_again()?,
         };
         if is_joined {
             self.begin()?;
@@ -199,9 +213,7 @@ impl<'a> CaptureFile<'a> {
             Layout::Pcap { magic, link } => {
                 next_pcap(&mut self.window, *magic, *link, &mut self.packets)?.map(Next::Frame)
             }
-            Layout::Pcapng { order, interfaces } => {
-                next_pcapng(&mut self.window, order, interfaces, &mut self.packets)?
-            }
+            Layout::Pcapng(section) => next_pcapng(&mut self.window, section, &mut self.packets)?,
         };
         let found = match next {
             None => return Ok(None),
@@ -212,7 +224,7 @@ impl<'a> CaptureFile<'a> {
         let view = self.window.view();
         Ok(Some(Item::Frame(Frame {
             number: self.packets,
-            time: found.time,
+            time: found.time.unwrap_or_default(),
             link: found.link,
             octets: &view[found.from..found.until],
             length: found.length,
@@ -238,7 +250,7 @@ impl<'a> CaptureFile<'a> {
         self.window.reach(FILE_HEADER_OCTETS)?;
         let head = self.window.view();
         if head.starts_with(&SECTION_HEADER.to_be_bytes()) {
-            self.layout = Layout::Pcapng { order: Order::Little, interfaces: Vec::new() };
+            self.layout = Layout::Pcapng(Section::new(Order::Little));
             return Ok(());
         }
         let Some(magic) = Magic::of(head) else { return broken("no capture begins here") };
@@ -267,7 +279,8 @@ struct Found {
     until: usize,
     used: usize,
     length: usize,
-    time: Timestamp,
+    /// None if the file does not say.
+    time: Option<Timestamp>,
     link: u16,
 }
 
@@ -296,13 +309,12 @@ fn next_pcap(
     *packets += 1;
     let fraction_us = if magic.nanoseconds { fraction / 1_000 } else { fraction };
     let time = Timestamp::from_seconds(seconds.into()).plus_micros(fraction_us.into());
-    Ok(Some(Found { from: PACKET_HEADER_OCTETS, until: used, used, length, time, link }))
+    Ok(Some(Found { from: PACKET_HEADER_OCTETS, until: used, used, length, time: Some(time), link }))
 }
 
 fn next_pcapng(
     window: &mut Window<'_>,
-    order: &mut Order,
-    interfaces: &mut Vec<Interface>,
+    section: &mut Section,
     packets: &mut u64,
 ) -> Result<Option<Next>, Fault> {
     /// Octets of a block around its body: type, length, and the length again.
@@ -318,9 +330,10 @@ fn next_pcapng(
         }
         let view = window.view();
         if view.starts_with(&SECTION_HEADER.to_be_bytes()) {
-            *order = section_order(&view[8..]).ok_or_else(|| broken("a section header has no byte order"))?;
-            interfaces.clear();
+            let order = section_order(&view[8..]);
+            *section = Section::new(order.ok_or_else(|| broken("a section header has no byte order"))?);
         }
+        let Section { order, interfaces, first } = &mut *section;
         let kind = order.u32(view, 0).unwrap_or(0);
         // Writers disagree on whether the length includes the padding to four octets.
         let length = u64::from(order.u32(view, 4).unwrap_or(0)).next_multiple_of(4);
@@ -358,12 +371,15 @@ fn next_pcapng(
             let dropped = statistics(*order, body, interfaces);
             window.pass(length);
             match dropped {
-                Some(dropped) => return Ok(Some(Next::Dropped(dropped))),
+                Some(dropped) => {
+                    return Ok(Some(Next::Dropped(Dropped { from: dropped.from.or(*first), ..dropped })));
+                }
                 None => continue,
             }
         }
         return match packet_block(*order, kind, body, interfaces) {
             Some(found) => {
+                *first = first.or(found.time);
                 let (from, until) = (found.from + 8, found.until + 8);
                 Ok(Some(Next::Frame(Found { from, until, used: length, ..found })))
             }
@@ -383,14 +399,7 @@ fn packet_block(order: Order, kind: u32, body: &[u8], interfaces: &[Interface]) 
         let length = order.u32(body, 0)? as usize;
         let snap = if interface.snap == 0 { usize::MAX } else { interface.snap as usize };
         let until = 4 + length.min(snap).min(body.len() - 4);
-        return Some(Found {
-            from: 4,
-            until,
-            used: 0,
-            length,
-            time: Timestamp::default(),
-            link: interface.link,
-        });
+        return Some(Found { from: 4, until, used: 0, length, time: None, link: interface.link });
     }
     // The old packet block has a drop counter where the new one has the upper half of the number.
     let number = if kind == PACKET { order.u16(body, 0)?.into() } else { order.u32(body, 0)? };
@@ -399,7 +408,7 @@ fn packet_block(order: Order, kind: u32, body: &[u8], interfaces: &[Interface]) 
     let captured = order.u32(body, 12)? as usize;
     let length = order.u32(body, 16)? as usize;
     let until = 20usize.checked_add(captured).filter(|until| *until <= body.len())?;
-    Some(Found { from: 20, until, used: 0, length, time: interface.time(units), link: interface.link })
+    Some(Found { from: 20, until, used: 0, length, time: Some(interface.time(units)), link: interface.link })
 }
 
 /// What was dropped since the statistics before, by the body of a block of statistics; none if nothing was.

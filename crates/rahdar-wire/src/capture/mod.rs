@@ -64,7 +64,6 @@ pub(crate) fn decode(
         fragments: Fragments::new(),
         not_read: BTreeMap::new(),
         goes_deeper: false,
-        first: None,
         delivery: Delivery::new(EXPORTER, source, options, sink),
     };
     let failure = loop {
@@ -117,13 +116,10 @@ struct Reading<'a> {
     not_read: BTreeMap<u16, (u64, u64)>,
     /// Whether tunnels were met that are nested too deep.
     goes_deeper: bool,
-    /// The time of the first frame.
-    first: Option<Timestamp>,
 }
 
 impl Reading<'_> {
     fn frame(&mut self, frame: &Frame<'_>) -> Result<(), SinkError> {
-        self.first.get_or_insert(frame.time);
         match link::content(frame.link, frame.octets, frame.length) {
             Content::Ip(packet) => self.packet(frame, &packet),
             Content::NoIp => {
@@ -143,7 +139,7 @@ impl Reading<'_> {
 
     /// Gives packets that the capture did not get to the sink, as a gap.
     fn dropped(&mut self, dropped: Dropped) -> Result<(), SinkError> {
-        let from = dropped.from.or(self.first).unwrap_or(dropped.until).min(dropped.until);
+        let from = dropped.from.unwrap_or(dropped.until).min(dropped.until);
         let until = dropped.until.max(from.plus_micros(1));
         let gap = Gap {
             exporter: self.delivery.record.exporter.clone(),
@@ -339,6 +335,12 @@ impl Reading<'_> {
                 Event::Broken { packet } => {
                     let why = "octets of a stream of IPFIX are missing: it is read on at the next message that begins";
                     delivery.refuse(Place::Packet(packet), format_args!("{why}"));
+                    Ok(())
+                }
+                Event::Unread { packet, segments } => {
+                    let why = "segments of a connection that began as one of IPFIX hold no message";
+                    delivery.tally.beside -= segments;
+                    delivery.refuse_all(Place::Packet(packet), format_args!("{why}"), segments);
                     Ok(())
                 }
                 Event::Ended => {

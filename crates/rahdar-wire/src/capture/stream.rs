@@ -1,6 +1,7 @@
 //! IPFIX over TCP (RFC 7011 §10.4): the segments of a connection joined in order, and cut into messages.
 //!
-//! A connection is one of export from the first segment on that begins with a message; what came before it is traffic.
+//! A connection is one of export from the first segment on that begins with a message; what came before it is traffic. One
+//! in which no message is found over [`LOST_OCTETS_MAX`] is traffic again: its segments since the last message are refused.
 //! Segments that come early wait for those before them, and octets that come twice count once. Where octets are
 //! missing for good, what is left of their message is given up, and the stream goes on at the next message that begins:
 //! its number tells how many records were lost, as with datagrams.
@@ -29,9 +30,17 @@ const SEGMENT_OCTETS: usize = 64;
 /// How long segments wait for those before them, by the clock of the capture: 15 s, as pieces of packets do.
 const AGE_US: i64 = 15_000_000;
 
-/// The farthest that a number may be from the one that is expected: the largest window of TCP (RFC 7323 §2.3). Beyond
+/// The farthest that a number may be ahead of the one that is expected: the largest window of TCP (RFC 7323 §2.3). Beyond
 /// it the ports are of another connection, whose beginning is not in the capture.
 const WINDOW_MAX: u32 = 1 << 30;
+
+/// The farthest that it may be behind, as of octets that come again. Chosen here: what waits for the acknowledgement of a
+/// collector stays below; beyond it the connection is another one likewise.
+const AGAIN_MAX: u32 = 4 << 20;
+
+/// The most octets without a message, after some that were missing or were none. Chosen here: two messages of the largest
+/// size, within which another begins.
+const LOST_OCTETS_MAX: usize = 128 << 10;
 
 /// How far the clock of an exporter may be from that of the capture. Chosen here: any two octets may begin a segment,
 /// and a date of this year is what other protocols do not have there.
@@ -68,6 +77,8 @@ pub(crate) enum Event<'s> {
     Message { octets: &'s [u8], packet: u64, time: Timestamp },
     /// Octets of the connection are missing, or are no message, as of this packet.
     Broken { packet: u64 },
+    /// No message came in so many segments, up to this packet.
+    Unread { packet: u64, segments: u64 },
     /// The connection is over: what it said holds no longer.
     Ended,
 }
@@ -83,13 +94,16 @@ type Take<'t> = &'t mut dyn FnMut(Connection, Event<'_>) -> Result<(), SinkError
 pub(crate) struct Streams(BTreeMap<Connection, Stream>);
 
 impl Streams {
-    /// Takes a segment; false if it belongs to no stream of export.
+    /// Takes a segment; false if it belongs to no stream of export, or to one no more.
     pub(crate) fn take(
         &mut self,
         connection: Connection,
         segment: &Segment<'_>,
         take: Take<'_>,
     ) -> Result<bool, SinkError> {
+        if self.0.get(&connection).is_some_and(Stream::is_no_export) {
+            self.end(Some(connection), take)?;
+        }
         let is_known = self.0.contains_key(&connection);
         if segment.octets.is_empty() || !(is_known || begins_message(segment.octets, segment.time)) {
             return Ok(false);
@@ -141,6 +155,10 @@ struct Stream {
     joined: Vec<u8>,
     /// Whether octets before `joined` are missing: it need not begin with a message.
     is_lost: bool,
+    /// Octets without a message since then.
+    lost_octets: usize,
+    /// Segments joined since the last message.
+    unread: u64,
     /// Segments behind octets that are missing, by their numbers.
     early: BTreeMap<u64, Vec<u8>>,
     /// What they cost.
@@ -159,6 +177,8 @@ impl Stream {
             next: u64::from(number) + (1 << 32),
             joined: Vec::new(),
             is_lost: false,
+            lost_octets: 0,
+            unread: 0,
             early: BTreeMap::new(),
             waiting_octets: 0,
             since: Timestamp::default(),
@@ -167,10 +187,16 @@ impl Stream {
         }
     }
 
+    /// Whether too much of it is no message.
+    fn is_no_export(&self) -> bool {
+        self.is_lost && self.lost_octets > LOST_OCTETS_MAX
+    }
+
     fn take(&mut self, segment: &Segment<'_>, take: Own<'_>) -> Result<(), SinkError> {
         (self.packet, self.time) = (segment.packet, segment.time);
         let ahead = segment.number.wrapping_sub(self.next as u32).cast_signed();
-        if ahead.unsigned_abs() > WINDOW_MAX {
+        let most = if ahead < 0 { AGAIN_MAX } else { WINDOW_MAX };
+        if ahead.unsigned_abs() > most {
             self.give_up(take)?;
             *self =
                 Self { is_lost: true, packet: self.packet, time: self.time, ..Self::begin(segment.number) };
@@ -224,6 +250,7 @@ impl Stream {
 
     fn append(&mut self, octets: &[u8], take: Own<'_>) -> Result<(), SinkError> {
         self.next += octets.len() as u64;
+        self.unread += u64::from(!octets.is_empty());
         self.joined.extend_from_slice(octets);
         let mut at = 0;
         loop {
@@ -232,9 +259,12 @@ impl Stream {
                 let starts = 0..(left.len() + 1).saturating_sub(BEGINNING_OCTETS);
                 let Some(begin) = starts.into_iter().find(|at| begins_message(&left[*at..], self.time))
                 else {
-                    at += (left.len() + 1).saturating_sub(BEGINNING_OCTETS);
+                    let passed = (left.len() + 1).saturating_sub(BEGINNING_OCTETS);
+                    self.lost_octets += passed;
+                    at += passed;
                     break;
                 };
+                self.lost_octets += begin;
                 at += begin;
                 self.is_lost = false;
                 continue;
@@ -248,6 +278,7 @@ impl Stream {
             }
             let Some(octets) = left.get(..length) else { break };
             take(Event::Message { octets, packet: self.packet, time: self.time })?;
+            (self.lost_octets, self.unread) = (0, 0);
             at += length;
         }
         self.joined.drain(..at);
@@ -264,12 +295,18 @@ impl Stream {
         self.join(&[], take)
     }
 
-    /// Gives up whatever is missing, and the message that is not whole.
+    /// Gives up whatever is missing, the message that is not whole, and what came since the last one.
     fn give_up(&mut self, take: Own<'_>) -> Result<(), SinkError> {
         while !self.early.is_empty() {
             self.skip(take)?;
         }
-        let is_whole = self.joined.is_empty() || self.is_lost;
-        if is_whole { Ok(()) } else { take(Event::Broken { packet: self.packet }) }
+        match self.joined[..] {
+            _ if self.is_lost && self.unread > 0 => {
+                take(Event::Unread { packet: self.packet, segments: self.unread })
+            }
+            [] => Ok(()),
+            _ if self.is_lost => Ok(()),
+            _ => take(Event::Broken { packet: self.packet }),
+        }
     }
 }

@@ -17,20 +17,25 @@ use std::fmt;
 use std::io::Read;
 use std::sync::Arc;
 
+use rahdar_model::flow::size::doubt;
 use rahdar_model::flow::{Direction, Initiator, SamplingSource, protocol as ip};
 use rahdar_model::sink::{Place, SinkError};
-use rahdar_model::{FlowRecord, FlowSink, Quality, Tally, Timestamp};
+use rahdar_model::{Address, FlowRecord, FlowSink, Quality, Tally, Timestamp};
 
 use crate::delivery::Delivery;
 use crate::exporters::Exporters;
 use crate::json::{Items, Malformed, Members, Value};
 use crate::lines::Text;
 use crate::objects;
-use crate::value::{ValueError, address, count, is_impossible, short};
+use crate::value::{ValueError, address, count, short};
 use crate::{Options, WireError};
 
-/// Flows of one file that are known to go on, at most. Chosen here: some 64 MiB.
+/// Flows of one file that are known to go on, at most. Chosen here: some 80 MiB.
 const FLOWS_MAX: usize = 1 << 19;
+
+/// Octets of an interface's name that tell flows apart. Chosen here: a hardware address of 64 bits takes 23 with its
+/// dashes.
+const MAC_OCTETS: usize = 24;
 
 /// The exporter's name where no interface is named, unless the operator gives one.
 const EXPORTER: &str = "azure";
@@ -72,8 +77,8 @@ impl From<Malformed> for Failure {
 
 struct Reader {
     exporters: Exporters,
-    /// When flows that go on had their last tuple, by what [`flow_of`] tells of them.
-    going_on: HashMap<Vec<u8>, Timestamp>,
+    /// When flows that go on had their last tuple.
+    going_on: HashMap<Flow, Timestamp>,
     /// Tuples met.
     row: u64,
 }
@@ -136,7 +141,7 @@ impl Reader {
             self.exporters.name(exporter, &mut delivery.record);
             match fill(tuple, version, &mut delivery.record) {
                 Ok(()) => {
-                    self.begin(tuple, mac, &mut delivery.record);
+                    self.begin(mac, &mut delivery.record);
                     delivery.decode();
                     delivery.flow().map_err(Failure::Sink)?;
                 }
@@ -149,8 +154,8 @@ impl Reader {
 
 impl Reader {
     /// Lets a tuple begin where the one before of its flow was.
-    fn begin(&mut self, tuple: &[u8], mac: &[u8], record: &mut FlowRecord) {
-        let (flow, at) = (flow_of(tuple, mac), record.start_time);
+    fn begin(&mut self, mac: &[u8], record: &mut FlowRecord) {
+        let (flow, at) = (Flow::of(mac, record), record.start_time);
         let goes_on = record.state.ends_with(['B', 'C']) && !record.state.starts_with('D');
         let before = match goes_on {
             true if self.going_on.len() < FLOWS_MAX || self.going_on.contains_key(&flow) => {
@@ -164,10 +169,33 @@ impl Reader {
     }
 }
 
-/// What the tuples of one flow at one interface have in common: ends, ports, protocol and direction.
-fn flow_of(tuple: &[u8], mac: &[u8]) -> Vec<u8> {
-    let ends = tuple.splitn(8, |c| *c == b',').skip(1).take(6);
-    std::iter::once(mac).chain(ends).flat_map(|part| part.iter().copied().chain([b','])).collect()
+/// What the tuples of one flow at one interface have in common.
+#[derive(PartialEq, Eq, Hash)]
+struct Flow {
+    mac: [u8; MAC_OCTETS],
+    src: Address,
+    dst: Address,
+    src_port: u16,
+    dst_port: u16,
+    protocol: u8,
+    direction: Option<Direction>,
+}
+
+impl Flow {
+    fn of(mac: &[u8], record: &FlowRecord) -> Self {
+        let mut name = [0; MAC_OCTETS];
+        let octets = mac.len().min(MAC_OCTETS);
+        name[..octets].copy_from_slice(&mac[..octets]);
+        Self {
+            mac: name,
+            src: record.src,
+            dst: record.dst,
+            src_port: record.src_port,
+            dst_port: record.dst_port,
+            protocol: record.protocol,
+            direction: record.direction,
+        }
+    }
 }
 
 /// Where a part of an object begins in the input.
@@ -308,9 +336,7 @@ fn fill_values(tuple: &[u8], version: Version, record: &mut FlowRecord) -> Resul
     if record.octets > 0 || octets > 0 {
         record.quality |= Quality::LAYER2_LENGTH;
     }
-    if is_impossible(record.packets, record.octets) || is_impossible(packets, octets) {
-        record.quality |= Quality::IMPOSSIBLE_SIZE;
-    }
+    record.quality |= doubt(Some(record.packets), Some(record.octets)) | doubt(Some(packets), Some(octets));
     Ok(())
 }
 

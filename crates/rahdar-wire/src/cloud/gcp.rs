@@ -15,6 +15,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use rahdar_model::flow::Direction;
+use rahdar_model::flow::size::doubt;
 use rahdar_model::{Address, FlowSink, Quality, Tally, Timestamp};
 
 use super::TEXT_OCTETS_MAX;
@@ -22,7 +23,7 @@ use crate::delivery::Delivery;
 use crate::exporters::Exporters;
 use crate::json::{Members, ObjectError, Value};
 use crate::objects;
-use crate::value::{ValueError, address, count, doubt, protocol, short, time};
+use crate::value::{ValueError, address, count, protocol, short, time};
 use crate::{Options, WireError};
 
 /// The exporter's name, unless the operator gives one.

@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use rahdar_model::address::Address;
+use rahdar_model::correction::Correction;
+use rahdar_model::flow::size::{PACKET_OCTETS, doubt};
 use rahdar_model::flow::{Direction, FlowRecord, Initiator, Quality, SamplingSource, protocol};
 use rahdar_model::sink::{FlowSink, Place, Problem, SinkError, Tally};
 use rahdar_model::time::{SECOND_US, Timestamp, Window};
@@ -19,7 +21,6 @@ use super::template::{Icmp, Plan, Purpose, Rest};
 use crate::Options;
 use crate::account::Accounts;
 use crate::capture::sampled::{self, Content};
-use crate::delivery::Correction;
 
 /// Problems that one collector names one by one; later ones are counted and told at the end, so
 /// that a hostile exporter cannot flood the reader of the list. Chosen here: more than anybody
@@ -29,10 +30,6 @@ const PROBLEMS_NAMED_MAX: u64 = 1_000;
 /// Names of exporters that are remembered, so that none is written twice. Chosen here: more than
 /// a country has.
 const NAMES_MAX: usize = 4_096;
-
-/// Octets per packet beyond which a size cannot be: the shortest IPv4 header and the longest
-/// packet (methods.md §1.4).
-const PACKET_OCTETS: (u64, u64) = (20, 65_535);
 
 /// Octets per packet on a link of the usual size: what a counter that wrapped is measured by
 /// (methods.md §1.7).
@@ -136,7 +133,7 @@ pub(crate) struct Books {
 impl Books {
     pub(crate) fn new(options: &Options) -> Self {
         Self {
-            correction: Correction::new(options),
+            correction: options.correction(),
             untold: if is_rate_given(options) { Quality::NONE } else { Quality::RATE_UNKNOWN },
             sampling_known: options.sampling_known.clone(),
             names: Names { given: options.exporter.clone(), known: Recent::new(NAMES_MAX) },
@@ -477,35 +474,30 @@ fn answer(values: &Values, record: &mut FlowRecord) {
     record.rev_octets = is_answer.then_some(left.1);
 }
 
-/// Marks sizes that cannot be.
-///
-/// Octets of four octets that are too few for their packets, and that some number of wraps would
-/// make right, have wrapped: what is there is less than the truth, and stays.
+/// What is doubtful about the sizes of both directions.
 fn sizes(plan: &Plan, record: &FlowRecord) -> Quality {
     let mut quality = Quality::NONE;
-    if plan.has_sizes && is_impossible(record.packets, record.octets) {
-        quality |= if plan.short_octets && has_wrapped(record.packets, record.octets) {
-            Quality::COUNTER_WRAPPED
-        } else {
-            Quality::IMPOSSIBLE_SIZE
-        };
+    if plan.has_sizes {
+        quality |= size(record.packets, record.octets, plan.short_octets);
     }
-    let has_rev_sizes = plan.has_rev_sizes || plan.counts_apart;
-    if has_rev_sizes && is_impossible(record.rev_packets.unwrap_or(0), record.rev_octets.unwrap_or(0)) {
-        quality |= Quality::IMPOSSIBLE_SIZE;
+    if plan.has_rev_sizes || plan.counts_apart {
+        quality |= doubt(Some(record.rev_packets.unwrap_or(0)), Some(record.rev_octets.unwrap_or(0)));
     }
     quality
 }
 
-/// Whether octets and packets cannot belong together.
+/// What is doubtful about a size. Where its octets were counted in four (`is_short`), are too few for its packets,
+/// and some number of wraps would make them right, they have wrapped: what is there is less than the truth, and stays.
 #[inline]
-pub(crate) fn is_impossible(packets: u64, octets: u64) -> bool {
-    let (least, most) = PACKET_OCTETS;
-    packets > 0 && (octets < packets.saturating_mul(least) || octets > packets.saturating_mul(most))
+pub(crate) fn size(packets: u64, octets: u64, is_short: bool) -> Quality {
+    match doubt(Some(packets), Some(octets)) {
+        Quality::IMPOSSIBLE_SIZE if is_short && has_wrapped(packets, octets) => Quality::COUNTER_WRAPPED,
+        doubt => doubt,
+    }
 }
 
 /// Whether some number of wraps at 2³² would make octets right that are too few for their packets.
-pub(crate) fn has_wrapped(packets: u64, octets: u64) -> bool {
+fn has_wrapped(packets: u64, octets: u64) -> bool {
     let least = packets.saturating_mul(PACKET_OCTETS.0);
     let most = packets.saturating_mul(LINK_OCTETS_MAX);
     let wraps = least.saturating_sub(octets).div_ceil(1 << 32);

@@ -64,7 +64,7 @@ use rahdar_model::sink::{FlowSink, Place, SinkError, Tally};
 
 pub(crate) use clock::{AHEAD_US, SWAP_US};
 pub(crate) use file::{detect, file};
-pub(crate) use flow::{Books, Out, has_wrapped, is_impossible};
+pub(crate) use flow::{Books, Out, size};
 pub(crate) use read::{decimal, firewall_event};
 pub(crate) use recent::Recent;
 pub(crate) use sampling::Agreement;

@@ -14,7 +14,7 @@ use rahdar_model::time::{Timestamp, Window};
 
 use super::exporter::{Exporter, Exporters, INTERVAL_MAX, Rate};
 use super::header::from_ms;
-use crate::netflow::{AHEAD_US, SWAP_US, decimal, firewall_event, has_wrapped, is_impossible};
+use crate::netflow::{AHEAD_US, SWAP_US, decimal, firewall_event, size};
 
 /// What a record says. Numbers that are 0 where nobody told them.
 #[derive(Debug, Clone, Copy, Default)]
@@ -193,12 +193,9 @@ impl Values {
         let reverse = (has_out && !is_only_out).then_some(out);
         record.rev_packets = reverse.map(|(packets, _)| packets);
         record.rev_octets = reverse.map(|(_, octets)| octets);
-        if is_impossible(record.packets, record.octets) {
-            let has_wrapped = self.is_octets_short && has_wrapped(record.packets, record.octets);
-            record.quality |= if has_wrapped { Quality::COUNTER_WRAPPED } else { Quality::IMPOSSIBLE_SIZE };
-        }
-        if reverse.is_some_and(|(packets, octets)| is_impossible(packets, octets)) {
-            record.quality |= Quality::IMPOSSIBLE_SIZE;
+        record.quality |= size(record.packets, record.octets, self.is_octets_short);
+        if let Some((packets, octets)) = reverse {
+            record.quality |= size(packets, octets, false);
         }
     }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use rahdar_model::correction::Correction;
 use rahdar_model::flow::Quality;
 use rahdar_model::sink::{FlowSink, Place, SinkError, Tally};
 use rahdar_model::time::{self, Timestamp};
@@ -17,7 +18,7 @@ use super::header::{Header, Statistics, u16_at};
 use super::v1::{self, Maps};
 use super::{EXPORTER, v2};
 use crate::Options;
-use crate::delivery::{Correction, Delivery};
+use crate::delivery::Delivery;
 use crate::peel::{is_beyond_reason, judge_growth};
 use crate::window::Window;
 
@@ -147,7 +148,7 @@ impl<'a> Reading<'a> {
         let is_rate_given = options.sampling.is_some_and(|interval| interval > 0);
         Self {
             delivery: Delivery::new(&unnamed, source, options, sink),
-            correction: Correction::new(options),
+            correction: options.correction(),
             exporters: Exporters::new(options.exporter.clone(), unnamed),
             header,
             maps: Maps::default(),

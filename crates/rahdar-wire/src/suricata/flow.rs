@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
+use rahdar_model::flow::size::doubt;
 use rahdar_model::flow::{DROPPED, Initiator, SamplingSource, protocol, tcp};
 use rahdar_model::{FlowRecord, Quality, Timestamp};
 
 use super::{Event, Failure, Kind, needed};
 use crate::delivery::Delivery;
 use crate::json::{Members, ObjectError, Value, unescape};
-use crate::value::{ValueError, count, doubt, hexadecimal, time};
+use crate::value::{ValueError, count, hexadecimal, time};
 
 /// The longest text of a flow that is kept; the rest of a longer one is cut off. Chosen here:
 /// Suricata's own texts stay below a hundred octets.

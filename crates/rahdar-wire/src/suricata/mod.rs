@@ -43,11 +43,14 @@ pub(crate) fn decode(
     options: &Options,
     sink: &mut dyn FlowSink,
 ) -> Result<Tally, WireError> {
-    let delivery = Delivery::new(EXPORTER, source, options, sink);
+    let mut delivery = Delivery::new(EXPORTER, source, options, sink);
     let mut facts = Facts::new(&delivery);
     let mut exporters = Exporters::new(options);
     let mut told = Told::default();
     let mut processes = Processes::default();
+    if let Some(event) = &options.counted_before {
+        stats::remember(event, &mut exporters, &mut delivery.record, &mut processes);
+    }
     json_log::read(form, input, delivery, |delivery, text| {
         let event = match Event::read(text.line) {
             Ok(Some(event)) => event,

@@ -2,21 +2,23 @@
 //!
 //! The kernel and the interface count what they drop from the start of Suricata on. A rise between two events of one
 //! process is a gap of the time between them. What a process had dropped before its first event is told only if it
-//! started while the log was written: then it counted from nothing, and the gap begins with its start. Else an older
-//! log tells it.
+//! started while the log was written: then it counted from nothing, and the gap begins with its start. Else no log
+//! tells it: what was dropped between the last event of one log and the first of the next is in no gap.
 //!
 //! Processes of one name are told apart by their start: the time of an event less its `uptime`.
 
 use std::sync::Arc;
 
-use rahdar_model::Timestamp;
 use rahdar_model::fact::{Fact, Gap, Loss, Unit};
 use rahdar_model::sink::SinkError;
 use rahdar_model::time::{SECOND_US, Window};
+use rahdar_model::{FlowRecord, Timestamp};
 
-use super::Event;
+use super::{EXPORTER, Event, Kind};
 use crate::delivery::Delivery;
+use crate::exporters::Exporters;
 use crate::json::{Members, Value};
+use crate::json_log;
 use crate::value::count;
 
 /// How far two words of one process about its start may be apart. Chosen here: `uptime` counts whole seconds, and a
@@ -47,6 +49,23 @@ pub(super) fn deliver(
         source: delivery.record.source.clone(),
     };
     delivery.fact(Fact::Gap(&gap))
+}
+
+/// Takes note of an event before the log, as it was written.
+pub(super) fn remember(
+    text: &[u8],
+    exporters: &mut Exporters,
+    record: &mut FlowRecord,
+    processes: &mut Processes,
+) {
+    let seen = json_log::first_seen(text, |object| {
+        let event = Event::read(object).ok()?.filter(|event| event.kind == Kind::Stats)?;
+        Some((event.host.unwrap_or(EXPORTER.as_bytes()).to_vec(), Counted::read(&event)?))
+    });
+    if let Some((host, counted)) = seen {
+        exporters.name(&host, record);
+        processes.lost(&record.exporter, counted);
+    }
 }
 
 /// What an event says.

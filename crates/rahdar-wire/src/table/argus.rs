@@ -13,11 +13,12 @@
 //!
 //! Source: Argus clients, `ra(1)`; the binetflow files of CTU-13.
 
+use rahdar_model::flow::size::doubt;
 use rahdar_model::flow::{Initiator, protocol as ip};
 use rahdar_model::{FlowRecord, Quality};
 
 use super::{Field, Kind, Layout, Row, Tool, is_icmp, service};
-use crate::value::{ValueError, address, count, flag_letters, hexadecimal, is_impossible, protocol, short};
+use crate::value::{ValueError, address, count, flag_letters, hexadecimal, protocol, short};
 
 pub(crate) struct Argus;
 
@@ -115,13 +116,14 @@ impl Tool for Argus {
         };
         record.packets = there.or(total).unwrap_or(0);
         record.rev_packets = back;
-        let impossible = match back {
-            Some(back) => is_impossible(record.packets, octets) || is_impossible(back, rev_octets),
-            None => total.is_some_and(|total| is_impossible(total, total_octets)),
+        let is_counted = there.is_some() || total.is_some();
+        record.quality |= match (back, total) {
+            (Some(back), _) if is_counted => {
+                doubt(Some(record.packets), Some(octets)) | doubt(Some(back), Some(rev_octets))
+            }
+            (None, Some(total)) => doubt(Some(total), Some(total_octets)),
+            _ => Quality::NONE,
         };
-        if impossible && (there.is_some() || total.is_some()) {
-            record.quality |= Quality::IMPOSSIBLE_SIZE;
-        }
         Ok(())
     }
 }

@@ -18,6 +18,7 @@ use std::io::Read;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use rahdar_model::flow::size::doubt;
 use rahdar_model::flow::{SamplingSource, protocol as ip};
 use rahdar_model::sink::{Place, SinkError};
 use rahdar_model::{Address, FlowRecord, FlowSink, Quality, Tally, Timestamp};
@@ -25,7 +26,7 @@ use rahdar_model::{Address, FlowRecord, FlowSink, Quality, Tally, Timestamp};
 use crate::delivery::Delivery;
 use crate::exporters::Exporters;
 use crate::lines::{self, Text};
-use crate::value::{ValueError, address, count, doubt, moment, protocol, seconds, short, time};
+use crate::value::{ValueError, address, count, moment, protocol, seconds, short, time};
 use crate::{Options, WireError};
 
 /// The most columns of a table that are looked at. Chosen here: nfdump has 48, AWS 40.

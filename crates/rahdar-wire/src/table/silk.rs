@@ -9,11 +9,12 @@
 //! Source: SiLK, `rwcut(1)`: `--fields`, `--ip-format`, `--timestamp-format`, `--no-titles`.
 
 use rahdar_model::flow::protocol;
+use rahdar_model::flow::size::doubt;
 use rahdar_model::{Address, FlowRecord, Quality, Timestamp};
 
 use super::{Field, Layout, Row, Tool, open_values, values};
 use crate::lines;
-use crate::value::{ValueError, address, count, doubt, flag_letters, moment, seconds, short, time};
+use crate::value::{ValueError, address, count, flag_letters, moment, seconds, short, time};
 
 /// The titles of the columns that `rwcut` prints when nobody asks for others.
 const TITLES: [&str; 12] = [

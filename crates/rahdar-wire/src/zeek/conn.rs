@@ -1,5 +1,6 @@
 //! What a row of `conn.log` says, and the flow record it becomes.
 
+use rahdar_model::flow::size::doubt;
 use rahdar_model::flow::{Initiator, SamplingSource, protocol, tcp};
 use rahdar_model::sink::SinkError;
 use rahdar_model::{FlowRecord, Quality};
@@ -9,7 +10,7 @@ use super::talk::Talk;
 use super::{Form, Log};
 use crate::delivery::Delivery;
 use crate::facts::Facts;
-use crate::value::{self, ValueError, count, doubt, seconds};
+use crate::value::{self, ValueError, count, seconds};
 
 /// The longest text of a row that is kept; the rest of a longer one is cut off. Chosen here:
 /// Zeek's own texts stay below a hundred octets.

@@ -495,6 +495,29 @@ fn packets_that_a_capture_dropped_are_a_gap() {
 }
 
 #[test]
+fn a_gap_of_untold_beginning_begins_with_the_first_time_of_its_own_section() {
+    let frame = ask(SYN, 0);
+    let of = |head: &[Vec<u8>], second: u64| {
+        let dropped = [
+            interface(ETHERNET, &[]),
+            enhanced(0, us(second), &frame),
+            statistics(0, us(second + 8), &[(ISB_OSDROP, 4)]),
+        ];
+        gaps(&[head.concat(), dropped.concat()].concat())
+    };
+    let window = |from, until| [format!("[2021-08-15T00:{from}Z, 2021-08-15T00:{until}Z) 4")];
+    let timeless = block(3, &[&(frame.len() as u32).to_le_bytes()[..], &frame].concat());
+    assert_eq!(of(&[section(), interface(ETHERNET, &[]), timeless.clone()], 1), window("00:01", "00:09"));
+    let file = pcap(ETHERNET, &[(0, frame.clone())]);
+    assert_eq!(of(&[file, section()], 60), window("01:00", "01:08"));
+    let other = [section(), interface(ETHERNET, &[]), enhanced(0, us(1), &frame), section()];
+    assert_eq!(of(&other, 60), window("01:00", "01:08"));
+    // Without any time, only its end is known.
+    let alone = [section(), interface(ETHERNET, &[]), timeless, statistics(0, us(8), &[(ISB_OSDROP, 4)])];
+    assert_eq!(gaps(&alone.concat()), ["[2021-08-15T00:00:08Z, 2021-08-15T00:00:08.000001Z) 4"]);
+}
+
+#[test]
 fn captures_one_after_the_other_are_read_one_after_the_other() {
     let first = pcap(ETHERNET, &[(0, ask(SYN, 0))]);
     let bare =

@@ -248,6 +248,28 @@ fn a_tuple_begins_where_the_one_before_of_its_flow_was() {
 }
 
 #[test]
+fn a_flow_goes_on_however_its_ends_are_written() {
+    let tuples = [
+        "1628985600,2001:db8::a,2001:DB8:0::7,050000,00443,T,O,A,B,,,,",
+        "1628985602,2001:db8:0::a,2001:db8::7,50000,443,T,O,A,E,10,1520,12,2640",
+    ];
+    let (kept, _) = decoded(nsg(2, &tuples).as_bytes());
+    assert_eq!(kept.flows[1].end_time.since(kept.flows[1].start_time), 2_000_000);
+}
+
+#[test]
+fn no_more_of_an_interface_is_kept_with_a_flow_than_a_hardware_address_takes() {
+    let of = |tuple: &str, name: &str| nsg(2, &[tuple]).replace("0200005E1001", name);
+    let lasted = |other: &str| {
+        let log = of(TUPLES[0], "02-00-00-00-00-5E-10-01 and more") + &of(TUPLES[1], other);
+        let (kept, _) = decoded(log.as_bytes());
+        kept.flows[1].end_time.since(kept.flows[1].start_time)
+    };
+    assert_eq!(lasted("02-00-00-00-00-5E-10-01 or less"), 2_000_000);
+    assert_eq!(lasted("02-00-00-00-00-5E-10-02 and more"), 0);
+}
+
+#[test]
 fn wrong_tuples_are_refused_and_other_records_are_beside() {
     let tuples = [
         "1628985600,x,198.51.100.7,1,2,T,O,A",

@@ -409,6 +409,21 @@ fn packets_that_the_kernel_dropped_between_two_counts_are_a_gap() {
 }
 
 #[test]
+fn what_was_counted_before_a_part_of_a_log_goes_on_in_it_and_is_none_of_it() {
+    let drops = |n: u32| format!("\"kernel_drops\":{n}");
+    let host = |event: String| event.replace("\"stats\",", "\"stats\",\"host\":\"s1\",");
+    let before = host(stats(8, 5_000, &drops(100)));
+    for before in [format!("<134>Aug 15 00:00:08 fw suricata[7]: {before}"), before] {
+        let options = Options { counted_before: Some(before.as_bytes().into()), ..Options::default() };
+        let part = [host(stats(16, 5_008, &drops(107))), flow()].concat();
+        let (kept, tally) = decode_all(part.as_bytes(), &options);
+        let [gap] = &kept.gaps[..] else { panic!("{:?}", kept.gaps) };
+        assert_eq!((&*gap.exporter, gap.lost), ("s1", 7));
+        assert_eq!((tally.unwrap().beside, kept.flows[0].source_row), (1, 2));
+    }
+}
+
+#[test]
 fn a_sensor_that_starts_anew_counts_from_nothing() {
     let drops = |n: u32| format!("\"kernel_drops\":{n}");
     let log = [stats(8, 5_000, &drops(100)), stats(76, 16, &drops(4)), stats(84, 24, &drops(5))].concat();

@@ -297,6 +297,9 @@ fn other_logs_in_a_stream_are_named_once() {
     let named = "input: not read, and beside: a?n?? (1), notice (1), weird (2)";
     let (kept, tally) = decoded(log.as_bytes());
     assert_eq!((kept.problems(), tally.received, tally.beside), (vec![named.to_owned()], 1, 4));
+    // They are named after as many problems as are named.
+    let (kept, tally) = decoded([&"{\n".repeat(1_000), &*log].concat().as_bytes());
+    assert_eq!((kept.problems().split_off(1_000), tally.refused), (vec![named.to_owned()], 1_000));
     let logs: String = (0..70).map(|n| of(&format!("log{n:02}"))).collect();
     let (kept, tally) = decoded(format!("{CONN_JSON}{logs}").as_bytes());
     let problem = kept.problems().pop().unwrap();

@@ -15,6 +15,7 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -137,6 +138,19 @@ enum Rest {
     Left,
 }
 
+impl Rest {
+    fn of(meta: &Metadata, settle_us: i64) -> Self {
+        let idle_us = now_us() - modified_us(meta);
+        if idle_us >= settle_us.saturating_mul(GONE_SETTLES) {
+            Self::Left
+        } else if idle_us >= settle_us {
+            Self::Settled
+        } else {
+            Self::Written
+        }
+    }
+}
+
 /// The end of what was read of a log, so that no look reads all of it again.
 struct End {
     hashing: Hashing,
@@ -226,28 +240,22 @@ impl Follower {
     }
 
     fn take(&mut self, file: &Found, meta: &Metadata) -> Result<(), Trouble> {
-        let idle_us = now_us() - modified_us(meta);
-        let rest = if idle_us >= self.settle_us.saturating_mul(GONE_SETTLES) {
-            Rest::Left
-        } else if idle_us >= self.settle_us {
-            Rest::Settled
-        } else {
-            Rest::Written
-        };
         let mut head = Vec::new();
         let opened = file.open().map_err(Trouble::File)?;
         opened.take(HEADER_OCTETS).read_to_end(&mut head).map_err(Trouble::file(&file.name))?;
         match growing(&head, &self.how.options) {
-            Some(format) => self.grow(file, format, header(format, &head), rest),
-            None if rest > Rest::Written => self.settle(file, meta, &head),
+            Some(format) => self.grow(file, format, header(format, &head)),
+            None if Rest::of(meta, self.settle_us) > Rest::Written => self.settle(file, meta, &head),
             None => Ok(()),
         }
     }
 
     /// Imports what was appended to a log. Its last line is read once it ends, or as [`Log::end_of_line`] says.
-    fn grow(&mut self, file: &Found, format: Format, header: u64, rest: Rest) -> Result<(), Trouble> {
+    fn grow(&mut self, file: &Found, format: Format, header: u64) -> Result<(), Trouble> {
         let unread = Trouble::file(&file.name);
         let mut log = Log::open(&file.path, &self.ends).map_err(&unread)?;
+        // Since the look began, minutes may have passed in which somebody wrote on.
+        let rest = Rest::of(&log.meta, self.settle_us);
         let mut page = self.page(file, &mut log).map_err(&unread)?;
         loop {
             let until = match &page.planned {
@@ -273,8 +281,9 @@ impl Follower {
             let from = page.read.octets;
             let counted =
                 if format == Format::Eve { log.counted_before(from).map_err(&unread)? } else { None };
-            let part = Part { header, counted, from, until: until.octets, is_packed: false };
-            if !self.store(file, format, part, &mut page, until)? {
+            let how = self.how.going_on(format, counted);
+            let part = Part { header, from, until: until.octets, is_packed: false };
+            if !self.store(file, &how, part, &mut page, until)? {
                 self.notebook.refuse(&log.meta);
                 return Ok(());
             }
@@ -368,11 +377,12 @@ impl Follower {
             return Ok(Some(page));
         }
         let is_packed = known.head != head;
+        let how = self.how.going_on(format, None);
         for until in [page.planned.clone(), Some(content)].into_iter().flatten() {
             if until.octets > page.read.octets {
                 let from = page.read.octets;
-                let part = Part { header, counted: None, from, until: until.octets, is_packed };
-                if !self.store(file, format, part, &mut page, until)? {
+                let part = Part { header, from, until: until.octets, is_packed };
+                if !self.store(file, &how, part, &mut page, until)? {
                     return Ok(None);
                 }
             }
@@ -414,11 +424,11 @@ impl Follower {
     }
 
     /// Imports a part of a text, and takes note of it before and after. False if it could not be imported.
-    /// The format is that of the text: a part may hold nothing that shows it.
+    /// `how` names the format of the text: a part may hold nothing that shows it.
     fn store(
         &mut self,
         file: &Found,
-        format: Format,
+        how: &How,
         part: Part,
         page: &mut Page,
         until: Mark,
@@ -431,8 +441,7 @@ impl Follower {
         };
         let input = Input { id: until.hash.clone(), name };
         let file = Found { octets: part.until - part.from, part: Some(part), ..file.clone() };
-        let how = self.how.read_as(format);
-        if !self.import(&file, input, &how)? {
+        if !self.import(&file, input, how)? {
             return Ok(false);
         }
         page.read = until;
@@ -533,24 +542,17 @@ impl Log {
         Ok(tail)
     }
 
-    /// Where the last `stats` event of Suricata before `until` begins and ends: its counts are those of the sensor's
-    /// whole life. None if none is near.
-    fn counted_before(&mut self, until: u64) -> io::Result<Option<(u64, u64)>> {
+    /// The last `stats` event of Suricata before `until`: its counts are those of the sensor's whole life. None if none is
+    /// near.
+    fn counted_before(&mut self, until: u64) -> io::Result<Option<Arc<[u8]>>> {
         let from = until.saturating_sub(STATS_OCTETS);
         let mut before = Vec::new();
         self.file.seek(SeekFrom::Start(from))?;
         (&mut self.file).take(until - from).read_to_end(&mut before)?;
-        let mut begin = 0;
-        let mut stats = None;
-        for (number, line) in before.split_inclusive(|c| *c == b'\n').enumerate() {
-            // The first line may have begun before what was read.
-            let is_whole = number > 0 || from == 0;
-            if is_whole && line.windows(STATS.len()).any(|part| part == STATS) {
-                stats = Some((begin, begin + line.len() as u64));
-            }
-            begin += line.len() as u64;
-        }
-        Ok(stats.map(|(begin, end)| (from + begin, from + end)))
+        // The first line may have begun before what was read.
+        let lines = before.split_inclusive(|c| *c == b'\n').skip(usize::from(from > 0));
+        let stats = lines.filter(|line| line.windows(STATS.len()).any(|part| part == STATS)).last();
+        Ok(stats.map(Arc::from))
     }
 
     /// The mark of so many octets, no fewer than were asked for before.
@@ -623,6 +625,21 @@ mod tests {
         let ends = BTreeMap::from([((log.meta.dev(), log.meta.ino()), end)]);
         fs::write(&path, then).unwrap();
         Log::open(&path, &ends).unwrap().hashing.octets()
+    }
+
+    #[test]
+    fn a_log_that_is_written_to_after_it_was_found_does_not_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("conn.log");
+        fs::write(&path, "one\n").unwrap();
+        let long_ago = std::time::SystemTime::now() - Duration::from_secs(7_200);
+        File::options().append(true).open(&path).unwrap().set_modified(long_ago).unwrap();
+        let found = fs::metadata(&path).unwrap();
+        fs::write(&path, "one\ntw").unwrap();
+        let mut log = Log::open(&path, &BTreeMap::new()).unwrap();
+        let rest = Rest::of(&log.meta, 60 * SECOND_US);
+        assert_eq!((Rest::of(&found, 60 * SECOND_US), rest), (Rest::Left, Rest::Written));
+        assert_eq!(log.end_of_line(0, rest).unwrap(), 4);
     }
 
     #[test]

@@ -244,9 +244,9 @@ fn attempt(
             bar.inc(file.octets);
             continue;
         }
-        let mut sink =
-            Noting { import: import.as_mut(), problems: Vec::new(), unseen: 0, last: None, unmoved: 0 };
+        let mut sink = Noting::new(import.as_mut());
         let decoded = decode(file, input, how, bar, &mut sink);
+        let has_given = sink.has_given;
         part.notes.extend(sink.notes(&input.name));
         if how.places_clocks() && sink.unmoved > 0 {
             let unmoved = sink.unmoved;
@@ -256,17 +256,14 @@ fn attempt(
                 input.name
             ));
         }
-        match decoded {
+        let taken = match decoded {
             // Were it taken for stored, it could not be given again with what reads it. Of a log that grows, a part may
             // hold nothing.
-            Ok(tally) if file.part.is_none() && is_nothing(&tally) && import.withdraw() => {
-                part.failed += 1;
-                part.notes.push(format!("{}: nothing of it was understood, nothing is stored", input.name));
+            Ok(tally) if file.part.is_none() && !has_given && tally.held == 0 && tally.refused > 0 => {
+                Err("nothing of it was understood, nothing is stored".to_owned())
             }
-            Ok(tally) => {
-                part.imported += 1;
-                part.tally += tally;
-            }
+            Ok(tally) => Ok(tally),
+            Err(Undecoded::Never(error)) => Err(format!("{error:#}")),
             Err(Undecoded::Stopped(StoreError::Limit { limit, detail })) => {
                 return Ok(Attempt::Without(position, format!("{limit}: {detail}")));
             }
@@ -274,11 +271,19 @@ fn attempt(
             Err(Undecoded::Midway(error)) => {
                 return Ok(Attempt::Without(position, format!("reading it failed midway: {error:#}")));
             }
-            Err(Undecoded::Never(error)) if import.withdraw() => {
-                part.failed += 1;
-                part.notes.push(format!("{}: {error:#}", input.name));
+        };
+        match taken {
+            Ok(tally) => {
+                part.imported += 1;
+                part.tally += tally;
             }
-            Err(Undecoded::Never(error)) => return Ok(Attempt::Without(position, format!("{error:#}"))),
+            Err(reason) => {
+                if !import.withdraw() {
+                    return Ok(Attempt::Without(position, reason));
+                }
+                part.failed += 1;
+                part.notes.push(format!("{}: {reason}", input.name));
+            }
         }
         if import.flows() >= FLOWS_A_COMMIT {
             break;
@@ -289,11 +294,6 @@ fn attempt(
         Err(StoreError::Raced { .. }) => Ok(Attempt::Raced),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Whether all that an input held was refused.
-fn is_nothing(tally: &Tally) -> bool {
-    tally.flows + tally.facts + tally.held == 0 && tally.refused > 0
 }
 
 /// Why an input was not decoded to its end.
@@ -368,7 +368,7 @@ pub(super) fn holds_flows(file: &Found, octets: u64, how: &How) -> bool {
         fn problem(&mut self, _problem: Problem) {}
     }
     let input = Input { id: String::new(), name: file.name.clone() };
-    let part = files::Part { header: 0, counted: None, from: 0, until: octets, is_packed: true };
+    let part = files::Part { header: 0, from: 0, until: octets, is_packed: true };
     let mut first = First(false);
     let file = Found { part: Some(part), ..file.clone() };
     let decoded = decode(&file, &input, how, &ProgressBar::hidden(), &mut first);
@@ -387,6 +387,8 @@ fn stopped(error: SinkError) -> StoreError {
 /// Hands flows on and keeps the first problems, and the last: that an input ends early is told at its end.
 struct Noting<'a> {
     import: &'a mut dyn Import,
+    /// Whether a flow or a fact was handed on; gaps are counted in no tally.
+    has_given: bool,
     problems: Vec<Problem>,
     /// Problems after these.
     unseen: usize,
@@ -395,7 +397,11 @@ struct Noting<'a> {
     unmoved: u64,
 }
 
-impl Noting<'_> {
+impl<'a> Noting<'a> {
+    fn new(import: &'a mut dyn Import) -> Self {
+        Self { import, has_given: false, problems: Vec::new(), unseen: 0, last: None, unmoved: 0 }
+    }
+
     fn notes(&self, name: &str) -> Vec<String> {
         let mut notes: Vec<String> =
             self.problems.iter().map(|problem| format!("{name}: {problem}")).collect();
@@ -408,11 +414,13 @@ impl Noting<'_> {
 
 impl FlowSink for Noting<'_> {
     fn flow(&mut self, record: &FlowRecord) -> Result<(), SinkError> {
+        self.has_given = true;
         self.unmoved += u64::from(!record.quality.contains(Quality::TIME_SHIFTED));
         self.import.flow(record)
     }
 
     fn fact(&mut self, fact: Fact<'_>) -> Result<(), SinkError> {
+        self.has_given = true;
         self.import.fact(fact)
     }
 
@@ -522,10 +530,10 @@ impl How {
         Ok(Self { options, foreign })
     }
 
-    /// The same, for an input whose format is known.
-    pub(crate) fn read_as(&self, format: Format) -> Self {
+    /// The same, for a part of a log whose format is known, and what a sensor counted before it.
+    pub(crate) fn going_on(&self, format: Format, counted_before: Option<Arc<[u8]>>) -> Self {
         Self {
-            options: Options { format: Some(format), ..self.options.clone() },
+            options: Options { format: Some(format), counted_before, ..self.options.clone() },
             foreign: self.foreign.clone(),
         }
     }

@@ -70,6 +70,24 @@ fn what_could_not_be_read_may_be_imported_by_its_right_name() {
 }
 
 #[test]
+fn an_input_that_gives_only_gaps_ends_no_import() {
+    let home = Home::new();
+    let stats = |second: u32, drops: u32| {
+        format!(
+            "{{\"timestamp\":\"2021-05-20T00:00:{second:02}Z\",\"event_type\":\"stats\",\"stats\":\
+             {{\"uptime\":{second},\"capture\":{{\"kernel_drops\":{drops}}}}}}}\n"
+        )
+    };
+    let cut = "{\"timestamp\":\"2021-05-20T00:0";
+    home.file("logs/a-eve.json", [&stats(8, 1), &stats(16, 7), cut].concat());
+    home.file("logs/b-conn.log", LOG);
+    let ran = home.run(&["flows", "import", home.path().join("logs").to_str().unwrap()]);
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    let gaps = home.json(&["flows", "sql", "SELECT lost FROM gaps"]);
+    assert_eq!((home.rows(), &gaps[0]["lost"]), (1, &serde_json::json!(6)), "{gaps}");
+}
+
+#[test]
 fn that_an_input_ends_early_is_told_after_any_number_of_other_problems() {
     let home = Home::new();
     let wrong = "1621468800.5\tC1\t203.0.113.1\tx\t192.0.2.1\t443\ttcp\t10\t1000\n";

@@ -236,14 +236,29 @@ fn a_last_line_that_is_a_whole_object_is_read_once_the_log_has_settled() {
     assert_eq!(look(&home), (2, 0));
 }
 
+/// An event in which Suricata counts what it dropped.
+fn stats(second: u32, drops: u32) -> String {
+    format!(
+        r#"{{"timestamp":"2021-08-15T04:00:{second:02}.0+0000","event_type":"stats","host":"s1","stats":{{"uptime":{second},"capture":{{"kernel_packets":900,"kernel_drops":{drops}}}}}}}"#
+    ) + "\n"
+}
+
+#[test]
+fn what_was_counted_before_a_part_is_none_of_it() {
+    let home = Home::new();
+    let log = home.file("logs/eve.json", stats(8, 10));
+    assert_eq!(look(&home), (0, 0));
+    append(&log, &format!("{{\"x\n{}", stats(16, 25)));
+    let folder = home.path().join("logs");
+    let ran = home.run(&["flows", "follow", folder.to_str().unwrap(), "--once", "--format", "json"]);
+    let summary: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((&summary[0]["refused"], &summary[0]["beside"]), (&json!(1), &json!(1)), "{summary}");
+    assert!(ran.stderr.contains(": line 1: "), "{}", ran.stderr);
+}
+
 #[test]
 fn packets_that_a_followed_sensor_dropped_between_two_parts_are_a_gap() {
     let home = Home::new();
-    let stats = |second: u32, drops: u32| {
-        format!(
-            r#"{{"timestamp":"2021-08-15T04:00:{second:02}.0+0000","event_type":"stats","host":"s1","stats":{{"uptime":{second},"capture":{{"kernel_packets":900,"kernel_drops":{drops}}}}}}}"#
-        ) + "\n"
-    };
     let log = home.file("logs/eve.json", stats(8, 10));
     assert_eq!(look(&home), (0, 0));
     append(&log, &stats(16, 25));

@@ -284,7 +284,7 @@ fn sizes_that_cannot_be_are_marked_and_kept() {
     assert_eq!(marks(10, 200, 4), usual);
     assert_eq!(marks(10, 199, 4), usual | Quality::IMPOSSIBLE_SIZE);
     assert_eq!(marks(10, 655_351, 4), usual | Quality::IMPOSSIBLE_SIZE);
-    assert_eq!(marks(0, 5_000, 4), usual);
+    assert_eq!(marks(0, 5_000, 4), usual | Quality::CONTENT_GAP, "packets are not told");
     assert_eq!(marks(10_000_000, 1_000, 4), usual | Quality::COUNTER_WRAPPED, "4.3 GB in 10 M packets");
     assert_eq!(marks(10_000_000, 1_000, 8), usual | Quality::IMPOSSIBLE_SIZE, "eight octets do not wrap");
 }

@@ -156,6 +156,41 @@ fn what_a_connection_said_ends_with_it() {
     assert_eq!((flows(&kept), tally.held, tally.refused), (vec![1, 40], 0, 1));
 }
 
+#[test]
+fn a_connection_that_only_begins_as_export_is_traffic_again() {
+    const UNREAD: &str = "segments of a connection that began as one of IPFIX hold no message";
+    for (octets, is_given_up) in [(600_000, true), (60_000, false)] {
+        let frames = cut(&[&messages(1)[0][..], &vec![b'x'; octets]].concat(), 1_400);
+        let (kept, tally) = at_once(&frames);
+        let unread: u64 = kept
+            .problems
+            .iter()
+            .filter(|problem| problem.text == UNREAD)
+            .map(|problem| problem.refused)
+            .sum();
+        // The first segment is the message, and is beside.
+        assert_eq!((tally.beside, kept.flows[0].octets), (1, 1), "{octets}");
+        let traffic = kept.packets() - kept.flows[0].packets;
+        assert_eq!((unread + traffic, traffic > 0), (frames.len() as u64 - 1, is_given_up), "{octets}");
+        assert!(unread < 150, "{unread}");
+    }
+}
+
+#[test]
+fn a_connection_that_begins_anew_behind_the_numbers_of_the_one_before_is_read() {
+    let messages = messages(2);
+    let first = segment(FROM, ACK, FIRST, &messages[0]);
+    for behind in [16 << 20, 1 << 29, 1 << 30] {
+        let anew = segment(FROM, ACK, FIRST - behind, &messages.concat());
+        let (kept, tally) = at_once(&[first.clone(), anew]);
+        assert_eq!((flows(&kept), tally.refused), (vec![1, 1, 2], 0), "{behind}");
+    }
+    // What comes again is none.
+    let again = segment(FROM, ACK, FIRST, &messages[0]);
+    let (kept, _) = at_once(&[first, again]);
+    assert_eq!(flows(&kept), [1]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
 

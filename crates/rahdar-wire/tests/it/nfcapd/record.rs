@@ -10,6 +10,7 @@ use super::made::{
     v1_flow, v1_flow_of, v2, v2_flow, v4, v6, v6_number, words,
 };
 use crate::kept::{decode_all, decoded};
+use crate::nfdump::CSV;
 
 /// The one flow of a file of nfdump 1.7 with these elements.
 fn flow(elements: &[(u16, Vec<u8>)]) -> FlowRecord {
@@ -119,6 +120,16 @@ fn packets_counted_only_as_they_leave_are_the_flow() {
     let egress = (4, vec![0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0]);
     let flow = flow(&[generic(nothing), v4(), egress, (5, longs(&[1, 12, 2_640]))]);
     assert_eq!((flow.packets, flow.octets, flow.rev_packets), (12, 2_640, None));
+}
+
+#[test]
+fn octets_beside_no_packets_are_marked_alike_in_a_file_and_in_its_text() {
+    let file = flow(&[generic(Common { packets: 0, ..COMMON }), v4()]);
+    let (text, _) = decoded(CSV.replace(",10,1520,", ",0,1520,").as_bytes());
+    for flow in [&file, &text.flows[0]] {
+        assert_eq!((flow.packets, flow.octets), (0, 1_520));
+        assert_eq!(flow.quality, Quality::RATE_UNKNOWN | Quality::CONTENT_GAP);
+    }
 }
 
 #[test]
