@@ -1,4 +1,4 @@
-//! `rahdar flows sql`: one read-only SELECT over the view `flows`.
+//! `rahdar flows sql`: one read-only SELECT over the views of the four tables.
 
 use std::time::Duration;
 
