@@ -112,8 +112,8 @@ impl Collector {
     /// # Errors
     /// As [`Collector::datagram`].
     pub fn close(&mut self, exporter: Address, port: u16, sink: &mut dyn FlowSink) -> Result<(), SinkError> {
-        let ended = |of, from| (of, from) == (exporter, port);
-        self.in_streams(|streams, record, tally| streams.close(ended, record, sink, tally))
+        let session = Some((exporter, port));
+        self.in_streams(|streams, record, tally| streams.close(session, record, sink, tally))
     }
 
     /// Ends every stream.
@@ -121,7 +121,7 @@ impl Collector {
     /// # Errors
     /// As [`Collector::datagram`].
     pub fn close_all(&mut self, sink: &mut dyn FlowSink) -> Result<(), SinkError> {
-        self.in_streams(|streams, record, tally| streams.close(|_, _| true, record, sink, tally))
+        self.in_streams(|streams, record, tally| streams.close(None, record, sink, tally))
     }
 
     fn in_streams<T>(

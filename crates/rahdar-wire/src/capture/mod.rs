@@ -344,8 +344,7 @@ impl Reading<'_> {
                     Ok(())
                 }
                 Event::Ended => {
-                    let is_it = |of, from| (of, from) == (exporter, port);
-                    joined.close(is_it, exports, delivery.sink, &mut delivery.tally)
+                    joined.close(Some((exporter, port)), exports, delivery.sink, &mut delivery.tally)
                 }
             }
         };

@@ -6,7 +6,7 @@
 //! sequence shows is told under its exporter once, and a flood that a socket could not hold hides none. Where the
 //! sequence counts records, the parts are by their mean per message, and so an estimate.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use rahdar_model::fact::{Fact, Gap, Loss, Unit};
 use rahdar_model::sink::{Place, SinkError};
@@ -29,7 +29,7 @@ const DROPPED_MAX: usize = 4_096;
 const DROPPED_FOR_US: i64 = 180 * SECOND_US;
 
 /// What numbers its messages: one protocol of one observation domain of one session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Stream {
     pub(super) exporter: Address,
     pub(super) port: u16,
@@ -46,6 +46,8 @@ impl Stream {
 /// The sequences of all streams.
 pub(super) struct Missed {
     streams: Recent<Stream, Sequence>,
+    /// The same streams, so that those of a session lie together.
+    in_order: BTreeSet<Stream>,
     dropped: HashMap<Address, Dropped>,
     /// Of which it is not known whose they were.
     dropped_of_any: Dropped,
@@ -91,6 +93,7 @@ impl Missed {
     pub(super) fn new() -> Self {
         Self {
             streams: Recent::new(STREAMS_MAX),
+            in_order: BTreeSet::new(),
             dropped: HashMap::new(),
             dropped_of_any: Dropped::default(),
         }
@@ -104,7 +107,13 @@ impl Missed {
         packet: u64,
         out: &mut Out<'_>,
     ) -> Result<(), SinkError> {
-        let (sequence, gone) = self.streams.get_or_insert(stream, || Sequence::new(stream.rule()));
+        let (sequence, gone) = self.streams.get_or_insert(stream, || {
+            self.in_order.insert(stream);
+            Sequence::new(stream.rule())
+        });
+        if let Some((gone, _)) = &gone {
+            self.in_order.remove(gone);
+        }
         let lesson = sequence.message(message);
         let gone = gone.and_then(|(stream, mut sequence)| Some((stream, sequence.tell()?)));
         let missing = lesson.missing.map(|missing| (stream, missing));
@@ -142,15 +151,21 @@ impl Missed {
         missing.iter().try_for_each(|(stream, missing)| self.tell(stream, missing, out))
     }
 
-    /// Ends the streams of the sessions, each an exporter and its port, that have ended.
-    pub(super) fn close(
-        &mut self,
-        has_ended: impl Fn(Address, u16) -> bool,
-        out: &mut Out<'_>,
-    ) -> Result<(), SinkError> {
-        let streams = self.streams.iter().map(|(stream, _)| stream);
-        let ended: Vec<Stream> = streams.filter(|stream| has_ended(stream.exporter, stream.port)).collect();
-        for stream in ended {
+    /// Ends the streams that an exporter sent from this port.
+    pub(super) fn close(&mut self, exporter: Address, port: u16, out: &mut Out<'_>) -> Result<(), SinkError> {
+        let first = Stream { exporter, port, version: 0, domain: 0 };
+        let last = Stream { version: u8::MAX, domain: u32::MAX, ..first };
+        self.end(self.in_order.range(first..=last).copied().collect(), out)
+    }
+
+    /// Ends every stream.
+    pub(super) fn close_all(&mut self, out: &mut Out<'_>) -> Result<(), SinkError> {
+        self.end(self.in_order.iter().copied().collect(), out)
+    }
+
+    fn end(&mut self, streams: Vec<Stream>, out: &mut Out<'_>) -> Result<(), SinkError> {
+        for stream in streams {
+            self.in_order.remove(&stream);
             let missing = self.streams.remove(stream).and_then(|mut sequence| sequence.tell());
             if let Some(missing) = missing {
                 self.tell(&stream, &missing, out)?;
@@ -245,6 +260,12 @@ impl Missed {
             Ok(Dropped { datagrams: from.u64()?, last: Timestamp::from_micros(from.i64()?) })
         };
         let of_exporters = from.list(|from| Ok((Address::from_bits(from.u128()?), dropped(from)?)))?;
-        Ok(Self { streams, dropped: of_exporters.into_iter().collect(), dropped_of_any: dropped(from)? })
+        let in_order = streams.iter().map(|(stream, _)| stream).collect();
+        Ok(Self {
+            streams,
+            in_order,
+            dropped: of_exporters.into_iter().collect(),
+            dropped_of_any: dropped(from)?,
+        })
     }
 }

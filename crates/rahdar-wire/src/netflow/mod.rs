@@ -253,21 +253,29 @@ impl Collector {
         Out { record, sink, tally, books: &mut self.books }.tell_unnamed();
     }
 
-    /// Forgets what was said in the sessions, each an exporter and its port, that have ended. What
-    /// waits is read or refused.
+    /// Forgets what was said in the session that an exporter had from this port; without one, in every session. What waits
+    /// is read or refused.
     ///
     /// # Errors
     /// [`SinkError`] if the sink takes no more.
     pub(crate) fn close(
         &mut self,
-        has_ended: impl Fn(Address, u16) -> bool,
+        session: Option<(Address, u16)>,
         record: &mut FlowRecord,
         sink: &mut dyn FlowSink,
         tally: &mut Tally,
     ) -> Result<(), SinkError> {
         let mut out = Out { record, sink, tally, books: &mut self.books };
-        close(self.sessions.take_ended(&has_ended), &mut out)?;
-        self.missed.close(has_ended, &mut out)
+        match session {
+            Some((exporter, port)) => {
+                close(self.sessions.take_ended(exporter, port), &mut out)?;
+                self.missed.close(exporter, port, &mut out)
+            }
+            None => {
+                close(self.sessions.take_all(), &mut out)?;
+                self.missed.close_all(&mut out)
+            }
+        }
     }
 
     /// Takes note that datagrams were dropped before they came here.

@@ -116,20 +116,23 @@ impl Sessions {
         gone
     }
 
-    /// Takes out the domains of sessions that have ended, each an exporter and its port.
-    pub(super) fn take_ended(&mut self, has_ended: impl Fn(Address, u16) -> bool) -> Vec<Domain> {
-        let mut gone = Vec::new();
-        for (_, exporter) in self.exporters.iter_mut() {
-            let sessions = exporter.domains.iter().map(|(session, _)| session);
-            let ended: Vec<Session> =
-                sessions.filter(|session| has_ended(session.exporter, session.port)).collect();
-            for domain in ended.into_iter().filter_map(|session| exporter.domains.remove(session)) {
-                exporter.octets -= cost(&domain);
-                self.octets -= cost(&domain);
-                gone.push(domain);
-            }
-        }
+    /// Takes out the domains that an exporter told from this port.
+    pub(super) fn take_ended(&mut self, exporter: Address, port: u16) -> Vec<Domain> {
+        let Some(exporter) = self.exporters.get(exporter) else { return Vec::new() };
+        let sessions = exporter.domains.iter().map(|(session, _)| session);
+        let ended: Vec<Session> = sessions.filter(|session| session.port == port).collect();
+        let gone: Vec<Domain> =
+            ended.into_iter().filter_map(|session| exporter.domains.remove(session)).collect();
+        let octets: usize = gone.iter().map(cost).sum();
+        exporter.octets -= octets;
+        self.octets -= octets;
         gone
+    }
+
+    /// Takes out every domain.
+    pub(super) fn take_all(&mut self) -> Vec<Domain> {
+        let exporters = std::mem::replace(self, Self::new()).exporters;
+        exporters.into_values().flat_map(|exporter| exporter.domains.into_values()).collect()
     }
 
     /// Every domain and whose it is, in no order.

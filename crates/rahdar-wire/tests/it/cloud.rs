@@ -2,6 +2,8 @@
 
 use rahdar_model::flow::{Direction, Initiator, SamplingSource};
 use rahdar_model::{Quality, Timestamp};
+use rahdar_testkit::alone::most_memory;
+use rahdar_testkit::{alone, skipped};
 use rahdar_wire::{Detection, Format, Options, detect};
 
 use crate::kept::{Kept, decode_all, decoded, line};
@@ -267,6 +269,23 @@ fn no_more_of_an_interface_is_kept_with_a_flow_than_a_hardware_address_takes() {
     };
     assert_eq!(lasted("02-00-00-00-00-5E-10-01 or less"), 2_000_000);
     assert_eq!(lasted("02-00-00-00-00-5E-10-02 and more"), 0);
+}
+
+#[test]
+fn a_name_of_any_length_takes_no_memory_with_every_flow() {
+    alone("cloud::a_name_of_any_length_takes_no_memory_with_every_flow", || {
+        let tuple = |port: u32| format!("1628985600,192.0.2.10,198.51.100.7,{port},443,T,O,A,B,,,,");
+        let tuples: Vec<String> = (1..=2_000).map(tuple).collect();
+        let log = nsg(2, &tuples.iter().map(String::as_str).collect::<Vec<_>>());
+        let log = log.replace("0200005E1001", &"x".repeat(128 << 10));
+        let before = most_memory();
+        let (kept, _) = decoded(log.as_bytes());
+        assert_eq!(kept.flows.len(), 2_000);
+        let Some((before, after)) = before.zip(most_memory()) else {
+            return skipped("nobody tells the memory in use");
+        };
+        assert!(after - before < 64 << 20, "{} octets more", after - before);
+    });
 }
 
 #[test]

@@ -632,7 +632,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("conn.log");
         fs::write(&path, "one\n").unwrap();
-        let long_ago = std::time::SystemTime::now() - Duration::from_secs(7_200);
+        let long_ago = std::time::UNIX_EPOCH + Duration::from_secs(1_600_000_000);
         File::options().append(true).open(&path).unwrap().set_modified(long_ago).unwrap();
         let found = fs::metadata(&path).unwrap();
         fs::write(&path, "one\ntw").unwrap();

@@ -1,7 +1,7 @@
 //! A flood from one sender, be it an exporter or one who forges its address: what others announced stays.
 
 use rahdar_model::{Address, Timestamp};
-use rahdar_testkit::alone::most_memory;
+use rahdar_testkit::alone::{most_memory, run_us};
 use rahdar_testkit::aloud::told;
 use rahdar_testkit::{alone, skipped};
 use rahdar_wire::{Arrival, Collector, Options};
@@ -84,6 +84,34 @@ fn one_exporter_is_remembered_with_its_domains_in_use_and_no_more() {
         assert!(known(&mut live, 0), "in use while {domain} domains were announced");
     }
     assert!(known(&mut live, 1_499) && !known(&mut live, 100), "one that was not used gave way");
+}
+
+#[test]
+fn a_session_ends_in_no_more_time_among_many_others() {
+    alone("exports::flood::a_session_ends_in_no_more_time_among_many_others", || {
+        /// Sessions that end.
+        const ENDS: u16 = 1_000;
+        let lasted_us = |exporters: u32| {
+            let mut live = Live::new();
+            let received = Some(Timestamp::from_seconds(EXPORT_S.into()));
+            for (exporter, domain) in (0..exporters).flat_map(|e| (0..1_000).map(move |domain| (e, domain))) {
+                let exporter = Address::from_v4_bits(0xc612_0000 + exporter);
+                let arrival = Arrival { exporter, port: 9, received, packet: 1 };
+                let message = Header { domain, ..Header::after(0) }.ipfix(&[set(FLOWS, &[0; 4])]);
+                live.collector.message(&message, &arrival, &mut live.kept).unwrap();
+            }
+            let before = run_us()?;
+            for port in 0..ENDS {
+                live.collector.close(FLOODER.parse().unwrap(), port, &mut live.kept).unwrap();
+            }
+            Some(run_us()? - before)
+        };
+        let Some((few, many)) = lasted_us(1).zip(lasted_us(40)) else {
+            return skipped("nobody tells how long a thread ran");
+        };
+        assert!(many < 10 * few + 20_000, "{few} us among a thousand, {many} us among 40 thousand");
+        told(format_args!("{few} us among a thousand, {many} us among 40 thousand"));
+    });
 }
 
 #[test]
