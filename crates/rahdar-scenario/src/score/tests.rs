@@ -7,6 +7,7 @@ use rahdar_model::finding::{
     Attempts, Daily, EventTest, Infrastructure, Rhythm, Surge, Victim as Host, VictimTotal,
 };
 use rahdar_model::intelligence::{Cluster, ClusterId};
+use rahdar_model::sight::Witness;
 use rahdar_model::time::DAY_US;
 use rahdar_model::{Day, Estimate, Window};
 
@@ -61,7 +62,7 @@ fn finding(truth: &Truth, pair: &Pair) -> Finding {
         first_seen: Some(pair.first_visible),
         last_seen: Some(pair.last_visible),
         at_least: true,
-        witness: Default::default(),
+        witness: Witness::none("no flow was asked for"),
         is_distinct: true,
         days_active: pair.days.len() as u32,
         flows: pair.visible.sessions,
