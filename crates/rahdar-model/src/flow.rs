@@ -344,7 +344,7 @@ impl Quality {
     /// Octets were counted from captured frames that were cut; lengths come from IP headers.
     pub const TRUNCATED_CAPTURE: Self = Self(1 << 10);
     /// Octets of this flow are not counted: the source says that it missed packets (Zeek
-    /// `missed_bytes`), counts no octets, or only those above the transport header.
+    /// `missed_bytes`), counts no octets or no packets, or only octets above the transport header.
     pub const CONTENT_GAP: Self = Self(1 << 11);
     /// The first packet seen was not the opening one: the flow began before the source did.
     pub const MIDSTREAM: Self = Self(1 << 12);
