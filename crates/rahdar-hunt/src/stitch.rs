@@ -54,6 +54,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use rahdar_model::flow::{protocol, tcp};
+use rahdar_model::store::FanOut;
 use rahdar_model::time::{DAY_US, SECOND_US};
 use rahdar_model::{Address, Day, Timestamp};
 
@@ -83,7 +84,7 @@ pub const REPLY_PACKETS: u64 = 6;
 
 /// Packets of this many octets or fewer on average carry headers alone: IPv4, TCP and their
 /// options (`methods.md` §2.2, G1).
-pub const HEADERS_OCTETS: u64 = 64;
+pub const HEADERS_OCTETS: u64 = FanOut::HEADERS_OCTETS;
 
 /// One conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]

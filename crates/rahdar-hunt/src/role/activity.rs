@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
 
 use rahdar_model::flow::{Initiator, protocol, tcp};
-use rahdar_model::store::FanOut;
 use rahdar_model::time::SECOND_US;
 use rahdar_model::{Address, FlowRecord, Prefix};
+
+use crate::stitch::is_large;
 
 /// Addresses, networks or ports of one kind that are told apart; chosen here: no feature asks for more. Only
 /// how many there are is ever used, so that the order of flows does not matter.
@@ -207,14 +208,13 @@ impl Seen<'_> {
         if self.flow.protocol == protocol::UDP {
             return self.out.0 > 0;
         }
-        let carries = |packets: u64, octets: u64| packets > 0 && octets / packets > FanOut::HEADERS_OCTETS;
         let is_talk = |flags: u16| {
             let has = |bits: u16| flags & bits == bits;
             has(tcp::ACK) && (has(tcp::PSH) || has(tcp::FIN) || flags & (tcp::SYN | tcp::RST) == 0)
         };
         let used = |(packets, octets, flags): (u64, u64, Option<u16>)| match flags {
             Some(flags) => packets > 0 && is_talk(flags),
-            None => carries(packets, octets),
+            None => is_large(packets, octets),
         };
         used(self.out) || used(self.back)
     }
@@ -260,6 +260,12 @@ mod tests {
         let reply = |flags: u16| flow(&format!("{HOST}:25 > 192.0.2.9:50000")).flags(flags).build();
         assert_eq!(activity(&[reply(tcp::SYN | tcp::ACK)]).callers(25), 0);
         assert_eq!(activity(&[reply(tcp::PSH | tcp::ACK)]).callers(25), 1);
+    }
+
+    #[test]
+    fn without_flags_packets_that_are_larger_than_headers_on_average_are_a_use() {
+        let called = |octets: u64| flow(&format!("192.0.2.9:50000 > {HOST}:25")).sent(2, octets).build();
+        assert_eq!([128, 129].map(|octets| activity(&[called(octets)]).callers(25)), [0, 1]);
     }
 
     #[test]
