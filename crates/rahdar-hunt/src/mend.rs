@@ -6,10 +6,10 @@
 //!   [`CLOCK_MOST_US`], and the median deviation from it less than [`CLOCK_SPREAD_US`]. A larger θ is
 //!   left alone: files are exported again years after, and their times are right.
 //! * **Counters that were multiplied.** Where more than [`SCALED_SHARE`] of all records of one exporter
-//!   and sampling interval N ≥ [`SCALED_LEAST_INTERVAL`] count packets in multiples of N, the exporter
-//!   multiplied already: both counters are divided by N. It takes [`SCALED_LEAST_RECORDS`] records; where
-//!   the exporter has no more than that in the whole window, those that were met are asked. Of fewer,
-//!   nobody can tell: the lower bound takes them for multiplied, the upper one for not.
+//!   and sampling interval N count packets in multiples of N, the exporter multiplied already: both counters are
+//!   divided by N. It takes [`SCALED_LEAST_RECORDS`] records, and N ≥ [`SCALED_LEAST_INTERVAL`]; where
+//!   the exporter has no more than that in the whole window, those that were met are asked. Of fewer, or of a
+//!   smaller N, nobody can tell: the lower bound takes them for multiplied, the upper one for not.
 //! * **Flags.** Every segment but the first has ACK (RFC 9293 §3.1). Where more than [`UNFLAGGED_SHARE`] of the TCP
 //!   records of one exporter have no flag at all, and one of them carries more than headers, as no
 //!   probe does, the exporter does not tell flags: they are unknown, not 0 (`methods.md` §1.4; R. Hofstede et al.,
@@ -59,7 +59,7 @@ pub const SCALED_SHARE: f64 = 0.99;
 pub const SCALED_LEAST_RECORDS: u64 = 20;
 /// The smallest interval for which it is told. Chosen here: of smaller ones, small counts are multiples
 /// too often.
-pub const SCALED_LEAST_INTERVAL: u32 = 10;
+pub const SCALED_LEAST_INTERVAL: u64 = 10;
 
 /// The share of TCP records without any flag where nobody tells flags (`methods.md` §1.4).
 pub const UNFLAGGED_SHARE: f64 = 0.99;
@@ -114,7 +114,7 @@ fn median(numbers: &mut [i64]) -> Option<i64> {
 enum Habit {
     Plain,
     Multiplied,
-    /// Its records are too few to tell.
+    /// Its records are too few to tell, or its interval too small.
     Untold,
 }
 
@@ -126,9 +126,11 @@ struct Counts {
 }
 
 impl Counts {
-    fn habit(self) -> Habit {
+    /// Of an exporter that samples one in `n`.
+    fn habit(self, n: u64) -> Habit {
         let are_multiples = self.multiples as f64 > SCALED_SHARE * self.records as f64;
-        match (are_multiples, self.records >= SCALED_LEAST_RECORDS) {
+        let tells = self.records >= SCALED_LEAST_RECORDS && n >= SCALED_LEAST_INTERVAL;
+        match (are_multiples, tells) {
             (false, _) => Habit::Plain,
             (true, true) => Habit::Multiplied,
             (true, false) => Habit::Untold,
@@ -180,9 +182,7 @@ type Sampled = (Arc<str>, u64);
 
 fn undo_scaling(contacts: &mut [Contact], coverage: &[ExporterCoverage]) {
     let interval = |contact: &Contact| match contact.rate {
-        Rate::OneIn(n) if n >= SCALED_LEAST_INTERVAL && !contact.flow_sampled && !contact.is_divided => {
-            Some(u64::from(n))
-        }
+        Rate::OneIn(n) if n > 1 && !contact.flow_sampled && !contact.is_divided => Some(u64::from(n)),
         _ => None,
     };
     let mut met: HashMap<Sampled, Counts> = HashMap::new();
@@ -198,7 +198,8 @@ fn undo_scaling(contacts: &mut [Contact], coverage: &[ExporterCoverage]) {
         .map(|(own, met)| {
             let all = recorded(&own, coverage);
             let counts = if all.records >= SCALED_LEAST_RECORDS { all } else { met };
-            (own, counts.habit())
+            let habit = counts.habit(own.1);
+            (own, habit)
         })
         .collect();
     for contact in contacts {
@@ -303,7 +304,11 @@ mod tests {
 
     #[test]
     fn counters_that_happen_to_be_multiples_are_left_alone() {
-        assert_eq!(mended(&[2; 40], 2), [(2, 2_000, 2_000); 40], "small counts are even");
+        assert_eq!(
+            mended(&[2; 40], 2),
+            [(2, 2_000, 1_000); 40],
+            "small counts are even, and may be multiplied"
+        );
         let some = [&[100; 98][..], &[7, 7]].concat();
         assert_eq!(mended(&some, 100)[0], (100, 100_000, 100_000));
         assert_eq!(mended(&[1; 40], 100), [(1, 1_000, 1_000); 40]);
