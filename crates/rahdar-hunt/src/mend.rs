@@ -304,14 +304,19 @@ mod tests {
 
     #[test]
     fn counters_that_happen_to_be_multiples_are_left_alone() {
+        let some = [&[100; 98][..], &[7, 7]].concat();
+        assert_eq!(mended(&some, 100)[0], (100, 100_000, 100_000));
+        assert_eq!(mended(&[1; 40], 100), [(1, 1_000, 1_000); 40]);
+    }
+
+    #[test]
+    fn of_a_small_interval_the_lower_bound_takes_the_worse() {
         assert_eq!(
             mended(&[2; 40], 2),
             [(2, 2_000, 1_000); 40],
             "small counts are even, and may be multiplied"
         );
-        let some = [&[100; 98][..], &[7, 7]].concat();
-        assert_eq!(mended(&some, 100)[0], (100, 100_000, 100_000));
-        assert_eq!(mended(&[1; 40], 100), [(1, 1_000, 1_000); 40]);
+        assert_eq!(mended(&[[2; 39].as_slice(), &[1]].concat(), 2)[0], (2, 2_000, 2_000));
     }
 
     #[test]
