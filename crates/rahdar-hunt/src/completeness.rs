@@ -48,7 +48,7 @@ use rahdar_model::Window;
 use rahdar_model::coverage::{ExporterCoverage, joined};
 use rahdar_model::fact::Unit;
 
-use crate::seen::under_way;
+use crate::watch::under_way;
 
 /// The least κ that is made up for. Chosen here: as much came as was lost.
 pub const LEAST: f64 = 0.5;

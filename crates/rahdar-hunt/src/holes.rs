@@ -41,7 +41,7 @@ use rahdar_model::sight::Hole;
 use rahdar_model::time::HOUR_US;
 use rahdar_model::{Timestamp, Window};
 
-use crate::seen::under_way;
+use crate::watch::under_way;
 
 /// Flow records that an exporter would usually have begun in a silence that is a hole. Chosen here: by chance
 /// one silence in e²⁰ is as empty, fewer than any exporter has.

@@ -18,7 +18,8 @@
 //!   uploads more than usual to networks it never dealt with, without any claim;
 //! * [`calibrate`]: what labelled traffic teaches of those weights;
 //! * [`exfil`], [`upload`], [`seen`], [`chronology`]: how much, of what pattern, since when, before
-//!   or after what; [`holes`] and [`sight`]: when exporters did not record, and what left no record;
+//!   or after what; [`watch`], [`holes`] and [`sight`]: when exporters recorded, when they did not though they
+//!   should have, and what left no record;
 //! * [`rival`], [`attribution`], [`overlap`], [`company`], [`role`]: what else may explain it, who may
 //!   be behind it, who else is there, what the victim does;
 //! * `marking`: how far what is told may travel; [`mod@profile`]: whose network that is, by public files, after the hunt.
@@ -71,6 +72,7 @@ pub mod timeouts;
 pub mod unusual;
 pub mod upload;
 pub mod vantage;
+pub mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -198,7 +200,7 @@ impl Scene<'_> {
         let Self { store, networks, window } = *self;
         let prefixes: Vec<Prefix> = networks.iter().map(|network| network.prefix).collect();
         let book = &*names::with_derived(store, book, &prefixes, window)?;
-        let coverage = seen::coverage(store, window)?;
+        let coverage = watch::coverage(store, window)?;
         let swept = sweep::sweep(store, book, window, &coverage)?;
         let scanners = scanners(store, &swept.contacts, &coverage, window)?;
         let active = if swept.contacts.is_empty() { 0 } else { store.active_hosts(&prefixes, window)? };

@@ -47,7 +47,7 @@ use rahdar_model::{Address, Timestamp, Window};
 
 use crate::holes::Ledger;
 use crate::lead::Affiliation;
-use crate::seen;
+use crate::watch;
 
 /// The chance that counts as sure to be seen (`methods.md` §0).
 pub const SURE: f64 = 0.95;
@@ -348,7 +348,7 @@ pub(crate) fn witness(
     let views = lookout.views(whole, |exporter| exporters.contains(exporter));
     let around = Window::new(seen.from.plus_micros(-margin_us), seen.until.plus_micros(margin_us));
     let own = lookout.ledgers.iter().filter(|ledger| exporters.contains(&*ledger.coverage.exporter));
-    let mut holes: Vec<Hole> = own.flat_map(|ledger| seen::holes_in(ledger, around)).cloned().collect();
+    let mut holes: Vec<Hole> = own.flat_map(|ledger| watch::holes_in(ledger, around)).cloned().collect();
     holes.sort_unstable();
     holes.truncate(MOST_HOLES);
     let (contact_packets, detection, why) = match typical(traces) {

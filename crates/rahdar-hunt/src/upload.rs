@@ -38,8 +38,8 @@ use rahdar_model::{Day, Estimate};
 
 use crate::exporters::{ALPHA, Part, add_sample};
 use crate::sampling::{ETHERNET_MTU, SampledSum};
-use crate::seen;
 use crate::sweep::{Contact, Party, Rate};
+use crate::watch;
 
 /// Octets that leave, at least, before a volume is much (`methods.md` §5).
 pub const MUCH_OCTETS: f64 = 10e6;
@@ -210,7 +210,7 @@ fn unseen(days: &[Daily], parts: &[Part<'_>], coverage: &[ExporterCoverage]) -> 
         }
     }
     let active: BTreeSet<Day> = days.iter().map(|day| day.day).collect();
-    let is_blind = |day: Day| !seen::is_covered(day.window(), &exporters, coverage);
+    let is_blind = |day: Day| !watch::is_covered(day.window(), &exporters, coverage);
     let (mut count, mut has_blind) = (0_u32, false);
     for day in (first.0..=last.0).map(Day).filter(|day| !active.contains(day)) {
         let blind = is_blind(day);

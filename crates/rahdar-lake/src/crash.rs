@@ -7,7 +7,6 @@
 mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::env;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,7 +18,7 @@ use rahdar_model::fact::{Fact, Gap, Handshake, Resolution};
 use rahdar_model::sink::SinkError;
 use rahdar_model::store::{Admission, Cell, Commit, HandshakesAsked, Input, StoreError};
 use rahdar_model::{FlowRecord, FlowStore, Window};
-use rahdar_testkit::flow;
+use rahdar_testkit::{flow, is_nightly};
 
 use crate::Lake;
 use crate::disk::{Disk, RealDisk};
@@ -54,11 +53,6 @@ pub(crate) fn import(lake: &Lake, id: &str, flows: &[FlowRecord]) -> Result<Comm
         import.fact(Fact::Gap(&Gap { lost: 1, ..Gap::blank() })).map_err(failing)?;
     }
     import.commit()
-}
-
-/// Whether there is a night for this.
-pub(crate) fn is_nightly() -> bool {
-    env::var_os("RAHDAR_TIER").is_some_and(|tier| tier == "nightly")
 }
 
 /// Three flows of two days.

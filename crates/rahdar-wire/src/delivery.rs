@@ -10,10 +10,7 @@ use rahdar_model::sink::{Place, SinkError};
 use rahdar_model::{FlowRecord, FlowSink, Problem, Tally, Timestamp};
 
 use crate::Options;
-
-/// Problems of one input that are named one by one; later ones are only counted, so that a
-/// hostile input cannot flood the reader of the list. Chosen here: more than anybody reads.
-const PROBLEMS_NAMED_MAX: u64 = 1_000;
+use crate::problems::Problems;
 
 /// Kinds of records beside that are named; later ones are only counted. Chosen here: Zeek writes some sixty logs.
 const KINDS_NAMED_MAX: usize = 64;
@@ -30,14 +27,12 @@ pub(crate) struct Delivery<'a> {
     /// What became of the records so far.
     pub(crate) tally: Tally,
     correction: Correction,
-    named: u64,
+    problems: Problems,
     has_told_unit: bool,
     /// Kinds of records that are not read, and how many of each.
     beside: BTreeMap<Box<[u8]>, u64>,
     /// Records of kinds beyond [`KINDS_NAMED_MAX`].
     beside_unnamed: u64,
-    /// The first place of a problem that was not named, and the records refused there and after.
-    unnamed: Option<(Place, u64)>,
 }
 
 impl<'a> Delivery<'a> {
@@ -54,11 +49,10 @@ impl<'a> Delivery<'a> {
             sink,
             tally: Tally::default(),
             correction: options.correction(),
-            named: 0,
+            problems: Problems::default(),
             has_told_unit: false,
             beside: BTreeMap::new(),
             beside_unnamed: 0,
-            unnamed: None,
         }
     }
 
@@ -108,7 +102,7 @@ impl<'a> Delivery<'a> {
     pub(crate) fn refuse_all(&mut self, place: Place, why: fmt::Arguments<'_>, records: u64) {
         self.tally.received += records;
         self.tally.refused += records;
-        self.problem(place, why, records);
+        self.problems.tell(place, why, records, self.sink);
     }
 
     /// Says, once, that times of the input count another unit than seconds.
@@ -123,16 +117,7 @@ impl<'a> Delivery<'a> {
 
     /// Says something about the input that cost no record.
     pub(crate) fn note(&mut self, place: Place, what: fmt::Arguments<'_>) {
-        self.problem(place, what, 0);
-    }
-
-    fn problem(&mut self, place: Place, text: fmt::Arguments<'_>, refused: u64) {
-        if self.named == PROBLEMS_NAMED_MAX {
-            self.unnamed.get_or_insert((place, 0)).1 += refused;
-            return;
-        }
-        self.named += 1;
-        self.sink.problem(Problem { place, text: text.to_string(), refused });
+        self.problems.tell(place, what, 0, self.sink);
     }
 
     /// Names what was only counted and hands back the counts.
@@ -145,10 +130,7 @@ impl<'a> Delivery<'a> {
             let text = format!("not read, and beside: {}", all.join(", "));
             self.sink.problem(Problem { place: Place::Input, text, refused: 0 });
         }
-        if let Some((place, refused)) = self.unnamed {
-            let text = format!("{refused} more records are refused from here on; they are not named");
-            self.sink.problem(Problem { place, text, refused });
-        }
+        self.problems.tell_unnamed(self.sink);
         debug_assert!(self.tally.balances(), "{:?}", self.tally);
         self.tally
     }

@@ -37,6 +37,7 @@ mod netflow;
 mod nfdump;
 mod objects;
 mod peel;
+mod problems;
 mod sflow;
 mod suricata;
 mod table;

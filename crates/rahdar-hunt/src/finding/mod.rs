@@ -48,7 +48,7 @@ use crate::stitch::Session;
 use crate::surge::series::Series;
 use crate::surge::{self, Study, Told};
 use crate::sweep::{Party, Rate, Swept};
-use crate::{chronology, marking, overlap, profile, rival, seen, upload};
+use crate::{chronology, marking, overlap, profile, rival, seen, upload, watch};
 
 /// What exporters recorded, and when they did not: each ledger stands beside its coverage.
 pub(crate) struct Record<'a> {
@@ -150,14 +150,14 @@ impl<'a> Teller<'a> {
         let starts = || dated(parts).map(|part| part.contact().start);
         let life = Window::new(starts().min().unwrap_or_default(), starts().max().unwrap_or_default());
         let id = self.cases[i].id();
-        let series = match seen::newcomer(life, &exporters, self.coverage) {
+        let series = match watch::newcomer(life, &exporters, self.coverage) {
             _ if daily.is_empty() => Err("no clock tells when contact was".to_owned()),
             Some(change) => Err(change),
             None => {
                 let contact = daily.iter().map(|day| (day.day, day.octets_out.point));
                 let is_blind = |day: Day| {
-                    seen::is_blind(day.window(), &exporters, self.coverage)
-                        || seen::is_holed(day, &exporters, self.ledgers)
+                    watch::is_blind(day.window(), &exporters, self.coverage)
+                        || watch::is_holed(day, &exporters, self.ledgers)
                 };
                 Series::of(contact, &is_blind).ok_or_else(|| "contact has no life to look at".to_owned())
             }
@@ -208,7 +208,7 @@ impl<'a> Teller<'a> {
 
     fn daily(&self, parts: &[Part<'a>]) -> Vec<Daily> {
         let exporters = exporters(parts);
-        let is_day_covered = |day: Day| seen::is_covered(day.window(), &exporters, self.coverage);
+        let is_day_covered = |day: Day| watch::is_covered(day.window(), &exporters, self.coverage);
         exfil::daily(dated(parts).copied(), &is_day_covered)
     }
 
@@ -226,7 +226,7 @@ impl<'a> Teller<'a> {
         };
         let parts: Vec<Part<'a>> = self.parts_of(a).into_iter().chain(self.parts_of(b)).collect();
         let exporters = exporters(&parts);
-        let is_watched = |day: Day| seen::is_watched(day, &exporters, self.ledgers);
+        let is_watched = |day: Day| watch::is_watched(day, &exporters, self.ledgers);
         company::timing(&days(a, &of_a, &of_b), &days(b, &of_b, &of_a), &is_watched)
     }
 
@@ -247,7 +247,7 @@ impl<'a> Teller<'a> {
         let seen = first_seen.zip(last_seen).map(|(first, last)| Window::new(first, last));
         let exporters = exporters(&parts);
         let is_covered = starts.len() == parts.len()
-            && seen.is_some_and(|seen| seen::is_covered(seen, &exporters, self.coverage));
+            && seen.is_some_and(|seen| watch::is_covered(seen, &exporters, self.coverage));
         let sent_by = |party| estimate(parts.iter().copied(), party, is_covered);
         let silence_us = seen::longest_silence_us(&starts);
         let cut = seen.is_none_or(|seen| seen::is_cut_by_any(seen, silence_us, &exporters, self.ledgers));

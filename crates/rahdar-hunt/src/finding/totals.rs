@@ -7,8 +7,8 @@ use rahdar_model::{Address, Estimate, Window};
 
 use super::{Teller, dated};
 use crate::exporters::{Part, estimate};
-use crate::seen;
 use crate::sweep::Party;
+use crate::watch;
 
 /// What left the victims of some cases: each, and all of them.
 pub(crate) struct Totals {
@@ -54,7 +54,7 @@ impl<'a> Teller<'a> {
         let from = dated(&parts).map(|part| part.contact().start).min().unwrap_or_default();
         let until = dated(&parts).map(|part| part.contact().end).max().unwrap_or_default();
         let is_covered = dated(&parts).count() == parts.len()
-            && seen::is_covered(Window::new(from, until), &exporters, self.coverage);
+            && watch::is_covered(Window::new(from, until), &exporters, self.coverage);
         estimate(parts, Party::Victim, is_covered)
     }
 }

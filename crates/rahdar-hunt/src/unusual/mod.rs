@@ -59,9 +59,9 @@ use self::holder::{Holder, Holders, TableDays};
 use self::hours::{Hour, Hours, MEMORY_US, NEW_US, Read};
 use self::usual::{Pool, Usual};
 use crate::discovery::{RATE, adjusted};
-use crate::seen;
 use crate::sweep::Party;
 use crate::upload::MUCH_OCTETS;
+use crate::watch;
 
 /// How long before a day its baseline begins (`methods.md` §5).
 pub const BASELINE_US: i64 = 6 * 7 * DAY_US;
@@ -200,7 +200,7 @@ pub fn met(
 /// See [`UploadsError`].
 pub fn uploads(store: &dyn FlowStore, ask: &Ask, holders: &Holders) -> Result<Uploads, UploadsError> {
     let history = ask.history();
-    let coverage = seen::coverage(store, history)?;
+    let coverage = watch::coverage(store, history)?;
     let mut began: BTreeMap<Arc<str>, Timestamp> = BTreeMap::new();
     for ledger in &coverage {
         let first = began.entry(ledger.exporter.clone()).or_insert(ledger.window.from);
@@ -347,7 +347,7 @@ impl<'a> Recorded<'a> {
         *known.entry(window).or_insert_with(|| {
             let first = window.from.plus_micros(DAY_US - 1).day();
             let all = (first.0..window.until.day().0).map(Day);
-            all.filter(|day| !seen::is_blind(day.window(), exporters, coverage)).count()
+            all.filter(|day| !watch::is_blind(day.window(), exporters, coverage)).count()
         })
     }
 }

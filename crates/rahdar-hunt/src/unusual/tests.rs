@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rahdar_intel::registry::{Dump, Label, Routes, Shelf};
 use rahdar_model::FlowRecord;
 use rahdar_testkit::builder::FlowBuilder;
-use rahdar_testkit::{NaiveStore, flow};
+use rahdar_testkit::{NaiveStore, flow, is_nightly};
 
 use super::*;
 use crate::chance::Chance;
@@ -357,10 +357,6 @@ mod chance {
         let told = standing(judge(&read, week, &mut |_| LEAST_BASELINE_DAYS).tests);
         let is_planted = |test: &&Test<'_>| planted.is_none() || test.hour.hour == at(69, 23);
         told.iter().filter(is_planted).count()
-    }
-
-    fn is_nightly() -> bool {
-        std::env::var_os("RAHDAR_TIER").is_some_and(|tier| tier == "nightly")
     }
 
     /// The bars of `docs/judgement.md`: hours in 1,000 host-weeks. Everything is much where the median is a gigabyte.

@@ -11,9 +11,9 @@ use rahdar_model::{Address, Estimate, FlowStore, Prefix, Quality, Timestamp, Win
 use super::holder::{Holder, Holders};
 use super::{Share, Test, Upload};
 use crate::exporters::{Part, Weight, estimate, weigh};
-use crate::seen;
 use crate::stitch::{Habits, Session, stitch};
 use crate::sweep::{Contact, Party, settle};
+use crate::watch;
 
 type Key = (Address, Timestamp);
 
@@ -89,7 +89,7 @@ impl Seen {
 
     fn octets(&self, hour: Window, coverage: &[ExporterCoverage]) -> Estimate {
         let exporters = self.contacts.iter().map(|contact| &*contact.exporter).collect();
-        estimate(self.parts(), Party::Victim, seen::is_covered(hour, &exporters, coverage))
+        estimate(self.parts(), Party::Victim, watch::is_covered(hour, &exporters, coverage))
     }
 
     /// Who opened the sessions by which most left; none if that cannot be told.

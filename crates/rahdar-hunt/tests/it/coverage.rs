@@ -210,7 +210,7 @@ fn a_cluster_without_contact_closes_no_hunt_that_did_not_ask_for_it() {
 #[test]
 fn a_day_in_a_hole_is_no_day_of_a_series() {
     use rahdar_hunt::holes::ledgers;
-    use rahdar_hunt::seen::is_holed;
+    use rahdar_hunt::watch::is_holed;
     use rahdar_model::FlowStore;
 
     let coverage = rahdar_testkit::NaiveStore::of(lively("r1", &[37, 38])).coverage(Window::ALL).unwrap();

@@ -6,16 +6,11 @@ use std::path::{Path, PathBuf};
 use rahdar_intel::{Format, ReadError, ReadOptions, Reading, read};
 use rahdar_model::intelligence::{HashKind, Indicator, WindowBasis};
 use rahdar_model::{Timestamp, Window};
+use rahdar_testkit::corpus;
 
 /// The folder of intelligence in the corpus, if the corpus is there.
 pub(crate) fn folder() -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
-    let path = std::env::var_os("RAHDAR_CORPUS").map_or_else(beside, PathBuf::from).join("intel");
-    if path.is_dir() {
-        return Some(path);
-    }
-    rahdar_testkit::skipped("corpus not found");
-    None
+    corpus().map(|corpus| corpus.join("intel"))
 }
 
 /// Every file below a folder, in the order of paths.

@@ -1,12 +1,11 @@
 //! What a commit costs, and that it does not grow with the commits before it (`docs/performance.md`).
 
-use std::env;
 use std::fs;
 use std::time::Duration;
 
 use rahdar_lake::Lake;
 use rahdar_model::store::{FlowStore, Input};
-use rahdar_testkit::flow;
+use rahdar_testkit::{alone, flow, is_nightly};
 
 /// Commits that are looked at together. Two of the rarer checkpoints are among them.
 const LOOK: usize = 40;
@@ -36,14 +35,11 @@ fn commit(lake: &Lake, number: usize) {
 /// Told in a process of its own, or what other tests use would be counted too.
 #[test]
 fn a_commit_costs_no_more_after_many() {
-    if env::var_os("RAHDAR_ALONE").is_none() {
-        let this = "cost::a_commit_costs_no_more_after_many";
-        let mut alone = std::process::Command::new(env::current_exe().unwrap());
-        alone.args([this, "--exact", "--nocapture"]).env("RAHDAR_ALONE", "1");
-        assert!(alone.status().unwrap().success());
-        return;
-    }
-    let most = if env::var_os("RAHDAR_TIER").is_some_and(|tier| tier == "nightly") { 1_000 } else { 200 };
+    alone("cost::a_commit_costs_no_more_after_many", commits_cost_the_same);
+}
+
+fn commits_cost_the_same() {
+    let most = if is_nightly() { 1_000 } else { 200 };
     let folder = tempfile::tempdir().unwrap();
     let lake = Lake::open(folder.path()).unwrap();
     let mut costs = Vec::new();

@@ -1,6 +1,5 @@
 //! Writers at once, one who merges files and removes old ones, and readers beside them (`docs/reliability.md` R9).
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,7 +10,7 @@ use rahdar_lake::{Effort, Lake};
 use rahdar_model::store::{Admission, Cell, FlowStore, Input, QueryLimits, StoreError};
 use rahdar_model::time::{SECOND_US, Timestamp};
 use rahdar_model::{FlowRecord, Window};
-use rahdar_testkit::{flow, time};
+use rahdar_testkit::{flow, is_nightly, time};
 
 const WRITERS: usize = 8;
 const READERS: usize = 4;
@@ -139,7 +138,7 @@ fn write_on(folder: &Path, writer: usize, appends: usize) -> u64 {
 
 #[test]
 fn of_many_writers_none_fails_and_no_reader_sees_half_a_commit() {
-    let appends = if env::var_os("RAHDAR_TIER").is_some_and(|tier| tier == "nightly") { 500 } else { 50 };
+    let appends = if is_nightly() { 500 } else { 50 };
     let folder = tempfile::tempdir().unwrap();
     Lake::open(folder.path()).unwrap();
     let rounds = Rounds {

@@ -13,7 +13,7 @@ use rahdar_hunt::sweep::{Contact, Party};
 use rahdar_model::store::{End, Sighting};
 use rahdar_model::{Address, Estimate, FlowRecord};
 use rahdar_scenario::{Sampling, Settings};
-use rahdar_testkit::NaiveStore;
+use rahdar_testkit::{NaiveStore, is_nightly};
 
 use crate::road::import;
 use crate::{Made, make};
@@ -35,8 +35,7 @@ struct Held {
 
 #[test]
 fn bounds_hold_in_as_many_seeds_as_they_promise() {
-    let is_nightly = std::env::var("RAHDAR_TIER").is_ok_and(|tier| tier == "nightly");
-    let seeds = if is_nightly { NIGHTLY } else { USUAL };
+    let seeds = if is_nightly() { NIGHTLY } else { USUAL };
     let mut held: BTreeMap<String, Held> = BTreeMap::new();
     for seed in 1..=seeds {
         let made = make(Settings { seed, flows: 0, sampling: Sampling::Exporters });

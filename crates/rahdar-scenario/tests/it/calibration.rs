@@ -12,6 +12,7 @@ use rahdar_model::finding::{Hunt, Verdict};
 use rahdar_model::time::DAY_US;
 use rahdar_model::{Address, Window};
 use rahdar_scenario::{Sampling, score};
+use rahdar_testkit::is_nightly;
 
 use crate::road::{book, events, everything, networks, readings, store};
 use crate::{Made, make, settings};
@@ -25,7 +26,7 @@ const LEAST_PACKETS: u64 = 20;
 
 /// The seeds that teach, and those held out. The grade and the development of methods saw others.
 fn seeds() -> [Vec<u64>; 2] {
-    match std::env::var("RAHDAR_TIER").is_ok_and(|tier| tier == "nightly") {
+    match is_nightly() {
         true => [(101..=110).collect(), (111..=114).collect()],
         false => [(101..=104).collect(), vec![111]],
     }

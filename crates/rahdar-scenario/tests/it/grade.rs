@@ -7,16 +7,13 @@
 //!     RAHDAR_SEEDS=21-40 cargo test -p rahdar-scenario --test it grade:: -- --nocapture
 
 use rahdar_scenario::{Grade, Sampling, Settings};
+use rahdar_testkit::is_nightly;
 
 use crate::road::SOUND;
 use crate::{make, settings};
 
 /// Seeds of full size in a nightly run: ten, the fewest of which nine in ten can be asked.
 const OF_FULL_SIZE: std::ops::RangeInclusive<u64> = 1..=10;
-
-fn is_nightly() -> bool {
-    std::env::var("RAHDAR_TIER").is_ok_and(|tier| tier == "nightly")
-}
 
 /// Small scenarios with seeds by their numbers and ranges.
 fn seeds(sampling: Sampling) -> Vec<Settings> {

@@ -3,7 +3,6 @@
 //!
 //! `packaging/test-tools.sh` installs them. What is not installed is skipped, aloud.
 
-use std::env;
 use std::fs;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -15,7 +14,7 @@ use std::time::Duration;
 
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::RcvBuf;
-use rahdar_testkit::NaiveStore;
+use rahdar_testkit::{NaiveStore, corpus};
 
 use crate::made;
 use crate::running::{Running, flows, gaps, settings};
@@ -40,18 +39,12 @@ fn captures(folder: &Path) -> Vec<PathBuf> {
     let own = folder.join("made.pcap");
     fs::write(&own, made::capture()).unwrap();
     let mut all = vec![own];
-    let corpus = env::var_os("RAHDAR_CORPUS")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus"), PathBuf::from);
     let of_corpus = [
         "captures/pcap/slips/test-cc/test-cc-capture-2.pcap",
         "captures/pcap/unit42/2023-01-Unit42-Wireshark-quiz.pcap",
     ];
-    for path in of_corpus.map(|name| corpus.join(name)) {
-        if path.try_exists().unwrap() {
-            all.push(path);
-        } else {
-            rahdar_testkit::skipped(format_args!("corpus not found: {}", path.display()));
-        }
+    if let Some(corpus) = corpus() {
+        all.extend(of_corpus.map(|name| corpus.join(name)));
     }
     all
 }

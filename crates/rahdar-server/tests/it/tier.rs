@@ -5,9 +5,7 @@ use std::env;
 use std::time::Duration;
 
 use rahdar_testkit::aloud::told;
-
-/// `nightly` for the long runs.
-const TIER: &str = "RAHDAR_TIER";
+use rahdar_testkit::is_nightly;
 
 /// Seconds of one long run, in place of what the bar says.
 const RUN_SECONDS: &str = "RAHDAR_RUN_SECONDS";
@@ -22,8 +20,7 @@ pub(crate) struct Tier {
 impl Tier {
     /// The tier of this run, said aloud for a test.
     pub(crate) fn of(test: &'static str) -> Self {
-        let is_nightly = env::var_os(TIER).is_some_and(|tier| tier == "nightly");
-        let tier = Self { of: test, is_nightly };
+        let tier = Self { of: test, is_nightly: is_nightly() };
         tier.say("begins");
         tier
     }

@@ -20,6 +20,7 @@ use rahdar_intel::index::{Live, Subject};
 use rahdar_intel::reading::ReadOptions;
 use rahdar_model::{Address, Day};
 use rahdar_store::Database;
+use rahdar_testkit::is_nightly;
 
 /// Claims of a full book, and how long and how much of memory its load may take.
 const FULL: usize = 5_000_000;
@@ -43,10 +44,6 @@ const CLAIMS_IN_FILE: usize = 1_000_000;
 
 /// Set for the process that is measured: the folder that it works in.
 const MEASURED: &str = "RAHDAR_SCALE_FOLDER";
-
-fn is_nightly() -> bool {
-    env::var_os("RAHDAR_TIER").is_some_and(|tier| tier == "nightly")
-}
 
 /// The address of a claim: every one of 10.0.0.0/8, in no order.
 fn address(i: usize) -> Address {

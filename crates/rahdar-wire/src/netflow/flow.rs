@@ -8,7 +8,7 @@ use rahdar_model::address::Address;
 use rahdar_model::correction::Correction;
 use rahdar_model::flow::size::{PACKET_OCTETS, doubt};
 use rahdar_model::flow::{Direction, FlowRecord, Initiator, Quality, SamplingSource, protocol};
-use rahdar_model::sink::{FlowSink, Place, Problem, SinkError, Tally};
+use rahdar_model::sink::{FlowSink, Place, SinkError, Tally};
 use rahdar_model::time::{SECOND_US, Timestamp, Window};
 
 use super::clock::Clock;
@@ -21,11 +21,7 @@ use super::template::{Icmp, Plan, Purpose, Rest};
 use crate::Options;
 use crate::account::Accounts;
 use crate::capture::sampled::{self, Content};
-
-/// Problems that one collector names one by one; later ones are counted and told at the end, so
-/// that a hostile exporter cannot flood the reader of the list. Chosen here: more than anybody
-/// reads.
-const PROBLEMS_NAMED_MAX: u64 = 1_000;
+use crate::problems::Problems;
 
 /// Names of exporters that are remembered, so that none is written twice. Chosen here: more than
 /// a country has.
@@ -125,9 +121,7 @@ pub(crate) struct Books {
     rows: u64,
     /// What became of what each exporter sent.
     pub(super) accounts: Accounts,
-    named: u64,
-    /// Where problems were no longer named, and the records refused from there on.
-    unnamed: Option<(Place, u64)>,
+    problems: Problems,
 }
 
 impl Books {
@@ -139,14 +133,13 @@ impl Books {
             names: Names { given: options.exporter.clone(), known: Recent::new(NAMES_MAX) },
             rows: 0,
             accounts: Accounts::default(),
-            named: 0,
-            unnamed: None,
+            problems: Problems::default(),
         }
     }
 
     /// Names problems from the beginning again.
     pub(crate) fn begin(&mut self) {
-        self.named = 0;
+        self.problems.begin();
     }
 
     /// The number of the last data record.
@@ -345,12 +338,12 @@ impl Out<'_> {
     pub(crate) fn refuse(&mut self, place: Place, records: u64, why: fmt::Arguments<'_>) {
         self.tally.received += records;
         self.tally.refused += records;
-        self.problem(place, records, why);
+        self.books.problems.tell(place, why, records, self.sink);
     }
 
     /// Says something that cost no record.
     pub(crate) fn note(&mut self, place: Place, what: fmt::Arguments<'_>) {
-        self.problem(place, 0, what);
+        self.books.problems.tell(place, what, 0, self.sink);
     }
 
     /// Counts a set that has to wait as one record: how many it holds is known when it is read.
@@ -367,19 +360,7 @@ impl Out<'_> {
 
     /// Tells what was counted and not named.
     pub(crate) fn tell_unnamed(&mut self) {
-        if let Some((place, refused)) = self.books.unnamed.take() {
-            let text = format!("{refused} more records are refused from here on; they are not named");
-            self.sink.problem(Problem { place, text, refused });
-        }
-    }
-
-    fn problem(&mut self, place: Place, refused: u64, text: fmt::Arguments<'_>) {
-        if self.books.named == PROBLEMS_NAMED_MAX {
-            self.books.unnamed.get_or_insert((place, 0)).1 += refused;
-            return;
-        }
-        self.books.named += 1;
-        self.sink.problem(Problem { place, text: text.to_string(), refused });
+        self.books.problems.tell_unnamed(self.sink);
     }
 }
 

@@ -1,27 +1,14 @@
 //! Real inputs, read in place. Skipped where the corpus is not there.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use rahdar_model::Quality;
+use rahdar_testkit::corpus;
 use rahdar_wire::{Format, Options, WireError};
 
 use crate::kept::{Kept, decode_all};
-
-/// The corpus, if it is there.
-pub(crate) fn corpus() -> Option<PathBuf> {
-    let path = match env::var_os("RAHDAR_CORPUS") {
-        Some(path) => path.into(),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus"),
-    };
-    let there = path.try_exists().unwrap_or(false);
-    if !there {
-        rahdar_testkit::skipped("corpus not found; set RAHDAR_CORPUS");
-    }
-    there.then_some(path)
-}
 
 fn files_under(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {

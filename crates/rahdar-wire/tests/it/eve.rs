@@ -4,9 +4,9 @@ use std::fs::File;
 
 use rahdar_model::fact::{Loss, Unit};
 use rahdar_model::flow::{Initiator, SamplingSource};
+use rahdar_testkit::corpus;
 use rahdar_wire::{Detection, Format, Options, detect};
 
-use crate::corpus::corpus;
 use crate::kept::{Kept, decode_all, decoded, handshake_line, line, resolution_line};
 
 /// An event of the two ends that all of these tests use.

@@ -4,9 +4,9 @@ use std::fs::File;
 
 use rahdar_model::fact::{Answer, Handshake};
 use rahdar_model::time::Shift;
+use rahdar_testkit::corpus;
 use rahdar_wire::Options;
 
-use crate::corpus::corpus;
 use crate::kept::{Kept, decode_all, decoded, handshake_line, resolution_line};
 use crate::made::{
     CONN_JSON, DNS_HEADER, DNS_JSON, DNS_ROW, FILES_HEADER, FILES_JSON, FILES_ROW, SSL_HEADER, SSL_JSON,

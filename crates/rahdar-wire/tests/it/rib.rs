@@ -8,9 +8,8 @@ use std::ops::ControlFlow;
 use flate2::read::GzDecoder;
 use proptest::prelude::*;
 use rahdar_model::Prefix;
+use rahdar_testkit::corpus;
 use rahdar_wire::bgp::{Opened, RibError, RibTally, open};
-
-use crate::corpus::corpus;
 
 /// What a dump says: origins by prefix, in the order in which they came.
 fn table(mut octets: &[u8]) -> Result<(BTreeMap<Prefix, Vec<u32>>, RibTally), RibError> {

@@ -5,9 +5,9 @@ use std::fs::File;
 use rahdar_model::Quality;
 use rahdar_model::fact::{Loss, Unit};
 use rahdar_model::flow::{Direction, Initiator, SamplingSource};
+use rahdar_testkit::corpus;
 use rahdar_wire::{Detection, Format, Options, WireError, detect};
 
-use crate::corpus::corpus;
 use crate::kept::{Kept, decode_all, decoded, line};
 
 /// Decodes a table and compares its flows, row by row, and its problems.

@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::corpus::corpus;
+use rahdar_testkit::corpus;
+
 use crate::kept::{Kept, decoded, line};
 use crate::made::{ETHERNET, ethernet, ip, pcap, tcp, udp};
 

@@ -4,7 +4,7 @@ mod hours;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rahdar_hunt::{holes, seen};
+use rahdar_hunt::{holes, watch};
 use rahdar_model::coverage::{CoverageHour, ExporterCoverage, Lost};
 use rahdar_model::flow::SamplingSource;
 use rahdar_model::store::{Cell, Table};
@@ -83,7 +83,7 @@ fn exporters(coverage: &[ExporterCoverage], by_hour: &ByExporter<'_>) -> Table {
         "hole_hours",
         "lost",
     ];
-    let as_hunted = seen::as_clocks_tell(coverage.to_vec());
+    let as_hunted = watch::as_clocks_tell(coverage.to_vec());
     let row = |(exporter, as_hunted): (&ExporterCoverage, &ExporterCoverage)| {
         let own = own_hours(by_hour, exporter);
         let sampling: Vec<String> = exporter.sampling.iter().map(|interval| rate(*interval)).collect();

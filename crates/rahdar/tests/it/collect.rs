@@ -6,8 +6,10 @@ use std::net::{TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use rahdar_testkit::is_nightly;
+
 use crate::disk::has_strace;
-use crate::harness::{Home, is_nightly};
+use crate::harness::Home;
 
 /// Datagrams in the spool of the collector that is killed again and again.
 const SPOOLED: u32 = 40;

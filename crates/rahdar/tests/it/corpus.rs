@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use rahdar_testkit::corpus;
 use serde_json::Value;
 
-use crate::harness::{Home, corpus};
+use crate::harness::Home;
 
 /// A capture, the endpoint that belongs to it, and the host that is labelled.
 struct Labelled {

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rahdar_model::reserve::reserve_octets;
+use rahdar_testkit::is_nightly;
 
-use crate::harness::{Home, is_nightly};
+use crate::harness::Home;
 
 /// Flows of one small log: two days.
 const ROWS: usize = 40;

@@ -1,6 +1,6 @@
 //! Runs the binary in a home of its own and reads what it says.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
@@ -72,20 +72,4 @@ impl Home {
     pub(crate) fn rows(&self) -> i64 {
         self.json(&["flows", "sql", "SELECT count(*) AS n FROM flows"])[0]["n"].as_i64().unwrap()
     }
-}
-
-/// Whether there is a night for this.
-pub(crate) fn is_nightly() -> bool {
-    std::env::var_os("RAHDAR_TIER").is_some_and(|tier| tier == "nightly")
-}
-
-/// The folder of real data, if this machine has it. Its absence is said aloud.
-pub(crate) fn corpus() -> Option<PathBuf> {
-    let given = std::env::var_os("RAHDAR_CORPUS").map(PathBuf::from);
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
-    let found = given.into_iter().chain([beside]).find(|path| path.is_dir());
-    if found.is_none() {
-        rahdar_testkit::skipped("corpus not found; set RAHDAR_CORPUS");
-    }
-    found
 }

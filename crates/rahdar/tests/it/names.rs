@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use rahdar_testkit::corpus;
 use serde_json::{Value, json};
 
-use crate::harness::{Home, corpus};
+use crate::harness::Home;
 
 /// A name, the type of what it stood for, and that.
 type Stood = (String, &'static str, String);

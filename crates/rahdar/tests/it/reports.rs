@@ -1,8 +1,9 @@
 //! Reports: proposed on import, taken into the book by a person.
 
+use rahdar_testkit::corpus;
 use serde_json::Value;
 
-use crate::harness::{Home, corpus};
+use crate::harness::Home;
 
 const REPORT: &str = "Example Labs on UNC9999\n\nDate: 2021-09-28\n\n\
     The threat group UNC9999 has targeted Example Net since at least May 2021. It controlled its implants by the server \

@@ -1,6 +1,8 @@
 //! Imports at once, as processes of their own, in one home.
 
-use crate::harness::{Home, is_nightly};
+use rahdar_testkit::is_nightly;
+
+use crate::harness::Home;
 
 const ROWS: usize = 20;
 

@@ -8,6 +8,7 @@ mod initiator;
 mod rhythm;
 mod sampling;
 
+use rahdar_testkit::is_nightly;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -42,8 +43,7 @@ impl Draw {
 
 /// Draws in a run of every day, and in the nightly one.
 fn draws(few: usize, many: usize) -> usize {
-    let is_nightly = std::env::var("RAHDAR_TIER").is_ok_and(|tier| tier == "nightly");
-    if is_nightly { many } else { few }
+    if is_nightly() { many } else { few }
 }
 
 /// Four standard errors of a share over `n` draws, and what the tables themselves may be off by.

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 use rahdar_model::{FlowRecord, Timestamp};
+use rahdar_testkit::corpus;
 use rahdar_wire::Options;
 use serde_json::Value;
 
 use super::messages;
-use crate::corpus::corpus;
 use crate::kept::{Kept, decode_all};
 
 /// The exports of the corpus.

@@ -3,7 +3,7 @@
 use rahdar_model::{Address, Timestamp};
 use rahdar_testkit::alone::{most_memory, run_us};
 use rahdar_testkit::aloud::told;
-use rahdar_testkit::{alone, skipped};
+use rahdar_testkit::{alone, is_nightly, skipped};
 use rahdar_wire::{Arrival, Collector, Options};
 
 use super::message::{EXPORT_S, FLOW_FIELDS, FLOWS, Header, flow, set, template, v9_template};
@@ -118,8 +118,7 @@ fn a_session_ends_in_no_more_time_among_many_others() {
 fn templates_without_end_take_little_memory_and_leave_those_in_use() {
     alone("exports::flood::templates_without_end_take_little_memory_and_leave_those_in_use", || {
         // Of a domain no more than a thousand are kept: more of them take time, not memory.
-        let is_nightly = std::env::var_os("RAHDAR_TIER").is_some_and(|tier| tier == "nightly");
-        let most = |domain| if is_nightly || domain == 0 { u16::MAX } else { 2_000 };
+        let most = |domain| if is_nightly() || domain == 0 { u16::MAX } else { 2_000 };
         let mut live = Live::new();
         let before = most_memory();
         live.send(FLOODER, 0, &[v9_template(FLOWS, FLOW_FIELDS)]);

@@ -4,9 +4,9 @@ use std::fs::File;
 use std::path::Path;
 
 use rahdar_model::{Quality, Tally};
+use rahdar_testkit::corpus;
 use rahdar_wire::Options;
 
-use crate::corpus::corpus;
 use crate::kept::{Kept, decode_all};
 
 /// The real files, and their flows, packets and octets by `nfdump -I` (`TOTALS.csv`). The two of

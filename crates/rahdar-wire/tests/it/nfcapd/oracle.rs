@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use rahdar_model::{FlowRecord, Quality, Timestamp};
+use rahdar_testkit::corpus;
 use rahdar_wire::Options;
 use serde_json::Value;
 
@@ -12,7 +13,6 @@ use super::made::{
     COMMON, COMPRESSIONS, Common, HEAD, exporter, generic, longs, map, v1, v1_flow, v1_flow_of, v2, v2_flow,
     v4, v6, words,
 };
-use crate::corpus::corpus;
 use crate::kept::decode_all;
 
 /// What nfdump and rahdar both say of a flow.

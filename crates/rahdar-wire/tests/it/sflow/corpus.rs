@@ -3,9 +3,9 @@
 use std::fs;
 
 use rahdar_model::FlowRecord;
+use rahdar_testkit::corpus;
 use rahdar_wire::Options;
 
-use crate::corpus::corpus;
 use crate::kept::decode_all;
 
 /// Every capture of the corpus that holds sFlow, and its flows as `tshark -V -O sflow` (4.0.17)

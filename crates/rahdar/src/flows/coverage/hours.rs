@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rahdar_hunt::{holes, seen};
+use rahdar_hunt::{holes, watch};
 use rahdar_model::coverage::{CoverageHour, ExporterCoverage, Lost};
 use rahdar_model::flow::SamplingSource;
 use rahdar_model::store::{Cell, Table};
@@ -65,7 +65,7 @@ pub(super) fn table(coverage: &[ExporterCoverage], by_hour: &ByExporter<'_>) -> 
         "marks",
         "lost",
     ];
-    let as_hunted = seen::as_clocks_tell(coverage.to_vec());
+    let as_hunted = watch::as_clocks_tell(coverage.to_vec());
     let cells = coverage.iter().zip(&as_hunted).flat_map(|(exporter, as_hunted)| {
         let holes: Vec<Window> = holes::holes(as_hunted).into_iter().map(|hole| hole.window).collect();
         let rows = rows(exporter, &holes, own_hours(by_hour, exporter));
