@@ -118,6 +118,46 @@ pub fn check_saved(input: &[u8]) {
     collector.close_all(&mut sink).expect("the sink takes everything");
 }
 
+/// Ends of the packets that [`check_clear`] makes, and the link type of bare IP.
+const HOST: [u8; 4] = [192, 0, 2, 1];
+const SERVER: [u8; 4] = [203, 0, 113, 1];
+const BARE_IP: u32 = 101;
+
+/// Gives octets to whatever reads what packets carry: as a question and an answer of DNS, over UDP and TCP, and as the
+/// beginning of a connection, whole and in two segments. The first octet says where they are divided.
+///
+/// # Panics
+/// If the decoder does, or if its counts contradict each other: both are bugs.
+pub fn check_clear(input: &[u8]) {
+    let Some((at, octets)) = input.split_first() else { return };
+    let octets = &octets[..octets.len().min(60_000)];
+    let (first, second) = octets.split_at(usize::from(*at).min(octets.len()));
+    let mut file = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0];
+    file.extend(BARE_IP.to_le_bytes());
+    let mut packet = |protocol: u8, from: u16, to: u16, header: &[u8], octets: &[u8]| {
+        let (src, dst) = if from < to { (SERVER, HOST) } else { (HOST, SERVER) };
+        let length = (24 + header.len() + octets.len()) as u16;
+        let ip = [&[0x45, 0][..], &length.to_be_bytes(), &[0, 0, 0, 0, 64, protocol, 0, 0], &src, &dst];
+        let packet = [&ip.concat(), &from.to_be_bytes()[..], &to.to_be_bytes(), header, octets].concat();
+        file.extend([0; 8]);
+        file.extend([(packet.len() as u32).to_le_bytes(); 2].concat());
+        file.extend(packet);
+    };
+    let length = ((8 + octets.len()) as u16).to_be_bytes();
+    let datagram = [length[0], length[1], 0, 0];
+    let segment =
+        |number: u32| [&number.to_be_bytes()[..], &[0, 0, 0, 0, 0x50, 0x18, 0, 0, 0, 0, 0, 0]].concat();
+    for (from, to) in [(50_000, 53), (53, 50_000)] {
+        packet(17, from, to, &datagram, octets);
+        packet(6, from, to, &segment(1), octets);
+    }
+    packet(6, 50_001, 443, &segment(1), octets);
+    packet(6, 50_002, 443, &segment(1), first);
+    packet(6, 50_002, 443, &segment(1 + first.len() as u32), second);
+    packet(6, 443, 50_003, &segment(1 + first.len() as u32), second);
+    check(&file, Some(Format::Packets));
+}
+
 /// Holds the accounts of a collector to what must be true of any.
 fn hold(collector: &Collector) {
     assert!(collector.tally().balances());

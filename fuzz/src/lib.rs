@@ -9,10 +9,11 @@ use rahdar_intel::scan::rule::Rules;
 
 mod flows;
 
-pub use flows::{check, check_live, check_saved};
+pub use flows::{check, check_clear, check_live, check_saved};
 
 /// What makes a host of a scan hostile, so that scans claim something.
-const RULE: &str = "rules: [{name: fuzz, cluster: Example Group, when: {any: [{port: 443}, {http.title: a}]}}]";
+const RULE: &str =
+    "rules: [{name: fuzz, cluster: Example Group, when: {any: [{port: 443}, {http.title: a}]}}]";
 
 /// Reads what others say of infrastructure, and holds it to what must be true of any reading.
 ///

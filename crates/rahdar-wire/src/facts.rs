@@ -159,6 +159,14 @@ pub(crate) fn set_hash(hash: &[u8], into: &mut String) {
     }
 }
 
+/// The name in a `Host` header (RFC 9110 §7.2): without the port; none if it is an address.
+pub(crate) fn host_name(host: &[u8]) -> Option<&[u8]> {
+    let end = host.iter().position(|octet| *octet == b':').unwrap_or(host.len());
+    let name = &host[..end];
+    let is_name = !name.is_empty() && !name.starts_with(b"[") && address(host).is_none();
+    (is_name && address(name).is_none()).then_some(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,6 +184,15 @@ mod tests {
             let mut into = "old".to_owned();
             set_hash(text.as_bytes(), &mut into);
             assert_eq!(into, expected);
+        }
+    }
+
+    #[test]
+    fn a_host_header_is_a_name_a_port_or_an_address() {
+        assert_eq!(host_name(b"www.example.org"), Some(&b"www.example.org"[..]));
+        assert_eq!(host_name(b"www.example.org:8080"), Some(&b"www.example.org"[..]));
+        for host in ["", ":80", "192.0.2.1", "192.0.2.1:80", "[2001:db8::1]:80", "2001:db8::1"] {
+            assert_eq!(host_name(host.as_bytes()), None, "{host}");
         }
     }
 }

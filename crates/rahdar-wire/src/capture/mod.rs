@@ -3,11 +3,13 @@
 //! In reading order: [`mod@file`] finds the packets in a capture, [`mod@link`] what is behind the link header ([`wifi`]: of
 //! radio), [`frame`] IP in that, [`tunnel`] the packet in a packet, [`assemble`] joins packets of one 5-tuple into a flow,
 //! [`fragment`] finds the flow of a packet that has no ports of its own and joins the pieces of flow export, [`carrier`]
-//! tells packets that carry flow export, [`stream`] joins the segments of TCP that do. [`sampled`] reads the beginning of
+//! tells packets that carry flow export, [`stream`] joins the segments of TCP that do, [`clear`] reads what others say
+//! of names and certificates. [`sampled`] reads the beginning of
 //! a packet that an exporter sends.
 
 mod assemble;
 mod carrier;
+mod clear;
 mod file;
 mod fragment;
 pub(crate) mod frame;
@@ -32,6 +34,7 @@ use crate::sflow::Agents;
 use crate::{Format, Options, WireError};
 use assemble::{Assembler, Packet};
 use carrier::{Carriers, Export};
+use clear::Clear;
 pub(crate) use file::is_capture;
 use file::{CaptureFile, Dropped, Fault, Frame, Item};
 use fragment::{CUT, Decided, Ends, Fragments, Head, Piece, Taken, carried};
@@ -53,8 +56,9 @@ pub(crate) fn decode(
     sink: &mut dyn FlowSink,
 ) -> Result<Tally, WireError> {
     let mut capture = CaptureFile::new(input);
+    let delivery = Delivery::new(EXPORTER, source.clone(), options, sink);
     let mut reading = Reading {
-        exports: FlowRecord::new("".into(), source.clone()),
+        exports: FlowRecord::new("".into(), source),
         collector: Collector::new(options),
         joined: Collector::of_streams(options),
         streams: Streams::default(),
@@ -62,9 +66,10 @@ pub(crate) fn decode(
         carriers: (options.format != Some(Format::Packets)).then(Carriers::default),
         assembler: Assembler::new(),
         fragments: Fragments::new(),
+        clear: Clear::new(&delivery),
         not_read: BTreeMap::new(),
         goes_deeper: false,
-        delivery: Delivery::new(EXPORTER, source, options, sink),
+        delivery,
     };
     let failure = loop {
         match capture.next() {
@@ -112,6 +117,7 @@ struct Reading<'a> {
     carriers: Option<Carriers>,
     assembler: Assembler,
     fragments: Fragments,
+    clear: Clear,
     /// Link types that are not read: the first packet of each, and how many.
     not_read: BTreeMap<u16, (u64, u64)>,
     /// Whether tunnels were met that are nested too deep.
@@ -257,7 +263,9 @@ impl Reading<'_> {
     ) -> Result<(), SinkError> {
         self.delivery.tally.received += 1;
         self.delivery.tally.decoded += 1;
-        self.assembler.packet(&Packet { number, time, ip, transport }, &mut self.delivery)
+        let packet = Packet { number, time, ip, transport };
+        self.clear.packet(&packet, &mut self.delivery)?;
+        self.assembler.packet(&packet, &mut self.delivery)
     }
 
     /// Whether the packet carries flow export, which is decoded if all of it is there.

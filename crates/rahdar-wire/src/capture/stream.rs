@@ -51,7 +51,7 @@ const HEADER_OCTETS: usize = 16;
 const BEGINNING_OCTETS: usize = HEADER_OCTETS + 4;
 
 /// Who sends to whom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Connection {
     pub(crate) src: Address,
     pub(crate) src_port: u16,

@@ -4,12 +4,14 @@ use std::net::{IpAddr, SocketAddr};
 
 /// An Ethernet frame of a TCP segment with this many octets of payload.
 pub(crate) fn tcp(src: &str, dst: &str, flags: u8, payload_octets: usize) -> Vec<u8> {
+    segment(src, dst, flags, 0, &vec![b'x'; payload_octets])
+}
+
+/// An Ethernet frame of a TCP segment: its flags, its number, what it carries.
+pub(crate) fn segment(src: &str, dst: &str, flags: u8, number: u32, payload: &[u8]) -> Vec<u8> {
     let (src, dst) = endpoints(src, dst);
-    let mut segment = ports(src, dst);
-    segment.extend([0; 8]);
-    segment.extend([0x50, flags, 0, 0, 0, 0, 0, 0]);
-    segment.resize(segment.len() + payload_octets, b'x');
-    ethernet(&ip(src.ip(), dst.ip(), 6, &segment))
+    let header = [&ports(src, dst)[..], &number.to_be_bytes(), &[0; 4], &[0x50, flags, 0, 0, 0, 0, 0, 0]];
+    ethernet(&ip(src.ip(), dst.ip(), 6, &[&header.concat()[..], payload].concat()))
 }
 
 /// An Ethernet frame of a UDP datagram.

@@ -3,6 +3,7 @@
 
 mod calendar;
 mod capture;
+mod clear;
 mod cloud;
 mod corpus;
 mod eve;

@@ -8,7 +8,7 @@ use rahdar_testkit::{alone, skipped};
 use rahdar_wire::{Arrival, Collector, Format, Options};
 
 use crate::kept::Kept;
-use crate::{exports, hostile, sflow};
+use crate::{clear, exports, hostile, sflow};
 
 #[expect(unreachable_pub, reason = "in the workspace of the fuzz targets the same file is a library")]
 #[path = "../../../../fuzz/src/flows.rs"]
@@ -31,6 +31,7 @@ fn seeds() -> Vec<(Format, Vec<u8>)> {
         seeds.push((format, seed));
     }
     seeds.push((Format::Sflow, sflow::seed()));
+    seeds.push((Format::Packets, clear::seed()));
     seeds
 }
 
@@ -166,6 +167,13 @@ fn what_a_collector_saved_may_be_damaged() {
         collector.datagram(datagram, &arrival, &mut Kept::default()).unwrap();
     }
     damaged_by_one(&collector.save()[1..], fuzz::check_saved);
+}
+
+#[test]
+fn what_packets_say_in_clear_may_be_damaged() {
+    for said in clear::payloads() {
+        damaged_by_one(&[&[40][..], &said].concat(), fuzz::check_clear);
+    }
 }
 
 /// Gives an input whole, and with each octet in turn none, full and flipped.

@@ -94,6 +94,33 @@ fn labelled_hosts_are_found() {
     }
 }
 
+/// The names that the labelled hosts of captures ask for, and the hosts. The captures hold 128 octets of each packet.
+const NAMED: [(&str, &str); 4] = [
+    ("carlosenriquezdomin.con-ip.com", "192.168.100.124"),
+    ("procesoexitos1.duckdns.org", "192.168.100.20"),
+    ("kinggru.duckdns.org", "192.168.100.163"),
+    ("tintopretzelmeister.ddns.net", "192.168.100.7"),
+];
+
+#[test]
+fn names_alone_lead_to_the_labelled_hosts_of_captures() {
+    let Some(corpus) = corpus() else { return };
+    let home = Home::new();
+    home.json(&["flows", "import", corpus.join("captures/pcap").to_str().unwrap()]);
+    let list = NAMED.map(|(name, _)| name).join("\n");
+    home.done(&["intel", "import", "--cluster", "Labelled", &home.file("names.txt", list)]);
+    let answer = home.json(&["hunt"]);
+    let verdict = |finding: &Value| finding["verdict"].as_str().unwrap().to_owned();
+    let found: BTreeMap<&str, String> = answer["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| (finding["victim"]["address"].as_str().unwrap(), verdict(finding)))
+        .collect();
+    assert!(found.keys().eq(BTreeMap::from(NAMED.map(|(_, host)| (host, ()))).keys()), "{found:?}");
+    assert!(found.values().all(|verdict| ["confirmed", "likely"].contains(&verdict.as_str())), "{found:?}");
+}
+
 #[test]
 fn benign_captures_hold_no_findings() {
     let Some(corpus) = corpus() else { return };

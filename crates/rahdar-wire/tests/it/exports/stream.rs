@@ -6,7 +6,7 @@ use rahdar_model::fact::{Loss, Unit};
 
 use super::message::{EXPORT_S, FLOW_FIELDS, FLOWS, Header, flow, ipfix_template, set};
 use crate::kept::{Kept, decoded};
-use crate::made::{BEGIN_S, ETHERNET, pcap, tcp};
+use crate::made::{self, BEGIN_S, ETHERNET, pcap};
 
 const FROM: &str = "192.0.2.1:9000";
 const TO: &str = "203.0.113.1:4739";
@@ -20,11 +20,7 @@ const BROKEN: &str = "octets of a stream of IPFIX are missing: it is read on at 
 
 /// A frame of a segment: from where, its flags, its number, what it carries.
 fn segment(from: &str, flags: u8, number: u32, payload: &[u8]) -> Vec<u8> {
-    let mut frame = tcp(from, TO, flags, payload.len());
-    frame[38..42].copy_from_slice(&number.to_be_bytes());
-    let at = frame.len() - payload.len();
-    frame[at..].copy_from_slice(payload);
-    frame
+    made::segment(from, TO, flags, number, payload)
 }
 
 /// Messages of one flow each, of which the first announces the template.
