@@ -154,6 +154,7 @@ pub fn check_clear(input: &[u8]) {
     packet(6, 50_001, 443, &segment(1), octets);
     packet(6, 50_002, 443, &segment(1), first);
     packet(6, 50_002, 443, &segment(1 + first.len() as u32), second);
+    packet(6, 443, 50_003, &segment(1), first);
     packet(6, 443, 50_003, &segment(1 + first.len() as u32), second);
     check(&file, Some(Format::Packets));
 }

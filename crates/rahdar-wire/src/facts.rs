@@ -100,14 +100,18 @@ impl Facts {
     /// Sets the answer to a text. It is a name, lower case and without final dot, if it has no
     /// blank in it: other data is kept as it is.
     pub(crate) fn answer_text(&mut self, text: &[u8], unescape: Unescape<'_>) {
+        self.answer_by(|into| match text.contains(&b' ') {
+            true => set_text(text, into, unescape),
+            false => set_name(text, into, unescape),
+        });
+    }
+
+    /// Sets the answer to the text that `write` makes.
+    pub(crate) fn answer_by(&mut self, write: impl FnOnce(&mut String)) {
         self.set_answer(Answer::None);
         let mut into = std::mem::take(&mut self.spare);
         into.clear();
-        if text.contains(&b' ') {
-            set_text(text, &mut into, unescape)
-        } else {
-            set_name(text, &mut into, unescape)
-        }
+        write(&mut into);
         self.resolution.answer = Answer::Text(into);
     }
 
@@ -143,6 +147,15 @@ pub(crate) fn set_name(name: &[u8], into: &mut String, unescape: Unescape<'_>) {
     }
 }
 
+/// Sets `into` to the name by which a client calls its server. An address is none: clients send it all the same (RFC 6066
+/// §3 forbids it), and it says no more than where they call.
+pub(crate) fn set_server_name(name: &[u8], into: &mut String, unescape: Unescape<'_>) {
+    set_name(name, into, unescape);
+    if address(into.as_bytes()).is_some() {
+        into.clear();
+    }
+}
+
 /// Sets `into` to a hash of 40 digits (SHA-1) or 64 (SHA-256), in lower case and without colons.
 /// Anything else leaves it empty.
 pub(crate) fn set_hash(hash: &[u8], into: &mut String) {
@@ -164,7 +177,7 @@ pub(crate) fn host_name(host: &[u8]) -> Option<&[u8]> {
     let end = host.iter().position(|octet| *octet == b':').unwrap_or(host.len());
     let name = &host[..end];
     let is_name = !name.is_empty() && !name.starts_with(b"[") && address(host).is_none();
-    (is_name && address(name).is_none()).then_some(name)
+    (is_name && address(name.strip_suffix(b".").unwrap_or(name)).is_none()).then_some(name)
 }
 
 #[cfg(test)]
@@ -188,10 +201,27 @@ mod tests {
     }
 
     #[test]
+    fn a_server_is_called_by_a_name_and_not_by_an_address() {
+        for (name, expected) in [
+            ("C2.example.org.", "c2.example.org"),
+            ("192.0.2.1", ""),
+            ("2001:db8::1", ""),
+            ("192.0.2.1.", ""),
+        ] {
+            let mut into = "old".to_owned();
+            set_server_name(name.as_bytes(), &mut into, &|text, into| {
+                into.push_str(std::str::from_utf8(text).unwrap());
+            });
+            assert_eq!(into, expected);
+        }
+    }
+
+    #[test]
     fn a_host_header_is_a_name_a_port_or_an_address() {
         assert_eq!(host_name(b"www.example.org"), Some(&b"www.example.org"[..]));
         assert_eq!(host_name(b"www.example.org:8080"), Some(&b"www.example.org"[..]));
-        for host in ["", ":80", "192.0.2.1", "192.0.2.1:80", "[2001:db8::1]:80", "2001:db8::1"] {
+        for host in ["", ":80", "192.0.2.1", "192.0.2.1.", "192.0.2.1:80", "[2001:db8::1]:80", "2001:db8::1"]
+        {
             assert_eq!(host_name(host.as_bytes()), None, "{host}");
         }
     }

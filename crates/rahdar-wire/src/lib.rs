@@ -10,7 +10,7 @@
 //! * `json_log`, `objects`: how JSON stands in an input: as lines or documents, wrapped or not.
 //! * `table`: rows of AWS VPC flow logs, nfdump, SiLK and Argus.
 //! * `cloud`: flow logs of Google Cloud and Azure, JSON documents.
-//! * `capture`: pcap and pcapng, packets assembled into biflows.
+//! * `capture`: pcap and pcapng, packets assembled into biflows; names and certificates in them.
 //! * `netflow`: export datagrams of NetFlow v5, v7, v9 and IPFIX, from captures and from files.
 //! * `sflow`: datagrams of sFlow v5, from captures and from files.
 //! * `nfdump`: the files of nfcapd and its siblings.

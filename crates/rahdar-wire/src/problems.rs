@@ -50,10 +50,10 @@ impl Problems {
     pub(crate) fn tell_unnamed(&mut self, sink: &mut dyn FlowSink) {
         let Some(Unnamed { place, refused, notes }) = self.unnamed.take() else { return };
         let text = match (refused, notes) {
-            (0, _) => format!("{notes} more notes from here on are left out"),
+            (0, _) => format!("notes are left out from here on: {notes}"),
             (_, 0) => format!("{refused} more records are refused from here on; they are not named"),
             _ => format!(
-                "{refused} more records are refused from here on; they are not named, and {notes} more notes are left out"
+                "{refused} more records are refused from here on; they are not named; notes are left out: {notes}"
             ),
         };
         sink.problem(Problem { place, text, refused });
@@ -111,13 +111,10 @@ mod tests {
             said_at_the_end(&[2, 3]),
             told("5 more records are refused from here on; they are not named", 5)
         );
-        assert_eq!(said_at_the_end(&[0, 0]), told("2 more notes from here on are left out", 0));
+        assert_eq!(said_at_the_end(&[0, 0]), told("notes are left out from here on: 2", 0));
         assert_eq!(
             said_at_the_end(&[0, 4]),
-            told(
-                "4 more records are refused from here on; they are not named, and 1 more notes are left out",
-                4
-            )
+            told("4 more records are refused from here on; they are not named; notes are left out: 1", 4)
         );
     }
 

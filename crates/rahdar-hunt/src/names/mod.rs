@@ -5,6 +5,7 @@ mod derived;
 mod others;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use rahdar_intel::index::Snapshot;
 use rahdar_model::fact::{Answer, Handshake, Resolution};
@@ -62,7 +63,7 @@ enum How {
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
     pub(crate) names: BTreeSet<String>,
-    pub(crate) questions: u64,
+    heard: BTreeMap<Arc<str>, Heard>,
     /// The first and the last time, as far as a clock tells them.
     pub(crate) first: Option<Timestamp>,
     pub(crate) last: Option<Timestamp>,
@@ -73,6 +74,16 @@ pub(crate) struct Asked {
     pub(crate) marking: Marking,
     /// Flows with answers that no claim is about.
     pub(crate) flows: u64,
+}
+
+/// What one input tells of the questions of a host: some tell a question and its answer apart, as two messages, some
+/// as one, and of one message there are as many resolutions as answers.
+#[derive(Debug, Clone, Default)]
+struct Heard {
+    /// Questions, and messages without an answer.
+    questions: u64,
+    /// Messages with one, by their place in the input and their time.
+    answered: BTreeSet<(u64, Timestamp)>,
 }
 
 /// Gathers what the window says of claimed names, and by what other names hosts knew the claimed addresses that they
@@ -134,13 +145,13 @@ fn open(standings: &BTreeMap<Affiliation, (Validity, &Claim)>) -> BTreeSet<Affil
 
 impl Gathering<'_> {
     fn resolved(&mut self, resolution: Resolution) {
-        let Resolution { time, client, name, answer, ttl_s, .. } = resolution;
-        let standings = standings(self.book.claims_naming(&name), time);
+        let Resolution { time, client, ttl_s, .. } = resolution;
+        let standings = standings(self.book.claims_naming(&resolution.name), time);
         let whose = open(&standings);
         for (affiliation, (validity, claim)) in standings {
             let Names { asked, lapsed, .. } = &mut *self.names;
             let asked = if validity.is_open() { asked } else { lapsed };
-            let marking = affiliation.marking_of(self.book, &name);
+            let marking = affiliation.marking_of(self.book, &resolution.name);
             let standing = || (validity, time, validity.row(claim, time).reason);
             let asked = asked.entry((client, affiliation));
             let asked = asked.or_insert_with(|| Asked::of(standing()));
@@ -152,12 +163,12 @@ impl Gathering<'_> {
                 }
             }
             asked.marking.and(&marking);
-            asked.add(&name, time, &answer);
+            asked.add(&resolution);
         }
-        if let Answer::Address(address) = answer {
+        if let Answer::Address(address) = resolution.answer {
             let kept_s = i64::from(ttl_s.unwrap_or(0)) + LATE_S;
             let how = How::Resolved { until: time.plus_micros(kept_s * SECOND_US) };
-            self.mention((client, address), Mention { whose, name, at: time, how });
+            self.mention((client, address), Mention { whose, name: resolution.name, at: time, how });
         }
     }
 
@@ -290,7 +301,7 @@ impl Asked {
     fn of(standing: (Validity, Timestamp, Reason)) -> Self {
         Self {
             names: BTreeSet::new(),
-            questions: 0,
+            heard: BTreeMap::new(),
             first: None,
             last: None,
             standing,
@@ -300,11 +311,26 @@ impl Asked {
         }
     }
 
-    fn add(&mut self, name: &str, time: Timestamp, answer: &Answer) {
+    /// How often the host asked, and whether it may have asked more often: an answer of which the question was not told
+    /// may be that of a question which was.
+    pub(crate) fn questions(&self) -> (u64, bool) {
+        let most = |heard: &Heard| heard.questions.max(heard.answered.len() as u64);
+        let is_open = |heard: &Heard| (1..heard.answered.len() as u64).contains(&heard.questions);
+        (self.heard.values().map(most).sum(), self.heard.values().any(is_open))
+    }
+
+    fn add(&mut self, resolution: &Resolution) {
+        let Resolution { time, name, answer, response, source, source_row, .. } = resolution;
+        let time = *time;
         if !self.names.contains(name) {
-            self.names.insert(name.to_owned());
+            self.names.insert(name.clone());
         }
-        self.questions += 1;
+        let heard = self.heard.entry(source.clone()).or_default();
+        if response.is_none() && *answer == Answer::None {
+            heard.questions += 1;
+        } else {
+            heard.answered.insert((*source_row, time));
+        }
         if CLOCK_PLAUSIBLE.contains(time) {
             self.first = Some(self.first.map_or(time, |first| first.min(time)));
             self.last = self.last.max(Some(time));

@@ -324,6 +324,32 @@ fn a_name_that_was_only_resolved_is_told_and_not_believed() {
     assert_eq!(finding.first_seen, Some(noon(0).plus_micros(-100 * SECOND_US)));
 }
 
+/// A sensor tells a question and its answers apart, Zeek in one row; of one message there are many rows.
+#[test]
+fn questions_are_counted_however_they_are_told() {
+    let question = |seconds| Resolution { answer: Answer::None, ..asked(NAME, seconds, C2) };
+    let answers = |seconds: i64| {
+        let answer = move |address| Resolution {
+            response: Some(0),
+            source_row: seconds as u64,
+            ..asked(NAME, seconds, address)
+        };
+        ["192.0.2.250", "192.0.2.251"].map(answer)
+    };
+    let told = |resolutions: Vec<Resolution>| {
+        let mut world = world(resolutions);
+        world.flows.clear();
+        let text = world.finding().reasons[0].text.clone();
+        text.strip_prefix("the host asked ").and_then(|text| text.split_once(" for ")).unwrap().0.to_owned()
+    };
+    assert_eq!(told(answers(9).to_vec()), "once");
+    assert_eq!(told([&[question(10)][..], &answers(9)].concat()), "once");
+    assert_eq!(told([&[question(10), question(20)][..], &answers(9)].concat()), "2 times");
+    assert_eq!(told([&[question(10)][..], &answers(9), &answers(5)].concat()), "at least 2 times");
+    let elsewhere = Resolution { source: "other".into(), ..question(30) };
+    assert_eq!(told([&[question(10), elsewhere][..], &answers(9)].concat()), "2 times");
+}
+
 #[test]
 fn a_name_that_was_resolved_in_our_network_accuses_the_address_it_had() {
     let world = World { resolutions: vec![asked(NAME, 2, OTHER)], ..World::of([talk(OTHER, 0)]) };

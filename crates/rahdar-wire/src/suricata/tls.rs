@@ -2,7 +2,7 @@
 
 use super::{Event, Failure};
 use crate::delivery::Delivery;
-use crate::facts::{Facts, set_hash, set_name, set_text};
+use crate::facts::{Facts, set_hash, set_server_name, set_text};
 use crate::json::{Members, Value, unescape};
 
 /// Gives the handshake of an event to the sink.
@@ -19,7 +19,7 @@ pub(super) fn deliver(
     handshake.server_port = event.dst_port;
     for member in event.body("tls")? {
         match member? {
-            (b"sni", Value::Text(name)) => set_name(name, &mut handshake.server_name, &unescape),
+            (b"sni", Value::Text(name)) => set_server_name(name, &mut handshake.server_name, &unescape),
             (b"version", Value::Text(version)) => set_text(version, &mut handshake.version, &unescape),
             (b"subject", Value::Text(subject)) => set_text(subject, &mut handshake.subject, &unescape),
             (b"issuerdn", Value::Text(issuer)) => set_text(issuer, &mut handshake.issuer, &unescape),

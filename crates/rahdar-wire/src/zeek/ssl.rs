@@ -9,7 +9,7 @@ use super::field::Field;
 use super::talk::Talk;
 use super::{Form, Log};
 use crate::delivery::Delivery;
-use crate::facts::{Facts, set_hash, set_name, set_text};
+use crate::facts::{Facts, set_hash, set_server_name, set_text};
 use crate::value::ValueError;
 
 /// The values of one row. Texts and lists are as in the input, escapes and all.
@@ -63,7 +63,7 @@ impl<'r> super::Row<'r> for Row<'r> {
         let handshake = self.talk.handshake(delivery, facts)?;
         handshake.established = self.established;
         let plain = |text: &[u8], into: &mut String| form.text(text, into);
-        set_name(self.server_name, &mut handshake.server_name, &plain);
+        set_server_name(self.server_name, &mut handshake.server_name, &plain);
         for (text, into) in [
             (self.version, &mut handshake.version),
             (self.ja3, &mut handshake.ja3),

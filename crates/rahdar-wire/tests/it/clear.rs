@@ -122,6 +122,10 @@ fn what_does_not_go_to_a_name_server_is_no_question() {
     check(&[udp(RESOLVER, HOST, &question("c2.example.org"))], &[]);
     check(&[udp(HOST, RESOLVER, &response("c2.example.org", &[]))], &[]);
     check(&[udp(HOST, RESOLVER, b"none of these octets is a question")], &[]);
+    // Octets behind the datagram are nobody's.
+    let mut answer = udp(RESOLVER, HOST, &response("c2.example.org", &[[203, 0, 113, 9]]));
+    answer[39] -= 16;
+    check(&[answer], &["192.0.2.10 asks 192.0.2.53 for c2.example.org 1: 0 nothing"]);
 }
 
 #[test]
@@ -142,6 +146,15 @@ fn a_server_is_called_by_a_name_and_presents_a_certificate() {
     );
 }
 
+/// Whoever wants out of a network tries the port of name servers.
+#[test]
+fn a_server_at_the_port_of_name_servers_is_called_by_a_name_too() {
+    check(
+        &[segment(HOST, "203.0.113.9:53", 0x18, 1, &client_hello("c2.example.org", 40))],
+        &["192.0.2.10 50000 > 203.0.113.9 53, to c2.example.org"],
+    );
+}
+
 #[test]
 fn a_flight_over_several_segments_is_joined_in_any_order() {
     let hello = client_hello("c2.example.org", 1_800);
@@ -157,6 +170,9 @@ fn a_flight_over_several_segments_is_joined_in_any_order() {
         check(&order.map(Vec::clone), &[CALLED]);
     }
     check(&[first.clone(), third.clone()], &[]);
+    // With the SYN, and cut where filters look.
+    let (one, rest) = hello.split_at(1);
+    check(&[segment(HOST, SERVER, 0x02, 8, one), segment(HOST, SERVER, 0x18, 10, rest)], &[CALLED]);
 }
 
 #[test]

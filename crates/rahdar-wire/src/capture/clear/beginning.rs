@@ -10,7 +10,10 @@ use crate::capture::stream::{Connection, Segment};
 /// Octets of a beginning at most. Chosen here: the first certificate of a chain stands in the first few thousand.
 const OCTETS_MAX: usize = 1 << 14;
 
-/// Beginnings that wait for more at once, 32 MiB at most. Chosen here.
+/// What a segment that came early costs beside its octets. Chosen here, no less than it takes.
+const SEGMENT_OCTETS: usize = 96;
+
+/// Beginnings that wait for more at once, 48 MiB at most. Chosen here.
 const OPEN_MAX: usize = 1_024;
 
 /// How long one waits: 15 s, as pieces of packets do.
@@ -47,8 +50,9 @@ impl Beginnings {
         begins: fn(&[u8]) -> bool,
         read: &mut dyn FnMut(&[u8], First) -> Result<bool, SinkError>,
     ) -> Result<(), SinkError> {
+        let is_beginning = begins(segment.octets);
         if let Some(known) = self.0.get_mut(&connection)
-            && let Some(has_grown) = known.take(segment)
+            && let Some(has_grown) = known.take(segment, is_beginning)
         {
             let waits = !has_grown || read(&known.octets, known.first)?;
             if !waits || known.octets.len() >= OCTETS_MAX {
@@ -58,7 +62,7 @@ impl Beginnings {
         }
         self.0.remove(&connection);
         let first = First { packet: segment.packet, time: segment.time };
-        if begins(segment.octets) && read(segment.octets, first)? && segment.octets.len() < OCTETS_MAX {
+        if is_beginning && read(segment.octets, first)? && segment.octets.len() < OCTETS_MAX {
             self.make_room(segment.time);
             self.0.insert(connection, Beginning::of(segment, first));
         }
@@ -91,14 +95,19 @@ impl Beginning {
     }
 
     /// Whether more is there in order than before; none if the segment belongs to something else.
-    fn take(&mut self, segment: &Segment<'_>) -> Option<bool> {
-        let at = segment.number.wrapping_sub(self.number) as usize;
+    fn take(&mut self, segment: &Segment<'_>, is_beginning: bool) -> Option<bool> {
+        let ahead = segment.number.wrapping_sub(self.number).cast_signed();
+        if ahead < 0 && !is_beginning {
+            // Sent again, from before, or to keep the connection alive.
+            return Some(false);
+        }
+        let at = usize::try_from(ahead).unwrap_or(OCTETS_MAX);
         if at >= OCTETS_MAX || self.is_old(segment.time) {
             return None;
         }
         if at > self.octets.len() {
-            let held: usize = self.early.values().map(Vec::len).sum();
-            if held + segment.octets.len() <= OCTETS_MAX {
+            let held: usize = self.early.values().map(|early| early.len() + SEGMENT_OCTETS).sum();
+            if held + segment.octets.len() + SEGMENT_OCTETS <= OCTETS_MAX {
                 self.early.entry(at).or_insert_with(|| segment.octets.to_vec());
             }
             return Some(false);
@@ -150,6 +159,7 @@ mod tests {
                 .unwrap();
         }
         assert!(beginnings.0.len() <= OPEN_MAX);
+        assert!(beginnings.0.values().all(|known| known.early.len() <= OCTETS_MAX / SEGMENT_OCTETS));
         whole
     }
 
@@ -182,11 +192,21 @@ mod tests {
     }
 
     #[test]
+    fn what_was_said_before_ends_no_beginning() {
+        assert_eq!(read(&[(1, 9, "<a", 0), (1, 8, "x", 0), (1, 11, "b>", 0)]), is("<ab>", 1));
+        assert_eq!(read(&[(1, 9, "<a", 0), (1, 2, "<b>", 0), (1, 11, "c>", 0)]), is("<b>", 2));
+    }
+
+    #[test]
     fn what_never_ends_is_forgotten() {
         let long = "x".repeat(1_000);
         let mut segments = vec![(1, 0, "<", 0)];
         segments.extend((0..20).map(|n| (1, 1 + n * 1_000, long.as_str(), 0)));
         segments.push((1, 20_001, ">", 0));
+        assert_eq!(read(&segments), []);
+        // Small segments, all before the second, are too many to wait.
+        let mut segments = vec![(1, 0, "<", 0)];
+        segments.extend((2..=1_000).rev().map(|number| (1, number, ">", 0)));
         assert_eq!(read(&segments), []);
     }
 

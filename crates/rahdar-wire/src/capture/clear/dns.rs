@@ -14,11 +14,23 @@ const HEADER_OCTETS: usize = 12;
 /// The class of names and addresses (RFC 1035 §3.2.4).
 const INTERNET: u16 = 1;
 
-/// The message at the beginning of a segment of TCP, behind its length (RFC 1035 §4.2.2), as far as the segment holds it.
-pub(super) fn of_stream(octets: &[u8]) -> Option<&[u8]> {
-    let (length, rest) = octets.split_first_chunk()?;
-    let length = usize::from(u16::from_be_bytes(*length));
-    (length > HEADER_OCTETS).then(|| &rest[..rest.len().min(length)])
+/// Pointers that one name may follow. Chosen here: as many as it may have labels.
+const POINTERS_MAX: usize = 127;
+
+/// The messages of a segment of TCP, each behind its length (RFC 1035 §4.2.2), as far as the segment holds them; one
+/// without it where the length stands in a segment of its own.
+pub(super) fn of_segment(octets: &[u8]) -> Vec<Message<'_>> {
+    let (mut messages, mut left) = (Vec::new(), octets);
+    while let Some((length, rest)) = left.split_first_chunk() {
+        let (message, behind) = rest.split_at(rest.len().min(usize::from(u16::from_be_bytes(*length))));
+        let Some(message) = Message::read(message) else { break };
+        messages.push(message);
+        left = behind;
+    }
+    if messages.is_empty() {
+        messages.extend(Message::read(octets));
+    }
+    messages
 }
 
 /// A question, or a response to one.
@@ -48,8 +60,9 @@ pub(super) struct Record {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Data {
     Address(Address),
-    /// A name, without final dot, or a text.
-    Text(String),
+    /// A name, without final dot.
+    Name(String),
+    Text(Vec<u8>),
 }
 
 impl<'m> Message<'m> {
@@ -57,10 +70,12 @@ impl<'m> Message<'m> {
     pub(super) fn read(octets: &'m [u8]) -> Option<Self> {
         let flags = u16_at(octets, 2)?;
         let (opcode, questions) = (flags >> 11 & 0xf, u16_at(octets, 4)?);
+        if opcode != 0 || questions != 1 {
+            return None;
+        }
         let (name, at) = name(octets, HEADER_OCTETS)?;
         let (kind, class) = (u16_at(octets, at)?, u16_at(octets, at + 2)?);
-        let is_question = opcode == 0 && questions == 1 && class == INTERNET && !name.is_empty();
-        is_question.then(|| Self {
+        (class == INTERNET && !name.is_empty()).then(|| Self {
             octets,
             is_response: flags & 0x8000 != 0,
             response: flags & 0xf,
@@ -76,7 +91,7 @@ impl<'m> Message<'m> {
         let mut at = self.answers_at;
         let count = if self.is_response { self.answers } else { 0 };
         let records = (0..count).map_while(move |_| {
-            let (_, fixed) = name(self.octets, at)?;
+            let fixed = behind_name(self.octets, at)?;
             let (kind, class) = (u16_at(self.octets, fixed)?, u16_at(self.octets, fixed + 2)?);
             let ttl_s = u32::from_be_bytes(*self.octets.get(fixed + 4..)?.first_chunk()?);
             let data_at = fixed + 10;
@@ -92,7 +107,10 @@ impl<'m> Message<'m> {
 /// What the data of a record says, by its type (IANA DNS RR TYPE).
 fn data(octets: &[u8], kind: u16, at: std::ops::Range<usize>) -> Option<Data> {
     let own = octets.get(at.clone())?;
-    let name_at = |from: usize| Some(Data::Text(name(octets, at.start + from)?.0));
+    let name_at = |from: usize| {
+        let (name, end) = (from < own.len()).then(|| name(octets, at.start + from)).flatten()?;
+        (end <= at.end).then_some(Data::Name(name))
+    };
     match kind {
         // A, AAAA.
         1 => Some(Data::Address(Address::from_v4_bits(u32::from_be_bytes(own.try_into().ok()?)))),
@@ -109,9 +127,22 @@ fn data(octets: &[u8], kind: u16, at: std::ops::Range<usize>) -> Option<Data> {
                 (string, rest) = behind.split_at_checked(usize::from(*length))?;
                 text.extend_from_slice(string);
             }
-            Some(Data::Text(String::from_utf8_lossy(&text).into_owned()))
+            Some(Data::Text(text))
         }
         _ => None,
+    }
+}
+
+/// The octet behind the name that begins at an octet of a message.
+fn behind_name(message: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        let length = *message.get(at)?;
+        match length >> 6 {
+            0 if length == 0 => return Some(at + 1),
+            0 => at += 1 + usize::from(length),
+            3 => return Some(at + 2),
+            _ => return None,
+        }
     }
 }
 
@@ -119,7 +150,7 @@ fn data(octets: &[u8], kind: u16, at: std::ops::Range<usize>) -> Option<Data> {
 /// inside of a label, are escaped (RFC 1035 §5.1), so that two names never have one text.
 fn name(message: &[u8], begin: usize) -> Option<(String, usize)> {
     let mut text = String::new();
-    let (mut at, mut behind, mut before, mut octets) = (begin, None, begin, 0);
+    let (mut at, mut behind, mut before, mut octets, mut pointers) = (begin, None, begin, 0, 0);
     loop {
         let length = *message.get(at)?;
         match length >> 6 {
@@ -140,7 +171,8 @@ fn name(message: &[u8], begin: usize) -> Option<(String, usize)> {
             3 => {
                 let to = usize::from(u16_at(message, at)? & 0x3fff);
                 behind = behind.or(Some(at + 2));
-                if to >= before {
+                pointers += 1;
+                if to >= before || pointers > POINTERS_MAX {
                     return None;
                 }
                 (at, before) = (to, to);
@@ -152,8 +184,8 @@ fn name(message: &[u8], begin: usize) -> Option<(String, usize)> {
 
 fn push(octet: u8, text: &mut String) {
     match octet {
-        b'.' | b'\\' => text.extend(['\\', char::from(octet)]),
-        0x21..=0x7e => text.push(char::from(octet)),
+        b'\\' => text.push_str("\\\\"),
+        0x21..=0x7e if octet != b'.' => text.push(char::from(octet)),
         _ => {
             let _ = write!(text, "\\{octet:03}");
         }
@@ -215,22 +247,27 @@ mod tests {
                 (28, 1, &v6),
                 (15, 1, b"\x00\x0a\x04mail\xc0\x0f"),
                 (33, 1, b"\x00\x01\x00\x02\x01\xbb\x03srv\x00"),
-                (16, 1, b"\x03a b\x01c"),
+                (16, 1, b"\x03a b\x03C=."),
                 (1, 1, &[192, 0, 2]),
+                // Names that are not within their data.
+                (5, 1, b""),
+                (15, 1, b"\x00"),
+                (5, 1, b"\x05ot"),
+                (5, 1, b"\x02ab"),
             ],
         );
         let read = Message::read(&octets).unwrap();
-        let text = |text: &str| Data::Text(text.to_owned());
+        let name = |name: &str| Data::Name(name.to_owned());
         let address = |text: &str| Data::Address(text.parse().unwrap());
         assert_eq!(
             read.answers().map(|record| record.data).collect::<Vec<_>>(),
             [
-                text("other.example.org"),
+                name("other.example.org"),
                 address("192.0.2.1"),
                 address("2001:db8::1"),
-                text("mail.example.org"),
-                text("srv"),
-                text("a bc"),
+                name("mail.example.org"),
+                name("srv"),
+                Data::Text(b"a bC=.".to_vec()),
             ]
         );
         assert!(read.answers().all(|record| record.ttl_s == 300));
@@ -259,7 +296,7 @@ mod tests {
     #[test]
     fn two_names_never_have_one_text() {
         let text = |name: &[u8]| Message::read(&message(0x0100, name, 1, &[])).unwrap().name;
-        assert_eq!(text(b"\x03a.b\x01c\x00"), "a\\.b.c");
+        assert_eq!(text(b"\x03a.b\x01c\x00"), "a\\046b.c");
         assert_eq!(text(b"\x02a\\\x02\x00 \x00"), "a\\\\.\\000\\032");
     }
 
@@ -273,7 +310,38 @@ mod tests {
         }
         let octets = pointing(15);
         let found: Vec<Data> = Message::read(&octets).unwrap().answers().map(|record| record.data).collect();
-        assert_eq!(found, [Data::Text("example.org".to_owned())]);
+        assert_eq!(found, [Data::Name("example.org".to_owned())]);
+    }
+
+    /// Each pointer leads to the one before, and every answer to the last of them.
+    #[test]
+    fn a_name_does_not_follow_pointers_without_end() {
+        let begin = HEADER_OCTETS + NAME.len() + 4 + 12;
+        let chain = |links: usize| {
+            let mut to = HEADER_OCTETS;
+            let pointers = (0..links).flat_map(|link| {
+                let own = 0xc000 | std::mem::replace(&mut to, begin + 2 * link) as u16;
+                own.to_be_bytes()
+            });
+            let pointers: Vec<u8> = pointers.collect();
+            let last = (0xc000 | (begin + 2 * (links - 1)) as u16).to_be_bytes();
+            let octets = message(0x8180, NAME, 5, &[(10, 1, &pointers), (5, 1, &last)]);
+            Message::read(&octets).unwrap().answers().count()
+        };
+        assert_eq!((chain(POINTERS_MAX - 1), chain(POINTERS_MAX)), (1, 0));
+    }
+
+    #[test]
+    fn a_segment_holds_messages_behind_their_lengths() {
+        let one = message(0x0100, NAME, 1, &[]);
+        let sized = [&(one.len() as u16).to_be_bytes()[..], &one].concat();
+        let count = |segment: &[u8]| of_segment(segment).len();
+        assert_eq!(count(&sized), 1);
+        assert_eq!(count(&[&sized[..], &sized].concat()), 2);
+        assert_eq!(count(&[&sized[..], b"\x00\x05GET /"].concat()), 1);
+        assert_eq!(count(&one), 1);
+        assert_eq!(count(&sized[..2]), 0);
+        assert_eq!(count(b"\x16\x03\x01 anything else"), 0);
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod dns;
 mod http;
 mod tls;
 
-use rahdar_model::flow::protocol;
+use rahdar_model::flow::{protocol, tcp};
 use rahdar_model::sink::SinkError;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
@@ -20,7 +20,7 @@ use self::tls::{Flight, Untold};
 use super::assemble::Packet;
 use super::stream::{Connection, Segment};
 use crate::delivery::Delivery;
-use crate::facts::{Facts, host_name, set_name};
+use crate::facts::{Facts, host_name, set_name, set_server_name, set_text};
 
 /// The port of name servers (IANA).
 const DNS: u16 = 53;
@@ -47,8 +47,11 @@ impl Clear {
             return Ok(());
         }
         match ip.protocol {
-            protocol::UDP => match ip.udp_beginning() {
-                Some((octets, _)) => self.message(octets, packet, delivery),
+            protocol::UDP if is_dns(packet) => match ip.udp_beginning() {
+                Some((octets, length)) => {
+                    let message = Message::read(&octets[..octets.len().min(length)]);
+                    message.map_or(Ok(()), |message| self.message(&message, packet, delivery))
+                }
                 None => Ok(()),
             },
             protocol::TCP => self.segment(packet, delivery),
@@ -65,11 +68,11 @@ impl Clear {
         ) else {
             return Ok(());
         };
-        if [transport.src_port, transport.dst_port].contains(&DNS) {
-            return match dns::of_stream(octets) {
-                Some(message) => self.message(message, packet, delivery),
-                None => Ok(()),
-            };
+        if is_dns(packet) {
+            let messages = dns::of_segment(octets);
+            if !messages.is_empty() {
+                return messages.iter().try_for_each(|message| self.message(message, packet, delivery));
+            }
         }
         if let Some(request) = http::Request::of(octets) {
             return self.request(&request, packet, delivery);
@@ -80,7 +83,9 @@ impl Clear {
             dst: packet.ip.dst,
             dst_port: transport.dst_port,
         };
-        let number = u32::from_be_bytes(*number);
+        // What a SYN carries stands behind it (RFC 9293 §3.4).
+        let is_opening = transport.tcp_flags.is_some_and(|flags| flags & tcp::SYN != 0);
+        let number = u32::from_be_bytes(*number).wrapping_add(u32::from(is_opening));
         let segment = Segment { number, octets, packet: packet.number, time: packet.time };
         let Self { facts, beginnings } = self;
         beginnings.take(connection, &segment, tls::begins, &mut |stream, first| match tls::read(stream) {
@@ -92,13 +97,12 @@ impl Clear {
     /// Gives the question or the answers of a message to the sink.
     fn message(
         &mut self,
-        octets: &[u8],
+        message: &Message<'_>,
         packet: &Packet<'_>,
         delivery: &mut Delivery<'_>,
     ) -> Result<(), SinkError> {
         let ip = packet.ip;
         let (from, to) = (packet.transport.src_port, packet.transport.dst_port);
-        let Some(message) = Message::read(octets) else { return Ok(()) };
         if DNS != if message.is_response { from } else { to } {
             return Ok(());
         }
@@ -114,7 +118,10 @@ impl Clear {
             self.facts.resolution.ttl_s = Some(record.ttl_s);
             match record.data {
                 dns::Data::Address(address) => self.facts.answer_address(address),
-                dns::Data::Text(text) => self.facts.answer_text(text.as_bytes(), &plain),
+                dns::Data::Name(name) => {
+                    self.facts.answer_by(|into| set_name(name.as_bytes(), into, &plain));
+                }
+                dns::Data::Text(text) => self.facts.answer_by(|into| set_text(&text, into, &plain)),
             }
             self.facts.resolved(delivery)?;
         }
@@ -142,6 +149,11 @@ impl Clear {
     }
 }
 
+/// Whether a packet comes from a name server or goes to one.
+fn is_dns(packet: &Packet<'_>) -> bool {
+    [packet.transport.src_port, packet.transport.dst_port].contains(&DNS)
+}
+
 /// Gives what one side said of a TLS session to the sink. A certificate is told twice, by each of the hashes that
 /// claims are about.
 fn told(
@@ -157,7 +169,7 @@ fn told(
         Flight::Client { server_name } => {
             (handshake.client, handshake.client_port) = (src, src_port);
             (handshake.server, handshake.server_port) = (dst, dst_port);
-            set_name(server_name, &mut handshake.server_name, &plain);
+            set_server_name(server_name, &mut handshake.server_name, &plain);
             facts.shaken(delivery)
         }
         Flight::Server { version, certificate } => {
