@@ -57,9 +57,7 @@ pub(super) fn resolved_only(asked: &Asked) -> Reason {
         0 => "no flow with an answer was seen".to_owned(),
         flows => format!("no claim names the resolved addresses; {} reached them", counted(flows, "flow")),
     };
-    let (questions, is_open) = asked.questions();
-    let least = if is_open { "at least " } else { "" };
-    let text = format!("the host asked {least}{} for {}", times(questions), listed(&names));
+    let text = format!("the host asked {} for {}", times(asked.questions()), listed(&names));
     match &asked.standing {
         (validity, ..) if validity.is_open() => {
             Reason { kind: "resolved", weight: RESOLVED_ONLY_DB, text: format!("{text}; {seen}") }

@@ -76,14 +76,27 @@ pub(crate) struct Asked {
     pub(crate) flows: u64,
 }
 
-/// What one input tells of the questions of a host: some tell a question and its answer apart, as two messages, some
-/// as one, and of one message there are as many resolutions as answers.
+/// How long after a question its answer may come. Chosen here: resolvers give up after less.
+const ANSWERED_IN_US: i64 = 10 * SECOND_US;
+
+/// Messages of one input, by their time and their place in it. Some inputs tell a question and its answer apart, some
+/// as one; and of one answer there are as many resolutions as it has records.
 #[derive(Debug, Clone, Default)]
 struct Heard {
-    /// Questions, and messages without an answer.
-    questions: u64,
-    /// Messages with one, by their place in the input and their time.
-    answered: BTreeSet<(u64, Timestamp)>,
+    questions: BTreeSet<(Timestamp, u64)>,
+    answers: BTreeSet<(Timestamp, u64)>,
+}
+
+impl Heard {
+    /// How often was asked: an answer soon after a question is that question's, and else tells of one itself.
+    fn asked(&self) -> u64 {
+        let is_told = |at: Timestamp| {
+            let from = at.plus_micros(-ANSWERED_IN_US);
+            self.questions.range((from, 0)..=(at, u64::MAX)).next().is_some()
+        };
+        let untold = self.answers.iter().filter(|(at, _)| !is_told(*at)).count();
+        (self.questions.len() + untold) as u64
+    }
 }
 
 /// Gathers what the window says of claimed names, and by what other names hosts knew the claimed addresses that they
@@ -311,12 +324,9 @@ impl Asked {
         }
     }
 
-    /// How often the host asked, and whether it may have asked more often: an answer of which the question was not told
-    /// may be that of a question which was.
-    pub(crate) fn questions(&self) -> (u64, bool) {
-        let most = |heard: &Heard| heard.questions.max(heard.answered.len() as u64);
-        let is_open = |heard: &Heard| (1..heard.answered.len() as u64).contains(&heard.questions);
-        (self.heard.values().map(most).sum(), self.heard.values().any(is_open))
+    /// How often the host asked.
+    pub(crate) fn questions(&self) -> u64 {
+        self.heard.values().map(Heard::asked).sum()
     }
 
     fn add(&mut self, resolution: &Resolution) {
@@ -326,11 +336,9 @@ impl Asked {
             self.names.insert(name.clone());
         }
         let heard = self.heard.entry(source.clone()).or_default();
-        if response.is_none() && *answer == Answer::None {
-            heard.questions += 1;
-        } else {
-            heard.answered.insert((*source_row, time));
-        }
+        let is_question = response.is_none() && *answer == Answer::None;
+        let messages = if is_question { &mut heard.questions } else { &mut heard.answers };
+        messages.insert((time, *source_row));
         if CLOCK_PLAUSIBLE.contains(time) {
             self.first = Some(self.first.map_or(time, |first| first.min(time)));
             self.last = self.last.max(Some(time));

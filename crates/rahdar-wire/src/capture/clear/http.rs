@@ -32,7 +32,7 @@ impl<'s> Request<'s> {
         let method = METHODS.iter().find(|method| segment.starts_with(method))?;
         let whole = segment.split_inclusive(|octet| *octet == b'\n').take_while(|line| line.ends_with(b"\n"));
         let mut lines = whole.map(<[u8]>::trim_ascii).take_while(|line| !line.is_empty());
-        let (target, version) = lines.next()?[method.len()..].split_last_chunk::<8>()?;
+        let (target, version) = lines.next()?.get(method.len()..)?.split_last_chunk::<8>()?;
         if !version.starts_with(b"HTTP/1.") || !version[7].is_ascii_digit() {
             return None;
         }
@@ -76,9 +76,14 @@ mod tests {
             host(b"GET http://a@c2.example.org:8080/x HTTP/1.1\r\nHost: other.example\r\n"),
             is("c2.example.org:8080")
         );
-        for other in
-            ["GET /", "GET / HTTP/2\r\n", "HTTP/1.1 200 OK\r\nHost: a\r\n", "GET / HTTP/1.1x\r\n", ""]
-        {
+        for other in [
+            "GET /",
+            "GET / HTTP/2\r\n",
+            "HTTP/1.1 200 OK\r\nHost: a\r\n",
+            "GET / HTTP/1.1x\r\n",
+            "GET \r\n",
+            "",
+        ] {
             assert_eq!(host(other.as_bytes()), None, "{other}");
         }
     }
