@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rahdar_lake::Lake;
 use rahdar_model::store::{FlowStore, Input};
+use rahdar_testkit::aloud::told;
 use rahdar_testkit::{alone, flow, is_nightly};
 
 /// Commits that are looked at together. Two of the rarer checkpoints are among them.
@@ -50,7 +51,8 @@ fn commits_cost_the_same() {
     }
     let before = cpu();
     Lake::open(folder.path()).unwrap();
-    eprintln!("CPU of a commit, {LOOK} at a time up to {most}: {costs:?}; of opening: {:?}", cpu() - before);
+    let opening = cpu() - before;
+    told(format_args!("CPU of a commit, {LOOK} at a time up to {most}: {costs:?}; of opening: {opening:?}"));
     let (first, last) = (costs[0], costs[costs.len() - 1]);
     assert!(last <= first * MOST_TIMES, "from {first:?} to {last:?}");
 }

@@ -48,7 +48,7 @@ impl Beginnings {
         connection: Connection,
         segment: &Segment<'_>,
         begins: fn(&[u8]) -> bool,
-        read: &mut dyn FnMut(&[u8], First) -> Result<bool, SinkError>,
+        mut read: impl FnMut(&[u8], First) -> Result<bool, SinkError>,
     ) -> Result<(), SinkError> {
         let is_beginning = begins(segment.octets);
         if let Some(known) = self.0.get_mut(&connection)
@@ -75,12 +75,10 @@ impl Beginnings {
             return;
         }
         self.0.retain(|_, known| !known.is_old(now));
-        let oldest = self.0.iter().min_by_key(|(connection, known)| (known.first.packet, **connection));
-        if self.0.len() == OPEN_MAX
-            && let Some((oldest, _)) = oldest
-        {
-            let oldest = *oldest;
-            self.0.remove(&oldest);
+        if self.0.len() == OPEN_MAX {
+            let oldest = self.0.iter().min_by_key(|(connection, known)| (known.first.packet, **connection));
+            let oldest = oldest.map(|(connection, _)| *connection);
+            oldest.and_then(|oldest| self.0.remove(&oldest));
         }
     }
 }
@@ -149,7 +147,7 @@ mod tests {
             let segment = Segment { number: *number, octets: octets.as_bytes(), packet, time };
             let begins = |octets: &[u8]| octets.starts_with(b"<");
             beginnings
-                .take(connection(*port), &segment, begins, &mut |octets, first| {
+                .take(connection(*port), &segment, begins, |octets, first| {
                     let is_whole = octets.contains(&b'>');
                     if is_whole {
                         whole.push((String::from_utf8(octets.to_vec()).unwrap(), first.packet));

@@ -88,7 +88,7 @@ impl Clear {
         let number = u32::from_be_bytes(*number).wrapping_add(u32::from(is_opening));
         let segment = Segment { number, octets, packet: packet.number, time: packet.time };
         let Self { facts, beginnings } = self;
-        beginnings.take(connection, &segment, tls::begins, &mut |stream, first| match tls::read(stream) {
+        beginnings.take(connection, &segment, tls::begins, |stream, first| match tls::read(stream) {
             Ok(flight) => told(facts, &flight, connection, first, delivery).map(|()| false),
             Err(why) => Ok(why == Untold::Unfinished),
         })
