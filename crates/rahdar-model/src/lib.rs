@@ -7,7 +7,7 @@
 //!   UTC timestamps, half-open windows, the clock as a trait.
 //! * [`flow`]: one flow record, its quality marks and the enumerations of its fields.
 //! * [`fact`]: what telemetry says beside flows: resolutions, handshakes, gaps.
-//! * [`column`]: the one table that says which columns a flow has. The lake's schema, the
+//! * [`mod@column`]: the one table that says which columns a flow has. The lake's schema, the
 //!   Arrow batches, `docs/schema.md` and `docs/protocols.md` all follow from it.
 //! * [`correction`]: what readers do to the times of every flow.
 //! * [`sink`]: how decoders hand on what they read, what they could not read, and the counts

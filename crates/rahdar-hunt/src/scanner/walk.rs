@@ -14,7 +14,7 @@
 //!
 //! A walk is one source at one TCP port (chosen here: an infected client browses as well, and its
 //! successes at 443 must not excuse its failures at 445). Mail servers meet dead peers, in 20 to
-//! 40 % of their calls, and so do resolvers: at [`SPARED_PORTS`](super::SPARED_PORTS) θ0 is 0.5 for
+//! 40 % of their calls, and so do resolvers: at [`SPARED_PORTS`] θ0 is 0.5 for
 //! everybody, and hosts in these roles are let off there.
 //!
 //! Success is that the caller acknowledged: who is accepted must, who is refused or unheard cannot,
