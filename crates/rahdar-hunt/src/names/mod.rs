@@ -63,6 +63,7 @@ enum How {
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
     pub(crate) names: BTreeSet<String>,
+    /// What was heard of it, by input.
     heard: BTreeMap<Arc<str>, Heard>,
     /// The first and the last time, as far as a clock tells them.
     pub(crate) first: Option<Timestamp>,
